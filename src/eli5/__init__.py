@@ -1,0 +1,55 @@
+"""Explain what a Keras 3 model looked at.
+
+The public names are loaded on first use (PEP 562): ``import eli5`` alone loads neither Keras nor a
+backend, NumPy, Pillow or matplotlib.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from eli5.base import Explanation, TargetExplanation
+    from eli5.explain import explain_prediction
+    from eli5.formatters.as_dict import format_as_dict
+    from eli5.formatters.html import format_as_html
+    from eli5.formatters.image import format_as_image
+    from eli5.formatters.text import format_as_text
+    from eli5.ipython import show_prediction
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Explanation",
+    "TargetExplanation",
+    "explain_prediction",
+    "format_as_dict",
+    "format_as_html",
+    "format_as_image",
+    "format_as_text",
+    "show_prediction",
+]
+
+_HOME = {
+    "Explanation": "eli5.base",
+    "TargetExplanation": "eli5.base",
+    "explain_prediction": "eli5.explain",
+    "format_as_dict": "eli5.formatters.as_dict",
+    "format_as_html": "eli5.formatters.html",
+    "format_as_image": "eli5.formatters.image",
+    "format_as_text": "eli5.formatters.text",
+    "show_prediction": "eli5.ipython",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'eli5' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})
