@@ -1,0 +1,6 @@
+"""Explain Keras models: the documented functions are in `explain_prediction` and `gradcam`."""
+
+from eli5.keras import gradcam
+from eli5.keras.explain_prediction import explain_prediction_keras
+
+__all__ = ["explain_prediction_keras", "gradcam"]

@@ -1,0 +1,144 @@
+"""Watch, and replace, what operations return while a model runs, on the calling thread only.
+
+Keras has no hook of its own, and ``Layer.output`` knows one call of a layer at most: that of the
+functional graph the layer was built into. What every model does have in common is that each call of
+a layer goes through ``keras.Operation.__call__``, at any depth and on every backend, and that each
+softmax or sigmoid ends in one function of the backend's own library. Those few functions are
+wrapped while somebody watches, and put back when nobody does. A wrapper passes through whatever
+happens on threads that do not watch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import keras
+
+# What a watcher does with one output: (operations being called, outermost first; the arguments of
+# the innermost; its output) -> output.
+OnOutput = Callable[[Sequence[keras.Operation], Any, Any], Any]
+
+
+class Activation(NamedTuple):
+    """A softmax or sigmoid that was applied: its name, and the tensor that went in."""
+
+    name: str
+    logits: Any
+
+
+class Watch:
+    """What one thread has seen since it began to watch."""
+
+    def __init__(self, on_output: OnOutput) -> None:
+        self.on_output = on_output
+        self.running: list[keras.Operation] = []
+        self._activations: list[tuple[weakref.ref[Any], Activation]] = []
+
+    def saw_activation(self, activation: Activation, output: Any) -> None:
+        """Note that `output` is what `activation` gave."""
+        # Held only as long as the output itself lives, or a transformer's attention maps pile up.
+        self._activations = [seen for seen in self._activations if seen[0]() is not None]
+        self._activations.append((weakref.ref(output), activation))
+
+    def activation_of(self, output: Any) -> Activation | None:
+        """Return the softmax or sigmoid whose result `output` is, if it is one's."""
+        for reference, activation in self._activations:
+            if reference() is output:
+                return activation
+        return None
+
+
+_thread = threading.local()
+_lock = threading.Lock()
+_watching = 0
+_originals: list[tuple[Any, str, Any, Any]] = []  # owner, attribute, original, wrapper
+
+
+@contextlib.contextmanager
+def watch(
+    on_output: OnOutput, activations: Sequence[tuple[ModuleType, str]] = ()
+) -> Iterator[Watch]:
+    """Pass what each operation returns on this thread through `on_output`.
+
+    Parameters
+    ----------
+    on_output : callable
+        Called as ``on_output(running, arguments, output)`` after each operation, the innermost
+        first; ``running[-1]`` is the operation that returned, those before it are the ones that
+        called it; ``arguments`` is ``(args, kwargs)``. What it returns takes the output's place.
+    activations : sequence of (module, name)
+        The functions of the backend's library that turn logits into probabilities.
+
+    Yields
+    ------
+    Watch
+        Where a softmax or sigmoid can be looked up by its output.
+    """
+    previous = getattr(_thread, "watch", None)
+    _install(activations)
+    _thread.watch = Watch(on_output)
+    try:
+        yield _thread.watch
+    finally:
+        _thread.watch = previous
+        _uninstall()
+
+
+def _install(activations: Sequence[tuple[ModuleType, str]]) -> None:
+    global _watching
+    with _lock:
+        _watching += 1
+        if _watching == 1:
+            _wrap(keras.Operation, "__call__", _watched_call)
+            for module, name in activations:
+                _wrap(module, name, _watched_activation)
+
+
+def _uninstall() -> None:
+    global _watching
+    with _lock:
+        _watching -= 1
+        while _watching == 0 and _originals:
+            owner, name, original, wrapper = _originals.pop()
+            # Somebody else may have wrapped ours in the meantime: theirs calls ours, which passes.
+            if getattr(owner, name) is wrapper:
+                setattr(owner, name, original)
+
+
+def _wrap(owner: Any, name: str, make_wrapper: Callable[[Any, str], Any]) -> None:
+    original = getattr(owner, name)
+    wrapper = functools.wraps(original)(make_wrapper(original, name))
+    _originals.append((owner, name, original, wrapper))
+    setattr(owner, name, wrapper)
+
+
+def _watched_call(original: Callable[..., Any], _: str) -> Callable[..., Any]:
+    def call(operation: keras.Operation, *args: Any, **kwargs: Any) -> Any:
+        watching: Watch | None = getattr(_thread, "watch", None)
+        if watching is None:
+            return original(operation, *args, **kwargs)
+        watching.running.append(operation)
+        try:
+            output = original(operation, *args, **kwargs)
+            return watching.on_output(watching.running, (args, kwargs), output)
+        finally:
+            watching.running.pop()
+
+    return call
+
+
+def _watched_activation(original: Callable[..., Any], name: str) -> Callable[..., Any]:
+    def activation(logits: Any, *args: Any, **kwargs: Any) -> Any:
+        output = original(logits, *args, **kwargs)
+        watching: Watch | None = getattr(_thread, "watch", None)
+        if watching is not None:
+            watching.saw_activation(Activation(name, logits), output)
+        return output
+
+    return activation

@@ -1,0 +1,115 @@
+"""The documented Grad-CAM functions: the map from its terms, and the terms from a model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from eli5.keras import engine, inputs, scores
+from eli5.keras.heatmap import normalize
+from eli5.keras.methods import cam
+from eli5.keras.target_layer import check_layer, find_target_layer
+
+__all__ = ["gradcam", "gradcam_backend"]
+
+Array = np.ndarray[Any, Any]
+
+
+def gradcam(weights: Array, activations: Array) -> Array:
+    """Return the Grad-CAM localisation map, arXiv:1610.02391, equation 2.
+
+    Parameters
+    ----------
+    weights : numpy.ndarray, shape (C,)
+        One weight per map.
+    activations : numpy.ndarray, shape (H, W, C)
+        The maps.
+
+    Returns
+    -------
+    numpy.ndarray, shape (H, W), float32
+        ``ReLU(sum_k w_k A_k)`` divided by its maximum: in [0, 1]; a map of zeros stays so.
+
+    Raises
+    ------
+    ValueError
+        If the ranks are not 1 and 3, if the numbers of maps differ, or if a value is not finite.
+    """
+    weights, activations = np.asarray(weights), np.asarray(activations)
+    if weights.ndim != 1 or activations.ndim != 3 or weights.shape[0] != activations.shape[2]:
+        raise ValueError(
+            "Expected `weights` of shape (C,) and `activations` of shape (H, W, C). "
+            f"Received: weights.shape={weights.shape}, activations.shape={activations.shape}"
+        )
+    if not (np.isfinite(weights).all() and np.isfinite(activations).all()):
+        raise ValueError(
+            "Expected finite `weights` and `activations`. Received: NaN or infinite values. "
+            "Check the model's weights and its input."
+        )
+    tensors = (keras.ops.convert_to_tensor(x[None], "float32") for x in (weights, activations))
+    return normalize(keras.ops.convert_to_numpy(cam.weighted_sum(*tensors))[0])
+
+
+def gradcam_backend(
+    model: keras.Model, doc: Array, targets: list[int] | None, activation_layer: Any
+) -> tuple[Array, Array, Array, int, float]:
+    """Return the terms of the Grad-CAM formula, and by-products.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A classifier.
+    doc : numpy.ndarray
+        One sample of the model's input, batch axis included.
+    targets : list of one int, or None
+        See `eli5.keras.explain_prediction.explain_prediction_keras_image`.
+    activation_layer : keras.layers.Layer, str, int or None
+        The target layer.
+
+    Returns
+    -------
+    weights : numpy.ndarray, shape (C,), float32
+        The mean gradient of each map.
+    activations : numpy.ndarray, shape (H, W, C), float32
+        The layer's output.
+    gradients : numpy.ndarray, shape (H, W, C), float32
+        Of the class score before a final softmax or sigmoid with respect to the activations; raw.
+    predicted_idx : int
+        The class that is explained: the target, or the top prediction.
+    predicted_val : float
+        The model's own output for it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `eli5.keras.explain_prediction.explain_prediction_keras_image`.
+    """
+    inputs.check_doc(model, doc)
+    scores.check_targets(targets)
+    check_layer(activation_layer)
+    inputs.ensure_built(model, doc)
+    doc = inputs.standardize(doc)
+    trace = engine.trace(model, doc)
+    terms, report = engine.evaluate(
+        model,
+        doc,
+        scores.target_array(targets, None, scores.n_classes(trace.outputs)),
+        site=find_target_layer(model, trace, activation_layer),
+        score="auto",
+        select=scores.select,
+        formula=_terms,
+    )
+    weights, activations, gradients = (term[0] for term in terms)
+    return (
+        weights,
+        activations,
+        gradients,
+        int(report["classes"][0, 0]),
+        float(report["outputs"][0, 0]),
+    )
+
+
+def _terms(activations: Any, gradients: list[Any]) -> tuple[Any, Any, Any]:
+    return cam.mean_gradients(gradients[0]), activations, gradients[0]

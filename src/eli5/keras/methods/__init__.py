@@ -1,0 +1,1 @@
+"""The methods: pure functions from a layer's activations and gradients to a map."""

@@ -1,0 +1,205 @@
+"""Targets and scores: which number of the model's output is differentiated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+SCORES = ("auto", "output", "logit")
+
+# Names of final activations whose result is a probability (log_softmax gives none).
+_PROBABILITIES = ("softmax", "sigmoid")
+
+TOP = -1  # in an array of targets: "the class of this rank", not a class id
+
+
+def check_targets(targets: Any) -> None:
+    """Check what can be said of `targets` without knowing the model.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a list nor None, or if its item is no integer (``True`` is none).
+    ValueError
+        If it has another number of items than one.
+    """
+    if targets is None:
+        return
+    if not isinstance(targets, list):
+        raise TypeError(
+            "Expected `targets` to be None or a list with one class id. "
+            f"Received: targets={targets!r} (of type {type(targets).__name__})"
+        )
+    if len(targets) != 1:
+        raise ValueError(
+            "Expected `targets` to be a list with one class id. "
+            f"Received: targets={targets!r} with {len(targets)} items"
+        )
+    if not _is_integer(targets[0]):
+        raise TypeError(
+            "Expected the class id in `targets` to be an integer. "
+            f"Received: targets={targets!r} with an item of type {type(targets[0]).__name__}"
+        )
+
+
+def check_score(score: Any, targets: Any) -> None:
+    """Check `score`; raise ValueError for an unknown name, TypeError for another type."""
+    if callable(score):
+        if targets is not None:
+            raise ValueError(
+                "Expected no `targets` beside a callable `score`, which picks its number itself. "
+                f"Received: targets={targets!r}"
+            )
+    elif not isinstance(score, str):
+        raise TypeError(
+            f"Expected `score` to be one of {SCORES} or a callable. "
+            f"Received: score={score!r} (of type {type(score).__name__})"
+        )
+    elif score not in SCORES:
+        raise ValueError(
+            f"Expected `score` to be one of {SCORES} or a callable. Received: score={score!r}"
+        )
+
+
+def check_top_targets(top_targets: Any, targets: Any) -> None:
+    """Check `top_targets`: None, or a positive integer without `targets` beside it."""
+    if top_targets is None:
+        return
+    if not _is_integer(top_targets):
+        raise TypeError(
+            "Expected `top_targets` to be None or an integer. Received: "
+            f"top_targets={top_targets!r} (of type {type(top_targets).__name__})"
+        )
+    if top_targets < 1:
+        raise ValueError(f"Expected `top_targets` >= 1. Received: top_targets={top_targets}")
+    if targets is not None:
+        raise ValueError(
+            "Expected either `targets` or `top_targets`. Received: both, "
+            f"targets={targets!r} and top_targets={top_targets}"
+        )
+
+
+def target_array(
+    targets: Sequence[int] | None, top_targets: int | None, n_classes: int
+) -> np.ndarray[Any, Any]:
+    """Return the targets as `select` takes them, int32 of shape ``(1, K)``.
+
+    Raises
+    ------
+    ValueError
+        If a target is no class of the model, or more classes are asked for than there are.
+    """
+    if targets is None:
+        if (top_targets or 1) > n_classes:
+            raise ValueError(
+                f"Expected `top_targets` of at most {n_classes}, the number of the model's "
+                f"classes. Received: top_targets={top_targets}"
+            )
+        return np.full((1, top_targets or 1), TOP, dtype="int32")
+    for target in targets:
+        if not 0 <= target < n_classes:
+            raise ValueError(
+                f"Expected a class id in [0, {n_classes}), as the model's output has shape "
+                f"(1, {n_classes}). Received: targets={list(targets)!r}"
+            )
+    return np.array([targets], dtype="int32")
+
+
+def n_classes(outputs: Any) -> int:
+    """Return the number of classes of a classifier's output, given as a spec.
+
+    Raises
+    ------
+    ValueError
+        If the output is not of shape ``(B, n_classes)``.
+    """
+    shapes = [tuple(spec.shape) for spec in keras.tree.flatten(outputs)]
+    if len(shapes) != 1 or len(shapes[0]) != 2:
+        raise ValueError(
+            "Expected a classifier, a model with one output of shape (1, n_classes). Received: a "
+            f"model with output shape(s) {shapes}. Give `score=` a callable that takes "
+            "the outputs and returns the number to explain."
+        )
+    return int(shapes[0][1])
+
+
+def check_logit(score: Any, activation: str | None) -> None:
+    """Raise ValueError if ``score="logit"`` is asked for and the model shows no logits."""
+    if score == "logit" and activation is None:
+        raise ValueError(
+            'Expected a model that ends in a softmax or a sigmoid for score="logit". Received: a '
+            'model without one at its end. If it ends in logits, use score="output".'
+        )
+
+
+def explained(score: Any, activation: str | None) -> str:
+    """Name the number that is differentiated, for people."""
+    if callable(score):
+        return f"{score_name(score)}(outputs)"
+    if score == "output" or activation is None:
+        return "the model's output"
+    return f"the score before the final {activation}"
+
+
+def score_name(score: Callable[..., Any]) -> str:
+    """Return the name of a user's score."""
+    return getattr(score, "__name__", type(score).__name__)
+
+
+def is_probability(activation: str | None) -> bool:
+    """Tell whether an output that comes from this activation is a probability."""
+    return activation in _PROBABILITIES
+
+
+def select(
+    outputs: Any, activation_of: Callable[[Any], Any], targets: Any, score: Any
+) -> tuple[Any, dict[str, Any]]:
+    """Pick the scores to differentiate; traced into the engine's program.
+
+    Parameters
+    ----------
+    outputs : tensor (B, n_classes); for a callable score whatever the model returns
+        The model's own outputs.
+    activation_of : callable
+        Gives the softmax or sigmoid that made a tensor, with the logits that went in, or None.
+    targets : tensor of int32, shape (B, K)
+        Class ids; `TOP` in column k stands for the class with the k-th highest output.
+    score : {"auto", "output", "logit"} or callable
+        See `eli5.keras.explain_prediction.explain_prediction_keras_image`.
+
+    Returns
+    -------
+    scores : tensor, shape (B, K)
+    report : dict of tensors, shape (B, K)
+        ``classes`` and the model's own ``outputs`` for them.
+    """
+    if callable(score):
+        scores = _one_per_sample(score(outputs), targets, score)
+        return scores, {"classes": targets, "outputs": scores}
+    (output,) = keras.tree.flatten(outputs)
+    _, ranked = ops.top_k(output, targets.shape[1])
+    classes = ops.where(targets == TOP, ops.cast(ranked, "int32"), targets)
+    activation = None if score == "output" else activation_of(output)
+    scored = output if activation is None else activation.logits
+    report = {"classes": classes, "outputs": ops.take_along_axis(output, classes, axis=1)}
+    return ops.take_along_axis(scored, classes, axis=1), report
+
+
+def _one_per_sample(scores: Any, targets: Any, score: Callable[..., Any]) -> Any:
+    batch = int(targets.shape[0])
+    shape = tuple(scores.shape) if ops.is_tensor(scores) else None
+    if shape is None or int(np.prod(shape)) != batch:
+        raise ValueError(
+            f"Expected the callable `score` to return a tensor with one number per sample, shape "
+            f"({batch},). Received: {score_name(score)} returned "
+            f"{'shape ' + str(shape) if shape is not None else repr(scores)}"
+        )
+    return ops.reshape(scores, (batch, 1))
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
