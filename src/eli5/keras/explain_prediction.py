@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from eli5.base import Explanation, TargetExplanation
+from eli5.base import Explanation, TargetExplanation, missing_picture_libraries
 from eli5.keras import engine, inputs, scores
 from eli5.keras.heatmap import grad_cam_maps, normalize, why_empty
 from eli5.keras.target_layer import check_layer, find_target_layer
@@ -166,17 +167,14 @@ def explain_classes(
         model,
         sample,
         scores.target_array(targets, top_targets, n_classes),
-        site=site,
-        score=score,
-        select=scores.select,
-        formula=grad_cam_maps,
+        engine.Question(site, score, scores.select, grad_cam_maps),
     )
     explained = scores.explained(score, trace.activation)
     found = _target_explanations(result, report, score, trace.activation, class_names)
     reasons = (why_empty(*pair, explained) for pair in zip(*_first(result), strict=True))
     notes = [_empty(target, why) for target, why in zip(found, reasons, strict=True) if why]
     for note in notes:
-        warnings.warn(f"{note} (layer {site.path!r})", UserWarning, stacklevel=3)
+        warnings.warn(f"{note} (layer {site.path!r})", UserWarning, stacklevel=_callers_level())
     return Explanation(
         model.name,
         description=" ".join([_describe(site.path, result, layer is None, explained), *notes]),
@@ -184,7 +182,7 @@ def explain_classes(
         method=_METHOD,
         is_regression=callable(score),
         targets=found,
-        image=inputs.to_picture(doc) if image is None else image,
+        image=_picture(doc) if image is None else image,
         layer=site.path,
     )
 
@@ -233,6 +231,18 @@ def _describe(path: str, result: dict[str, Array], automatic: bool, explained: s
         f"{_METHOD} heatmap of layer {path!r} ({height}x{width}{chosen}): the higher, the more the "
         f"region raises {explained}."
     )
+
+
+def _picture(doc: Array) -> Image | None:
+    return None if "Pillow" in missing_picture_libraries() else inputs.to_picture(doc)
+
+
+def _callers_level() -> int:
+    """Return the `stacklevel` of the first caller outside of this package."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals["__name__"].partition(".")[0] == "eli5":
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _empty(target: TargetExplanation, why: str) -> str:

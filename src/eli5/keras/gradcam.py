@@ -92,14 +92,12 @@ def gradcam_backend(
     inputs.ensure_built(model, doc)
     doc = inputs.standardize(doc)
     trace = engine.trace(model, doc)
+    site = find_target_layer(model, trace, activation_layer)
     terms, report = engine.evaluate(
         model,
         doc,
         scores.target_array(targets, None, scores.n_classes(trace.outputs)),
-        site=find_target_layer(model, trace, activation_layer),
-        score="auto",
-        select=scores.select,
-        formula=_terms,
+        engine.Question(site, "auto", scores.select, _terms),
     )
     weights, activations, gradients = (term[0] for term in terms)
     return (

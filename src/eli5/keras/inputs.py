@@ -113,5 +113,5 @@ def _to_bytes(pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     elif low >= -1 and high <= 1:
         values = (values + 1) * 127.5
     elif not (low >= 0 and high <= 255):
-        values = (values - low) * (255 / max(high - low, np.finfo("float64").tiny))
+        values = (values - low) / ((high - low) or 1) * 255
     return np.rint(values).clip(0, 255).astype("uint8")

@@ -17,7 +17,7 @@ from eli5.keras.engine import hooks
 from eli5.keras.engine.cache import memory_of, reference
 from eli5.keras.engine.tracing import Call, Recorder, Trace, spec_of
 
-__all__ = ["Call", "Site", "Trace", "evaluate", "trace"]
+__all__ = ["Call", "Question", "Site", "Trace", "evaluate", "trace"]
 
 _backend: Any = importlib.import_module(f"eli5.keras.engine.{keras.backend.backend()}")
 
@@ -28,6 +28,29 @@ class Site(NamedTuple):
     operation: keras.Operation
     nth: int
     path: str
+
+
+class Question(NamedTuple):
+    """What is asked of a run of the model; one program is compiled for each.
+
+    Attributes
+    ----------
+    site : Site
+        Whose output the scores are differentiated with respect to.
+    score : hashable
+        Handed on to `select`; another callable is another question.
+    select : callable
+        ``select(outputs, activation_of, targets, score) -> (scores (B, K), report)``, where
+        ``activation_of(tensor)`` gives the softmax or sigmoid that made a tensor, or None.
+    formula : callable
+        ``formula(activations, gradients) -> result``, on float32 tensors of shape (B, ...); there
+        are K gradients. Only its result leaves the device.
+    """
+
+    site: Site
+    score: Any
+    select: Callable[..., tuple[Any, Any]]
+    formula: Callable[[Any, list[Any]], Any]
 
 
 def trace(model: keras.Model, inputs: Any) -> Trace:
@@ -45,14 +68,7 @@ def trace(model: keras.Model, inputs: Any) -> Trace:
 
 
 def evaluate(
-    model: keras.Model,
-    inputs: Any,
-    targets: np.ndarray[Any, Any],
-    *,
-    site: Site,
-    score: Any,
-    select: Callable[..., tuple[Any, Any]],
-    formula: Callable[[Any, list[Any]], Any],
+    model: keras.Model, inputs: Any, targets: np.ndarray[Any, Any], question: Question
 ) -> tuple[Any, Any]:
     """Run `model` once; differentiate up to K scores per sample with respect to one layer.
 
@@ -61,22 +77,13 @@ def evaluate(
     model, inputs
         See `trace`.
     targets : numpy.ndarray of int32, shape (B, K)
-        Handed on to `select`.
-    site : Site
-        Whose output the scores are differentiated with respect to.
-    score : hashable
-        Handed on to `select`; a callable is compiled anew when it is another object.
-    select : callable
-        ``select(outputs, activation_of, targets, score) -> (scores (B, K), report)``, where
-        ``activation_of(tensor)`` gives the softmax or sigmoid that made a tensor, or None.
-    formula : callable
-        ``formula(activations, gradients) -> result``, on float32 tensors of shape (B, ...); there
-        are K gradients. Only its result leaves the device.
+        Handed on to ``question.select``.
+    question : Question
 
     Returns
     -------
     (result, report)
-        As `formula` and `select` gave them, as NumPy arrays.
+        As ``question.formula`` and ``question.select`` gave them, as NumPy arrays.
 
     Raises
     ------
@@ -84,21 +91,18 @@ def evaluate(
         If the scores do not depend on the site's output, or not in a differentiable way.
     """
     memory = memory_of(model)
-    spec = next(
-        keras.KerasTensor(call.shape, call.dtype)
-        for call in trace(model, inputs).calls
-        if call.operation() is site.operation and call.nth == site.nth
-    )
-    key = (id(site.operation), site.nth, reference(score), select, formula, _signature(inputs))
+    site, score, select, formula = question
+    signature = _signature((inputs, targets))
+    key = (id(site.operation), site.nth, reference(score), select, formula, signature)
     run = memory.recall_program(
-        key, lambda: _compile(model, memory.variables, site, spec, score, select, formula)
+        key, lambda: _compile(model, memory.variables, question, (inputs, targets))
     )
     return run(inputs, targets)
 
 
-def _signature(inputs: Any) -> str:
-    """Return the structure, shapes and dtypes of `inputs` in a form that hashes."""
-    return repr(keras.tree.map_structure(lambda x: (x.shape, str(x.dtype)), inputs))
+def _signature(arrays: Any) -> str:
+    """Return the structure, shapes and dtypes of arrays in a form that hashes."""
+    return repr(keras.tree.map_structure(lambda x: (x.shape, str(x.dtype)), arrays))
 
 
 def _trace(model: keras.Model, variables: list[keras.Variable], inputs: Any) -> Trace:
@@ -116,17 +120,12 @@ def _trace(model: keras.Model, variables: list[keras.Variable], inputs: Any) -> 
 
 
 def _compile(
-    model: keras.Model,
-    variables: list[keras.Variable],
-    site: Site,
-    spec: keras.KerasTensor,
-    score: Any,
-    select: Callable[..., tuple[Any, Any]],
-    formula: Callable[[Any, list[Any]], Any],
+    model: keras.Model, variables: list[keras.Variable], question: Question, arguments: Any
 ) -> Callable[[Any, Any], Any]:
     # The compiled program outlives this call in a cache: it must keep neither model nor score.
-    get_model, get_operation = reference(model), reference(site.operation)
-    get_score, nth, path = reference(score), site.nth, site.path
+    (operation, nth, path), score, select, formula = question
+    get_model, get_operation, get_score = map(reference, (model, operation, score))
+    spec = _spec_at(trace(model, arguments[0]), question.site)
 
     def program(values: list[Any], inputs: Any, targets: Any) -> tuple[Any, Any]:
         def forward(tap: Callable[[Any], Any]) -> tuple[Any, Any]:
@@ -145,7 +144,16 @@ def _compile(
         floats = [keras.ops.cast(x, "float32") for x in (activations, *gradients)]
         return formula(floats[0], floats[1:]), report
 
-    return _backend.compile_program(program, variables)
+    return _backend.compile_program(program, variables, arguments)
+
+
+def _spec_at(trace: Trace, site: Site) -> keras.KerasTensor:
+    """Return shape and dtype of the site's output."""
+    return next(
+        keras.KerasTensor(call.shape, call.dtype)
+        for call in trace.calls
+        if call.operation() is site.operation and call.nth == site.nth
+    )
 
 
 def _call(

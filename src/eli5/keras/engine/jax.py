@@ -24,16 +24,17 @@ def trace(run: Callable[..., Any], variables: Sequence[keras.Variable], inputs: 
 
 
 def compile_program(
-    program: Callable[..., Any], variables: Sequence[keras.Variable]
+    program: Callable[..., Any], variables: Sequence[keras.Variable], arguments: Any
 ) -> Callable[..., Any]:
-    """Compile ``program(values, *arguments)``; the result takes and gives NumPy arrays.
+    """Compile ``program(values, *arguments)`` for arguments like these.
 
-    The weights are arguments of the compiled program, so that each run sees today's.
+    The result takes and gives NumPy arrays. The weights are arguments of the compiled program, so
+    that each run sees today's.
     """
     compiled = jax.jit(program)
 
-    def run(*arguments: Any) -> Any:
-        outputs = _with_weights(variables, lambda values: compiled(values, *arguments))
+    def run(*arrays: Any) -> Any:
+        outputs = _with_weights(variables, lambda values: compiled(values, *arrays))
         return jax.tree.map(np.asarray, outputs)
 
     return run

@@ -19,24 +19,30 @@ ACTIVATIONS = (
 
 def trace(run: Callable[..., Any], variables: Sequence[keras.Variable], inputs: Any) -> None:
     """Run ``run(values, inputs)`` on shapes alone."""
-    specs = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), inputs)
-    tf.function(lambda x: run((), x), autograph=False).get_concrete_function(specs)
+    tf.function(lambda x: run((), x), autograph=False).get_concrete_function(_specs(inputs))
 
 
 def compile_program(
-    program: Callable[..., Any], variables: Sequence[keras.Variable]
+    program: Callable[..., Any], variables: Sequence[keras.Variable], arguments: Any
 ) -> Callable[..., Any]:
-    """Compile ``program(values, *arguments)``; the result takes and gives NumPy arrays.
+    """Compile ``program(values, *arguments)`` for arguments like these.
 
-    The compiled program reads the variables themselves, so `values` is empty.
+    The result takes and gives NumPy arrays. The compiled program reads the variables themselves, so
+    `values` is empty.
     """
-    compiled = tf.function(lambda *arguments: program((), *arguments), autograph=False)
+    compiled = tf.function(
+        lambda *tensors: program((), *tensors), autograph=False
+    ).get_concrete_function(*_specs(arguments))
 
-    def run(*arguments: Any) -> Any:
-        outputs = compiled(*tf.nest.map_structure(tf.convert_to_tensor, arguments))
+    def run(*arrays: Any) -> Any:
+        outputs = compiled(*tf.nest.map_structure(tf.convert_to_tensor, arrays))
         return tf.nest.map_structure(lambda x: x.numpy(), outputs)
 
     return run
+
+
+def _specs(arrays: Any) -> Any:
+    return tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), arrays)
 
 
 def differentiate(

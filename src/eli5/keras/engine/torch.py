@@ -25,18 +25,18 @@ def trace(run: Callable[..., Any], variables: Sequence[keras.Variable], inputs: 
 
 
 def compile_program(
-    program: Callable[..., Any], variables: Sequence[keras.Variable]
+    program: Callable[..., Any], variables: Sequence[keras.Variable], arguments: Any
 ) -> Callable[..., Any]:
-    """Wrap ``program(values, *arguments)`` so that it takes and gives NumPy arrays.
+    """Return a function that runs ``program(values, *arguments)`` on NumPy arrays.
 
     PyTorch runs eagerly and reads the variables themselves, so `values` is empty.
     """
 
-    def run(*arguments: Any) -> Any:
-        tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, arguments)
+    def run(*arrays: Any) -> Any:
+        tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, arrays)
         with torch.no_grad():
             outputs = program((), *tensors)
-        return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
+        return keras.tree.map_structure(lambda x: x.cpu().numpy(), outputs)
 
     return run
 
