@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Explanation", "TargetExplanation"]
+
+_INEXACT = (float, np.inexact)
 
 
 @dataclass(eq=False, repr=False)
@@ -44,7 +47,7 @@ class TargetExplanation:
     class_name: str | None = None
 
     def __eq__(self, other: object) -> bool:
-        return _same_fields(self, other)
+        return _same_fields(self, other) if type(self) is type(other) else NotImplemented
 
     def __repr__(self) -> str:
         return _short_repr(self)
@@ -54,7 +57,8 @@ class TargetExplanation:
 class Explanation:
     """An explained prediction, or the reason why there is none.
 
-    In a notebook it shows itself: the overlay of heatmap and image.
+    In a notebook it shows itself: the overlay of heatmap and image, or the error. It can be
+    changed, copied and pickled; two explanations are equal if all their fields are.
 
     Parameters
     ----------
@@ -83,7 +87,7 @@ class Explanation:
     error: str | None = None
     method: str | None = None
     is_regression: bool = False
-    targets: list[TargetExplanation] | None = None
+    targets: Any = None  # not Optional[list], or a typed caller must check before each use
     feature_importances: Any = None
     decision_tree: Any = None
     highlight_spaces: Any = None
@@ -92,39 +96,51 @@ class Explanation:
     layer: str | None = None
 
     def __eq__(self, other: object) -> bool:
-        return _same_fields(self, other)
+        return _same_fields(self, other) if type(self) is type(other) else NotImplemented
 
     def __repr__(self) -> str:
         return _short_repr(self)
 
-    # The formatters read this module, so they can only be reached when a picture is asked for.
-    def _repr_html_(self) -> str:
+    # The formatters read this module, so they are imported only when a picture is asked for.
+    def _repr_html_(self) -> str | None:
+        if missing_picture_libraries():
+            return None  # a notebook then shows the repr instead of a traceback
+
         from eli5.formatters.html import format_as_html
 
         return format_as_html(self)
 
     def _repr_png_(self) -> bytes | None:
+        if missing_picture_libraries():
+            return None
+
         from eli5.formatters.image import overlay_png
 
         return overlay_png(self)
 
 
-def _same_fields(one: Any, other: object) -> bool:
-    if type(one) is not type(other):
-        return NotImplemented
+def missing_picture_libraries() -> list[str]:
+    """Name the distributions that drawing a picture needs and that are not installed."""
+    libraries = {"PIL": "Pillow", "matplotlib": "matplotlib"}
+    return [name for module, name in libraries.items() if find_spec(module) is None]
+
+
+def _same_fields(one: Any, other: Any) -> bool:
     return all(_same(getattr(one, f.name), getattr(other, f.name)) for f in fields(one))
 
 
 def _same(one: Any, other: Any) -> bool:
     """Compare two field values; unlike ``==`` it gives one truth for arrays too, and NaN is NaN."""
-    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
-        if not (isinstance(one, np.ndarray) and isinstance(other, np.ndarray)):
-            return False
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
         inexact = all(np.issubdtype(array.dtype, np.inexact) for array in (one, other))
-        return bool(np.array_equal(one, other, equal_nan=inexact))
-    if isinstance(one, float) and isinstance(other, float):
-        return one == other or (one != one and other != other)
-    if isinstance(one, list) and isinstance(other, list):
+        return np.array_equal(one, other, equal_nan=inexact)
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return False
+    if isinstance(one, _INEXACT) and isinstance(other, _INEXACT):
+        return bool(one == other or (one != one and other != other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple) and type(one) is type(other):
         return len(one) == len(other) and all(map(_same, one, other))
     return bool(one == other)
 
@@ -142,6 +158,11 @@ def _short_repr(obj: Any) -> str:
 def _short(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"<array {value.shape} {value.dtype}>"
-    if hasattr(value, "size") and hasattr(value, "mode"):
-        return f"<image {value.mode} {value.size[0]}x{value.size[1]}>"
+    if is_picture(value):
+        return f"<image {value.mode} {value.width}x{value.height}>"
     return repr(value)
+
+
+def is_picture(value: object) -> bool:
+    """Tell a Pillow image by its attributes, because this module must not import Pillow."""
+    return all(hasattr(value, name) for name in ("mode", "width", "height", "getbands"))

@@ -1,0 +1,45 @@
+"""Read pictures of any mode, and write them as PNG."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image
+
+__all__ = ["to_png", "to_rgba"]
+
+# As large as a page shows it on a screen of high density; a photo's PNG takes 20 MB in full.
+_LARGEST_SHOWN = (1600, 1600)
+
+
+def to_rgba(image: Image.Image) -> Image.Image:
+    """Convert a picture of any mode to ``RGBA``.
+
+    Transparent parts stay transparent. Grey values of more than 8 bits (modes ``I``, ``F``,
+    ``I;16``) are scaled from their own range, because Pillow would cut them off at 255; where they
+    are all the same, they become black.
+    """
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        image = _stretch(image)
+    # Pillow has no way from La to RGBA, and LAB may lose its alpha on a direct one.
+    if between := {"La": "LA", "LAB": "RGB"}.get(image.mode):
+        image = image.convert(between)
+    return image.convert("RGBA")
+
+
+def _stretch(image: Image.Image) -> Image.Image:
+    values = np.asarray(image, np.float64)
+    finite = values[np.isfinite(values)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
+    scaled = np.nan_to_num((values - low) / (high - low or 1.0), posinf=1.0, neginf=0.0)
+    return Image.fromarray(np.rint(scaled * 255).astype(np.uint8))
+
+
+def to_png(image: Image.Image) -> bytes:
+    """Write a picture as PNG for showing: scaled down if no screen could show it in full."""
+    shown = image.copy()
+    shown.thumbnail(_LARGEST_SHOWN)
+    buffer = io.BytesIO()
+    shown.save(buffer, "PNG")
+    return buffer.getvalue()

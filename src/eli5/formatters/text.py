@@ -1,0 +1,106 @@
+"""Format an explanation as plain text, and the names and numbers that all formats show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from unicodedata import category, combining, east_asian_width
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from eli5.base import Explanation, TargetExplanation
+
+__all__ = ["format_as_text"]
+
+
+def format_as_text(expl: Explanation) -> str:
+    """Format an explanation as plain text.
+
+    It needs no picture, and neither Pillow nor matplotlib.
+
+    Parameters
+    ----------
+    expl : Explanation
+        An explanation, with or without targets or an error.
+
+    Returns
+    -------
+    str
+        Model, method and layer; a table of the targets with their class, score and probability;
+        the description. Several lines, without a line break at the end.
+    """
+    facts = {
+        "Model": one_line(expl.estimator),
+        "Method": one_line(expl.method or ""),
+        "Layer": one_line(expl.layer or ""),
+        "Error": printable(expl.error or "").replace("\n", "\n        "),
+    }
+    parts = ["\n".join(f"{name:<6}  {fact}" for name, fact in facts.items() if fact)]
+    if expl.targets:
+        parts.append(_target_table(expl.targets, "Output" if expl.is_regression else "Class"))
+    if expl.description:
+        parts.append(printable(expl.description))
+    return "\n\n".join(parts)
+
+
+def _target_table(targets: Sequence[TargetExplanation], heading: str) -> str:
+    columns = {
+        heading: [target_label(target) for target in targets],
+        "Score": [number(target.score) for target in targets],
+        "Probability": [number(target.proba) for target in targets],
+    }
+    padded = [
+        _padded([name, *cells], right=name != heading)
+        for name, cells in columns.items()
+        if any(cells)
+    ]
+    return "\n".join("  ".join(row).rstrip() for row in zip(*padded, strict=True))
+
+
+def _padded(column: list[str], *, right: bool) -> list[str]:
+    width = max(map(_width, column))
+    spaces = [" " * (width - _width(cell)) for cell in column]
+    return [s + c if right else c + s for s, c in zip(spaces, column, strict=True)]
+
+
+def _width(text: str) -> int:
+    """Count the columns of a terminal that a text takes: many Asian letters and emoji take two."""
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def target_label(target: TargetExplanation) -> str:
+    """Name a target with its class id, ``"tabby (281)"``, or by the id alone if it has no name."""
+    name, class_id = target_name(target), one_line(target.target)
+    return class_id if name == class_id else f"{name} ({class_id})"
+
+
+def target_name(target: TargetExplanation) -> str:
+    """Name a target in one line: its class name, or the class id if it has none."""
+    return one_line(target.class_name or "") or one_line(target.target)
+
+
+def number(value: float | None) -> str:
+    """Write a number with four significant digits, or nothing for ``None``."""
+    if value is None:
+        return ""
+    if 9999.5 <= abs(value) < 1e7:
+        return f"{value:.0f}"  # where "g" would turn to 1.235e+04
+    return f"{value:#.4g}".removesuffix(".")
+
+
+def one_line(text: object) -> str:
+    """Join the lines of a name, and replace what cannot be shown; see `printable`."""
+    return printable(" ".join(str(text).split()))
+
+
+def printable(text: object) -> str:
+    r"""Replace what no terminal, page or font can show: control characters and half surrogates.
+
+    They come from class names read off odd file names, and could otherwise drive the terminal.
+    Every kind of line break becomes ``"\n"``.
+    """
+    lines = "\n".join(str(text).splitlines())
+    return "".join(c if c in "\n\t" or category(c) not in _UNSHOWN else "\ufffd" for c in lines)
+
+
+_UNSHOWN = ("Cc", "Cs")

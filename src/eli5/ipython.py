@@ -1,0 +1,62 @@
+"""Explain and show in one call, as one does in a notebook."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from eli5.base import missing_picture_libraries
+from eli5.explain import explain_prediction
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from eli5.base import Explanation
+
+__all__ = ["show_prediction"]
+
+# Written down, because the signature cannot be read where Pillow is missing; a test compares them.
+_FORMAT_OPTIONS = ("resampling_filter", "colormap", "alpha_limit")
+
+
+def show_prediction(estimator: Any, doc: Any, **kwargs: Any) -> Image | Explanation:
+    """Explain a prediction and show the explanation.
+
+    Parameters
+    ----------
+    estimator : keras.Model
+        See `eli5.explain_prediction`.
+    doc : numpy.ndarray
+        See `eli5.explain_prediction`.
+    **kwargs
+        The options of `eli5.format_as_image` and those of `eli5.explain_prediction`, in any order.
+
+    Returns
+    -------
+    PIL.Image.Image or Explanation
+        What `eli5.format_as_image` makes of the explanation. The explanation itself if it has an
+        error or no image, or if Pillow or matplotlib is missing; it shows itself in a notebook.
+
+    Warns
+    -----
+    UserWarning
+        If Pillow or matplotlib is missing; the warning names them.
+    """
+    format_options = {name: kwargs.pop(name) for name in _FORMAT_OPTIONS if name in kwargs}
+    expl = explain_prediction(estimator, doc, **kwargs)
+    if expl.error:
+        return expl
+    if missing := missing_picture_libraries():
+        warnings.warn(
+            f"No picture can be drawn, because of missing dependencies: {', '.join(missing)}. "
+            "Install them with pip. The Explanation is returned instead.",
+            UserWarning,
+            stacklevel=2,
+        )
+        return expl
+    if expl.image is None:
+        return expl
+
+    from eli5.formatters.image import format_as_image
+
+    return format_as_image(expl, **format_options)

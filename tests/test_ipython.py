@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import eli5
+from eli5 import ipython
+from eli5.base import Explanation, TargetExplanation
+from eli5.formatters.image import format_as_image
+
+MODEL, DOC = object(), np.zeros((1, 4, 4, 3))
+
+
+@pytest.fixture
+def expl() -> Explanation:
+    image = Image.new("RGB", (5, 4), "blue")
+    return Explanation("net", image=image, targets=[TargetExplanation(0, heatmap=np.eye(2))])
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch, expl: Explanation) -> list[Any]:
+    """Put a recorder in the place of explain_prediction."""
+    seen: list[Any] = []
+
+    def explain_prediction(estimator: Any, doc: Any, **kwargs: Any) -> Explanation:
+        seen.append((estimator, doc, kwargs))
+        return expl
+
+    monkeypatch.setattr(ipython, "explain_prediction", explain_prediction)
+    return seen
+
+
+def test_gives_what_format_as_image_gives(expl: Explanation, calls: list[Any]) -> None:
+    assert eli5.show_prediction(MODEL, DOC) == format_as_image(expl)
+    assert calls == [(MODEL, DOC, {})]
+
+
+def test_format_and_explain_options_may_be_mixed(expl: Explanation, calls: list[Any]) -> None:
+    options: dict[str, Any] = {"colormap": "jet", "alpha_limit": 0.9, "resampling_filter": 0}
+    shown = eli5.show_prediction(MODEL, DOC, layer="conv", targets=[1], image=None, **options)
+    assert shown == format_as_image(expl, **options)
+    assert shown != format_as_image(expl)
+    assert calls == [(MODEL, DOC, {"layer": "conv", "targets": [1], "image": None})]
+
+
+def test_knows_every_option_of_format_as_image() -> None:
+    _, *options = inspect.signature(format_as_image).parameters
+    assert list(ipython._FORMAT_OPTIONS) == options
+
+
+@pytest.mark.parametrize("change", [{"error": "not supported"}, {"image": None}])
+def test_without_a_picture_gives_the_explanation(
+    change: dict[str, Any], expl: Explanation, calls: list[Any]
+) -> None:
+    for name, value in change.items():
+        setattr(expl, name, value)
+    assert eli5.show_prediction(MODEL, DOC, alpha_limit=0.5) is expl
+
+
+@pytest.mark.parametrize(
+    ("modules", "named"),
+    [
+        (["PIL"], "missing dependencies: Pillow"),
+        (["matplotlib"], "missing dependencies: matplotlib"),
+        (["PIL", "matplotlib"], "missing dependencies: Pillow, matplotlib"),
+    ],
+)
+def test_warns_of_missing_libraries(
+    modules: list[str],
+    named: str,
+    expl: Explanation,
+    calls: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in modules:
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.warns(UserWarning, match=named) as warned:
+        assert eli5.show_prediction(MODEL, DOC, colormap="jet", layer="conv") is expl
+    assert [warning.filename for warning in warned] == [__file__]
+    assert calls == [(MODEL, DOC, {"layer": "conv"})]
+
+
+def test_an_import_error_of_the_explanation_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def explain_prediction(*_: Any) -> Explanation:
+        raise ImportError("no backend")
+
+    monkeypatch.setattr(ipython, "explain_prediction", explain_prediction)
+    with pytest.raises(ImportError, match="no backend"):
+        eli5.show_prediction(MODEL, DOC)
+
+
+def test_unsupported_estimators_show_their_error() -> None:
+    shown = eli5.show_prediction(MODEL, DOC)
+    assert isinstance(shown, Explanation)
+    assert "not supported" in str(shown.error)
