@@ -1,0 +1,48 @@
+"""The bundled model and picture, which make a first explanation possible without any download.
+
+Importing this package loads neither Keras nor Pillow.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eli5.demo.scenes import KINDS, Scene
+
+__all__ = ["MODEL", "SCENE", "SCENE_MASKS", "class_names", "load_model", "load_scene"]
+
+MODEL = Path(__file__).with_name("model.keras")
+"""The trained classifier; it takes raw RGB pictures (0 to 255) and ends in a softmax."""
+
+SCENE = Path(__file__).with_name("scene.png")
+"""The demo picture, with two objects."""
+
+SCENE_MASKS = Path(__file__).with_name("scene_masks.png")
+"""Where the objects are: 1 + class id in an object, 0 elsewhere."""
+
+class_names: tuple[str, ...] = KINDS
+"""The name of each class, by class id."""
+
+
+def load_model() -> Any:
+    """Load the bundled classifier, a `keras.Model`."""
+    import keras
+
+    return keras.saving.load_model(MODEL, compile=False)
+
+
+def load_scene() -> Scene:
+    """Load the demo picture with the class ids and masks of its objects."""
+    from PIL import Image
+
+    with Image.open(SCENE) as image, Image.open(SCENE_MASKS) as masks:
+        labels = np.asarray(masks)
+        present = [int(label) for label in np.unique(labels) if label]
+        return Scene(
+            image=np.array(image),
+            kinds=tuple(label - 1 for label in present),
+            masks=np.stack([labels == label for label in present]),
+        )
