@@ -1,0 +1,45 @@
+# Each target does all of its set-up, with nothing but Python >= 3.11, pip and make on the machine.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+BACKENDS := jax tensorflow torch
+
+.PHONY: demo test lint format clean $(BACKENDS:%=test-%)
+
+demo: $(VENV)/.demo
+	KERAS_BACKEND=jax $(BIN)/eli5 demo
+
+test: $(BACKENDS:%=test-%)
+
+# TensorFlow reports the machine it runs on; the level drops that.
+$(BACKENDS:%=test-%): test-%: $(VENV)/.dev
+	KERAS_BACKEND=$* TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) eli5-demo.html eli5-demo.png
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo \
+	    "Expected Python >= 3.11. Received: $$($(PYTHON) --version). Name one: make PYTHON=python3.12" >&2; \
+	    exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.python pyproject.toml constraints.txt
+	$(INSTALL) --editable '.[jax]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.python pyproject.toml constraints.txt
+	$(INSTALL) --editable '.[dev,jax,tensorflow,torch]'
+	touch $@ $(VENV)/.demo
