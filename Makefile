@@ -37,7 +37,7 @@ $(VENV)/.python:
 	touch $@
 
 $(VENV)/.demo: $(VENV)/.python pyproject.toml constraints.txt
-	$(INSTALL) --editable '.[jax]'
+	$(INSTALL) --editable '.[cli,jax]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.python pyproject.toml constraints.txt

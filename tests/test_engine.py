@@ -227,7 +227,7 @@ def test_new_weights_count_at_once(doc: Array) -> None:
     )
 
 
-@pytest.mark.filterwarnings("ignore:The heatmap of target 0 is empty")
+@pytest.mark.filterwarnings("ignore:The heatmap of target 0")
 def test_an_explanation_during_training_sees_the_weights_of_the_moment(doc: Array) -> None:
     model = make_classifier()
     seen: list[tuple[float, float]] = []

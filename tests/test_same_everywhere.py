@@ -1,7 +1,7 @@
 """The same model and image give the same heatmap on TensorFlow, JAX and PyTorch.
 
-One backend made the stored array; each must come to it. To make it anew after a change that is meant
-to change it: ``python tests/test_same_everywhere.py``.
+One backend made the stored array; each must come to it. To make it anew, after a change that is
+meant to change it: ``python tests/test_same_everywhere.py``.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Any
 
 import keras
 import numpy as np
-from models import sample, with_weights
 from keras import layers
 
 import eli5
+from models import sample, with_weights
 
 STORED = Path(__file__).parent / "data" / "heatmaps.npz"
 SEED = 23  # of weights with which each class has something that speaks for it

@@ -172,9 +172,13 @@ def explain_classes(
     explained = scores.explained(score, trace.activation)
     found = _target_explanations(result, report, score, trace.activation, class_names)
     reasons = (why_empty(*pair, explained) for pair in zip(*_first(result), strict=True))
-    notes = [_empty(target, why) for target, why in zip(found, reasons, strict=True) if why]
+    notes = [
+        f"The heatmap of target {target.target} at layer {site.path!r} is empty: {why}."
+        for target, why in zip(found, reasons, strict=True)
+        if why
+    ]
     for note in notes:
-        warnings.warn(f"{note} (layer {site.path!r})", UserWarning, stacklevel=_callers_level())
+        warnings.warn(note, UserWarning, stacklevel=_callers_level())
     return Explanation(
         model.name,
         description=" ".join([_describe(site.path, result, layer is None, explained), *notes]),
@@ -243,7 +247,3 @@ def _callers_level() -> int:
     while frame.f_back is not None and frame.f_globals["__name__"].partition(".")[0] == "eli5":
         level, frame = level + 1, frame.f_back
     return level
-
-
-def _empty(target: TargetExplanation, why: str) -> str:
-    return f"The heatmap of target {target.target} is empty: {why}."

@@ -91,4 +91,4 @@ def why_empty(attribution: Array, health: Array, score: str) -> str | None:
             f"the gradient of {score} is zero at the layer: the output is saturated there, or "
             "does not react to it"
         )
-    return f"no part of the layer's activations raises {score}: all of them speak against it"
+    return f"nothing in the layer's activations raises {score}"

@@ -1,0 +1,110 @@
+"""The files that the user names: checked and read, or one line on what is wrong with them."""
+
+from __future__ import annotations
+
+import os
+import re
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eli5.cli.console import UserError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["check_model", "check_readable", "is_model_file", "read_labels", "read_picture"]
+
+_MODEL_ENDINGS = (".keras", ".h5", ".hdf5")
+_NAME = re.compile(r"[\w-]+")
+
+
+def is_model_file(model: str) -> bool:
+    """Tell a model's file from the name of a ``keras.applications`` model, by its ending."""
+    return model.lower().endswith(_MODEL_ENDINGS)
+
+
+def check_model(model: str, weights: Path | None) -> None:
+    """Check what can be said of the model and its weights without Keras."""
+    if weights is not None:
+        check_readable(weights, "--weights")
+    if not is_model_file(model):
+        if not _NAME.fullmatch(model):
+            check_readable(model, "MODEL")
+            raise UserError(
+                "Expected MODEL to be a .keras or .h5 file, or the name of a keras.applications "
+                f"model. Received: MODEL={model}"
+            )
+        return
+    check_readable(model, "MODEL")
+    if weights is not None:
+        raise UserError(
+            "Expected --weights only with the name of a keras.applications model. Received: "
+            f"--weights={weights} with MODEL={model}, a file that has its own weights"
+        )
+    if model.lower().endswith(".keras") and not zipfile.is_zipfile(model):
+        raise UserError(
+            f"Expected MODEL to be a file as Keras saves it. Received: MODEL={model}, which is no "
+            ".keras file, or damaged. Save the model again with model.save(...)."
+        )
+
+
+def check_readable(path: str | Path, name: str) -> None:
+    """Raise UserError if there is no such file, or if it may not be read."""
+    if not os.path.exists(path):
+        reason = "which does not exist"
+    elif os.path.isdir(path):
+        reason = "which is a folder"
+    elif not os.access(path, os.R_OK):
+        reason = "which may not be read (permission denied)"
+    else:
+        return
+    raise UserError(f"Expected {name} to be a file. Received: {name}={path}, {reason}")
+
+
+def read_labels(path: Path) -> list[str]:
+    """Read class names from a text file in UTF-8: line i, from 0, names class i."""
+    check_readable(path, "--labels")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            "Expected --labels to be a text file in UTF-8 with one class name per line. Received: "
+            f"--labels={path}, which cannot be read: {error}"
+        ) from error
+    return text.rstrip("\n").split("\n")
+
+
+def read_picture(path: Path) -> Image:
+    """Read a picture, upright as its EXIF orientation says, with 8 bits per channel.
+
+    Grey values of 16 bits are brought to 8 bits; the range of 32-bit values is not known.
+    """
+    from PIL import Image, ImageOps  # only where a picture is read
+
+    check_readable(path, "IMAGE")
+    try:
+        with Image.open(path) as file:
+            picture = ImageOps.exif_transpose(file)
+            picture.load()
+    # Pillow's readers raise whatever comes to them from a broken file.
+    except Exception as error:
+        raise UserError(
+            "Expected IMAGE to be a picture that Pillow can read. Received: "
+            f"IMAGE={path}, which cannot be read: {error or type(error).__name__}"
+        ) from error
+    if picture.mode.startswith("I;16"):
+        return _to_eight_bits(picture)
+    if picture.mode in ("I", "F"):
+        raise UserError(
+            "Expected IMAGE to be a picture with 8 or 16 bits per channel. Received: "
+            f"IMAGE={path} with 32 bits, of unknown range. Convert it first."
+        )
+    return picture
+
+
+def _to_eight_bits(picture: Image) -> Image:
+    import numpy as np
+    from PIL import Image
+
+    return Image.fromarray(np.rint(np.asarray(picture, "float64") / 257).astype("uint8"))

@@ -1,0 +1,100 @@
+"""A classifier of colours whose heatmaps are known, pictures for it, and the command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from PIL import Image
+
+from eli5.cli import main
+
+SIZE = 32
+RED, GREEN, BLUE = range(3)
+
+
+def colour_model(*first: layers.Layer, size: tuple[Any, ...] = (SIZE, SIZE, 3)) -> keras.Model:
+    """Classify by the most frequent colour: class k is channel k, whose map is channel k itself."""
+    model = keras.Sequential(
+        [
+            keras.Input(size),
+            *(first or [layers.Rescaling(1 / 255, name="rescale")]),
+            layers.Conv2D(3, 1, use_bias=False, name="colours"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(3, use_bias=False, activation="softmax", name="classes"),
+        ],
+        name="colour_model",
+    )
+    for name, factor in (("colours", 1), ("classes", 10)):
+        layer = model.get_layer(name)
+        shape = layer.kernel.shape
+        layer.set_weights([factor * np.eye(*shape[-2:]).reshape(shape)])
+    return model
+
+
+def saved(model: keras.Model, folder: Path, name: str = "model.keras") -> str:
+    path = str(folder / name)
+    model.save(path)
+    return path
+
+
+def two_colours(width: int = 60, height: int = 40) -> Image.Image:
+    """Return a picture whose left third is red, and the rest blue."""
+    picture = Image.new("RGB", (width, height), (0, 0, 255))
+    picture.paste((255, 0, 0), (0, 0, width // 3, height))
+    return picture
+
+
+class Ended(NamedTuple):
+    """How a command ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    def fact(self, name: str) -> str:
+        """Return what the output says behind a name at the start of a line."""
+        (line,) = (line for line in self.out.splitlines() if line.startswith(f"{name} "))
+        return line.removeprefix(name).strip()
+
+    def rows(self) -> list[list[str]]:
+        """Return the table of classes: its label, score and probability."""
+        table = self.out.split("\n\n")[1].splitlines()[1:]
+        return [line.rsplit(maxsplit=2) for line in table]
+
+
+def run(capsys: pytest.CaptureFixture[str], *argv: object) -> Ended:
+    """Run the command line in this process."""
+    capsys.readouterr()
+    code = main([str(argument) for argument in argv])
+    return Ended(code, *capsys.readouterr())
+
+
+def fails(capsys: pytest.CaptureFixture[str], *argv: object) -> str:
+    """Run the command line, which must fail with one line, and return that line."""
+    ended = run(capsys, *argv)
+    assert ended.code == 2
+    assert ended.out == ""
+    assert ended.err.count("\n") == 1
+    start, _, message = ended.err.rstrip("\n").partition("eli5: error: ")
+    assert start == ""
+    return message
+
+
+def run_process(*argv: object, **variables: str) -> Ended:
+    """Run the command line in a process of its own, as users do."""
+    done = subprocess.run(
+        [sys.executable, "-m", "eli5", *map(str, argv)],
+        capture_output=True,
+        env={**os.environ, **variables},
+        encoding="utf-8",
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
