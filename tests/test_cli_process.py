@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -99,6 +100,15 @@ def open_for(process: subprocess.Popen[bytes], pipe: Path) -> int:
     raise AssertionError("the command ended before it read the pipe")
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """Take Ctrl-C as in a terminal; a shell's background job, as a test run may be, ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_interrupted(model: str, image: str, tmp_path: Path) -> None:
     labels, out = tmp_path / "labels", tmp_path / "out.png"
     os.mkfifo(labels)
@@ -109,10 +119,13 @@ def test_interrupted(model: str, image: str, tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
     )
     with process:
-        writer = open_for(process, labels)
-        process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=60)
-        os.close(writer)
+        try:
+            writer = open_for(process, labels)
+            process.send_signal(signal.SIGINT)
+            said = process.communicate(timeout=60)
+            os.close(writer)
+        finally:
+            process.kill()  # or leaving the block would wait for it
     assert (process.returncode, said) == (130, (b"", b""))
     assert not out.exists()
 
@@ -126,6 +139,7 @@ def test_a_job_that_ignores_interrupts_goes_on_doing_so() -> None:
         signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.usefixtures("_interruptible")
 def test_interrupts_are_exceptions_again_when_there_is_something_to_clean_up() -> None:
     with backend.ended_by_ctrl_c():
         assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
