@@ -2,6 +2,17 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
+# Texts that must arrive as they are, and change nothing around them.
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror='alert(1)'>",
+    'Tom & Jerry\'s "cat"',
+    "&lt;b&gt; &amp;",
+    "--> ]]> {title} %s",
+    "👩‍👩‍👧 猫 ねこ",
+    "\u202eevil\u202c שלום",
+]
+
 VOID = {"img", "meta"}
 
 

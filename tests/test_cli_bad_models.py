@@ -192,7 +192,7 @@ def test_a_model_that_is_no_classifier(capsys: Capsys, image: str, tmp_path: Pat
     trunk = colour_model().layers[:-2]
     model = saved(keras.Sequential([keras.Input((32, 32, 3)), *trunk]), tmp_path)
     message = fails(capsys, "explain", model, image)
-    assert message.startswith("Expected a classifier, a model with one output of shape")
+    assert message.startswith("Expected a classifier, a model with an output of shape")
 
 
 def test_an_error_in_the_program_is_not_taken_for_a_users(

@@ -288,7 +288,7 @@ def test_programs_per_model_are_bounded(doc: Array) -> None:
     model = make_classifier()
     memory = engine.cache.memory_of(model)
     for _ in range(70):
-        memory.recall_program(object(), lambda: print)
+        memory.recall(object(), lambda: print)
     assert len(memory._programs) == 64
 
 

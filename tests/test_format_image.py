@@ -211,8 +211,8 @@ def test_expand_heatmap() -> None:
         (explanation(np.array([[0, 255]], "u1")), ValueError, "values from 0 to 255"),
         (explanation(np.array([[0.5, np.nan]])), ValueError, "values from nan to nan"),
         (explanation(np.array([[0.5, np.inf]])), ValueError, "values from 0.5 to inf"),
-        (explanation(np.ones(3)), ValueError, "rank 2, (H, W). Received: heatmap.shape=(3,)"),
-        (explanation(np.ones((2, 2, 3))), ValueError, "Received: heatmap.shape=(2, 2, 3)"),
+        (explanation(np.ones(3)), ValueError, "empty. Received: heatmap.shape=(3,)"),
+        (explanation(np.ones((3, 2, 3))), ValueError, "Received: image.width=4, heatmap.shape=(3"),
         (explanation(np.ones((0, 3))), ValueError, "not empty. Received: heatmap.shape=(0, 3)"),
     ],
 )

@@ -201,5 +201,7 @@ def test_a_bad_score_is_refused(
 
 
 def test_a_callable_score_stands_alone(model: keras.Model, doc: Array) -> None:
-    with pytest.raises(ValueError, match="no `targets` beside a callable `score`"):
+    with pytest.raises(
+        ValueError, match=r"beside a callable `score`.*Received: targets=\[1\], top_targets=None"
+    ):
         eli5.explain_prediction(model, doc, score=margin, targets=[1])

@@ -148,7 +148,11 @@ def test_layers_differ(doc: Array) -> None:
 @pytest.mark.parametrize(
     ("layer", "error", "message"),
     [
-        (1.5, TypeError, r"name, its index, or a Keras layer. Received: layer=1.5 \(of type float"),
+        (
+            1.5,
+            TypeError,
+            r"its index, or a Keras layer; or a pair.*Received: layer=1.5 \(of type float",
+        ),
         (True, TypeError, r"layer=True \(of type bool"),
         ([1], TypeError, r"layer=\[1\] \(of type list"),
         (b"conv", TypeError, "of type bytes"),
@@ -156,7 +160,7 @@ def test_layers_differ(doc: Array) -> None:
         (
             "cnov",
             ValueError,
-            r"layer='cnov'. Layers that would do, last first: 'act' \(12x20\), 'co",
+            r"layer='cnov'. Did you mean 'conv'\? Layers that would do, last first: 'act' \(12x",
         ),
         (9, ValueError, r"index in \[-5, 5\), as the model has 5 layers. Received: layer=9"),
         (-6, ValueError, "Received: layer=-6"),

@@ -33,7 +33,9 @@ class TargetExplanation:
     weighted_spans : Any, optional
         Always ``None`` for images.
     heatmap : numpy.ndarray, optional
-        Rank 2 ``(H, W)``, float32 in [0, 1]; its size is the target layer's, not the image's.
+        Rank 2 ``(H, W)``, for volumes and videos rank 3 ``(d, h, w)``, float32 in [0, 1]; its size
+        is the target layer's, not the image's. The image of rank 3 shows ``d`` slices of one size,
+        side by side from left to right.
     class_name : str, optional
         The name of the class, where the caller gave names.
     """

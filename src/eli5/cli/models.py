@@ -66,7 +66,8 @@ def class_names(loaded: Loaded, labels: list[str] | None) -> list[str] | None:
     if labels is None:
         return None if loaded.family is None else _imagenet_names(loaded.family)
     shape = loaded.model.output_shape
-    if isinstance(shape, tuple) and shape[-1] != len(labels):
+    n_labels = 1 if len(labels) == 2 and shape[-1:] == (1,) else len(labels)  # one unit for two
+    if isinstance(shape, tuple) and shape[-1] != n_labels:
         warnings.warn(
             f"The labels are {len(labels)} and the model's classes {shape[-1]}: they may belong to "
             "another model.",

@@ -14,7 +14,7 @@ from PIL.Image import Resampling
 
 from eli5.cli.console import UserError
 from eli5.cli.models import Loaded
-from eli5.keras.inputs import IMAGE_RANKS, input_shape
+from eli5.keras.inputs import input_shapes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -101,13 +101,14 @@ def picture_to_doc(loaded: Loaded, picture: Image, mode: str | None) -> tuple[Ar
 
 def _image_input(model: keras.Model, picture: Image) -> tuple[tuple[int, int], str, int]:
     """Return width and height, Pillow's mode, and the rank of the model's input."""
-    shape = input_shape(model)
-    is_one = isinstance(shape, tuple) and len(shape) in IMAGE_RANKS
-    channels = shape[3] if is_one and len(shape) == 4 else 1
+    shapes = list((input_shapes(model) or {}).values())
+    shape = shapes[0] if len(shapes) == 1 else ()
+    is_one = len(shape) in (3, 4)
+    channels = shape[3] if len(shape) == 4 else 1
     if not is_one or channels not in _COLOURS:
         raise UserError(
             "Expected a model with one picture as input, of shape (height, width, channels) with "
-            f"1, 3 or 4 channels. Received: model {model.name!r} with input shape {shape}"
+            f"1, 3 or 4 channels. Received: model {model.name!r} with input shape {shape or shapes}"
         )
     height, width = shape[1:3]
     return (width or picture.width, height or picture.height), _COLOURS[channels], len(shape)

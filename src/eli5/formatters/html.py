@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 from eli5.base import Explanation
 from eli5.formatters.image import overlay_heatmap
 from eli5.formatters.picture import to_png
+from eli5.formatters.sheet import is_wide
 from eli5.formatters.text import number, one_line, printable, target_label, target_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from PIL.Image import Image
 
     from eli5.base import TargetExplanation
 
@@ -28,6 +31,8 @@ _STYLES = """<style>
 .eli5-explanation .eli5-targets { display: flex; flex-wrap: wrap; gap: 16px; margin: 0 0 12px; }
 .eli5-explanation figure { margin: 0; padding: 8px; min-width: 216px; max-width: 100%;
   box-sizing: border-box; border: 1px solid rgba(127, 127, 127, 0.4); border-radius: 6px; }
+.eli5-explanation .eli5-wide { min-width: min(720px, 100%); }
+.eli5-explanation .eli5-wide img { width: 100%; }
 .eli5-explanation img { display: block; margin: 0 0 8px; min-width: 200px; max-width: 100%;
   max-height: 640px; object-fit: contain; border-radius: 3px; }
 .eli5-explanation figcaption { width: 0; min-width: 100%; overflow-wrap: anywhere; }
@@ -152,16 +157,24 @@ def _figure(expl: Explanation, target: TargetExplanation) -> str:
     }
     rows = "".join(f"<dt>{key}</dt><dd>{_name(fact)}</dd>" for key, fact in facts.items() if fact)
     caption = f"<figcaption><b><bdi>{_name(title)}</bdi></b><dl>{rows}</dl></figcaption>"
-    return f"<figure>{_overlay(expl, target)}{caption}</figure>"
-
-
-def _overlay(expl: Explanation, target: TargetExplanation) -> str:
-    if expl.image is None or target.heatmap is None:
-        return ""
-    data = b64encode(to_png(overlay_heatmap(target.heatmap, expl.image))).decode("ascii")
+    picture = _overlay(expl, target)
+    if picture is None:
+        return f"<figure>{caption}</figure>"
     method = f"{expl.method} heatmap" if expl.method else "Heatmap"
     alt = _name(f"{method} of {target_label(target)}, laid over the picture")
-    return f'<img alt="{alt}" src="data:image/png;base64,{data}">'
+    # A strip of many small slices would be too low to be seen.
+    size = ' class="eli5-wide"' if is_wide(picture) else ""
+    return f'<figure{size}><img alt="{alt}" src="{_data_uri(picture)}">{caption}</figure>'
+
+
+def _overlay(expl: Explanation, target: TargetExplanation) -> Image | None:
+    if expl.image is None or target.heatmap is None:
+        return None
+    return overlay_heatmap(target.heatmap, expl.image)
+
+
+def _data_uri(picture: Image) -> str:
+    return f"data:image/png;base64,{b64encode(to_png(picture)).decode('ascii')}"
 
 
 def _name(text: object) -> str:

@@ -9,8 +9,16 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
+from eli5.formatters.heatmap import (
+    LANCZOS,
+    checked_picture,
+    checked_values,
+    expand_heatmap,
+    expand_slices,
+    heatmap_to_image,
+)
 from eli5.formatters.picture import to_png, to_rgba
-from eli5.formatters.sheet import side_by_side
+from eli5.formatters.sheet import to_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +35,6 @@ __all__ = [
     "overlay_png",
 ]
 
-LANCZOS = Image.Resampling.LANCZOS
 VIRIDIS = matplotlib.colormaps["viridis"]
 
 
@@ -41,6 +48,9 @@ def format_as_image(
 
     The heatmap is resized to the image first and coloured then, so every pixel has a colour of the
     colormap. A pixel is as opaque as its heatmap value, up to `alpha_limit`.
+
+    The heatmap of a volume or a video has rank 3, ``(d, h, w)``, and its image shows ``d`` slices
+    of one size side by side. Each slice of the heatmap is resized to its own part of the image.
 
     Parameters
     ----------
@@ -59,8 +69,9 @@ def format_as_image(
     Returns
     -------
     PIL.Image.Image
-        Mode ``RGBA``, of the image's size. For several targets, their overlays side by side, each
-        under a line with its name and score.
+        Mode ``RGBA``, of the image's size. For several targets, their overlays side by side, or one
+        below the other if they are more than twice as wide as high, each under a line with its
+        name and score.
 
     Raises
     ------
@@ -69,7 +80,8 @@ def format_as_image(
         wrong type.
     ValueError
         If there is no image or target (the message shows the explanation's ``error``), a heatmap
-        has values outside [0, 1] or is not of rank 2, or an option has an unknown value.
+        has values outside [0, 1] or is not of rank 2 or 3, the image's width is not divisible by
+        the number of slices of a heatmap of rank 3, or an option has an unknown value.
     """
     if expl.error or expl.image is None:
         raise ValueError(
@@ -77,7 +89,7 @@ def format_as_image(
             f"Received: expl.image={expl.image!r}, expl.error={expl.error}. "
             "Explain a picture, or show the explanation with format_as_text."
         )
-    image = _checked_picture(expl.image, "expl.image")
+    image = checked_picture(expl.image, "expl.image")
     if not expl.targets:
         raise ValueError(
             "Expected an explanation with at least one target. "
@@ -85,7 +97,7 @@ def format_as_image(
         )
     options = resampling_filter, colormap, alpha_limit
     overlays = [overlay_heatmap(target.heatmap, image, *options) for target in expl.targets]
-    return overlays[0] if len(overlays) == 1 else side_by_side(overlays, expl.targets)
+    return overlays[0] if len(overlays) == 1 else to_sheet(overlays, expl.targets)
 
 
 def overlay_heatmap(
@@ -95,86 +107,13 @@ def overlay_heatmap(
     colormap: str | Callable[[NDArray[Any]], Any] = VIRIDIS,
     alpha_limit: float | None = 0.65,
 ) -> Image.Image:
-    """Lay one heatmap of shape ``(H, W)`` over an image. See `format_as_image`."""
+    """Lay a heatmap of shape ``(H, W)`` or ``(d, h, w)`` over an image. See `format_as_image`."""
     limit = _checked_alpha_limit(alpha_limit)
     colour = _find_colormap(colormap)
-    if isinstance(heatmap, np.ndarray) and heatmap.ndim != 2:
-        raise ValueError(
-            f"Expected a heatmap of rank 2, (H, W). Received: heatmap.shape={heatmap.shape}. "
-            "Give one heatmap per target, without batch or channel axis."
-        )
-    heat = np.asarray(expand_heatmap(heatmap, image, resampling_filter), np.float32) / 255
+    heat = expand_slices(heatmap, image, resampling_filter)
     alpha = np.minimum(heat, limit)
     coloured = heatmap_to_image(np.dstack([_checked_colours(colour(heat), heat.shape), alpha]))
     return Image.alpha_composite(to_rgba(image), coloured)
-
-
-def expand_heatmap(
-    heatmap: NDArray[Any] | None, image: Image.Image, resampling_filter: int = LANCZOS
-) -> Image.Image:
-    """Turn a heatmap into a picture of the image's size.
-
-    Parameters
-    ----------
-    heatmap : numpy.ndarray
-        See `heatmap_to_image`.
-    image : PIL.Image.Image
-        The picture whose size is wanted.
-    resampling_filter : PIL.Image.Resampling
-        How pixels are interpolated.
-
-    Returns
-    -------
-    PIL.Image.Image
-        Mode ``L``, ``RGB`` or ``RGBA``, as the heatmap has channels.
-
-    Raises
-    ------
-    TypeError
-        If `image` is not a Pillow image or `heatmap` not a NumPy array.
-    ValueError
-        If Pillow has no such filter, or `heatmap` has the wrong shape or values.
-    """
-    size = _checked_picture(image, "image").size
-    try:
-        method = Image.Resampling(resampling_filter)
-    except ValueError:
-        names = ", ".join(one.name for one in Image.Resampling)
-        raise ValueError(
-            f"Expected resampling_filter to be a PIL.Image.Resampling, one of {names}. "
-            f"Received: resampling_filter={resampling_filter!r}"
-        ) from None
-    return heatmap_to_image(heatmap).resize(size, method)
-
-
-def heatmap_to_image(heatmap: NDArray[Any] | None) -> Image.Image:
-    """Turn a heatmap into a picture of 8 bits per channel.
-
-    Parameters
-    ----------
-    heatmap : numpy.ndarray
-        Values in [0, 1], of shape ``(H, W)``, or ``(H, W, 3)`` or ``(H, W, 4)`` if coloured.
-
-    Returns
-    -------
-    PIL.Image.Image
-        Mode ``L``, ``RGB`` or ``RGBA``; values are rounded, not cut off.
-
-    Raises
-    ------
-    TypeError
-        If `heatmap` is not a NumPy array of numbers.
-    ValueError
-        If `heatmap` has another rank or number of channels, is empty, or has values outside [0, 1]
-        or NaN.
-    """
-    values = _checked_values(heatmap, "heatmap")
-    if values.size == 0 or values.shape[2:] not in [(), (3,), (4,)] or values.ndim < 2:
-        raise ValueError(
-            "Expected a heatmap of shape (H, W), (H, W, 3) or (H, W, 4) that is not empty. "
-            f"Received: heatmap.shape={values.shape}"
-        )
-    return Image.fromarray(np.rint(values * 255).astype(np.uint8))
 
 
 def overlay_png(expl: Explanation) -> bytes | None:
@@ -210,38 +149,13 @@ def _find_colormap(colormap: str | Callable[[NDArray[Any]], Any]) -> Callable[[N
 
 def _checked_colours(colours: Any, size: tuple[int, ...]) -> NDArray[np.float32]:
     """Give the RGB part of what a colormap returned."""
-    values = _checked_values(colours, "colormap(heatmap)")
+    values = checked_values(colours, "colormap(heatmap)")
     if values.shape not in [(*size, 3), (*size, 4)]:
         raise ValueError(
             f"Expected the colormap to return an array of shape {(*size, 4)} or {(*size, 3)}. "
             f"Received: colormap(heatmap).shape={values.shape}"
         )
     return values[..., :3]
-
-
-def _checked_values(values: Any, name: str) -> NDArray[np.float32]:
-    """Give an array of numbers in [0, 1] as float32, or say what is wrong with it."""
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiub":
-        kind = f"array of {values.dtype}" if isinstance(values, np.ndarray) else type(values)
-        raise TypeError(
-            f"Expected {name} to be a NumPy array of numbers in [0, 1]. Received: {kind}"
-        )
-    # NaN fails the comparison too.
-    if values.size and not (values.min() >= 0 and values.max() <= 1):
-        raise ValueError(
-            f"Expected the values of {name} to be in [0, 1]. "
-            f"Received: values from {values.min()} to {values.max()}. Scale them first."
-        )
-    return values.astype(np.float32)
-
-
-def _checked_picture(image: Any, name: str) -> Image.Image:
-    if not isinstance(image, Image.Image):
-        raise TypeError(
-            f"Expected {name} to be a PIL.Image.Image. Received: {name} of type "
-            f"{type(image).__name__}. PIL.Image.fromarray makes one of a uint8 array."
-        )
-    return image
 
 
 def _checked_alpha_limit(alpha_limit: Any) -> float:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from eli5.base import TargetExplanation
 
-__all__ = ["side_by_side"]
+__all__ = ["is_wide", "to_sheet"]
 
 # matplotlib's own font: installed with it, and it knows far more letters than Pillow's.
 _FONT = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
@@ -24,9 +24,7 @@ _MOST_COLUMNS = 4
 _LONGEST_NAME = 80
 
 
-def side_by_side(
-    overlays: Sequence[Image.Image], targets: Sequence[TargetExplanation]
-) -> Image.Image:
+def to_sheet(overlays: Sequence[Image.Image], targets: Sequence[TargetExplanation]) -> Image.Image:
     """Put overlays of one size on a white sheet, with the name and score of their targets.
 
     Parameters
@@ -39,14 +37,16 @@ def side_by_side(
     Returns
     -------
     PIL.Image.Image
-        Mode ``RGBA``. Up to four overlays stand in a row; more take several rows.
+        Mode ``RGBA``. Up to four overlays stand in a row; more take several rows. Wide ones stand
+        one below the other; see `is_wide`.
     """
     width, height = overlays[0].size
-    font = ImageFont.truetype(_FONT, min(max(width // 16, 13), 40))
+    font = ImageFont.truetype(_FONT, min(max(min(width, 2 * height) // 16, 13), 40))
     gap, line = round(font.size * 0.7), round(font.size * 1.6)
     # Small pictures stand apart, so that there is room for a name of some length.
     tile = max(width, round(font.size * 10))
-    columns = math.ceil(len(overlays) / math.ceil(len(overlays) / _MOST_COLUMNS))
+    most_columns = 1 if is_wide(overlays[0]) else _MOST_COLUMNS
+    columns = math.ceil(len(overlays) / math.ceil(len(overlays) / most_columns))
     rows = math.ceil(len(overlays) / columns)
     size = columns * (tile + gap) + gap, rows * (line + height + gap) + gap
     sheet = Image.new("RGBA", size, "white")
@@ -57,6 +57,11 @@ def side_by_side(
         _write_caption(draw, (x, y), target, font, tile)
         sheet.alpha_composite(overlay, (x, y + line))
     return sheet
+
+
+def is_wide(image: Image.Image) -> bool:
+    """Tell whether a picture, such as a strip of slices, wants the page's width for itself."""
+    return image.width > 2 * image.height
 
 
 def _write_caption(

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
-from eli5.base import Explanation, TargetExplanation, missing_picture_libraries
+from eli5.base import Explanation
 from eli5.keras import engine, inputs, scores
-from eli5.keras.heatmap import grad_cam_maps, normalize, why_empty
-from eli5.keras.target_layer import check_layer, find_target_layer
+from eli5.keras.composition import ClassNames, check_class_names, compose
+from eli5.keras.grid import check_grid
+from eli5.keras.heatmap import grad_cam_maps
+from eli5.keras.preparation import prepare
+from eli5.keras.target_layer import check_layer
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["explain_prediction_keras", "explain_prediction_keras_image"]
 
 Array = np.ndarray[Any, Any]
-ClassNames = Sequence[str] | Mapping[int, str] | Callable[[int], str]
-
-_METHOD = "Grad-CAM"
 
 
 def explain_prediction_keras(
@@ -44,6 +42,7 @@ def explain_prediction_keras(
     Explanation
         With ``error`` set if model and doc are of no supported kind.
     """
+    inputs.check_model(model)
     if image is None and not _may_be_image(model, doc):
         return Explanation(
             model.name,
@@ -58,9 +57,9 @@ def explain_prediction_keras(
 def _may_be_image(model: keras.Model, doc: Any) -> bool:
     if not isinstance(doc, np.ndarray):
         return True  # the check of `doc` says better what is wrong
-    shape = inputs.input_shape(model)
-    rank = doc.ndim if shape is None else len(shape)
-    return rank in inputs.IMAGE_RANKS
+    shapes = inputs.input_shapes(model)
+    ranks = {doc.ndim} if shapes is None else set(map(len, shapes.values()))
+    return bool(ranks & set(inputs.IMAGE_RANKS))
 
 
 def explain_prediction_keras_image(
@@ -73,22 +72,29 @@ def explain_prediction_keras_image(
     score: Any = "auto",
     top_targets: int | None = None,
     class_names: ClassNames | None = None,
+    input: str | int | None = None,
+    output: str | int | None = None,
+    grid: tuple[int, ...] | None = None,
 ) -> Explanation:
     """Explain an image classifier's prediction with Grad-CAM (arXiv:1610.02391).
 
     Parameters
     ----------
     model : keras.Model
-        Functional, `Sequential` (built or not; it is built if not) or subclassed.
-    doc : numpy.ndarray
-        One sample of the model's input with batch size 1: ``(1, H, W, C)`` or ``(1, H, W)``.
+        Of any kind; it is built if it never was.
+    doc : numpy.ndarray, or a list or dict of them
+        One sample of the model's input(s) with batch size 1. The picture is ``(1, H, W, C)`` or
+        ``(1, H, W)``, a volume or video ``(1, D, H, W, C)``; ``(1, C, H, W)`` and ``(1, C, D, H,
+        W)`` where the model has its channels first.
     image : PIL.Image.Image, optional
         The picture to lay the heatmap over; made from `doc` if not given.
     targets : list of one int, optional
         The class to explain; the top prediction if not given.
-    layer : str, int or keras.layers.Layer, optional
-        The target layer, by name, index or itself; if not given, the last one that gives a feature
-        map.
+    layer : str, int, keras.layers.Layer or a pair, optional
+        The target layer, by name (at any depth, as ``"base/conv"`` where ``"conv"`` is not alone),
+        index into ``model.layers`` or itself; ``(layer, nth)`` picks one of several calls, the last
+        if not said. If not given: the last layer that gives a feature map and that the score reacts
+        to; in a transformer the last normalised tokens. `eli5.keras.target_layers` lists them.
     score : {"auto", "output", "logit"} or callable
         Which number is differentiated. ``"auto"``: the class score before a final softmax or
         sigmoid where the model ends in one, as the paper defines it (a saturated softmax has no
@@ -100,12 +106,21 @@ def explain_prediction_keras_image(
         Explain this many classes, from the highest output down, in one run of the model.
     class_names : sequence, mapping or callable, optional
         Class id to name.
+    input : str or int, optional
+        Which of several inputs is the picture; needed where more than one looks like one.
+    output : str or int, optional
+        Which of several outputs is explained, by key, name or index; the first if not given. A
+        callable `score` gets this one, or all if not given.
+    grid : tuple of int, optional
+        Height and width of the grid that a transformer's tokens lie on, where it cannot be inferred
+        from the model. Tokens before the last ``height * width`` are class or register tokens.
 
     Returns
     -------
     Explanation
         ``image``, ``layer``, ``description`` and ``targets``: one `TargetExplanation` per class,
-        with ``heatmap`` (rank 2, float32 in [0, 1], of the target layer's size), ``target``,
+        with ``heatmap`` (float32 in [0, 1], of the target layer's grid: rank 2, for volumes rank
+        3), ``target``,
         ``score`` (the model's own output for the class), ``proba`` (the same, where it is a
         probability).
 
@@ -124,126 +139,58 @@ def explain_prediction_keras_image(
     UserWarning
         If a heatmap is empty; the reason is in ``description`` too.
     """
+    inputs.check_model(model)
     inputs.check_doc(model, doc)
     scores.check_targets(targets)
     scores.check_top_targets(top_targets, targets)
-    scores.check_score(score, targets or top_targets)
+    scores.check_score(score, targets, top_targets)
     check_layer(layer)
+    check_grid(grid)
     inputs.check_image(image)
+    check_class_names(class_names)
     return explain_classes(
         model,
         doc,
         targets,
         image=image,
+        class_names=class_names,
         layer=layer,
         score=score,
         top_targets=top_targets,
-        class_names=class_names,
+        input=input,
+        output=output,
+        grid=grid,
     )
 
 
 def explain_classes(
     model: keras.Model,
-    doc: Array,
+    doc: Any,
     targets: Sequence[int] | None,
     *,
     image: Image | None = None,
+    class_names: ClassNames | None = None,
     layer: Any = None,
     score: Any = "auto",
-    top_targets: int | None = None,
-    class_names: ClassNames | None = None,
+    **options: Any,
 ) -> Explanation:
     """Explain any number of classes in one run of the model.
 
     See `explain_prediction_keras_image`, which differs by its checks and by taking one target.
     """
-    inputs.ensure_built(model, doc)
-    sample = inputs.standardize(doc)
-    trace = engine.trace(model, sample)
-    site = find_target_layer(model, trace, layer)
-    scores.check_logit(score, trace.activation)
-    n_classes = 1 if callable(score) else scores.n_classes(trace.outputs)
-    result, report = engine.evaluate(
-        model,
-        sample,
-        scores.target_array(targets, top_targets, n_classes),
-        engine.Question(site, score, scores.select, grad_cam_maps),
+    prepared = prepare(model, doc, targets, layer=layer, score=score, **options)
+    question = engine.Question(
+        (prepared.site,), score, prepared.output, scores.select, grad_cam_maps
     )
-    explained = scores.explained(score, trace.activation)
-    found = _target_explanations(result, report, score, trace.activation, class_names)
-    reasons = (why_empty(*pair, explained) for pair in zip(*_first(result), strict=True))
-    notes = [
-        f"The heatmap of target {target.target} at layer {site.path!r} is empty: {why}."
-        for target, why in zip(found, reasons, strict=True)
-        if why
-    ]
-    for note in notes:
-        warnings.warn(note, UserWarning, stacklevel=_callers_level())
-    return Explanation(
-        model.name,
-        description=" ".join([_describe(site.path, result, layer is None, explained), *notes]),
-        error="",
-        method=_METHOD,
-        is_regression=callable(score),
-        targets=found,
-        image=_picture(doc) if image is None else image,
-        layer=site.path,
+    (result,), report = engine.evaluate(model, prepared.sample, prepared.targets, question)
+    return compose(
+        prepared,
+        maps=result["maps"][0],
+        health=result["health"][0],
+        classes=report["classes"][0],
+        outputs=report["outputs"][0],
+        estimator=model.name,
+        score=score,
+        class_names=class_names,
+        image=image,
     )
-
-
-def _first(result: dict[str, Array]) -> tuple[Array, Array]:
-    """Return maps (K, H, W) and health (K, 4) of the one sample."""
-    return result["maps"][0], result["health"][0]
-
-
-def _target_explanations(
-    result: dict[str, Array],
-    report: dict[str, Array],
-    score: Any,
-    activation: str | None,
-    class_names: ClassNames | None,
-) -> list[TargetExplanation]:
-    explanations = []
-    for k, attribution in enumerate(result["maps"][0]):
-        value = float(report["outputs"][0, k])
-        explanation = TargetExplanation(
-            scores.score_name(score), score=value, heatmap=normalize(attribution)
-        )
-        if not callable(score):
-            explanation.target = int(report["classes"][0, k])
-            explanation.class_name = _class_name(class_names, explanation.target)
-            explanation.proba = value if scores.is_probability(activation) else None
-        explanations.append(explanation)
-    return explanations
-
-
-def _class_name(class_names: ClassNames | None, target: int) -> str | None:
-    if class_names is None:
-        return None
-    if callable(class_names):
-        return str(class_names(target))
-    try:
-        return str(class_names[target])
-    except (LookupError, TypeError):  # fewer names than classes: the id must do
-        return None
-
-
-def _describe(path: str, result: dict[str, Array], automatic: bool, explained: str) -> str:
-    height, width = result["maps"].shape[2:]
-    chosen = ", chosen automatically" if automatic else ""
-    return (
-        f"{_METHOD} heatmap of layer {path!r} ({height}x{width}{chosen}): the higher, the more the "
-        f"region raises {explained}."
-    )
-
-
-def _picture(doc: Array) -> Image | None:
-    return None if "Pillow" in missing_picture_libraries() else inputs.to_picture(doc)
-
-
-def _callers_level() -> int:
-    """Return the `stacklevel` of the first caller outside of this package."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals["__name__"].partition(".")[0] == "eli5":
-        level, frame = level + 1, frame.f_back
-    return level

@@ -10,7 +10,8 @@ import numpy as np
 from eli5.keras import engine, inputs, scores
 from eli5.keras.heatmap import normalize
 from eli5.keras.methods import cam
-from eli5.keras.target_layer import check_layer, find_target_layer
+from eli5.keras.preparation import prepare
+from eli5.keras.target_layer import check_layer
 
 __all__ = ["gradcam", "gradcam_backend"]
 
@@ -48,7 +49,9 @@ def gradcam(weights: Array, activations: Array) -> Array:
             "Expected finite `weights` and `activations`. Received: NaN or infinite values. "
             "Check the model's weights and its input."
         )
-    tensors = (keras.ops.convert_to_tensor(x[None], "float32") for x in (weights, activations))
+    # The map has no scale of its own, so that none of it need over- or underflow.
+    scaled = (x / (np.abs(x).max(initial=0) or 1) for x in (weights, activations))
+    tensors = (keras.ops.convert_to_tensor(x[None], "float32") for x in scaled)
     return normalize(keras.ops.convert_to_numpy(cam.weighted_sum(*tensors))[0])
 
 
@@ -86,19 +89,13 @@ def gradcam_backend(
     TypeError, ValueError
         As `eli5.keras.explain_prediction.explain_prediction_keras_image`.
     """
+    inputs.check_model(model)
     inputs.check_doc(model, doc)
     scores.check_targets(targets)
     check_layer(activation_layer)
-    inputs.ensure_built(model, doc)
-    doc = inputs.standardize(doc)
-    trace = engine.trace(model, doc)
-    site = find_target_layer(model, trace, activation_layer)
-    terms, report = engine.evaluate(
-        model,
-        doc,
-        scores.target_array(targets, None, scores.n_classes(trace.outputs)),
-        engine.Question(site, "auto", scores.select, _terms),
-    )
+    prepared = prepare(model, doc, targets, layer=activation_layer)
+    question = engine.Question((prepared.site,), "auto", prepared.output, scores.select, _terms)
+    (terms,), report = engine.evaluate(model, prepared.sample, prepared.targets, question)
     weights, activations, gradients = (term[0] for term in terms)
     return (
         weights,

@@ -39,20 +39,20 @@ def check_targets(targets: Any) -> None:
             "Expected `targets` to be a list with one class id. "
             f"Received: targets={targets!r} with {len(targets)} items"
         )
-    if not _is_integer(targets[0]):
+    if not is_integer(targets[0]):
         raise TypeError(
             "Expected the class id in `targets` to be an integer. "
             f"Received: targets={targets!r} with an item of type {type(targets[0]).__name__}"
         )
 
 
-def check_score(score: Any, targets: Any) -> None:
+def check_score(score: Any, targets: Any, top_targets: Any = None) -> None:
     """Check `score`; raise ValueError for an unknown name, TypeError for another type."""
     if callable(score):
-        if targets is not None:
+        if targets is not None or top_targets is not None:
             raise ValueError(
-                "Expected no `targets` beside a callable `score`, which picks its number itself. "
-                f"Received: targets={targets!r}"
+                "Expected no `targets` and no `top_targets` beside a callable `score`, which picks "
+                f"its number itself. Received: targets={targets!r}, top_targets={top_targets!r}"
             )
     elif not isinstance(score, str):
         raise TypeError(
@@ -69,7 +69,7 @@ def check_top_targets(top_targets: Any, targets: Any) -> None:
     """Check `top_targets`: None, or a positive integer without `targets` beside it."""
     if top_targets is None:
         return
-    if not _is_integer(top_targets):
+    if not is_integer(top_targets):
         raise TypeError(
             "Expected `top_targets` to be None or an integer. Received: "
             f"top_targets={top_targets!r} (of type {type(top_targets).__name__})"
@@ -109,22 +109,76 @@ def target_array(
     return np.array([targets], dtype="int32")
 
 
-def n_classes(outputs: Any) -> int:
-    """Return the number of classes of a classifier's output, given as a spec.
+def find_output(model: keras.Model, outputs: Any, output: Any) -> int:
+    """Return which output is meant, in the order of `keras.tree.flatten`.
+
+    Parameters
+    ----------
+    model : keras.Model
+    outputs : spec, or a list, tuple or dict of them
+        What the model returns.
+    output : None, str or int
+        The key in a dict, the name in a functional model, or the index; None is the first.
+
+    Raises
+    ------
+    TypeError
+        If `output` is of another type.
+    ValueError
+        If there is no such output.
+    """
+    names = _output_names(model, outputs)
+    if output is None:
+        return names.index(_first_key(model, outputs)) if isinstance(outputs, dict) else 0
+    if not (isinstance(output, str) or is_integer(output)):
+        raise TypeError(
+            "Expected `output` to be None, a name or an index. Received: "
+            f"output={output!r} (of type {type(output).__name__})"
+        )
+    if isinstance(output, str) and output in names:
+        return names.index(output)
+    if is_integer(output) and -len(names) <= output < len(names):
+        return int(output) % len(names)
+    raise ValueError(
+        f"Expected `output` to be one of {names} or an index below {len(names)}. "
+        f"Received: output={output!r}"
+    )
+
+
+def _first_key(model: keras.Model, outputs: dict[str, Any]) -> str:
+    """Return the key that was declared first; a functional model returns its keys sorted."""
+    try:
+        declared = model.output
+    except (AttributeError, ValueError):  # a subclass declares none
+        declared = None
+    return next(iter(declared if isinstance(declared, dict) else outputs))
+
+
+def _output_names(model: keras.Model, outputs: Any) -> list[str]:
+    """Name the outputs, in the order of `keras.tree.flatten`: by key, by layer, or by number."""
+    if isinstance(outputs, dict):
+        return keras.tree.flatten({key: key for key in outputs})
+    n_outputs = len(keras.tree.flatten(outputs))
+    names = getattr(model, "output_names", None) or []
+    return list(names) if len(names) == n_outputs else list(map(str, range(n_outputs)))
+
+
+def n_classes(spec: keras.KerasTensor) -> int:
+    """Return the number of classes of a classifier's output.
 
     Raises
     ------
     ValueError
-        If the output is not of shape ``(B, n_classes)``.
+        If the output is not of shape ``(B, n_classes)``, or ``(B,)`` for a single unit.
     """
-    shapes = [tuple(spec.shape) for spec in keras.tree.flatten(outputs)]
-    if len(shapes) != 1 or len(shapes[0]) != 2:
+    shape = tuple(spec.shape)
+    if len(shape) not in (1, 2):
         raise ValueError(
-            "Expected a classifier, a model with one output of shape (1, n_classes). Received: a "
-            f"model with output shape(s) {shapes}. Give `score=` a callable that takes "
-            "the outputs and returns the number to explain."
+            "Expected a classifier, a model with an output of shape (1, n_classes). Received: a "
+            f"model with output shape {shape}. Give `score=` a callable that takes "
+            "the outputs and returns the number to explain, or name another output: `output=`."
         )
-    return int(shapes[0][1])
+    return 1 if len(shape) == 1 else int(shape[1])
 
 
 def check_logit(score: Any, activation: str | None) -> None:
@@ -156,13 +210,17 @@ def is_probability(activation: str | None) -> bool:
 
 
 def select(
-    outputs: Any, activation_of: Callable[[Any], Any], targets: Any, score: Any
+    outputs: Any,
+    activation_of: Callable[[Any], Any],
+    targets: Any,
+    score: Any,
+    output: int | None,
 ) -> tuple[Any, dict[str, Any]]:
     """Pick the scores to differentiate; traced into the engine's program.
 
     Parameters
     ----------
-    outputs : tensor (B, n_classes); for a callable score whatever the model returns
+    outputs : Any
         The model's own outputs.
     activation_of : callable
         Gives the softmax or sigmoid that made a tensor, with the logits that went in, or None.
@@ -170,6 +228,9 @@ def select(
         Class ids; `TOP` in column k stands for the class with the k-th highest output.
     score : {"auto", "output", "logit"} or callable
         See `eli5.keras.explain_prediction.explain_prediction_keras_image`.
+    output : int, optional
+        Which output, in the order of `keras.tree.flatten`. A callable gets this one, or all of them
+        as the model returned them if it is None.
 
     Returns
     -------
@@ -177,15 +238,19 @@ def select(
     report : dict of tensors, shape (B, K)
         ``classes`` and the model's own ``outputs`` for them.
     """
+    chosen = outputs if output is None else keras.tree.flatten(outputs)[output]
     if callable(score):
-        scores = _one_per_sample(score(outputs), targets, score)
-        return scores, {"classes": targets, "outputs": scores}
-    (output,) = keras.tree.flatten(outputs)
-    _, ranked = ops.top_k(output, targets.shape[1])
+        scores = _one_per_sample(score(chosen), targets, score)
+        return scores, {"classes": targets, "outputs": ops.cast(scores, "float32")}
+    activation = None if score == "output" else activation_of(chosen)
+    scored = chosen if activation is None else activation.logits
+    if len(chosen.shape) == 1:
+        chosen, scored = chosen[:, None], scored[:, None]
+    # Sorted and not `top_k`, which on PyTorch leaves open which of two equal outputs comes first.
+    ranked = ops.argsort(-ops.cast(chosen, "float32"), axis=1)[:, : targets.shape[1]]
     classes = ops.where(targets == TOP, ops.cast(ranked, "int32"), targets)
-    activation = None if score == "output" else activation_of(output)
-    scored = output if activation is None else activation.logits
-    report = {"classes": classes, "outputs": ops.take_along_axis(output, classes, axis=1)}
+    values = ops.cast(ops.take_along_axis(chosen, classes, axis=1), "float32")
+    report = {"classes": classes, "outputs": values}
     return ops.take_along_axis(scored, classes, axis=1), report
 
 
@@ -201,5 +266,6 @@ def _one_per_sample(scores: Any, targets: Any, score: Callable[..., Any]) -> Any
     return ops.reshape(scores, (batch, 1))
 
 
-def _is_integer(value: Any) -> bool:
+def is_integer(value: Any) -> bool:
+    """Tell whether `value` is an integer of Python or NumPy; a truth value is none."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)

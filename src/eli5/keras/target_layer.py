@@ -1,139 +1,103 @@
-"""The target layer: given by name, index or instance, or the last suitable one."""
+"""The target layer that is asked for: by name, path, index, instance, or as one call of these."""
 
 from __future__ import annotations
 
+import difflib
 from typing import Any
 
 import keras
-import numpy as np
 from keras import layers
 
 from eli5.keras.engine import Call, Site, Trace
+from eli5.keras.scores import is_integer
+from eli5.keras.suitable import choices, site_of, why_no_map
 
-# Preprocessing and augmentation: their output is still the input, not a feature of it.
-_PREPROCESSING = (
-    layers.Rescaling,
-    layers.Normalization,
-    layers.Resizing,
-    layers.CenterCrop,
-    layers.RandomBrightness,
-    layers.RandomContrast,
-    layers.RandomCrop,
-    layers.RandomFlip,
-    layers.RandomRotation,
-    layers.RandomTranslation,
-    layers.RandomZoom,
-)
-_DROPOUTS = (
-    layers.AlphaDropout,
-    layers.Dropout,
-    layers.GaussianDropout,
-    layers.GaussianNoise,
-    layers.SpatialDropout2D,
-)
-# These thin out or move what the layer before them found; that layer has the finer map.
-_CARRIERS = (
-    layers.AveragePooling2D,
-    layers.Cropping2D,
-    layers.MaxPooling2D,
-    layers.Permute,
-    layers.Reshape,
-    layers.UpSampling2D,
-    layers.ZeroPadding2D,
-)
+Shape = tuple[int, ...]
 
 
 def check_layer(layer: Any) -> None:
-    """Raise TypeError if `layer` is neither None, a name, an index nor a Keras layer."""
-    named = isinstance(layer, str | int | np.integer | keras.layers.Layer)
-    if layer is not None and (not named or isinstance(layer, bool)):
+    """Raise TypeError if `layer` is neither None, a name, an index, a Keras layer nor a call.
+
+    A call is a pair ``(layer, nth)``.
+    """
+    given = layer
+    if isinstance(layer, tuple) and len(layer) == 2 and is_integer(layer[1]):
+        layer = layer[0]
+        if layer is None:
+            layer = given
+    if layer is not None and not (isinstance(layer, str | keras.layers.Layer) or is_integer(layer)):
         raise TypeError(
-            "Expected `layer` to be None, a layer's name, its index, or a Keras layer. "
-            f"Received: layer={layer!r} (of type {type(layer).__name__})"
+            "Expected `layer` to be None, a layer's name, its index, or a Keras layer; or a pair "
+            "of such a layer and the number of its call. "
+            f"Received: layer={given!r} (of type {type(given).__name__})"
         )
 
 
-def find_target_layer(model: keras.Model, trace: Trace, layer: Any) -> Site:
-    """Return the layer call that is explained.
+def find_target_layer(
+    model: keras.Model, trace: Trace, layer: Any, size: Shape, grid: Shape | None = None
+) -> Site:
+    """Return the layer call that was asked for.
 
     Parameters
     ----------
     model : keras.Model
     trace : Trace
         Of one call of the model.
-    layer : None, str, int or keras.layers.Layer
-        None: the last layer, in execution order, that gives a feature map ``(B, H, W, C)``, as
-        Grad-CAM (arXiv:1610.02391) takes it. A layer that is called several times counts by its
-        last call.
+    layer : str, int, keras.layers.Layer or a pair
+        A name, at any depth, with its path (``"resnet50/conv5_block3_out"``) where it is not alone;
+        an index into ``model.layers``; a layer. A layer that is called several times counts by its
+        last call; ``(layer, nth)`` picks another.
+    size : tuple of int
+        Height and width of the picture; depth, height and width of a volume.
+    grid : tuple of int, optional
+        What the tokens of the layer lie on, where it cannot be inferred.
 
     Raises
     ------
     ValueError
         If there is no such layer, or if it does not give a feature map.
     """
-    check_layer(layer)
-    if layer is None:
-        return _automatic(model, trace)
-    operation = _given(model, layer, trace)
+    nth = -1
+    if isinstance(layer, tuple):
+        layer, nth = layer
+    operation = _operation(model, layer, trace, size)
     calls = [call for call in trace.calls if call.operation() is operation]
     if not calls:
         raise ValueError(
             f"Expected `layer` to be called when the model runs. Received: layer={layer!r}, which "
-            f"is {_why_uncalled(operation)}. {_choices(trace)}"
+            f"is {_why_uncalled(operation)}.{choices(trace, size)}"
         )
-    if not _is_map(calls[-1]):
+    if not -len(calls) <= nth < len(calls):
         raise ValueError(
-            "Expected `layer` to give a feature map of shape (1, height, width, channels). "
-            f"Received: layer={layer!r} with output shape {calls[-1].shape}. {_choices(trace)}"
+            f"Expected the number of a call of layer {layer!r} in [0, {len(calls)}), as the model "
+            f"calls it {len(calls)} time(s). Received: layer=({layer!r}, {nth})"
         )
-    return _site(calls[-1])
+    _check_call(layer, calls[nth])
+    site = site_of(calls[nth], trace, size, grid)
+    if site is None:
+        raise ValueError(why_no_map(layer, calls[nth], size, grid) + choices(trace, size))
+    return site
 
 
-def _automatic(model: keras.Model, trace: Trace) -> Site:
-    candidates = _candidates(trace)
-    if not candidates:
+def _check_call(layer: Any, call: Call) -> None:
+    if not call.is_outside:
         raise ValueError(
-            "Expected a model with a layer that gives a feature map of shape (1, height, width, "
-            f"channels), such as a convolution. Received: model {model.name!r} without one."
+            "Expected a layer whose output can be reached. Received: "
+            f"layer={layer!r}, which runs inside of a loop, a branch or a rematerialised part. "
+            "Choose the layer around it, or one before it."
         )
-    features = [call for call in candidates if not isinstance(call.operation(), _CARRIERS)]
-    return _site((features or candidates)[-1])
+    if call.shape and "float" not in call.dtype:
+        raise ValueError(
+            "Expected a layer whose output is differentiable. Received: "
+            f"layer={layer!r}, whose output is of type {call.dtype}"
+        )
 
 
-def _candidates(trace: Trace) -> list[Call]:
-    """Return the calls that may be chosen without being asked for, in execution order."""
-    return [
-        call
-        for call in trace.calls
-        if _is_map(call)
-        and call.is_new
-        and call.has_place
-        and not isinstance(call.operation(), _PREPROCESSING + _DROPOUTS)
-    ]
-
-
-def _is_map(call: Call) -> bool:
-    return len(call.shape) == 4
-
-
-def _site(call: Call) -> Site:
-    operation = call.operation()
-    if operation is None:
-        raise ReferenceError(f"The layer {call.path!r} was deleted while it was explained.")
-    return Site(operation, call.nth, call.path)
-
-
-def _given(model: keras.Model, layer: Any, trace: Trace) -> keras.Operation:
+def _operation(model: keras.Model, layer: Any, trace: Trace, size: Shape) -> Any:
     if isinstance(layer, keras.layers.Layer):
         return layer
     if isinstance(layer, str):
-        named = [one for one in model.layers if one.name == layer]
-        if not named:
-            raise ValueError(
-                f"Expected the name of a layer of model {model.name!r}. Received: layer={layer!r}. "
-                f"{_choices(trace)}"
-            )
-        return named[0]
+        return _named(model, layer, trace, size)
     if not -len(model.layers) <= layer < len(model.layers):
         raise ValueError(
             f"Expected a layer index in [{-len(model.layers)}, {len(model.layers)}), as the model "
@@ -142,12 +106,36 @@ def _given(model: keras.Model, layer: Any, trace: Trace) -> keras.Operation:
     return model.layers[layer]
 
 
+def _named(model: keras.Model, name: str, trace: Trace, size: Shape) -> Any:
+    paths: dict[int, str] = {}
+    operations: dict[int, Any] = {}
+    for call in trace.calls:
+        operation = call.operation()
+        if name in (call.path, getattr(operation, "name", None)) or call.path.endswith(f"/{name}"):
+            operations[id(operation)] = operation
+            paths.setdefault(id(operation), call.path)
+    exact = [key for key, path in paths.items() if path == name]
+    found = exact if len(exact) == 1 else list(operations)
+    if not found:
+        found = [id(one) for one in model.layers if one.name == name]
+        operations = {id(one): one for one in model.layers}
+    if len(found) == 1:
+        return operations[found[0]]
+    if found:
+        raise ValueError(
+            f"Expected the name of one layer. Received: layer={name!r}, which is the name of "
+            f"{', '.join(map(repr, paths.values()))}. Give the path, or the layer itself."
+        )
+    known = {call.path for call in trace.calls} | {call.path.split("/")[-1] for call in trace.calls}
+    close = difflib.get_close_matches(name, known, n=3)
+    meant = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+    raise ValueError(
+        f"Expected the name of a layer of model {model.name!r}. Received: layer={name!r}.{meant}"
+        f"{choices(trace, size)}"
+    )
+
+
 def _why_uncalled(operation: keras.Operation) -> str:
     if isinstance(operation, layers.InputLayer):
         return "the model's input and no computation"
-    return "no layer of this model, or not on the way to its output"
-
-
-def _choices(trace: Trace) -> str:
-    names = [f"{call.path!r} ({call.shape[1]}x{call.shape[2]})" for call in _candidates(trace)]
-    return f"Layers that would do, last first: {', '.join(reversed(names)) or 'none'}."
+    return "no layer of this model, or not reached when it runs"

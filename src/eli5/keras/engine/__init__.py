@@ -7,27 +7,53 @@ score with respect to one layer's activations. Exactly one backend's file is imp
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import math
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import keras
 import numpy as np
 
 from eli5.keras.engine import hooks
-from eli5.keras.engine.cache import memory_of, reference
+from eli5.keras.engine.cache import Reference, memory_of
 from eli5.keras.engine.tracing import Call, Recorder, Trace, spec_of
 
-__all__ = ["Call", "Question", "Site", "Trace", "evaluate", "trace"]
+__all__ = ["Call", "Question", "Site", "Trace", "evaluate", "recall", "trace"]
+
+T = TypeVar("T")
 
 _backend: Any = importlib.import_module(f"eli5.keras.engine.{keras.backend.backend()}")
 
 
 class Site(NamedTuple):
-    """The layer call whose output is read: an operation, and which of its calls (from 0)."""
+    """The layer call whose output is read, and how it is seen as a map.
+
+    Attributes
+    ----------
+    operation : keras.Operation
+    nth : int
+        Which of its calls, from 0.
+    path : str
+        Its name, for people.
+    channels_first : bool
+        Whether the channels are the first axis behind the batch axis.
+    grid : tuple of int, optional
+        For tokens ``(B, L, C)``: the grid that the last ``prod(grid)`` of them lie on, row by row.
+    """
 
     operation: keras.Operation
     nth: int
     path: str
+    channels_first: bool = False
+    grid: tuple[int, ...] | None = None
+
+    def fold(self, tensor: Any) -> Any:
+        """Return activations, or their gradients, as ``(B, ..., C)``."""
+        if self.grid is not None:
+            batch, _, channels = tensor.shape
+            patches = tensor[:, -math.prod(self.grid) :]
+            return keras.ops.reshape(patches, (batch, *self.grid, channels))
+        return keras.ops.moveaxis(tensor, 1, -1) if self.channels_first else tensor
 
 
 class Question(NamedTuple):
@@ -35,25 +61,28 @@ class Question(NamedTuple):
 
     Attributes
     ----------
-    site : Site
-        Whose output the scores are differentiated with respect to.
+    sites : tuple of Site
+        Whose outputs the scores are differentiated with respect to.
     score : hashable
         Handed on to `select`; another callable is another question.
+    output : int, optional
+        Handed on to `select`.
     select : callable
-        ``select(outputs, activation_of, targets, score) -> (scores (B, K), report)``, where
+        ``select(outputs, activation_of, targets, score, output) -> (scores (B, K), report)``, where
         ``activation_of(tensor)`` gives the softmax or sigmoid that made a tensor, or None.
     formula : callable
-        ``formula(activations, gradients) -> result``, on float32 tensors of shape (B, ...); there
-        are K gradients. Only its result leaves the device.
+        ``formula(activations, gradients) -> result`` for each site, on float32 tensors of shape
+        (B, ..., C); there are K gradients. Only its results leave the device.
     """
 
-    site: Site
+    sites: tuple[Site, ...]
     score: Any
+    output: int | None
     select: Callable[..., tuple[Any, Any]]
     formula: Callable[[Any, list[Any]], Any]
 
 
-def trace(model: keras.Model, inputs: Any) -> Trace:
+def trace(model: keras.Model, inputs: Any, picture: int = 0) -> Trace:
     """Return what `model` does with inputs of these shapes; nothing but PyTorch computes for it.
 
     Parameters
@@ -62,15 +91,19 @@ def trace(model: keras.Model, inputs: Any) -> Trace:
         Built.
     inputs : numpy.ndarray, or a list or dict of them
         As `model` takes them, batch axis first.
+    picture : int
+        Which of the inputs, in the order of `keras.tree.flatten`, has the places that matter.
     """
     memory = memory_of(model)
-    return memory.recall_trace(_signature(inputs), lambda: _trace(model, memory.variables, inputs))
+    return memory.recall_trace(
+        (_signature(inputs), picture), lambda: _trace(model, memory.variables, inputs, picture)
+    )
 
 
 def evaluate(
     model: keras.Model, inputs: Any, targets: np.ndarray[Any, Any], question: Question
-) -> tuple[Any, Any]:
-    """Run `model` once; differentiate up to K scores per sample with respect to one layer.
+) -> tuple[list[Any], Any]:
+    """Run `model` once; differentiate up to K scores per sample with respect to some layers.
 
     Parameters
     ----------
@@ -82,22 +115,33 @@ def evaluate(
 
     Returns
     -------
-    (result, report)
-        As ``question.formula`` and ``question.select`` gave them, as NumPy arrays.
+    (results, report)
+        As ``question.formula``, per site, and ``question.select`` gave them, as NumPy arrays.
 
     Raises
     ------
     ValueError
-        If the scores do not depend on the site's output, or not in a differentiable way.
+        If the scores depend on none of the sites' outputs in a differentiable way.
     """
     memory = memory_of(model)
-    site, score, select, formula = question
-    signature = _signature((inputs, targets))
-    key = (id(site.operation), site.nth, reference(score), select, formula, signature)
-    run = memory.recall_program(
-        key, lambda: _compile(model, memory.variables, question, (inputs, targets))
+    run = memory.recall(
+        _key(question, (inputs, targets)),
+        lambda: _compile(model, memory.variables, question, (inputs, targets)),
     )
     return run(inputs, targets)
+
+
+def recall(model: keras.Model, question: Question, arguments: Any, make: Callable[[], T]) -> T:
+    """Return what `make` found out about a question, kept as the programs are.
+
+    It must not hold the model, nor a layer of it.
+    """
+    return memory_of(model).recall(("answer", _key(question, arguments)), make)
+
+
+def _key(question: Question, arguments: Any) -> Hashable:
+    sites = tuple((id(site.operation), *site[1:]) for site in question.sites)
+    return sites, Reference(question.score), question[2:], _signature(arguments)
 
 
 def _signature(arrays: Any) -> str:
@@ -105,15 +149,18 @@ def _signature(arrays: Any) -> str:
     return repr(keras.tree.map_structure(lambda x: (x.shape, str(x.dtype)), arrays))
 
 
-def _trace(model: keras.Model, variables: list[keras.Variable], inputs: Any) -> Trace:
+def _trace(model: keras.Model, variables: list[keras.Variable], inputs: Any, picture: int) -> Trace:
     found: list[Trace] = []
 
     def run(values: list[Any], inputs: Any) -> None:
-        recorder = Recorder()
+        leaves = keras.tree.flatten(inputs)
+        beside = leaves[:picture] + leaves[picture + 1 :]
+        recorder = Recorder(_backend.level, leaves[picture], beside)
         outputs, watch = _call(model, inputs, zip(variables, values, strict=False), recorder)
-        activation = watch.activation_of(keras.tree.flatten(outputs)[0])
+        activations = map(watch.activation_of, keras.tree.flatten(outputs))
+        names = [activation and activation.name for activation in activations]
         specs = keras.tree.map_structure(spec_of, outputs)
-        found.append(Trace(recorder.calls, specs, activation.name if activation else None))
+        found.append(Trace(recorder.calls, specs, names, recorder.channels_first))
 
     _backend.trace(run, variables, inputs)
     return found[-1]
@@ -122,27 +169,35 @@ def _trace(model: keras.Model, variables: list[keras.Variable], inputs: Any) -> 
 def _compile(
     model: keras.Model, variables: list[keras.Variable], question: Question, arguments: Any
 ) -> Callable[[Any, Any], Any]:
+    sites, score, output, select, formula = question
+    specs = [_spec_at(trace(model, arguments[0]), site) for site in sites]
     # The compiled program outlives this call in a cache: it must keep neither model nor score.
-    (operation, nth, path), score, select, formula = question
-    get_model, get_operation, get_score = map(reference, (model, operation, score))
-    spec = _spec_at(trace(model, arguments[0]), question.site)
+    get_model, get_score = Reference(model), Reference(score)
+    get_operations = [Reference(site.operation) for site in sites]
+    sites = tuple(site._replace(operation=None) for site in sites)
 
     def program(values: list[Any], inputs: Any, targets: Any) -> tuple[Any, Any]:
-        def forward(tap: Callable[[Any], Any]) -> tuple[Any, Any]:
-            on_output = _at(get_operation(), nth, tap)
+        def forward(taps: Sequence[Callable[[Any], Any]]) -> tuple[Any, Any]:
+            operations = [get() for get in get_operations]
+            on_output = _at(operations, [site.nth for site in sites], taps)
             state = zip(variables, values, strict=False)
             outputs, watch = _call(get_model(), inputs, state, on_output)
-            scores, report = select(outputs, watch.activation_of, targets, get_score())
+            scores, report = select(outputs, watch.activation_of, targets, get_score(), output)
             return keras.ops.cast(scores, "float32"), report
 
-        activations, gradients, report = _backend.differentiate(forward, spec)
+        activations, gradients, report = _backend.differentiate(forward, specs)
         if gradients is None:
             raise ValueError(
                 "Expected a layer that the score depends on in a differentiable way. Received: "
-                f"layer={path!r}, behind which no gradient flows back. Choose another layer."
+                f"layer={sites[0].path!r}, behind which no gradient flows back. "
+                "Choose another layer."
             )
-        floats = [keras.ops.cast(x, "float32") for x in (activations, *gradients)]
-        return formula(floats[0], floats[1:]), report
+        results = []
+        for s, site in enumerate(sites):
+            tensors = (activations[s], *(per_site[s] for per_site in gradients))
+            seen, *slopes = (site.fold(keras.ops.cast(tensor, "float32")) for tensor in tensors)
+            results.append(formula(seen, slopes))
+        return results, report
 
     return _backend.compile_program(program, variables, arguments)
 
@@ -161,21 +216,25 @@ def _call(
 ) -> tuple[Any, hooks.Watch]:
     """Call the model in inference, watched; whatever it assigns to its variables is dropped."""
     with (
-        hooks.watch(on_output, _backend.ACTIVATIONS) as watch,
+        hooks.watch(on_output, _backend.ACTIVATIONS, _backend.CASTS) as watch,
         keras.StatelessScope(state_mapping=state),
     ):
         return model(inputs, training=False), watch
 
 
-def _at(operation: keras.Operation, nth: int, tap: Callable[[Any], Any]) -> hooks.OnOutput:
-    """Return a watcher that passes the output of one call through `tap`."""
-    calls = 0
+def _at(
+    operations: Sequence[keras.Operation],
+    nths: Sequence[int],
+    taps: Sequence[Callable[[Any], Any]],
+) -> hooks.OnOutput:
+    """Return a watcher that passes the output of one call of each operation through its tap."""
+    waiting = {(id(op), nth): tap for op, nth, tap in zip(operations, nths, taps, strict=True)}
+    counts: dict[int, int] = {}
 
     def on_output(running: Any, arguments: Any, output: Any) -> Any:
-        nonlocal calls
-        if running[-1] is not operation:
-            return output
-        calls += 1
-        return tap(output) if calls == nth + 1 else output
+        key = id(running[-1])
+        nth = counts[key] = counts.get(key, -1) + 1
+        tap = waiting.get((key, nth))
+        return output if tap is None else tap(output)
 
     return on_output

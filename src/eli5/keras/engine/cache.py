@@ -7,7 +7,6 @@ import types
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import keras
@@ -16,28 +15,48 @@ from eli5.keras.engine.tracing import Trace
 
 T = TypeVar("T")
 
-# Programs kept per model and kind; the least recently used goes first.
+# Traces, and programs, kept per model; the least recently used goes first.
 _CAPACITY = 64
 
 
-def reference(thing: Any) -> Callable[[], Any]:
-    """Return a function that gives `thing`, weakly where it can be; equal for the same thing."""
-    if isinstance(thing, types.MethodType):
-        return weakref.WeakMethod(thing)
-    try:
-        return weakref.ref(thing)
-    except TypeError:  # a string or None: not weakly referable, and harmless to keep
-        return _Constant(thing)
+class Reference:
+    """A thing by its identity, held weakly where it can be; fit to be a key.
 
+    Equal to another reference only as long as both give the same thing: not to one of an object
+    that was deleted and whose id was given away again.
+    """
 
-@dataclass(frozen=True)
-class _Constant:
-    """A reference to a thing that takes none; hashes and compares as the thing does."""
-
-    thing: Hashable
+    def __init__(self, thing: Any) -> None:
+        self._key: Any = id(thing)
+        if isinstance(thing, types.MethodType):  # made anew at each look-up
+            self._key = id(thing.__self__), id(thing.__func__)
+            self._get: Callable[[], Any] = _weak_method(thing)
+        elif isinstance(thing, str | None):
+            self._key, self._get = thing, lambda: thing
+        else:
+            self._get = weakref.ref(thing)
 
     def __call__(self) -> Any:
-        return self.thing
+        """Return the thing, or None if it is gone."""
+        return self._get()
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Reference) or self._key != other._key:
+            return False
+        return self is other or (self() is None) == (other() is None)
+
+
+def _weak_method(method: types.MethodType) -> Callable[[], Any]:
+    owner, function = weakref.ref(method.__self__), weakref.ref(method.__func__)
+
+    def get() -> Any:
+        alive, its_owner = function(), owner()
+        return None if alive is None or its_owner is None else types.MethodType(alive, its_owner)
+
+    return get
 
 
 class Memory:
@@ -49,19 +68,19 @@ class Memory:
     def __init__(self, model: keras.Model) -> None:
         self.variables: list[keras.Variable] = list(model.variables)
         self._layers = [id(layer) for layer in model.layers]
-        self._watched: list[tuple[weakref.ref[keras.Operation], Any]] = []
+        self._watched = [_Traits(model)]
         self._traces: OrderedDict[Hashable, Trace] = OrderedDict()
-        self._programs: OrderedDict[Hashable, Callable[..., Any]] = OrderedDict()
+        self._programs: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = threading.RLock()
 
     def fits(self, model: keras.Model) -> bool:
-        """Tell whether `model` still has the layers, weights and activations that were compiled."""
+        """Tell whether `model` still has what was compiled: layers, weights, plain attributes."""
         variables = model.variables
         return (
             len(variables) == len(self.variables)
             and all(map(lambda one, two: one is two, variables, self.variables))
             and [id(layer) for layer in model.layers] == self._layers
-            and all(_traits(operation()) == traits for operation, traits in self._watched)
+            and all(traits.are_the_same() for traits in self._watched)
         )
 
     def recall_trace(self, key: Hashable, make: Callable[[], Trace]) -> Trace:
@@ -69,14 +88,13 @@ class Memory:
         with self._lock:
             if key not in self._traces:
                 made = make()
-                self._watched = [(call.operation, _traits(call.operation())) for call in made.calls]
+                operations = {id(op): op for call in made.calls if (op := call.operation())}
+                self._watched[1:] = map(_Traits, operations.values())
                 _keep(self._traces, key, made)
             return self._traces[key]
 
-    def recall_program(
-        self, key: Hashable, make: Callable[[], Callable[..., Any]]
-    ) -> Callable[..., Any]:
-        """Return the program under `key`, made if it is not there."""
+    def recall(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """Return the program, or what else is kept under `key`, made if it is not there."""
         with self._lock:
             if key not in self._programs:
                 _keep(self._programs, key, make())
@@ -90,19 +108,60 @@ def _keep(table: OrderedDict[Hashable, T], key: Hashable, value: T) -> None:
         table.popitem(last=False)
 
 
-def _traits(operation: Any) -> tuple[Any, ...]:
-    """Return what people change on a layer in place, and what a compiled program has built in."""
-    return tuple(getattr(operation, name, None) for name in ("activation", "dtype_policy", "name"))
+_FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType)
+
+# What Keras itself sets on a model that is trained or used.
+_BOOKKEEPING = ("_", "stop_", "built", "train_function", "test_function", "predict_function")
 
 
-_memories: weakref.WeakKeyDictionary[keras.Model, Memory] = weakref.WeakKeyDictionary()
-_lock = threading.Lock()
+class _Traits:
+    """The plain attributes of an operation, which a compiled program has built in.
+
+    People change them in place: an activation, a scale, a flag. A list or dict that is changed
+    within is not noticed. Functions are held weakly, as they may hold the model.
+    """
+
+    def __init__(self, operation: keras.Operation) -> None:
+        own = {
+            name: value
+            for name, value in vars(operation).items()
+            if not name.startswith(_BOOKKEEPING) and not hasattr(type(operation), name)
+        }
+        self._plain = {n: v for n, v in own.items() if isinstance(v, int | float | str | None)}
+        self._functions = {n: Reference(v) for n, v in own.items() if isinstance(v, _FUNCTIONS)}
+        self._policy = getattr(operation, "dtype_policy", None)
+        self._operation = weakref.ref(operation)
+
+    def are_the_same(self) -> bool:
+        operation = self._operation()
+        if operation is None or getattr(operation, "dtype_policy", None) != self._policy:
+            return False
+        now = vars(operation)
+        return all(now.get(name) == value for name, value in self._plain.items()) and all(
+            Reference(now.get(name)) == function for name, function in self._functions.items()
+        )
+
+
+_memories: dict[int, tuple[weakref.ref[keras.Model], Memory]] = {}
+_lock = threading.RLock()
 
 
 def memory_of(model: keras.Model) -> Memory:
     """Return what is known of `model`: nothing yet, if it is new or has been changed."""
     with _lock:
-        memory = _memories.get(model)
-        if memory is None or not memory.fits(model):
-            memory = _memories[model] = Memory(model)
+        known = _memories.get(id(model))
+        if known is not None and known[0]() is model and known[1].fits(model):
+            return known[1]
+        # By id, because a model may be comparable and then not hashable.
+        memory = Memory(model)
+        _memories[id(model)] = weakref.ref(model, _forget(id(model))), memory
         return memory
+
+
+def _forget(key: int) -> Callable[[Any], None]:
+    def forget(reference: weakref.ref[keras.Model]) -> None:
+        with _lock:
+            if key in _memories and _memories[key][0] is reference:
+                del _memories[key]
+
+    return forget

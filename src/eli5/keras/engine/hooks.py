@@ -15,7 +15,6 @@ import functools
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import keras
@@ -23,6 +22,9 @@ import keras
 # What a watcher does with one output: (operations being called, outermost first; the arguments of
 # the innermost; its output) -> output.
 OnOutput = Callable[[Sequence[keras.Operation], Any, Any], Any]
+
+# A function as its owner, a module or a class, and its name there.
+Function = tuple[Any, str]
 
 
 class Activation(NamedTuple):
@@ -46,6 +48,12 @@ class Watch:
         self._activations = [seen for seen in self._activations if seen[0]() is not None]
         self._activations.append((weakref.ref(output), activation))
 
+    def saw_cast(self, tensor: Any, output: Any) -> None:
+        """Note that `output` is `tensor` in another type."""
+        activation = self.activation_of(tensor)
+        if activation is not None and output is not tensor:
+            self.saw_activation(activation, output)
+
     def activation_of(self, output: Any) -> Activation | None:
         """Return the softmax or sigmoid whose result `output` is, if it is one's."""
         for reference, activation in self._activations:
@@ -57,12 +65,13 @@ class Watch:
 _thread = threading.local()
 _lock = threading.Lock()
 _watching = 0
-_originals: list[tuple[Any, str, Any, Any]] = []  # owner, attribute, original, wrapper
+# Owner, attribute, original, wrapper, whether the owner inherited the original.
+_originals: list[tuple[Any, str, Any, Any, bool]] = []
 
 
 @contextlib.contextmanager
 def watch(
-    on_output: OnOutput, activations: Sequence[tuple[ModuleType, str]] = ()
+    on_output: OnOutput, activations: Sequence[Function] = (), casts: Sequence[Function] = ()
 ) -> Iterator[Watch]:
     """Pass what each operation returns on this thread through `on_output`.
 
@@ -72,8 +81,10 @@ def watch(
         Called as ``on_output(running, arguments, output)`` after each operation, the innermost
         first; ``running[-1]`` is the operation that returned, those before it are the ones that
         called it; ``arguments`` is ``(args, kwargs)``. What it returns takes the output's place.
-    activations : sequence of (module, name)
+    activations : sequence of (module or class, name)
         The functions of the backend's library that turn logits into probabilities.
+    casts : sequence of (module or class, name)
+        Those that change a tensor's type; a probability stays one.
 
     Yields
     ------
@@ -81,7 +92,7 @@ def watch(
         Where a softmax or sigmoid can be looked up by its output.
     """
     previous = getattr(_thread, "watch", None)
-    _install(activations)
+    _install(activations, casts)
     _thread.watch = Watch(on_output)
     try:
         yield _thread.watch
@@ -90,14 +101,16 @@ def watch(
         _uninstall()
 
 
-def _install(activations: Sequence[tuple[ModuleType, str]]) -> None:
+def _install(activations: Sequence[Function], casts: Sequence[Function]) -> None:
     global _watching
     with _lock:
         _watching += 1
         if _watching == 1:
             _wrap(keras.Operation, "__call__", _watched_call)
-            for module, name in activations:
-                _wrap(module, name, _watched_activation)
+            for owner, name in activations:
+                _wrap(owner, name, _watched_activation)
+            for owner, name in casts:
+                _wrap(owner, name, _watched_cast)
 
 
 def _uninstall() -> None:
@@ -105,16 +118,20 @@ def _uninstall() -> None:
     with _lock:
         _watching -= 1
         while _watching == 0 and _originals:
-            owner, name, original, wrapper = _originals.pop()
+            owner, name, original, wrapper, inherited = _originals.pop()
             # Somebody else may have wrapped ours in the meantime: theirs calls ours, which passes.
-            if getattr(owner, name) is wrapper:
+            if getattr(owner, name) is not wrapper:
+                continue
+            if inherited:
+                delattr(owner, name)
+            else:
                 setattr(owner, name, original)
 
 
 def _wrap(owner: Any, name: str, make_wrapper: Callable[[Any, str], Any]) -> None:
     original = getattr(owner, name)
     wrapper = functools.wraps(original)(make_wrapper(original, name))
-    _originals.append((owner, name, original, wrapper))
+    _originals.append((owner, name, original, wrapper, name not in vars(owner)))
     setattr(owner, name, wrapper)
 
 
@@ -142,3 +159,14 @@ def _watched_activation(original: Callable[..., Any], name: str) -> Callable[...
         return output
 
     return activation
+
+
+def _watched_cast(original: Callable[..., Any], _: str) -> Callable[..., Any]:
+    def cast(tensor: Any, *args: Any, **kwargs: Any) -> Any:
+        output = original(tensor, *args, **kwargs)
+        watching: Watch | None = getattr(_thread, "watch", None)
+        if watching is not None:
+            watching.saw_cast(tensor, output)
+        return output
+
+    return cast

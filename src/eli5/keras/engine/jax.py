@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any
 
 import jax
@@ -11,10 +13,18 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
+Tap = Callable[[Any], Any]
+
 # Where Keras, and most who write their own `call`, turn logits into probabilities.
 ACTIVATIONS = ((jax.nn, "softmax"), (jax.nn, "sigmoid"), (jax.nn, "log_softmax"))
+CASTS = ((jnp, "asarray"),)
 
 _PATIENCE = 60.0  # seconds that another thread's `fit` or `predict` may keep the weights
+
+
+def level(tensor: Any) -> Any:
+    """Return what tells a tensor inside of a loop, a branch or `keras.remat` from one outside."""
+    return id(getattr(tensor, "_trace", None))  # JAX has no public name for it
 
 
 def trace(run: Callable[..., Any], variables: Sequence[keras.Variable], inputs: Any) -> None:
@@ -41,8 +51,8 @@ def compile_program(
 
 
 def differentiate(
-    forward: Callable[[Callable[[Any], Any]], tuple[Any, Any]], spec: keras.KerasTensor
-) -> tuple[Any, list[Any] | None, Any]:
+    forward: Callable[[Sequence[Tap]], tuple[Any, Any]], specs: Sequence[keras.KerasTensor]
+) -> tuple[list[Any], list[list[Any]] | None, Any]:
     """See `eli5.keras.engine.tensorflow.differentiate`.
 
     A zero is added to the activations, and the gradient is that with respect to the zero; XLA
@@ -50,18 +60,21 @@ def differentiate(
     """
     depends: list[bool] = []
 
-    def shifted(zero: Any) -> tuple[Any, Any]:
-        captured: list[Any] = []
+    def shifted(zeros: list[Any]) -> tuple[Any, Any]:
+        captured: list[Any] = [None] * len(zeros)
 
-        def tap(activations: Any) -> Any:
-            captured.append(activations)
-            return activations + zero
+        def tap(site: int) -> Tap:
+            def add(activations: Any) -> Any:
+                captured[site] = activations
+                return activations + zeros[site]
 
-        scores, extras = forward(tap)
-        return _note_dependence(scores, depends), (captured[0], extras)
+            return add
 
-    zero = jnp.zeros(spec.shape, spec.dtype)
-    scores, pull_back, (activations, extras) = jax.vjp(shifted, zero, has_aux=True)
+        scores, extras = forward([tap(site) for site in range(len(zeros))])
+        return _note_dependence(scores, depends), (captured, extras)
+
+    zeros = [jnp.zeros(spec.shape, spec.dtype) for spec in specs]
+    scores, pull_back, (activations, extras) = jax.vjp(shifted, zeros, has_aux=True)
     if not any(depends):
         return activations, None, extras
     columns = (jnp.zeros_like(scores).at[:, k].set(1) for k in range(scores.shape[1]))
@@ -88,7 +101,7 @@ def _with_weights(variables: Sequence[keras.Variable], run: Callable[[list[Any]]
     compiled step overwrite their memory. A variable that is read meanwhile answers with new initial
     values, hence the look behind `Variable.value`.
     """
-    deadline = time.monotonic() + _PATIENCE
+    deadline: float | None = None
     while True:
         values = [variable._value for variable in variables]
         if all(value is not None for value in values):
@@ -97,10 +110,24 @@ def _with_weights(variables: Sequence[keras.Variable], run: Callable[[list[Any]]
             except (RuntimeError, ValueError):
                 if not any(value.is_deleted() for value in values):
                     raise
+        if deadline is None:
+            deadline = 0.0 if _is_inside_training() else time.monotonic() + _PATIENCE
         if time.monotonic() > deadline:
             raise RuntimeError(
                 "Expected the model's weights to be readable. Received: a model whose weights are "
-                f"held by a running `fit`, `evaluate` or `predict` since {_PATIENCE:.0f} s. "
-                "Explain when that has returned; in a callback, take the model from `self.model`."
+                "held by a running `fit`, `evaluate` or `predict`. Explain when that has returned; "
+                "in a callback, take the model from `self.model`."
             )
         time.sleep(0.0005)
+
+
+def _is_inside_training() -> bool:
+    """Tell whether this very thread is in a `fit` or `predict`: there is no use in waiting then."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name in ("fit", "evaluate", "predict") and isinstance(
+            frame.f_locals.get("self"), keras.Model
+        ):
+            return True
+        frame = frame.f_back
+    return False

@@ -8,13 +8,22 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+Tap = Callable[[Any], Any]
+
 ACTIVATIONS = (
     (tf.nn, "softmax"),
     (tf.nn, "sigmoid"),
     (tf.nn, "log_softmax"),
+    (tf.math, "softmax"),
     (tf.math, "sigmoid"),
     (tf, "sigmoid"),
 )
+CASTS = ((tf, "cast"),)
+
+
+def level(tensor: Any) -> Any:
+    """Return what tells a tensor inside of a loop or a branch from one outside."""
+    return id(getattr(tensor, "graph", None))
 
 
 def trace(run: Callable[..., Any], variables: Sequence[keras.Variable], inputs: Any) -> None:
@@ -46,39 +55,46 @@ def _specs(arrays: Any) -> Any:
 
 
 def differentiate(
-    forward: Callable[[Callable[[Any], Any]], tuple[Any, Any]], spec: keras.KerasTensor
-) -> tuple[Any, list[Any] | None, Any]:
-    """Differentiate each column of the scores with respect to tapped activations.
+    forward: Callable[[Sequence[Tap]], tuple[Any, Any]], specs: Sequence[keras.KerasTensor]
+) -> tuple[list[Any], list[list[Any]] | None, Any]:
+    """Differentiate each column of the scores with respect to the activations at each site.
 
     Parameters
     ----------
     forward : callable
-        ``forward(tap) -> (scores, extras)``: runs the model with the target layer's output replaced
+        ``forward(taps) -> (scores, extras)``: runs the model with the output at each site replaced
         by ``tap(output)``; scores have shape ``(B, K)``.
-    spec : keras.KerasTensor
-        Shape and dtype of the activations.
+    specs : sequence of keras.KerasTensor
+        Shape and dtype of the activations, per site.
 
     Returns
     -------
-    activations : tensor
-        As the layer gave them.
-    gradients : list of K tensors of the activations' shape, or None
-        ``None`` if the scores do not depend on the activations in a differentiable way.
+    activations : list of tensors, one per site
+        As the layers gave them.
+    gradients : list of K lists of tensors of the activations' shapes, or None
+        ``None`` if the scores depend on none of the activations in a differentiable way.
     extras : Any
         As `forward` gave them.
     """
-    captured: list[Any] = []
+    captured: list[Any] = [None] * len(specs)
     tape = tf.GradientTape(persistent=True, watch_accessed_variables=False)
 
-    def tap(activations: Any) -> Any:
-        tape.watch(activations)
-        captured.append(activations)
-        return activations
+    def tap(site: int) -> Tap:
+        def watch(activations: Any) -> Any:
+            tape.watch(activations)
+            captured[site] = activations
+            return activations
+
+        return watch
 
     with tape:
-        scores, extras = forward(tap)
+        scores, extras = forward([tap(site) for site in range(len(specs))])
         columns = tf.unstack(scores, axis=1)
-    gradients = [tape.gradient(column, captured[0]) for column in columns]
-    if any(gradient is None for gradient in gradients):
-        return captured[0], None, extras
-    return captured[0], gradients, extras
+    gradients = [tape.gradient(column, captured) for column in columns]
+    if all(gradient is None for per_site in gradients for gradient in per_site):
+        return captured, None, extras
+    return captured, [list(map(_or_zeros, per_site, captured)) for per_site in gradients], extras
+
+
+def _or_zeros(gradient: Any, activations: Any) -> Any:
+    return tf.zeros_like(activations) if gradient is None else tf.convert_to_tensor(gradient)

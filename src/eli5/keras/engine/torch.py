@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import torch
 
+Tap = Callable[[Any], Any]
+
 ACTIVATIONS = (
     (torch.nn.functional, "softmax"),
     (torch.nn.functional, "sigmoid"),
@@ -15,7 +17,18 @@ ACTIVATIONS = (
     (torch, "softmax"),
     (torch, "sigmoid"),
     (torch, "log_softmax"),
+    (torch.Tensor, "softmax"),
+    (torch.Tensor, "sigmoid"),
+    (torch.Tensor, "log_softmax"),
 )
+CASTS = ((torch.Tensor, "to"),)
+
+_ATTEMPTS = 20
+
+
+def level(tensor: Any) -> Any:
+    """Return the same always: PyTorch runs loops and branches in the open."""
+    return 0
 
 
 def trace(run: Callable[..., Any], variables: Sequence[keras.Variable], inputs: Any) -> None:
@@ -35,40 +48,60 @@ def compile_program(
     def run(*arrays: Any) -> Any:
         tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, arrays)
         with torch.no_grad():
-            outputs = program((), *tensors)
+            outputs = _with_weights_at_rest(lambda: program((), *tensors))
         return keras.tree.map_structure(lambda x: x.cpu().numpy(), outputs)
 
     return run
 
 
+def _with_weights_at_rest(run: Callable[[], Any]) -> Any:
+    """Run again if another thread's `fit` wrote into a weight between forward and backward pass."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return run()
+        except RuntimeError as error:
+            if "modified by an inplace operation" not in str(error):
+                raise
+    return run()
+
+
 def differentiate(
-    forward: Callable[[Callable[[Any], Any]], tuple[Any, Any]], spec: keras.KerasTensor
-) -> tuple[Any, list[Any] | None, Any]:
+    forward: Callable[[Sequence[Tap]], tuple[Any, Any]], specs: Sequence[keras.KerasTensor]
+) -> tuple[list[Any], list[list[Any]] | None, Any]:
     """See `eli5.keras.engine.tensorflow.differentiate`.
 
-    Nothing is recorded up to the target layer, and no parameter's gradient is computed behind it.
+    Nothing is recorded up to the first site, and no parameter's gradient is computed behind it.
     """
-    captured: list[Any] = []
+    captured: list[Any] = [None] * len(specs)
 
-    def tap(activations: Any) -> Any:
-        leaf = activations.detach().requires_grad_()
-        captured.append(leaf)
-        torch.set_grad_enabled(True)
-        return leaf
+    def tap(site: int) -> Tap:
+        def record(activations: Any) -> Any:
+            if not activations.requires_grad:
+                activations = activations.detach().requires_grad_()
+            captured[site] = activations
+            torch.set_grad_enabled(True)
+            return activations.clone()  # for a model that goes on to write into it
 
-    with torch.no_grad():  # restores the mode that `tap` changes
-        scores, extras = forward(tap)
+        return record
+
+    with torch.no_grad():  # restores the mode that `record` changes
+        scores, extras = forward([tap(site) for site in range(len(specs))])
         extras = keras.tree.map_structure(torch.Tensor.detach, extras)
-        leaf = captured[0]
-        if not scores.requires_grad:
-            return leaf.detach(), None, extras
-        last = scores.shape[1] - 1
-        gradients = [
-            torch.autograd.grad(scores[:, k].sum(), leaf, retain_graph=k < last, allow_unused=True)[
-                0
-            ]
-            for k in range(last + 1)
-        ]
-    if any(gradient is None for gradient in gradients):
-        return leaf.detach(), None, extras
-    return leaf.detach(), gradients, extras
+        gradients = [_gradients(scores, k, captured) for k in range(scores.shape[1])]
+    activations = [tensor.detach() for tensor in captured]
+    if all(gradient is None for per_site in gradients for gradient in per_site):
+        return activations, None, extras
+    return activations, [list(map(_or_zeros, g, activations)) for g in gradients], extras
+
+
+def _gradients(scores: Any, k: int, captured: list[Any]) -> Sequence[Any]:
+    if not scores.requires_grad:
+        return [None] * len(captured)
+    is_last = k == scores.shape[1] - 1
+    return torch.autograd.grad(
+        scores[:, k].sum(), captured, retain_graph=not is_last, allow_unused=True
+    )
+
+
+def _or_zeros(gradient: Any, activations: Any) -> Any:
+    return torch.zeros_like(activations) if gradient is None else gradient

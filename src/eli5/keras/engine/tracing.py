@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -21,71 +21,157 @@ class Call(NamedTuple):
         Weak, because the engine's cache must not keep the model alive.
     path : str
         Where it stands in the model, such as ``"resnet50/conv5_block3_out"``.
+    within : tuple of weakref.ref
+        The operations that were being called around it, the outermost first.
     nth : int
         Which call of this operation it was, from 0.
     shape, dtype
-        Of its output, the batch axis included.
+        Of its output, the batch axis included; ``()`` and ``""`` if that is not one tensor.
     is_new : bool
         False where the very tensor of an earlier call came out again: an inactive dropout, or a
         nested model, whose output is that of its own last layer.
     has_place : bool
         False behind global pooling: where the output has no two positions, or was computed from
-        such outputs alone.
+        such outputs, or from inputs other than the picture, alone.
+    channels_first : bool
+        Whether the channels are the first axis behind the batch axis.
+    is_outside : bool
+        False inside of a compiled loop or branch, or a rematerialised part: the output cannot be
+        taken out of it.
     """
 
     operation: weakref.ref[keras.Operation]
     path: str
+    within: tuple[weakref.ref[keras.Operation], ...]
     nth: int
     shape: Shape
     dtype: str
     is_new: bool
     has_place: bool
+    channels_first: bool
+    is_outside: bool
 
 
 class Trace(NamedTuple):
-    """One run of a model: its calls, its output(s) as specs, and the final activation's name."""
+    """One run of a model.
+
+    Attributes
+    ----------
+    calls : list of Call
+    outputs : Any
+        What the model returned, with a `keras.KerasTensor` in the place of each tensor.
+    activations : list of str or None
+        Per output, in the order of `keras.tree.flatten`: the softmax or sigmoid that it came from.
+    channels_first : bool
+        Whether the picture's channels are the first axis behind the batch axis.
+    """
 
     calls: list[Call]
     outputs: Any
-    activation: str | None
+    activations: list[str | None]
+    channels_first: bool
+
+
+class _Facts(NamedTuple):
+    """What is remembered of a tensor; its id may be that of another one by now."""
+
+    reference: weakref.ref[Any]
+    has_place: bool
+    channels_first: bool
+
+
+# Where the channels go when axes are moved: (2, 3, 1) is a Permute from first to last.
+_MOVES = {(2, 3, 1): False, (0, 2, 3, 1): False, (3, 1, 2): True, (0, 3, 1, 2): True}
 
 
 class Recorder:
-    """Writes down the calls; to be given to `hooks.watch`."""
+    """Writes down the calls; to be given to `hooks.watch`.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    level : callable
+        Tells a tensor inside of a loop, a branch or a rematerialised part from one outside.
+    picture : tensor
+        The input whose places matter.
+    beside : iterable of tensors
+        The other inputs.
+    """
+
+    def __init__(
+        self, level: Callable[[Any], Any], picture: Any, beside: Iterable[Any] = ()
+    ) -> None:
+        self._level, self._outside = level, level(picture)
         self.calls: list[Call] = []
         self._counts: dict[int, int] = {}
-        # By id, which may be that of another tensor by now; hence the reference.
-        self._has_place: dict[int, tuple[weakref.ref[Any], bool]] = {}
+        self._facts: dict[int, _Facts] = {}
+        self._default = keras.config.image_data_format() == "channels_first"
+        self._input_layout: bool | None = None
+        for tensor in beside:
+            self._facts[id(tensor)] = _Facts(weakref.ref(tensor), False, self._default)
 
     def __call__(self, running: Sequence[keras.Operation], arguments: Any, output: Any) -> Any:
         """Note the call that returned; see `eli5.keras.engine.hooks.watch`."""
         operation = running[-1]
         nth = self._counts.get(id(operation), 0)
         self._counts[id(operation)] = nth + 1
+        shape, dtype, known, facts = (), "", None, None
         if keras.ops.is_tensor(output):
-            shape = tuple(int(size) for size in output.shape)
-            known = self._look_up(output)
-            has_place = self._judge(shape, arguments) if known is None else known
-            self._has_place[id(output)] = weakref.ref(output), has_place
-            path = "/".join(op.name for op in running[1:]) or operation.name
-            dtype = keras.backend.standardize_dtype(output.dtype)
-            reference = weakref.ref(operation)
-            self.calls.append(Call(reference, path, nth, shape, dtype, known is None, has_place))
+            spec = spec_of(output)
+            shape, dtype, known = spec.shape, spec.dtype, self._look_up(output)
+            facts = known or self._judge(operation, shape, arguments, output)
+            self._facts[id(output)] = facts
+        if len(running) == 1:
+            return output  # the model itself
+        self.calls.append(
+            Call(
+                operation=weakref.ref(operation),
+                path="/".join(op.name for op in running[1:]),
+                within=tuple(map(weakref.ref, running[:-1])),
+                nth=nth,
+                shape=shape,
+                dtype=dtype,
+                is_new=known is None,
+                has_place=facts is not None and facts.has_place,
+                channels_first=facts is not None and facts.channels_first,
+                is_outside=self._level(output) == self._outside,
+            )
+        )
         return output
 
-    def _look_up(self, tensor: Any) -> bool | None:
-        reference, has_place = self._has_place.get(id(tensor), (lambda: None, None))
-        return has_place if reference() is tensor else None
+    @property
+    def channels_first(self) -> bool:
+        """Whether the picture's channels come first, as told by the first layer that takes it."""
+        return self._default if self._input_layout is None else self._input_layout
 
-    def _judge(self, shape: Shape, arguments: Any) -> bool:
-        if math.prod(shape[1:-1]) <= 1:
-            return False
+    def _look_up(self, tensor: Any) -> _Facts | None:
+        facts = self._facts.get(id(tensor))
+        return facts if facts is not None and facts.reference() is tensor else None
+
+    def _judge(
+        self, operation: keras.Operation, shape: Shape, arguments: Any, output: Any
+    ) -> _Facts:
         tensors = filter(keras.ops.is_tensor, keras.tree.flatten(arguments))
-        places = [self._look_up(tensor) for tensor in tensors]
+        parents = [self._look_up(tensor) for tensor in tensors]
         # What no layer gave, the input or a user's own computation, may well have places.
-        return not places or not all(place is False for place in places)
+        placeless = bool(parents) and all(p is not None and not p.has_place for p in parents)
+        inherited = next((p.channels_first for p in parents if p is not None), self._default)
+        moved = _moved_to_first(operation)
+        channels_first = _layout(operation, inherited) if moved is None else moved
+        if self._input_layout is None and None in parents:
+            self._input_layout = channels_first if moved is None else not moved
+        places = shape[2:] if channels_first and len(shape) > 3 else shape[1:-1]
+        return _Facts(weakref.ref(output), math.prod(places) > 1 and not placeless, channels_first)
+
+
+def _layout(operation: keras.Operation, inherited: bool) -> bool:
+    data_format = getattr(operation, "data_format", None)
+    return data_format == "channels_first" if isinstance(data_format, str) else inherited
+
+
+def _moved_to_first(operation: keras.Operation) -> bool | None:
+    """Tell where an operation moves the channels to, if it does."""
+    axes = getattr(operation, "dims", None) or getattr(operation, "axes", None)
+    return _MOVES.get(tuple(axes)) if isinstance(axes, list | tuple) else None
 
 
 def spec_of(tensor: Any) -> keras.KerasTensor:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eli5.keras.inputs import to_picture
+from eli5.keras.picture import to_picture
 
 Array = np.ndarray[Any, Any]
 RAMP = np.linspace(0, 1, 24).reshape(1, 4, 6, 1)

@@ -1,0 +1,168 @@
+"""All that must be known before a model is run with a hook: input, output, score and layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from eli5.keras import engine, inputs, scores, suitable
+from eli5.keras.target_layer import find_target_layer
+
+Array = np.ndarray[Any, Any]
+
+
+class Preparation(NamedTuple):
+    """One sample, ready to be explained.
+
+    Attributes
+    ----------
+    sample : numpy.ndarray, or a list or dict of them
+        As it is fed to the model.
+    picture : numpy.ndarray
+        The input that is the picture, as it came.
+    channels_first : bool
+        Whether the picture's channels are the first axis behind the batch axis.
+    targets : numpy.ndarray of int32, shape (1, K)
+        See `eli5.keras.scores.select`.
+    n_classes : int or None
+        None if the score is a callable.
+    activation : str or None
+        The softmax or sigmoid that the output comes from.
+    output : int or None
+        See `eli5.keras.scores.select`.
+    site : eli5.keras.engine.Site
+        The target layer.
+    is_automatic : bool
+        Whether the target layer was chosen and not given.
+    """
+
+    sample: Any
+    picture: Array
+    channels_first: bool
+    targets: Array
+    n_classes: int | None
+    activation: str | None
+    output: int | None
+    site: engine.Site
+    is_automatic: bool
+
+
+def prepare(
+    model: keras.Model,
+    doc: Any,
+    targets: Sequence[int] | None = None,
+    *,
+    layer: Any = None,
+    score: Any = "auto",
+    top_targets: int | None = None,
+    input: Any = None,
+    output: Any = None,
+    grid: tuple[int, ...] | None = None,
+) -> Preparation:
+    """Find out all that is not given; build the model if it never was.
+
+    See `eli5.keras.explain_prediction.explain_prediction_keras_image` for the parameters, which
+    must have been checked, and for the errors.
+    """
+    inputs.ensure_built(model, doc)
+    position = inputs.find_picture(model, doc, input)
+    picture = keras.tree.flatten(doc)[position]
+    sample = inputs.standardize(doc)
+    trace = engine.trace(model, sample, position)
+    which = scores.find_output(model, trace.outputs, output)
+    activation = trace.activations[which]
+    n_classes = None
+    if not callable(score):
+        n_classes = scores.n_classes(keras.tree.flatten(trace.outputs)[which])
+        scores.check_logit(score, activation)
+    prepared = Preparation(
+        sample=sample,
+        picture=picture,
+        channels_first=trace.channels_first,
+        targets=scores.target_array(targets, top_targets, n_classes or 1),
+        n_classes=n_classes,
+        activation=activation,
+        output=None if callable(score) and output is None else which,
+        site=engine.Site(model, 0, ""),
+        is_automatic=layer is None,
+    )
+    size = _size(picture, prepared.channels_first)
+    if layer is not None:
+        return prepared._replace(site=find_target_layer(model, trace, layer, size, grid))
+    sites = suitable.candidates(trace, size, grid)
+    # With one input and one output the last map is what the score comes from; tokens may not be,
+    # nor is the last layer that runs where there are several.
+    certain = sites[0].grid is None and len(keras.tree.flatten((doc, trace.outputs))) == 2
+    chosen = 0 if certain else _last_that_reacts(model, prepared, score, sites)
+    return prepared._replace(site=sites[chosen])
+
+
+def target_layers(
+    model: keras.Model,
+    doc: Any = None,
+    *,
+    input: Any = None,
+    grid: tuple[int, ...] | None = None,
+) -> list[suitable.TargetLayer]:
+    """List the layers that can be explained, in execution order, with the grids of their heatmaps.
+
+    Parameters
+    ----------
+    model : keras.Model
+    doc : numpy.ndarray, or a list or dict of them, optional
+        One sample; needed where the model leaves the size of its input open.
+    input, grid
+        See `eli5.keras.explain_prediction.explain_prediction_keras_image`.
+
+    Returns
+    -------
+    list of TargetLayer
+        Each with ``name`` (what ``layer=`` takes), ``grid`` and ``nth`` (which of its calls).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `doc` does not fit the model, or is missing where the model does not tell its size.
+    """
+    if doc is None:
+        doc = inputs.blank(model)
+    inputs.check_doc(model, doc)
+    inputs.ensure_built(model, doc)
+    position = inputs.find_picture(model, doc, input)
+    trace = engine.trace(model, inputs.standardize(doc), position)
+    size = _size(keras.tree.flatten(doc)[position], trace.channels_first)
+    return suitable.target_layers(trace, size, grid)
+
+
+def _size(picture: Array, channels_first: bool) -> tuple[int, ...]:
+    if picture.ndim == 3:
+        return picture.shape[1:]
+    return picture.shape[2:] if channels_first else picture.shape[1:-1]
+
+
+def _last_that_reacts(
+    model: keras.Model, prepared: Preparation, score: Any, sites: list[engine.Site]
+) -> int:
+    """Return which site is the last that the score has a gradient at; found out once.
+
+    A transformer's head that takes the class token alone leaves the patches without gradient from
+    the last attention on. Without a gradient anywhere it is the last site.
+    """
+    question = engine.Question(tuple(sites), score, prepared.output, scores.select, reacts)
+    arguments = prepared.sample, prepared.targets
+
+    def find() -> int:
+        answers, _ = engine.evaluate(model, *arguments, question)
+        return next((k for k, answer in enumerate(answers) if answer.any()), 0)
+
+    return engine.recall(model, question, arguments, find)
+
+
+def reacts(activations: Any, gradients: list[Any]) -> Any:
+    """Tell whether any gradient is other than zero; traced, shape ``(B,)``."""
+    flags = [ops.any(slope != 0, axis=tuple(range(1, slope.ndim))) for slope in gradients]
+    return ops.any(ops.stack(flags), axis=0)
