@@ -97,3 +97,8 @@ def test_public_names_are_what_dir_shows() -> None:
         assert name in dir(eli5)
     with pytest.raises(AttributeError, match="module 'eli5' has no attribute 'no_such_name'"):
         eli5.no_such_name  # noqa: B018
+
+
+def test_the_keras_part_is_reached_without_importing_it() -> None:
+    code = "import eli5; eli5.keras.target_layers; eli5.keras.gradcam.gradcam"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -132,8 +132,8 @@ def test_a_layer_that_is_called_twice_counts_by_one_call(layer: Any, call: int) 
 @pytest.mark.parametrize(
     ("layer", "error", "message"),
     [
-        (("shared", 2), ValueError, r"in \[0, 2\), as the model calls it 2 time"),
-        (("shared", -3), ValueError, r"in \[0, 2\)"),
+        (("shared", 2), ValueError, r"in \[-2, 2\), as the model calls it 2 time"),
+        (("shared", -3), ValueError, r"in \[-2, 2\)"),
         (("nope", 0), ValueError, "layer='nope'"),
         (("shared", True), TypeError, r"layer=\('shared', True\)"),
         ((None, 0), TypeError, r"layer=\(None, 0\)"),
@@ -404,3 +404,77 @@ def test_target_layers_need_a_doc_where_the_size_is_open() -> None:
 def test_kinds_are_complete() -> None:
     assert all(isinstance(kind, Kind) for kind in KINDS.values())
     assert like_flat(flat()).count_params() == flat().count_params()
+
+
+# Videos that are summed up, inputs that share a layer, orders
+
+
+def video(*steps: layers.Layer) -> keras.Model:
+    model = keras.Sequential([keras.Input((4, 12, 16, 3)), *steps, layers.Dense(3)])
+    with_weights(model).set_weights([np.abs(weight) for weight in model.get_weights()])
+    return model
+
+
+def test_pooled_frames_are_no_tokens() -> None:
+    model = video(
+        layers.TimeDistributed(layers.Conv2D(4, 3), name="frames"),
+        layers.TimeDistributed(layers.GlobalAveragePooling2D()),
+        layers.LSTM(4),
+    )
+    explanation = eli5.explain_prediction(model, np.abs(sample((4, 12, 16, 3))))
+    assert explanation.layer == "frames"
+    assert explanation.targets[0].heatmap.shape == (4, 10, 14)
+    assert eli5.keras.target_layers(model)[0].grid == (4, 10, 14)
+
+
+def test_a_video_that_is_summed_up_has_a_map_of_one_frame() -> None:
+    model = video(
+        layers.ConvLSTM2D(4, 3, padding="same", name="sum"), layers.GlobalAveragePooling2D()
+    )
+    explanation = eli5.explain_prediction(model, np.abs(sample((4, 12, 16, 3))))
+    assert explanation.layer == "sum"
+    assert explanation.targets[0].heatmap.shape == (12, 16)
+    assert explanation.image.size == (16, 12)
+
+
+def pair() -> keras.Model:
+    """Return a functional model that calls one layer for each of two pictures."""
+    left, right = keras.Input(SIZE, name="left"), keras.Input(SIZE, name="right")
+    shared = layers.Conv2D(4, 3, activation="relu", name="shared")
+    pooled = [layers.GlobalAveragePooling2D()(shared(x)) for x in (left, right)]
+    model = keras.Model([left, right], layers.Dense(3, name="top")(layers.Concatenate()(pooled)))
+    with_weights(model).set_weights([np.abs(weight) for weight in model.get_weights()])
+    return model
+
+
+@pytest.mark.parametrize("layer", [None, "shared"])
+def test_a_shared_layer_counts_by_the_call_that_sees_the_picture(layer: Any) -> None:
+    model, docs = pair(), [np.abs(sample(SIZE, seed)) for seed in (1, 2)]
+    shared, kernel = model.get_layer("shared"), model.get_layer("top").get_weights()[0]
+    for k, name in enumerate(("left", "right")):
+        activations = keras.ops.convert_to_numpy(shared(docs[k]))[0]
+        cam = activations @ kernel[4 * k : 4 * k + 4, 1]
+        found = eli5.explain_prediction(model, docs, input=name, layer=layer, targets=[1])
+        np.testing.assert_allclose(found.targets[0].heatmap, cam / cam.max(), atol=1e-5)
+
+
+def test_a_call_that_sees_the_other_picture_is_refused() -> None:
+    model, docs, refused = pair(), [picture(), picture()], 0
+    for nth in (0, 1):
+        try:
+            eli5.explain_prediction(model, docs, input="left", layer=("shared", nth))
+        except ValueError as error:
+            refused += "which sees other inputs alone" in str(error)
+    assert refused == 1
+
+
+def test_outputs_in_a_dict_count_in_the_order_of_their_declaration() -> None:
+    model = two_outputs(as_dict=True)()
+    first = eli5.explain_prediction(model, picture())
+    assert first == eli5.explain_prediction(model, picture(), output=0)
+    assert first == eli5.explain_prediction(model, picture(), output="main")
+    assert first != eli5.explain_prediction(model, picture(), output=1)
+
+
+def test_target_layers_of_a_sequential_need_no_doc() -> None:
+    assert [layer.grid for layer in eli5.keras.target_layers(flat())][-1] == GRID

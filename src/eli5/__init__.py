@@ -44,6 +44,8 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "keras":
+        return importlib.import_module("eli5.keras")
     if name not in _HOME:
         raise AttributeError(f"module 'eli5' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOME[name]), name)

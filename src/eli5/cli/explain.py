@@ -66,7 +66,8 @@ def explain_picture(
     top
         Explain this many classes, the likeliest first.
     layer
-        Name or index of the layer that is explained. [default: the last with a feature map]
+        Name or index of the layer that is explained; the name with its path, as `base/conv`, where
+        it is nested. [default: the last with a feature map]
     score
         What is explained: the class score before the final softmax or sigmoid (`logit`), the
         model's output (`output`), or the former where there is one (`auto`).

@@ -74,7 +74,7 @@ def compose(
         method=_METHOD,
         is_regression=callable(score) or _is_regression(prepared),
         targets=targets,
-        image=_picture(prepared, len(maps[0])) if image is None else image,
+        image=_picture(prepared, len(maps[0]) if maps.ndim == 4 else 1) if image is None else image,
         layer=path,
     )
 

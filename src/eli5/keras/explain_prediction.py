@@ -92,9 +92,11 @@ def explain_prediction_keras_image(
         The class to explain; the top prediction if not given.
     layer : str, int, keras.layers.Layer or a pair, optional
         The target layer, by name (at any depth, as ``"base/conv"`` where ``"conv"`` is not alone),
-        index into ``model.layers`` or itself; ``(layer, nth)`` picks one of several calls, the last
-        if not said. If not given: the last layer that gives a feature map and that the score reacts
-        to; in a transformer the last normalised tokens. `eli5.keras.target_layers` lists them.
+        index into ``model.layers`` or itself. ``(layer, nth)`` picks one of several calls, in the
+        order in which the model runs them, which in a functional model need not be that in which
+        they were written; if not said, it is the last that sees the picture. If no layer is given:
+        the last that gives a feature map and that the score reacts to; in a transformer the last
+        normalised tokens. `eli5.keras.target_layers` lists them.
     score : {"auto", "output", "logit"} or callable
         Which number is differentiated. ``"auto"``: the class score before a final softmax or
         sigmoid where the model ends in one, as the paper defines it (a saturated softmax has no

@@ -75,7 +75,7 @@ def check_doc(model: keras.Model, doc: Any) -> None:
         _check_array("doc", doc, None)
         return
     arrays = named_arrays(model, doc)
-    if shapes is not None and not shapes.keys() <= arrays.keys():
+    if shapes is not None and shapes.keys() != arrays.keys():
         raise ValueError(
             f"Expected `doc` to hold the model's inputs {list(shapes)}. Received: {list(arrays)}"
         )
@@ -180,12 +180,13 @@ def blank(model: keras.Model) -> Any:
             f"Expected `doc`, as model {model.name!r} does not tell the size of its input. "
             f"Received: doc=None, with input shapes {shapes}"
         )
-    return keras.tree.map_structure(
+    doc = keras.tree.map_structure(
         lambda tensor: np.zeros(
             (1, *tensor.shape[1:]), keras.backend.standardize_dtype(tensor.dtype)
         ),
         _declared_inputs(model),
     )
+    return doc[0] if isinstance(doc, list) and len(doc) == 1 else doc
 
 
 def ensure_built(model: keras.Model, doc: Any) -> None:

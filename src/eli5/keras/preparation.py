@@ -92,13 +92,27 @@ def prepare(
     )
     size = _size(picture, prepared.channels_first)
     if layer is not None:
-        return prepared._replace(site=find_target_layer(model, trace, layer, size, grid))
+        site = find_target_layer(model, trace, layer, size, grid)
+        _check_sees_picture(trace, site, len(keras.tree.flatten(doc)))
+        return prepared._replace(site=site)
     sites = suitable.candidates(trace, size, grid)
     # With one input and one output the last map is what the score comes from; tokens may not be,
     # nor is the last layer that runs where there are several.
     certain = sites[0].grid is None and len(keras.tree.flatten((doc, trace.outputs))) == 2
     chosen = 0 if certain else _last_that_reacts(model, prepared, score, sites)
     return prepared._replace(site=sites[chosen])
+
+
+def _check_sees_picture(trace: engine.Trace, site: engine.Site, n_inputs: int) -> None:
+    """Raise ValueError if one of several inputs is explained at a layer that another one feeds."""
+    for call in trace.calls:
+        is_it = call.operation() is site.operation and call.nth == site.nth
+        if is_it and n_inputs > 1 and not call.has_place:
+            raise ValueError(
+                "Expected a layer that takes in the picture. Received: layer="
+                f"{site.path!r} (call {site.nth}), which sees other inputs alone, or nothing that "
+                "has places. Choose another layer or call, or another `input`."
+            )
 
 
 def target_layers(

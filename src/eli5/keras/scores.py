@@ -118,7 +118,8 @@ def find_output(model: keras.Model, outputs: Any, output: Any) -> int:
     outputs : spec, or a list, tuple or dict of them
         What the model returns.
     output : None, str or int
-        The key in a dict, the name in a functional model, or the index; None is the first.
+        The key in a dict, the name in a functional model, or the index, in the order in which the
+        model declares them; None is the first.
 
     Raises
     ------
@@ -129,7 +130,7 @@ def find_output(model: keras.Model, outputs: Any, output: Any) -> int:
     """
     names = _output_names(model, outputs)
     if output is None:
-        return names.index(_first_key(model, outputs)) if isinstance(outputs, dict) else 0
+        output = 0
     if not (isinstance(output, str) or is_integer(output)):
         raise TypeError(
             "Expected `output` to be None, a name or an index. Received: "
@@ -138,20 +139,22 @@ def find_output(model: keras.Model, outputs: Any, output: Any) -> int:
     if isinstance(output, str) and output in names:
         return names.index(output)
     if is_integer(output) and -len(names) <= output < len(names):
-        return int(output) % len(names)
+        return names.index(_as_declared(model, outputs, names)[output])
     raise ValueError(
         f"Expected `output` to be one of {names} or an index below {len(names)}. "
         f"Received: output={output!r}"
     )
 
 
-def _first_key(model: keras.Model, outputs: dict[str, Any]) -> str:
-    """Return the key that was declared first; a functional model returns its keys sorted."""
+def _as_declared(model: keras.Model, outputs: Any, names: list[str]) -> list[str]:
+    """Return the names in the order of the model; it returns the keys of a dict sorted."""
+    if not isinstance(outputs, dict):
+        return names
     try:
         declared = model.output
     except (AttributeError, ValueError):  # a subclass declares none
-        declared = None
-    return next(iter(declared if isinstance(declared, dict) else outputs))
+        declared = outputs
+    return list(declared if isinstance(declared, dict) else outputs)
 
 
 def _output_names(model: keras.Model, outputs: Any) -> list[str]:

@@ -93,7 +93,7 @@ def candidates(trace: Trace, size: Shape, grid: Shape | None = None) -> list[Sit
     ValueError
         If there is none, or if the last has tokens whose grid cannot be inferred.
     """
-    calls = suitable_calls(trace, size)
+    calls = suitable_calls(trace, size) or _summed_up(trace, size)
     features = [call for call in calls if not isinstance(call.operation(), _CARRIERS)] or calls
     if features and _is_tokens(features[-1], size):
         features = _token_calls(features, size)
@@ -108,6 +108,17 @@ def candidates(trace: Trace, size: Shape, grid: Shape | None = None) -> list[Sit
             why_no_map(features[-1].path, features[-1], size, grid) + choices(trace, size)
         )
     return [site for site in sites if site is not None]
+
+
+def _summed_up(trace: Trace, size: Shape) -> list[Call]:
+    """Return the maps of one frame that a recurrent layer makes of a video."""
+    if len(size) != 3:
+        return []
+    calls = [call for call in suitable_calls(trace, size[1:]) if _is_map(call, size[1:])]
+    frames = layers.TimeDistributed  # its inner layers see a frame each
+    return [
+        call for call in calls if not any(isinstance(around(), frames) for around in call.within)
+    ]
 
 
 def suitable_calls(trace: Trace, size: Shape) -> list[Call]:
@@ -143,7 +154,7 @@ def _is_map(call: Call, size: Shape) -> bool:
 
 
 def _is_tokens(call: Call, size: Shape) -> bool:
-    return len(call.shape) == 3 and len(size) > 1 and call.shape[0] == 1
+    return len(call.shape) == 3 and len(size) == 2 and call.shape[0] == 1
 
 
 def _token_calls(calls: list[Call], size: Shape) -> list[Call]:

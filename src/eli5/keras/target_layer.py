@@ -57,11 +57,15 @@ def find_target_layer(
     ValueError
         If there is no such layer, or if it does not give a feature map.
     """
-    nth = -1
+    nth = None
     if isinstance(layer, tuple):
         layer, nth = layer
     operation = _operation(model, layer, trace, size)
     calls = [call for call in trace.calls if call.operation() is operation]
+    if nth is None:
+        # The last that sees the picture: a layer that two inputs share is called for each.
+        seeing = [k for k, call in enumerate(calls) if call.has_place]
+        nth = (seeing or [-1])[-1]
     if not calls:
         raise ValueError(
             f"Expected `layer` to be called when the model runs. Received: layer={layer!r}, which "
@@ -69,8 +73,8 @@ def find_target_layer(
         )
     if not -len(calls) <= nth < len(calls):
         raise ValueError(
-            f"Expected the number of a call of layer {layer!r} in [0, {len(calls)}), as the model "
-            f"calls it {len(calls)} time(s). Received: layer=({layer!r}, {nth})"
+            f"Expected the number of a call of layer {layer!r} in [{-len(calls)}, {len(calls)}), "
+            f"as the model calls it {len(calls)} time(s). Received: layer=({layer!r}, {nth})"
         )
     _check_call(layer, calls[nth])
     site = site_of(calls[nth], trace, size, grid)
