@@ -365,6 +365,7 @@ def test_a_video_is_explained_frame_by_frame() -> None:
 # Bad models
 
 
+@pytest.mark.filterwarnings("ignore:The heatmap of target")  # its weights are random
 def test_a_failed_first_call_does_not_spoil_the_next() -> None:
     model = KINDS["subclass, attributes"].make().__class__()
     with pytest.raises(ValueError, match=r"min_ndim|rank|shape|dimension"):

@@ -23,6 +23,7 @@ Array = np.ndarray[Any, Any]
 BACKEND = keras.backend.backend()
 
 
+@pytest.mark.filterwarnings("ignore:The heatmap of target")  # its weights are random
 def test_a_subclass_that_was_never_called_is_built_and_stays_usable() -> None:
     model = Attributes()
     explanation = eli5.explain_prediction(model, picture(), top_targets=4)
