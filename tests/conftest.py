@@ -14,6 +14,12 @@ import pytest
 
 from models import make_classifier, sample
 
+if keras.backend.backend() == "torch":
+    import torch
+
+    # The models are so small that threads cost more than they gain, most of all on a busy machine.
+    torch.set_num_threads(1)
+
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
@@ -30,3 +36,9 @@ def model() -> keras.Model:
 def doc() -> np.ndarray[Any, Any]:
     """Return one sample for `model`."""
     return sample((12, 20, 3))
+
+
+@pytest.fixture(scope="module")
+def classifier() -> keras.Model:
+    """Return a model whose programs are shared by the tests."""
+    return make_classifier()

@@ -71,7 +71,7 @@ def test_the_last_feature_map_is_chosen(name: str) -> None:
         pytest.skip("Keras refuses to build NASNetMobile on PyTorch")
     model = build(name)
     layer, grid = CHOICES[name]
-    assert prepare(model, picture()).site.path == layer
+    assert prepare(model, picture()).sites[0].path == layer
     grids = {site.name: site.grid for site in eli5.keras.target_layers(model)}
     assert grids[layer] == grid
     assert all(np.prod(places) > 1 for places in grids.values())

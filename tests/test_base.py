@@ -50,6 +50,8 @@ def test_documented_fields() -> None:
         "weighted_spans",
         "heatmap",
         "class_name",
+        "attribution",
+        "details",
     ]
 
 

@@ -228,6 +228,9 @@ def test_wrong_explanations(expl: Explanation, error: type[Exception], message: 
         ({"alpha_limit": True}, TypeError, "Received: alpha_limit=True of type bool"),
         ({"alpha_limit": 1.1}, ValueError, "in [0, 1]. Received: alpha_limit=1.1"),
         ({"alpha_limit": -1}, ValueError, "Received: alpha_limit=-1"),
+        ({"percentile": "99"}, TypeError, "a number. Received: percentile='99' of type str"),
+        ({"percentile": 0}, ValueError, "in (0, 100]. Received: percentile=0"),
+        ({"percentile": 101}, ValueError, "Received: percentile=101"),
         ({"alpha_limit": float("nan")}, ValueError, "Received: alpha_limit=nan"),
         ({"colormap": 3}, TypeError, "Received: colormap=3 of type int"),
         ({"colormap": "viridiis"}, ValueError, "Received: colormap='viridiis'"),
@@ -259,3 +262,21 @@ def test_heatmap_to_image_wants_a_picture_shape(shape: tuple[int, ...]) -> None:
 def test_expand_heatmap_wants_a_pillow_image() -> None:
     with pytest.raises(TypeError, match=r"Expected image to be a PIL\.Image\.Image"):
         expand_heatmap(np.ones((1, 1)), np.ones((2, 2)), NEAREST)  # type: ignore[arg-type]
+
+
+def test_a_percentile_keeps_a_few_pixels_from_outshining_the_rest() -> None:
+    heatmap = np.full((10, 10), 0.1)
+    heatmap[0, 0] = 1
+    expl = explanation(heatmap, image=Image.new("L", (10, 10)))
+    plain = pixels(format_as_image(expl, colormap="gray"))
+    stretched = pixels(format_as_image(expl, colormap="gray", percentile=90))
+    assert plain[5, 5, 0] == pytest.approx(0.1 * 0.1 * 255, abs=1.5)
+    assert (stretched[..., 0] == plain[0, 0, 0]).all()
+    assert format_as_image(expl, percentile=100) == format_as_image(expl)
+
+
+def test_a_percentile_leaves_an_empty_heatmap_empty() -> None:
+    heatmap = np.zeros((4, 4))
+    heatmap[0, 0] = 1
+    expl = explanation(heatmap, image=Image.new("L", (4, 4), 7))
+    assert format_as_image(expl, percentile=50).getpixel((3, 3)) == (7, 7, 7, 255)

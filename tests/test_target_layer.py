@@ -154,7 +154,8 @@ def test_layers_differ(doc: Array) -> None:
             r"its index, or a Keras layer; or a pair.*Received: layer=1.5 \(of type float",
         ),
         (True, TypeError, r"layer=True \(of type bool"),
-        ([1], TypeError, r"layer=\[1\] \(of type list"),
+        ([1.5], TypeError, r"layer=1.5 \(of type float"),
+        ([], ValueError, r"at least one layer. Received: layer=\[\]"),
         (b"conv", TypeError, "of type bytes"),
         ("", ValueError, "name of a layer of model.*layer=''"),
         (

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from eli5.base import Explanation, TargetExplanation
-    from eli5.explain import explain_prediction
+    from eli5.explain import explain_prediction, explain_predictions
     from eli5.formatters.as_dict import format_as_dict
     from eli5.formatters.html import format_as_html
     from eli5.formatters.image import format_as_image
@@ -24,6 +24,7 @@ __all__ = [
     "Explanation",
     "TargetExplanation",
     "explain_prediction",
+    "explain_predictions",
     "format_as_dict",
     "format_as_html",
     "format_as_image",
@@ -35,6 +36,7 @@ _HOME = {
     "Explanation": "eli5.base",
     "TargetExplanation": "eli5.base",
     "explain_prediction": "eli5.explain",
+    "explain_predictions": "eli5.explain",
     "format_as_dict": "eli5.formatters.as_dict",
     "format_as_html": "eli5.formatters.html",
     "format_as_image": "eli5.formatters.image",

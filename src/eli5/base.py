@@ -38,6 +38,12 @@ class TargetExplanation:
         side by side from left to right.
     class_name : str, optional
         The name of the class, where the caller gave names.
+    attribution : numpy.ndarray, optional
+        The map as the method's formula gives it: float32, signed where the formula is signed, not
+        scaled, at the layer's or the input's resolution. The heatmap is its positive part divided
+        by its maximum.
+    details : dict, optional
+        Numbers that tell how far the attribution can be trusted, such as ``completeness_error``.
     """
 
     target: int | str
@@ -47,6 +53,8 @@ class TargetExplanation:
     weighted_spans: Any = None
     heatmap: NDArray[np.floating[Any]] | None = None
     class_name: str | None = None
+    attribution: NDArray[np.floating[Any]] | None = None
+    details: dict[str, float] | None = None
 
     def __eq__(self, other: object) -> bool:
         return _same_fields(self, other) if type(self) is type(other) else NotImplemented

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-if TYPE_CHECKING:
-    from eli5.base import Explanation
-
-__all__ = ["explain_prediction"]
+__all__ = ["explain_prediction", "explain_predictions"]
 
 
-def explain_prediction(estimator: Any, doc: Any, **kwargs: Any) -> Explanation:
+def explain_prediction(estimator: Any, doc: Any, **kwargs: Any) -> Any:
     """Explain one prediction of an estimator.
 
     Parameters
@@ -26,7 +24,7 @@ def explain_prediction(estimator: Any, doc: Any, **kwargs: Any) -> Explanation:
 
     Returns
     -------
-    Explanation
+    Explanation, or a list of them if ``methods=`` is given
         With ``error`` set if estimators of this type are not supported.
     """
     if _is_keras_model(estimator):
@@ -36,6 +34,66 @@ def explain_prediction(estimator: Any, doc: Any, **kwargs: Any) -> Explanation:
     from eli5.base import Explanation
 
     return Explanation(repr(estimator), error=_not_supported(estimator))
+
+
+def explain_predictions(
+    model: Any,
+    docs: Any,
+    *,
+    targets: Iterable[Any] | None = None,
+    images: Iterable[Any] | None = None,
+    batch_size: int = 32,
+    progress: bool = False,
+    **options: Any,
+) -> Iterator[Any]:
+    """Explain many predictions, batch by batch.
+
+    Parameters
+    ----------
+    model : keras.Model
+    docs : Any
+        An array ``(N, ...)``, any iterable of docs, a `keras.utils.PyDataset`, a
+        ``tf.data.Dataset`` or a torch ``DataLoader`` (labels are left aside); for a model with
+        several inputs also a list or dict of arrays ``(N, ...)``.
+    targets : iterable, optional
+        Per doc a class id or a list of them; the top prediction of each if not given.
+    images : iterable of PIL.Image.Image, optional
+        Per doc the picture to lay the heatmap over; made from the doc if not given.
+    batch_size : int
+        How many docs, or perturbed inputs, the model sees at once. A smaller last batch is filled
+        up and compiles nothing anew.
+    progress : bool
+        Whether a bar is shown on standard error.
+    **options
+        ``method``, ``methods``, ``layer``, ``score`` and all else of
+        `eli5.keras.explain_prediction.explain_prediction_keras_image`.
+
+    Yields
+    ------
+    Explanation, or a list of them if ``methods=`` is given
+        One per doc, in order. At most one batch is in memory.
+
+    Raises
+    ------
+    TypeError, ValueError
+        See `eli5.keras.explain_prediction.explain_prediction_keras_image`. Options are checked at
+        once, docs as they come; a note on the error tells which doc it is about.
+    """
+    if not _is_keras_model(model):
+        raise TypeError(
+            f"Expected `model` to be a Keras 3 model. Received: {_not_supported(model)}"
+        )
+    from eli5.keras.explain_predictions import explain_predictions_keras
+
+    return explain_predictions_keras(
+        model,
+        docs,
+        targets=targets,
+        images=images,
+        batch_size=batch_size,
+        progress=progress,
+        **options,
+    )
 
 
 def _is_keras_model(estimator: Any) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["show_prediction"]
 
 # Written down, because the signature cannot be read where Pillow is missing; a test compares them.
-_FORMAT_OPTIONS = ("resampling_filter", "colormap", "alpha_limit")
+_FORMAT_OPTIONS = ("resampling_filter", "colormap", "alpha_limit", "percentile")
 
 
 def show_prediction(estimator: Any, doc: Any, **kwargs: Any) -> Image | Explanation:
@@ -37,11 +37,22 @@ def show_prediction(estimator: Any, doc: Any, **kwargs: Any) -> Image | Explanat
         What `eli5.format_as_image` makes of the explanation. The explanation itself if it has an
         error or no image, or if Pillow or matplotlib is missing; it shows itself in a notebook.
 
+    Raises
+    ------
+    TypeError
+        If ``methods=`` is given.
+
     Warns
     -----
     UserWarning
         If Pillow or matplotlib is missing; the warning names them.
     """
+    if "methods" in kwargs:
+        raise TypeError(
+            "Expected one method to show. Received: methods="
+            f"{kwargs['methods']!r}. Give `method=`, or format each explanation that "
+            "`eli5.explain_prediction(..., methods=[...])` returns."
+        )
     format_options = {name: kwargs.pop(name) for name in _FORMAT_OPTIONS if name in kwargs}
     expl = explain_prediction(estimator, doc, **kwargs)
     if expl.error:

@@ -43,6 +43,7 @@ def format_as_image(
     resampling_filter: int = LANCZOS,
     colormap: str | Callable[[NDArray[Any]], Any] = VIRIDIS,
     alpha_limit: float | None = 0.65,
+    percentile: float = 100.0,
 ) -> Image.Image:
     """Lay the heatmap of an explanation over its image.
 
@@ -65,6 +66,10 @@ def format_as_image(
     alpha_limit : float or None
         The highest opacity, in [0, 1]: how much of the image always stays visible. ``None`` is no
         limit.
+    percentile : float
+        The percentile of each resized heatmap, in (0, 100], that is shown as its maximum. Below 100
+        a few pixels no longer outshine all others, which helps with methods that explain each
+        pixel: ``percentile=99``.
 
     Returns
     -------
@@ -95,7 +100,7 @@ def format_as_image(
             "Expected an explanation with at least one target. "
             f"Received: expl.targets={expl.targets!r}. There is no heatmap to lay over the image."
         )
-    options = resampling_filter, colormap, alpha_limit
+    options = resampling_filter, colormap, alpha_limit, percentile
     overlays = [overlay_heatmap(target.heatmap, image, *options) for target in expl.targets]
     return overlays[0] if len(overlays) == 1 else to_sheet(overlays, expl.targets)
 
@@ -106,14 +111,23 @@ def overlay_heatmap(
     resampling_filter: int = LANCZOS,
     colormap: str | Callable[[NDArray[Any]], Any] = VIRIDIS,
     alpha_limit: float | None = 0.65,
+    percentile: float = 100.0,
 ) -> Image.Image:
     """Lay a heatmap of shape ``(H, W)`` or ``(d, h, w)`` over an image. See `format_as_image`."""
     limit = _checked_alpha_limit(alpha_limit)
     colour = _find_colormap(colormap)
     heat = expand_slices(heatmap, image, resampling_filter)
+    heat = _stretched(heat, _checked_percentile(percentile))
     alpha = np.minimum(heat, limit)
     coloured = heatmap_to_image(np.dstack([_checked_colours(colour(heat), heat.shape), alpha]))
     return Image.alpha_composite(to_rgba(image), coloured)
+
+
+def _stretched(heat: NDArray[Any], percentile: float) -> NDArray[Any]:
+    if percentile == 100:
+        return heat
+    peak = np.percentile(heat, percentile)
+    return np.minimum(heat / peak, 1) if peak > 0 else heat
 
 
 def overlay_png(expl: Explanation) -> bytes | None:
@@ -156,6 +170,17 @@ def _checked_colours(colours: Any, size: tuple[int, ...]) -> NDArray[np.float32]
             f"Received: colormap(heatmap).shape={values.shape}"
         )
     return values[..., :3]
+
+
+def _checked_percentile(percentile: Any) -> float:
+    if isinstance(percentile, bool) or not isinstance(percentile, Real):
+        raise TypeError(
+            "Expected percentile to be a number. "
+            f"Received: percentile={percentile!r} of type {type(percentile).__name__}"
+        )
+    if not 0 < float(percentile) <= 100:
+        raise ValueError(f"Expected percentile in (0, 100]. Received: percentile={percentile!r}")
+    return float(percentile)
 
 
 def _checked_alpha_limit(alpha_limit: Any) -> float:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 import numpy as np
 
 from eli5.base import Explanation, TargetExplanation, missing_picture_libraries
 from eli5.keras import scores
+from eli5.keras.attribution import Found
 from eli5.keras.heatmap import normalize, why_empty
+from eli5.keras.methods import Method
 from eli5.keras.picture import to_picture
 from eli5.keras.preparation import Preparation
 
@@ -22,80 +24,117 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 ClassNames = Sequence[str] | Mapping[int, str] | Callable[[int], str]
 
-_METHOD = "Grad-CAM"
+# Above this Integrated Gradients do not add up to the difference that they explain.
+_INCOMPLETE = 0.05
+
+
+class Labels(NamedTuple):
+    """What the caller said about how results are named and shown."""
+
+    estimator: str
+    score: Any = "auto"
+    sign: int = 1
+    class_names: ClassNames | None = None
 
 
 def compose(
     prepared: Preparation,
-    *,
-    maps: Array,
-    health: Array,
+    method: Method,
+    found: Found,
     classes: Array,
     outputs: Array,
-    estimator: str,
-    score: Any,
-    class_names: ClassNames | None,
+    labels: Labels,
     image: Image | None,
 ) -> Explanation:
-    """Return the Explanation of one sample; warn of each heatmap that is empty.
+    """Return the Explanation of one sample by one method; warn of each heatmap that is empty.
 
     Parameters
     ----------
     prepared : Preparation
-    maps : numpy.ndarray, shape (K, H, W) or (K, D, H, W)
-        As the formula gives them.
-    health : numpy.ndarray, shape (K, 4)
-        See `eli5.keras.heatmap.grad_cam_maps`.
+    method : Method
+    found : eli5.keras.attribution.Found
     classes, outputs : numpy.ndarray, shape (K,)
         Class ids, and the model's own output for them.
-    estimator : str
-        The model's name.
-    score, class_names, image
+    labels : Labels
+    image : PIL.Image.Image, optional
         See `eli5.keras.explain_prediction.explain_prediction_keras_image`.
     """
-    path, explained = prepared.site.path, scores.explained(score, prepared.activation)
+    explained = scores.explained(labels.score, prepared.activation)
+    explained = explained if labels.sign > 0 else f"minus {explained}"
     targets = [
-        _target(prepared, *found, score, class_names)
-        for found in zip(maps, classes, outputs, strict=True)
+        _target(prepared, np.array(attribution), class_id, output, labels)  # not a view of a batch
+        for attribution, class_id, output in zip(found.maps, classes, outputs, strict=True)
     ]
-    notes = [
-        f"The heatmap of target {target.target} at layer {path!r} is empty: {why}."
-        for target, attribution, signs in zip(targets, maps, health, strict=True)
-        if (why := why_empty(attribution, signs, explained))
-    ]
-    if not all(np.isfinite(array).all() for array in keras.tree.flatten(prepared.sample)):
-        notes.append("The doc holds values that are not finite (NaN or infinity).")
-    for note in notes:
+    for target, details in zip(targets, found.details, strict=False):
+        target.details = dict(details)
+    warned = [*_empty(prepared, method, found, targets, explained), *_not_finite(prepared)]
+    for note in warned:
         warnings.warn(note, UserWarning, stacklevel=_callers_level())
+    places = found.maps.shape[1:]
+    description = [_describe(prepared, method, places, labels), *_inexact(targets), *warned]
     return Explanation(
-        estimator,
-        description=" ".join([_describe(prepared, maps.shape[1:], explained), *notes]),
+        labels.estimator,
+        description=" ".join(description),
         error="",
-        method=_METHOD,
-        is_regression=callable(score) or _is_regression(prepared),
+        method=method.name,
+        is_regression=callable(labels.score) or _is_regression(prepared),
         targets=targets,
-        image=_picture(prepared, len(maps[0]) if maps.ndim == 4 else 1) if image is None else image,
-        layer=path,
+        image=_picture(prepared, places[0] if len(places) == 3 else 1) if image is None else image,
+        layer=_layers(prepared) if method.at == "layer" else None,
     )
 
 
-def _target(
+def _empty(
     prepared: Preparation,
-    attribution: Array,
-    class_id: Any,
-    output: Any,
-    score: Any,
-    class_names: ClassNames | None,
+    method: Method,
+    found: Found,
+    targets: list[TargetExplanation],
+    explained: str,
+) -> Iterator[str]:
+    """Say of each target whose heatmap is empty why it is."""
+    where = f"layer {_layers(prepared)!r}" if method.at == "layer" else "the input"
+    signs = [None] * len(targets) if found.health is None else found.health
+    for target, attribution, health in zip(targets, found.maps, signs, strict=True):
+        why = why_empty(attribution, health, explained, method.at)
+        if why is not None:
+            yield f"The heatmap of target {target.target} at {where} is empty: {why}."
+
+
+def _not_finite(prepared: Preparation) -> Iterator[str]:
+    if not all(np.isfinite(array).all() for array in keras.tree.flatten(prepared.sample)):
+        yield "The doc holds values that are not finite (NaN or infinity)."
+
+
+def _inexact(targets: list[TargetExplanation]) -> Iterator[str]:
+    """Say how far the attributions of Integrated Gradients miss their sum."""
+    details = [target.details or {} for target in targets]
+    errors = [error for d in details if (error := d.get("completeness_error")) is not None]
+    if errors:
+        advice = " Take more `steps`." if max(errors) > _INCOMPLETE else ""
+        yield (
+            f"Their sum misses the difference between the scores of doc and baseline by "
+            f"{max(errors):.2g} of it.{advice}"
+        )
+
+
+def _layers(prepared: Preparation) -> str:
+    return ", ".join(site.path for site in prepared.sites)
+
+
+def _target(
+    prepared: Preparation, attribution: Array, class_id: Any, output: Any, labels: Labels
 ) -> TargetExplanation:
     heatmap, value = normalize(attribution), float(output)
-    if callable(score):
-        return TargetExplanation(scores.score_name(score), score=value, heatmap=heatmap)
+    if callable(labels.score):
+        name = scores.score_name(labels.score)
+        return TargetExplanation(name, score=value, heatmap=heatmap, attribution=attribution)
     return TargetExplanation(
         int(class_id),
         proba=value if scores.is_probability(prepared.activation) else None,
         score=value,
         heatmap=heatmap,
-        class_name=_class_name(class_names, int(class_id), prepared),
+        class_name=_class_name(labels.class_names, int(class_id), prepared),
+        attribution=attribution,
     )
 
 
@@ -126,12 +165,20 @@ def _class_name(class_names: ClassNames | None, class_id: int, prepared: Prepara
     return None
 
 
-def _describe(prepared: Preparation, size: tuple[int, ...], explained: str) -> str:
-    chosen = ", chosen automatically" if prepared.is_automatic else ""
-    description = (
-        f"{_METHOD} heatmap of layer {prepared.site.path!r} ({'x'.join(map(str, size))}{chosen}): "
-        f"the higher, the more the region raises {explained}."
+def _describe(
+    prepared: Preparation, method: Method, places: tuple[int, ...], labels: Labels
+) -> str:
+    size = "x".join(map(str, places))
+    where = f"the input ({size})"
+    if method.at == "layer":
+        chosen = ", chosen automatically" if prepared.is_automatic else ""
+        several = "layers" if len(prepared.sites) > 1 else "layer"
+        where = f"{several} {_layers(prepared)!r} ({size}{chosen})"
+    shows = method.shows.format(
+        score=scores.explained(labels.score, prepared.activation),
+        raises="raises" if labels.sign > 0 else "lowers",
     )
+    description = f"{method.name} heatmap of {where}: {shows}."
     if prepared.n_classes == 1 and prepared.activation == "sigmoid":
         description += (
             " The model has one sigmoid unit, target 0: a low value of it speaks for the negative "

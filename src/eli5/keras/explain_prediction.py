@@ -9,12 +9,10 @@ import keras
 import numpy as np
 
 from eli5.base import Explanation
-from eli5.keras import engine, inputs, scores
-from eli5.keras.composition import ClassNames, check_class_names, compose
-from eli5.keras.grid import check_grid
-from eli5.keras.heatmap import grad_cam_maps
-from eli5.keras.preparation import prepare
-from eli5.keras.target_layer import check_layer
+from eli5.keras import inputs, scores
+from eli5.keras.batch import Item, explain_batch
+from eli5.keras.composition import ClassNames
+from eli5.keras.request import make_request
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,7 +29,7 @@ def explain_prediction_keras(
     layer: Any = None,
     image: Image | None = None,
     **options: Any,
-) -> Explanation:
+) -> Any:
     """Explain the prediction of a Keras classifier.
 
     A model whose input looks like an image, ``(1, H, W, C)`` or ``(1, H, W)``, or a call with
@@ -39,7 +37,7 @@ def explain_prediction_keras(
 
     Returns
     -------
-    Explanation
+    Explanation, or a list of them if ``methods=`` is given
         With ``error`` set if model and doc are of no supported kind.
     """
     inputs.check_model(model)
@@ -69,14 +67,20 @@ def explain_prediction_keras_image(
     targets: list[int] | None = None,
     layer: Any = None,
     *,
+    method: Any = "Grad-CAM",
+    methods: Sequence[Any] | None = None,
     score: Any = "auto",
+    sign: str = "positive",
     top_targets: int | None = None,
     class_names: ClassNames | None = None,
     input: str | int | None = None,
     output: str | int | None = None,
     grid: tuple[int, ...] | None = None,
-) -> Explanation:
-    """Explain an image classifier's prediction with Grad-CAM (arXiv:1610.02391).
+    fusion: str = "mean",
+    batch_size: int = 32,
+    **options: Any,
+) -> Any:
+    """Explain an image classifier's prediction, with Grad-CAM (arXiv:1610.02391) if not said.
 
     Parameters
     ----------
@@ -90,13 +94,20 @@ def explain_prediction_keras_image(
         The picture to lay the heatmap over; made from `doc` if not given.
     targets : list of one int, optional
         The class to explain; the top prediction if not given.
-    layer : str, int, keras.layers.Layer or a pair, optional
+    layer : str, int, keras.layers.Layer or a pair, or a list of these, optional
         The target layer, by name (at any depth, as ``"base/conv"`` where ``"conv"`` is not alone),
         index into ``model.layers`` or itself. ``(layer, nth)`` picks one of several calls, in the
         order in which the model runs them, which in a functional model need not be that in which
         they were written; if not said, it is the last that sees the picture. If no layer is given:
         the last that gives a feature map and that the score reacts to; in a transformer the last
-        normalised tokens. `eli5.keras.target_layers` lists them.
+        normalised tokens. `eli5.keras.target_layers` lists them. The maps of several layers are
+        fused.
+    method : str or callable
+        A name from `eli5.keras.METHODS`, in any spelling (``"gradcam"``), or a formula of your own
+        ``(activations, gradients) -> map``, traced, on `keras.ops` tensors of shape ``(B, H, W,
+        C)`` to ``(B, H, W)``; pass the same function each time, a new one is compiled anew.
+    methods : sequence of str or callable, optional
+        Several methods in the place of one; those that can share a run of the model.
     score : {"auto", "output", "logit"} or callable
         Which number is differentiated. ``"auto"``: the class score before a final softmax or
         sigmoid where the model ends in one, as the paper defines it (a saturated softmax has no
@@ -104,6 +115,8 @@ def explain_prediction_keras_image(
         before the softmax or sigmoid, an error if there is none. A callable takes the model's
         outputs (batch axis first) and returns one number per sample; pass the same function each
         time, a new one is compiled anew.
+    sign : {"positive", "negative"}
+        ``"negative"`` explains what speaks against the class: the score with the other sign.
     top_targets : int, optional
         Explain this many classes, from the highest output down, in one run of the model.
     class_names : sequence, mapping or callable, optional
@@ -116,25 +129,33 @@ def explain_prediction_keras_image(
     grid : tuple of int, optional
         Height and width of the grid that a transformer's tokens lie on, where it cannot be inferred
         from the model. Tokens before the last ``height * width`` are class or register tokens.
+    fusion : {"mean", "max"}
+        How the maps of several layers become one, each divided by its largest absolute value.
+    batch_size : int
+        The most copies or perturbed inputs that the model sees at once.
+    **options
+        Of the method: ``METHODS[name].options`` has them with their defaults, the docstring of
+        ``METHODS[name].function`` says what they mean. Each formula also takes ``n_samples``,
+        ``noise``, ``seed`` and ``augment``; see `eli5.keras.methods.smoothing.Smoothing`.
 
     Returns
     -------
-    Explanation
-        ``image``, ``layer``, ``description`` and ``targets``: one `TargetExplanation` per class,
-        with ``heatmap`` (float32 in [0, 1], of the target layer's grid: rank 2, for volumes rank
-        3), ``target``,
-        ``score`` (the model's own output for the class), ``proba`` (the same, where it is a
-        probability).
+    Explanation, or a list of them if `methods` is given
+        ``image``, ``method``, ``layer``, ``description`` and ``targets``: one `TargetExplanation`
+        per class, with ``attribution`` (float32, of the target layer's grid or the input's size:
+        rank 2, for volumes rank 3), ``heatmap`` (the same in [0, 1], without what is negative),
+        ``target``, ``score`` (the model's own output for the class), ``proba`` (the same, where it
+        is a probability).
 
     Raises
     ------
     TypeError
         If `doc` is no NumPy array, `targets` no list, its item no integer, `layer` of another type,
-        `image` no Pillow image.
+        `image` no Pillow image, or if no method has an option.
     ValueError
         If the doc's shape does not match, if `targets` has not one item in ``[0, n_classes)``, if
-        no suitable layer is found or the score cannot be differentiated with respect to it, or if
-        the model is no classifier.
+        no suitable layer is found or the score cannot be differentiated with respect to it, if
+        the model is no classifier, if there is no such method, or if it cannot serve the model.
 
     Warns
     -----
@@ -144,24 +165,24 @@ def explain_prediction_keras_image(
     inputs.check_model(model)
     inputs.check_doc(model, doc)
     scores.check_targets(targets)
-    scores.check_top_targets(top_targets, targets)
-    scores.check_score(score, targets, top_targets)
-    check_layer(layer)
-    check_grid(grid)
-    inputs.check_image(image)
-    check_class_names(class_names)
     return explain_classes(
         model,
         doc,
         targets,
         image=image,
+        method=method,
+        methods=methods,
+        score=score,
+        sign=sign,
+        top_targets=top_targets,
         class_names=class_names,
         layer=layer,
-        score=score,
-        top_targets=top_targets,
         input=input,
         output=output,
         grid=grid,
+        fusion=fusion,
+        batch_size=batch_size,
+        **options,
     )
 
 
@@ -171,28 +192,12 @@ def explain_classes(
     targets: Sequence[int] | None,
     *,
     image: Image | None = None,
-    class_names: ClassNames | None = None,
-    layer: Any = None,
-    score: Any = "auto",
     **options: Any,
-) -> Explanation:
+) -> Any:
     """Explain any number of classes in one run of the model.
 
     See `explain_prediction_keras_image`, which differs by its checks and by taking one target.
     """
-    prepared = prepare(model, doc, targets, layer=layer, score=score, **options)
-    question = engine.Question(
-        (prepared.site,), score, prepared.output, scores.select, grad_cam_maps
-    )
-    (result,), report = engine.evaluate(model, prepared.sample, prepared.targets, question)
-    return compose(
-        prepared,
-        maps=result["maps"][0],
-        health=result["health"][0],
-        classes=report["classes"][0],
-        outputs=report["outputs"][0],
-        estimator=model.name,
-        score=score,
-        class_names=class_names,
-        image=image,
-    )
+    request = make_request(targets=targets, **options)
+    inputs.check_image(image)
+    return explain_batch(model, request, [Item(doc, targets, image)])[0]

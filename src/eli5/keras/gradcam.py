@@ -11,6 +11,7 @@ from eli5.keras import engine, inputs, scores
 from eli5.keras.heatmap import normalize
 from eli5.keras.methods import cam
 from eli5.keras.preparation import prepare
+from eli5.keras.selection import Select
 from eli5.keras.target_layer import check_layer
 
 __all__ = ["gradcam", "gradcam_backend"]
@@ -94,7 +95,7 @@ def gradcam_backend(
     scores.check_targets(targets)
     check_layer(activation_layer)
     prepared = prepare(model, doc, targets, layer=activation_layer)
-    question = engine.Question((prepared.site,), "auto", prepared.output, scores.select, _terms)
+    question = engine.Question("auto", Select(prepared.output), prepared.sites, (_terms,))
     (terms,), report = engine.evaluate(model, prepared.sample, prepared.targets, question)
     weights, activations, gradients = (term[0] for term in terms)
     return (
@@ -106,5 +107,5 @@ def gradcam_backend(
     )
 
 
-def _terms(activations: Any, gradients: list[Any]) -> tuple[Any, Any, Any]:
+def _terms(activations: Any, gradients: list[Any], _: Any) -> tuple[Any, Any, Any]:
     return cam.mean_gradients(gradients[0]), activations, gradients[0]

@@ -9,43 +9,30 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from eli5.keras.methods import cam
-
 Array = np.ndarray[Any, Any]
 
 
-def grad_cam_maps(activations: Any, gradients: list[Any]) -> dict[str, Any]:
-    """Return K Grad-CAM maps, and what is needed to tell why one is empty; traced.
+def health(activations: Any, gradients: list[Any]) -> Any:
+    """Return what is needed to tell why a map is empty; traced.
 
     Parameters
     ----------
-    activations : tensor, shape (B, H, W, C)
+    activations : tensor, shape (B, *places, C)
     gradients : list of K tensors of that shape
 
     Returns
     -------
-    dict of tensors
-        ``maps`` (B, K, H, W) and ``health`` (B, K, 4): whether activations and gradients are
-        finite, and whether they are other than zero.
+    tensor of bool, shape (B, K, 4)
+        Whether activations and gradients are finite, and whether they are other than zero.
     """
-    return {
-        "maps": ops.stack([cam.grad_cam(activations, g) for g in gradients], axis=1),
-        "health": ops.stack([_health(activations, g) for g in gradients], axis=1),
-    }
-
-
-def _health(activations: Any, gradients: Any) -> Any:
     reduce = functools.partial(_over_samples, ops.all)
     some = functools.partial(_over_samples, ops.any)
-    return ops.stack(
-        [
-            reduce(ops.isfinite(activations)),
-            reduce(ops.isfinite(gradients)),
-            some(activations != 0),
-            some(gradients != 0),
-        ],
-        axis=-1,
-    )
+    seen = reduce(ops.isfinite(activations)), some(activations != 0)
+    flags = [
+        ops.stack([seen[0], reduce(ops.isfinite(g)), seen[1], some(g != 0)], axis=-1)
+        for g in gradients
+    ]
+    return ops.stack(flags, axis=1)
 
 
 def _over_samples(reduction: Callable[..., Any], values: Any) -> Any:
@@ -64,31 +51,42 @@ def normalize(attribution: Array) -> Array:
     return np.minimum(positive / peak, np.float32(1))
 
 
-def why_empty(attribution: Array, health: Array, score: str) -> str | None:
+def why_empty(attribution: Array, health: Array | None, score: str, place: str) -> str | None:
     """Return the reason why the heatmap of `attribution` shows nothing, or None if it does.
 
     Parameters
     ----------
     attribution : numpy.ndarray, shape (H, W)
-    health : numpy.ndarray of bool, shape (4,)
-        See `grad_cam_maps`.
+    health : numpy.ndarray of bool, shape (4,), or None
+        See `health`; None if it is not known.
     score : str
         What was differentiated, for people.
+    place : {"layer", "input"}
     """
     if np.isfinite(attribution).all() and attribution.max(initial=0) > 0:
         return None
+    if health is None:
+        return _why_procedure_is_empty(attribution, score, place)
     activations_finite, gradients_finite, activations_vary, gradients_vary = health
     if not activations_finite:
-        return "the layer's activations are not finite (NaN or infinite weights or input)"
+        return f"the {place}'s activations are not finite (NaN or infinite weights or input)"
     if not gradients_finite:
         return f"the gradient of {score} is not finite (NaN or infinite weights)"
     if not np.isfinite(attribution).all():
         return "the map is not finite: activations and gradients are too large for float32"
     if not activations_vary:
-        return "the layer's activations are all zero (a dead layer)"
+        return f"the {place}'s activations are all zero (a dead layer)"
     if not gradients_vary:
         return (
-            f"the gradient of {score} is zero at the layer: the output is saturated there, or "
+            f"the gradient of {score} is zero at the {place}: the output is saturated there, or "
             "does not react to it"
         )
-    return f"nothing in the layer's activations raises {score}"
+    return f"nothing in the {place}'s activations raises {score}"
+
+
+def _why_procedure_is_empty(attribution: Array, score: str, place: str) -> str:
+    if not np.isfinite(attribution).all():
+        return f"the map is not finite: {score} is not, on some changed input"
+    if place == "input" and not attribution.any():  # maps of layers are rectified
+        return f"{score} did not react to any change of the {place}"
+    return f"nothing in the {place} raises {score}"

@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from eli5.keras import engine, inputs, scores, suitable
+from eli5.keras.selection import Select
 from eli5.keras.target_layer import find_target_layer
 
 Array = np.ndarray[Any, Any]
@@ -27,17 +28,21 @@ class Preparation(NamedTuple):
     channels_first : bool
         Whether the picture's channels are the first axis behind the batch axis.
     targets : numpy.ndarray of int32, shape (1, K)
-        See `eli5.keras.scores.select`.
+        See `eli5.keras.selection.Select`.
     n_classes : int or None
         None if the score is a callable.
     activation : str or None
         The softmax or sigmoid that the output comes from.
     output : int or None
-        See `eli5.keras.scores.select`.
-    site : eli5.keras.engine.Site
-        The target layer.
+        See `eli5.keras.selection.Select`.
+    input_site : eli5.keras.engine.Site
+        The picture, as what is differentiated or perturbed.
+    sites : tuple of eli5.keras.engine.Site
+        The target layers.
     is_automatic : bool
         Whether the target layer was chosen and not given.
+    trace : eli5.keras.engine.Trace
+        Of one call of the model.
     """
 
     sample: Any
@@ -47,8 +52,10 @@ class Preparation(NamedTuple):
     n_classes: int | None
     activation: str | None
     output: int | None
-    site: engine.Site
+    input_site: engine.Site
+    sites: tuple[engine.Site, ...]
     is_automatic: bool
+    trace: engine.Trace
 
 
 def prepare(
@@ -62,11 +69,13 @@ def prepare(
     input: Any = None,
     output: Any = None,
     grid: tuple[int, ...] | None = None,
+    needs_layer: bool = True,
 ) -> Preparation:
     """Find out all that is not given; build the model if it never was.
 
-    See `eli5.keras.explain_prediction.explain_prediction_keras_image` for the parameters, which
-    must have been checked, and for the errors.
+    Without `needs_layer` no target layer is looked for. See
+    `eli5.keras.explain_prediction.explain_prediction_keras_image` for the parameters, which must
+    have been checked, and for the errors.
     """
     inputs.ensure_built(model, doc)
     position = inputs.find_picture(model, doc, input)
@@ -87,20 +96,40 @@ def prepare(
         n_classes=n_classes,
         activation=activation,
         output=None if callable(score) and output is None else which,
-        site=engine.Site(model, 0, ""),
+        input_site=_input_site(position, picture, trace),
+        sites=(),
         is_automatic=layer is None,
+        trace=trace,
     )
+    if not needs_layer:
+        return prepared
     size = _size(picture, prepared.channels_first)
     if layer is not None:
-        site = find_target_layer(model, trace, layer, size, grid)
-        _check_sees_picture(trace, site, len(keras.tree.flatten(doc)))
-        return prepared._replace(site=site)
+        asked = layer if isinstance(layer, list) else [layer]
+        sites = [find_target_layer(model, trace, one, size, grid) for one in asked]
+        for site in sites:
+            _check_sees_picture(trace, site, len(keras.tree.flatten(doc)))
+        if len({(id(site.operation), site.nth) for site in sites}) < len(sites):
+            raise ValueError(f"Expected each layer once. Received: layer={layer!r}")
+        return prepared._replace(sites=tuple(sites))
     sites = suitable.candidates(trace, size, grid)
     # With one input and one output the last map is what the score comes from; tokens may not be,
     # nor is the last layer that runs where there are several.
     certain = sites[0].grid is None and len(keras.tree.flatten((doc, trace.outputs))) == 2
     chosen = 0 if certain else _last_that_reacts(model, prepared, score, sites)
-    return prepared._replace(site=sites[chosen])
+    return prepared._replace(sites=(sites[chosen],))
+
+
+def _input_site(position: int, picture: Array, trace: engine.Trace) -> engine.Site:
+    return engine.Site(
+        None,
+        0,
+        "input",
+        trace.channels_first and picture.ndim > 3,
+        leaf=position,
+        shape=picture.shape,
+        dtype=keras.config.floatx(),
+    )
 
 
 def _check_sees_picture(trace: engine.Trace, site: engine.Site, n_inputs: int) -> None:
@@ -166,7 +195,7 @@ def _last_that_reacts(
     A transformer's head that takes the class token alone leaves the patches without gradient from
     the last attention on. Without a gradient anywhere it is the last site.
     """
-    question = engine.Question(tuple(sites), score, prepared.output, scores.select, reacts)
+    question = engine.Question(score, Select(prepared.output), tuple(sites), (reacts,) * len(sites))
     arguments = prepared.sample, prepared.targets
 
     def find() -> int:
@@ -176,7 +205,7 @@ def _last_that_reacts(
     return engine.recall(model, question, arguments, find)
 
 
-def reacts(activations: Any, gradients: list[Any]) -> Any:
+def reacts(activations: Any, gradients: list[Any], _: Any) -> Any:
     """Tell whether any gradient is other than zero; traced, shape ``(B,)``."""
     flags = [ops.any(slope != 0, axis=tuple(range(1, slope.ndim))) for slope in gradients]
     return ops.any(ops.stack(flags), axis=0)

@@ -7,7 +7,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 SCORES = ("auto", "output", "logit")
 
@@ -86,7 +85,7 @@ def check_top_targets(top_targets: Any, targets: Any) -> None:
 def target_array(
     targets: Sequence[int] | None, top_targets: int | None, n_classes: int
 ) -> np.ndarray[Any, Any]:
-    """Return the targets as `select` takes them, int32 of shape ``(1, K)``.
+    """Return the targets as `eli5.keras.selection.Select` takes them, int32 of shape ``(1, K)``.
 
     Raises
     ------
@@ -210,63 +209,6 @@ def score_name(score: Callable[..., Any]) -> str:
 def is_probability(activation: str | None) -> bool:
     """Tell whether an output that comes from this activation is a probability."""
     return activation in _PROBABILITIES
-
-
-def select(
-    outputs: Any,
-    activation_of: Callable[[Any], Any],
-    targets: Any,
-    score: Any,
-    output: int | None,
-) -> tuple[Any, dict[str, Any]]:
-    """Pick the scores to differentiate; traced into the engine's program.
-
-    Parameters
-    ----------
-    outputs : Any
-        The model's own outputs.
-    activation_of : callable
-        Gives the softmax or sigmoid that made a tensor, with the logits that went in, or None.
-    targets : tensor of int32, shape (B, K)
-        Class ids; `TOP` in column k stands for the class with the k-th highest output.
-    score : {"auto", "output", "logit"} or callable
-        See `eli5.keras.explain_prediction.explain_prediction_keras_image`.
-    output : int, optional
-        Which output, in the order of `keras.tree.flatten`. A callable gets this one, or all of them
-        as the model returned them if it is None.
-
-    Returns
-    -------
-    scores : tensor, shape (B, K)
-    report : dict of tensors, shape (B, K)
-        ``classes`` and the model's own ``outputs`` for them.
-    """
-    chosen = outputs if output is None else keras.tree.flatten(outputs)[output]
-    if callable(score):
-        scores = _one_per_sample(score(chosen), targets, score)
-        return scores, {"classes": targets, "outputs": ops.cast(scores, "float32")}
-    activation = None if score == "output" else activation_of(chosen)
-    scored = chosen if activation is None else activation.logits
-    if len(chosen.shape) == 1:
-        chosen, scored = chosen[:, None], scored[:, None]
-    # Sorted and not `top_k`, which on PyTorch leaves open which of two equal outputs comes first.
-    ranked = ops.argsort(-ops.cast(chosen, "float32"), axis=1)[:, : targets.shape[1]]
-    classes = ops.where(targets == TOP, ops.cast(ranked, "int32"), targets)
-    values = ops.cast(ops.take_along_axis(chosen, classes, axis=1), "float32")
-    report = {"classes": classes, "outputs": values}
-    return ops.take_along_axis(scored, classes, axis=1), report
-
-
-def _one_per_sample(scores: Any, targets: Any, score: Callable[..., Any]) -> Any:
-    batch = int(targets.shape[0])
-    shape = tuple(scores.shape) if ops.is_tensor(scores) else None
-    if shape is None or int(np.prod(shape)) != batch:
-        raise ValueError(
-            f"Expected the callable `score` to return a tensor with one number per sample, shape "
-            f"({batch},). Received: {score_name(score)} returned "
-            f"{'shape ' + str(shape) if shape is not None else repr(scores)}"
-        )
-    return ops.reshape(scores, (batch, 1))
 
 
 def is_integer(value: Any) -> bool:

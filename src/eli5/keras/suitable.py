@@ -168,13 +168,22 @@ def site_of(call: Call, trace: Trace, size: Shape, grid: Shape | None) -> Site |
     """Return a call as a site with its map, or None if it has none."""
     operation = call.operation()
     if len(call.shape) > 3:
-        return Site(operation, call.nth, call.path, call.channels_first)
+        return Site(
+            operation,
+            call.nth,
+            call.path,
+            call.channels_first,
+            shape=call.shape,
+            dtype=call.dtype,
+        )
     if len(call.shape) < 3 or len(size) < 2:
         return None
     folded = infer_grid(call.shape[1], size, _maps(trace, size)) if grid is None else grid
     if folded is None or math.prod(folded) > call.shape[1]:
         return None
-    return Site(operation, call.nth, call.path, grid=tuple(folded))
+    return Site(
+        operation, call.nth, call.path, grid=tuple(folded), shape=call.shape, dtype=call.dtype
+    )
 
 
 def _maps(trace: Trace, size: Shape) -> list[Shape]:

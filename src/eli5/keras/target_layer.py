@@ -18,18 +18,25 @@ Shape = tuple[int, ...]
 def check_layer(layer: Any) -> None:
     """Raise TypeError if `layer` is neither None, a name, an index, a Keras layer nor a call.
 
-    A call is a pair ``(layer, nth)``.
+    A call is a pair ``(layer, nth)``. A list holds several of all these but None; ValueError if it
+    is empty.
     """
-    given = layer
-    if isinstance(layer, tuple) and len(layer) == 2 and is_integer(layer[1]):
-        layer = layer[0]
-        if layer is None:
-            layer = given
-    if layer is not None and not (isinstance(layer, str | keras.layers.Layer) or is_integer(layer)):
+    if layer is None:
+        return
+    if isinstance(layer, list) and not layer:
+        raise ValueError("Expected `layer` to name at least one layer. Received: layer=[]")
+    for one in layer if isinstance(layer, list) else [layer]:
+        _check_one(one)
+
+
+def _check_one(layer: Any) -> None:
+    is_call = isinstance(layer, tuple) and len(layer) == 2 and is_integer(layer[1])
+    inner = layer[0] if is_call else layer
+    if not (isinstance(inner, str | keras.layers.Layer) or is_integer(inner)):
         raise TypeError(
             "Expected `layer` to be None, a layer's name, its index, or a Keras layer; or a pair "
-            "of such a layer and the number of its call. "
-            f"Received: layer={given!r} (of type {type(given).__name__})"
+            "of such a layer and the number of its call; or a list of these. "
+            f"Received: layer={layer!r} (of type {type(layer).__name__})"
         )
 
 

@@ -7,79 +7,24 @@ score with respect to one layer's activations. Exactly one backend's file is imp
 from __future__ import annotations
 
 import importlib
-import math
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
 
 from eli5.keras.engine import hooks
 from eli5.keras.engine.cache import Reference, memory_of
+from eli5.keras.engine.question import Question, Site
 from eli5.keras.engine.tracing import Call, Recorder, Trace, spec_of
 
-__all__ = ["Call", "Question", "Site", "Trace", "evaluate", "recall", "trace"]
+__all__ = ["Call", "Question", "Reference", "Site", "Trace", "evaluate", "recall", "trace"]
 
 T = TypeVar("T")
+Tap = Callable[[Any], Any]
+Forward = Callable[[Sequence[Tap]], tuple[Any, Any]]
 
 _backend: Any = importlib.import_module(f"eli5.keras.engine.{keras.backend.backend()}")
-
-
-class Site(NamedTuple):
-    """The layer call whose output is read, and how it is seen as a map.
-
-    Attributes
-    ----------
-    operation : keras.Operation
-    nth : int
-        Which of its calls, from 0.
-    path : str
-        Its name, for people.
-    channels_first : bool
-        Whether the channels are the first axis behind the batch axis.
-    grid : tuple of int, optional
-        For tokens ``(B, L, C)``: the grid that the last ``prod(grid)`` of them lie on, row by row.
-    """
-
-    operation: keras.Operation
-    nth: int
-    path: str
-    channels_first: bool = False
-    grid: tuple[int, ...] | None = None
-
-    def fold(self, tensor: Any) -> Any:
-        """Return activations, or their gradients, as ``(B, ..., C)``."""
-        if self.grid is not None:
-            batch, _, channels = tensor.shape
-            patches = tensor[:, -math.prod(self.grid) :]
-            return keras.ops.reshape(patches, (batch, *self.grid, channels))
-        return keras.ops.moveaxis(tensor, 1, -1) if self.channels_first else tensor
-
-
-class Question(NamedTuple):
-    """What is asked of a run of the model; one program is compiled for each.
-
-    Attributes
-    ----------
-    sites : tuple of Site
-        Whose outputs the scores are differentiated with respect to.
-    score : hashable
-        Handed on to `select`; another callable is another question.
-    output : int, optional
-        Handed on to `select`.
-    select : callable
-        ``select(outputs, activation_of, targets, score, output) -> (scores (B, K), report)``, where
-        ``activation_of(tensor)`` gives the softmax or sigmoid that made a tensor, or None.
-    formula : callable
-        ``formula(activations, gradients) -> result`` for each site, on float32 tensors of shape
-        (B, ..., C); there are K gradients. Only its results leave the device.
-    """
-
-    sites: tuple[Site, ...]
-    score: Any
-    output: int | None
-    select: Callable[..., tuple[Any, Any]]
-    formula: Callable[[Any, list[Any]], Any]
 
 
 def trace(model: keras.Model, inputs: Any, picture: int = 0) -> Trace:
@@ -101,9 +46,13 @@ def trace(model: keras.Model, inputs: Any, picture: int = 0) -> Trace:
 
 
 def evaluate(
-    model: keras.Model, inputs: Any, targets: np.ndarray[Any, Any], question: Question
-) -> tuple[list[Any], Any]:
-    """Run `model` once; differentiate up to K scores per sample with respect to some layers.
+    model: keras.Model,
+    inputs: Any,
+    targets: np.ndarray[Any, Any],
+    question: Question,
+    *extra: np.ndarray[Any, Any],
+) -> tuple[Any, Any]:
+    """Run `model` once; differentiate up to K scores per sample if the question has formulas.
 
     Parameters
     ----------
@@ -112,11 +61,15 @@ def evaluate(
     targets : numpy.ndarray of int32, shape (B, K)
         Handed on to ``question.select``.
     question : Question
+    *extra : numpy.ndarray
+        Handed on to ``question.arrange`` or ``question.replace``.
 
     Returns
     -------
     (results, report)
-        As ``question.formula``, per site, and ``question.select`` gave them, as NumPy arrays.
+        As the formulas, one per site, and ``question.select`` gave them, as NumPy arrays. Without
+        formulas the scores, shape (B, K), take the results' place, or ``(scores, activations)``
+        if these are to be read.
 
     Raises
     ------
@@ -124,11 +77,12 @@ def evaluate(
         If the scores depend on none of the sites' outputs in a differentiable way.
     """
     memory = memory_of(model)
+    arguments = (inputs, targets, *extra)
     run = memory.recall(
-        _key(question, (inputs, targets)),
-        lambda: _compile(model, memory.variables, question, (inputs, targets)),
+        _key(question, arguments),
+        lambda: _compile(model, memory.variables, question, arguments),
     )
-    return run(inputs, targets)
+    return run(*arguments)
 
 
 def recall(model: keras.Model, question: Question, arguments: Any, make: Callable[[], T]) -> T:
@@ -141,7 +95,8 @@ def recall(model: keras.Model, question: Question, arguments: Any, make: Callabl
 
 def _key(question: Question, arguments: Any) -> Hashable:
     sites = tuple((id(site.operation), *site[1:]) for site in question.sites)
-    return sites, Reference(question.score), question[2:], _signature(arguments)
+    rest = question._replace(score=Reference(question.score), sites=())
+    return sites, rest, _signature(arguments)
 
 
 def _signature(arrays: Any) -> str:
@@ -168,47 +123,81 @@ def _trace(model: keras.Model, variables: list[keras.Variable], inputs: Any, pic
 
 def _compile(
     model: keras.Model, variables: list[keras.Variable], question: Question, arguments: Any
-) -> Callable[[Any, Any], Any]:
-    sites, score, output, select, formula = question
-    specs = [_spec_at(trace(model, arguments[0]), site) for site in sites]
+) -> Callable[..., Any]:
     # The compiled program outlives this call in a cache: it must keep neither model nor score.
-    get_model, get_score = Reference(model), Reference(score)
-    get_operations = [Reference(site.operation) for site in sites]
-    sites = tuple(site._replace(operation=None) for site in sites)
+    get_model, get_score = Reference(model), Reference(question.score)
+    get_operations = [Reference(site.operation) for site in question.sites]
+    specs = [_spec(site, len(arguments[1])) for site in question.sites]
+    question = question._replace(
+        score=None, sites=tuple(site._replace(operation=None) for site in question.sites)
+    )
 
-    def program(values: list[Any], inputs: Any, targets: Any) -> tuple[Any, Any]:
-        def forward(taps: Sequence[Callable[[Any], Any]]) -> tuple[Any, Any]:
+    def program(values: list[Any], inputs: Any, targets: Any, *extra: Any) -> tuple[Any, Any]:
+        if question.arrange is not None:
+            inputs = question.arrange(inputs, *extra)
+
+        def forward(taps: Sequence[Tap]) -> tuple[Any, Any]:
             operations = [get() for get in get_operations]
-            on_output = _at(operations, [site.nth for site in sites], taps)
+            on_output = _at(operations, question.sites, taps)
             state = zip(variables, values, strict=False)
-            outputs, watch = _call(get_model(), inputs, state, on_output)
-            scores, report = select(outputs, watch.activation_of, targets, get_score(), output)
+            tapped = _tap_inputs(inputs, question.sites, taps)
+            outputs, watch = _call(get_model(), tapped, state, on_output)
+            scores, report = question.select(outputs, watch.activation_of, targets, get_score())
             return keras.ops.cast(scores, "float32"), report
 
-        activations, gradients, report = _backend.differentiate(forward, specs)
-        if gradients is None:
-            raise ValueError(
-                "Expected a layer that the score depends on in a differentiable way. Received: "
-                f"layer={sites[0].path!r}, behind which no gradient flows back. "
-                "Choose another layer."
-            )
-        results = []
-        for s, site in enumerate(sites):
-            tensors = (activations[s], *(per_site[s] for per_site in gradients))
-            seen, *slopes = (site.fold(keras.ops.cast(tensor, "float32")) for tensor in tensors)
-            results.append(formula(seen, slopes))
-        return results, report
+        run = _differentiated if question.formulas else _plain
+        return run(forward, question, specs, extra)
 
     return _backend.compile_program(program, variables, arguments)
 
 
-def _spec_at(trace: Trace, site: Site) -> keras.KerasTensor:
-    """Return shape and dtype of the site's output."""
-    return next(
-        keras.KerasTensor(call.shape, call.dtype)
-        for call in trace.calls
-        if call.operation() is site.operation and call.nth == site.nth
-    )
+def _plain(
+    forward: Forward, question: Question, specs: Sequence[keras.KerasTensor], extra: Any
+) -> tuple[Any, Any]:
+    """Return the scores, with the activations where they are asked for, and the report."""
+    activations: list[Any] = [None] * len(specs)
+
+    def tap(s: int, site: Site) -> Tap:
+        def pass_on(output: Any) -> Any:
+            activations[s] = _folded(site, output)
+            return output if question.replace is None else question.replace(site, output, *extra)
+
+        return pass_on
+
+    scores, report = forward([tap(s, site) for s, site in enumerate(question.sites)])
+    return ((scores, activations) if question.read else scores), report
+
+
+def _differentiated(
+    forward: Forward, question: Question, specs: Sequence[keras.KerasTensor], _: Any
+) -> tuple[Any, Any]:
+    """Return each formula's result, and the report."""
+    found = _backend.differentiate(forward, specs, question.curvature)
+    activations, gradients, products, report = found
+    if gradients is None:
+        raise ValueError(
+            "Expected a layer that the score depends on in a differentiable way. Received: "
+            f"layer={question.sites[0].path!r}, behind which no gradient flows back. "
+            "Choose another layer."
+        )
+    results = []
+    for s, (site, formula) in enumerate(zip(question.sites, question.formulas, strict=True)):
+        slopes, bends = (
+            [_folded(site, per_site[s]) for per_site in tensors] if tensors is not None else None
+            for tensors in (gradients, products)
+        )
+        results.append(formula(_folded(site, activations[s]), slopes, bends))
+    return results, report
+
+
+def _folded(site: Site, tensor: Any) -> Any:
+    return site.fold(keras.ops.cast(tensor, "float32"))
+
+
+def _spec(site: Site, batch: int) -> keras.KerasTensor:
+    """Return shape and dtype of the site's output in a batch."""
+    first, *rest = site.shape
+    return keras.KerasTensor((first * batch, *rest), site.dtype)
 
 
 def _call(
@@ -222,13 +211,13 @@ def _call(
         return model(inputs, training=False), watch
 
 
-def _at(
-    operations: Sequence[keras.Operation],
-    nths: Sequence[int],
-    taps: Sequence[Callable[[Any], Any]],
-) -> hooks.OnOutput:
+def _at(operations: Sequence[Any], sites: Sequence[Site], taps: Sequence[Tap]) -> hooks.OnOutput:
     """Return a watcher that passes the output of one call of each operation through its tap."""
-    waiting = {(id(op), nth): tap for op, nth, tap in zip(operations, nths, taps, strict=True)}
+    waiting = {
+        (id(operation), site.nth): tap
+        for operation, site, tap in zip(operations, sites, taps, strict=True)
+        if site.leaf is None
+    }
     counts: dict[int, int] = {}
 
     def on_output(running: Any, arguments: Any, output: Any) -> Any:
@@ -238,3 +227,12 @@ def _at(
         return output if tap is None else tap(output)
 
     return on_output
+
+
+def _tap_inputs(inputs: Any, sites: Sequence[Site], taps: Sequence[Tap]) -> Any:
+    """Pass the inputs that are sites themselves through their taps."""
+    leaves = keras.tree.flatten(inputs)
+    for site, tap in zip(sites, taps, strict=True):
+        if site.leaf is not None:
+            leaves[site.leaf] = tap(keras.ops.cast(leaves[site.leaf], site.dtype))
+    return keras.tree.pack_sequence_as(inputs, leaves)

@@ -34,7 +34,10 @@ class Reference:
         elif isinstance(thing, str | None):
             self._key, self._get = thing, lambda: thing
         else:
-            self._get = weakref.ref(thing)
+            try:
+                self._get = weakref.ref(thing)
+            except TypeError:  # has slots and no place for weak references
+                self._get = lambda: thing
 
     def __call__(self) -> Any:
         """Return the thing, or None if it is gone."""

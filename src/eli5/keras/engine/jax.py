@@ -51,8 +51,10 @@ def compile_program(
 
 
 def differentiate(
-    forward: Callable[[Sequence[Tap]], tuple[Any, Any]], specs: Sequence[keras.KerasTensor]
-) -> tuple[list[Any], list[list[Any]] | None, Any]:
+    forward: Callable[[Sequence[Tap]], tuple[Any, Any]],
+    specs: Sequence[keras.KerasTensor],
+    curvature: bool = False,
+) -> tuple[list[Any], list[list[Any]] | None, list[list[Any]] | None, Any]:
     """See `eli5.keras.engine.tensorflow.differentiate`.
 
     A zero is added to the activations, and the gradient is that with respect to the zero; XLA
@@ -71,14 +73,40 @@ def differentiate(
             return add
 
         scores, extras = forward([tap(site) for site in range(len(zeros))])
-        return _note_dependence(scores, depends), (captured, extras)
+        return scores, (captured, extras)
+
+    def noted(zeros: list[Any]) -> tuple[Any, Any]:
+        scores, others = shifted(zeros)
+        return _note_dependence(scores, depends), others
 
     zeros = [jnp.zeros(spec.shape, spec.dtype) for spec in specs]
-    scores, pull_back, (activations, extras) = jax.vjp(shifted, zeros, has_aux=True)
+    scores, pull_back, (activations, extras) = jax.vjp(noted, zeros, has_aux=True)
     if not any(depends):
-        return activations, None, extras
-    columns = (jnp.zeros_like(scores).at[:, k].set(1) for k in range(scores.shape[1]))
-    return activations, [pull_back(column)[0] for column in columns], extras
+        return activations, None, None, extras
+    columns = [jnp.zeros_like(scores).at[:, k].set(1) for k in range(scores.shape[1])]
+    gradients = [pull_back(column)[0] for column in columns]
+    if not curvature:
+        return activations, gradients, None, extras
+    products = [_products(shifted, zeros, activations, column) for column in columns]
+    return activations, gradients, products, extras
+
+
+def _products(
+    shifted: Callable[[list[Any]], tuple[Any, Any]],
+    zeros: list[Any],
+    activations: list[Any],
+    column: Any,
+) -> list[Any]:
+    """Return the Hessian at each site times the activations there: forward over reverse."""
+
+    def slopes(at: list[Any]) -> list[Any]:
+        return jax.vjp(shifted, at, has_aux=True)[1](column)[0]
+
+    products = []
+    for site, tangent in enumerate(activations):
+        direction = [*zeros[:site], tangent, *zeros[site + 1 :]]
+        products.append(jax.jvp(slopes, (zeros,), (direction,))[1][site])
+    return products
 
 
 def _note_dependence(scores: Any, depends: list[bool]) -> Any:

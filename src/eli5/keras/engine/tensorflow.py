@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -55,8 +56,10 @@ def _specs(arrays: Any) -> Any:
 
 
 def differentiate(
-    forward: Callable[[Sequence[Tap]], tuple[Any, Any]], specs: Sequence[keras.KerasTensor]
-) -> tuple[list[Any], list[list[Any]] | None, Any]:
+    forward: Callable[[Sequence[Tap]], tuple[Any, Any]],
+    specs: Sequence[keras.KerasTensor],
+    curvature: bool = False,
+) -> tuple[list[Any], list[list[Any]] | None, list[list[Any]] | None, Any]:
     """Differentiate each column of the scores with respect to the activations at each site.
 
     Parameters
@@ -66,6 +69,8 @@ def differentiate(
         by ``tap(output)``; scores have shape ``(B, K)``.
     specs : sequence of keras.KerasTensor
         Shape and dtype of the activations, per site.
+    curvature : bool
+        Whether second derivatives are taken too.
 
     Returns
     -------
@@ -73,27 +78,43 @@ def differentiate(
         As the layers gave them.
     gradients : list of K lists of tensors of the activations' shapes, or None
         ``None`` if the scores depend on none of the activations in a differentiable way.
+    products : list of K lists of tensors of the activations' shapes, or None
+        The Hessian of the score with respect to the activations at that site, times these.
     extras : Any
         As `forward` gave them.
     """
     captured: list[Any] = [None] * len(specs)
     tape = tf.GradientTape(persistent=True, watch_accessed_variables=False)
+    outer = tf.GradientTape(persistent=True, watch_accessed_variables=False)
 
     def tap(site: int) -> Tap:
         def watch(activations: Any) -> Any:
             tape.watch(activations)
+            if curvature:
+                outer.watch(activations)
             captured[site] = activations
             return activations
 
         return watch
 
-    with tape:
-        scores, extras = forward([tap(site) for site in range(len(specs))])
-        columns = tf.unstack(scores, axis=1)
-    gradients = [tape.gradient(column, captured) for column in columns]
-    if all(gradient is None for per_site in gradients for gradient in per_site):
-        return captured, None, extras
-    return captured, [list(map(_or_zeros, per_site, captured)) for per_site in gradients], extras
+    with outer if curvature else contextlib.nullcontext():
+        with tape:
+            scores, extras = forward([tap(site) for site in range(len(specs))])
+            columns = tf.unstack(scores, axis=1)
+        found = [tape.gradient(column, captured) for column in columns]
+        gradients = [list(map(_or_zeros, per_site, captured)) for per_site in found]
+        along = [list(map(_inner, per_site, captured)) for per_site in gradients]
+    if all(gradient is None for per_site in found for gradient in per_site):
+        return captured, None, None, extras
+    if not curvature:
+        return captured, gradients, None, extras
+    products = [list(map(outer.gradient, per_site, captured)) for per_site in along]
+    filled = [list(map(_or_zeros, per_site, captured)) for per_site in products]
+    return captured, gradients, filled, extras
+
+
+def _inner(gradient: Any, activations: Any) -> Any:
+    return tf.reduce_sum(gradient * tf.stop_gradient(activations))
 
 
 def _or_zeros(gradient: Any, activations: Any) -> Any:

@@ -66,8 +66,10 @@ def _with_weights_at_rest(run: Callable[[], Any]) -> Any:
 
 
 def differentiate(
-    forward: Callable[[Sequence[Tap]], tuple[Any, Any]], specs: Sequence[keras.KerasTensor]
-) -> tuple[list[Any], list[list[Any]] | None, Any]:
+    forward: Callable[[Sequence[Tap]], tuple[Any, Any]],
+    specs: Sequence[keras.KerasTensor],
+    curvature: bool = False,
+) -> tuple[list[Any], list[list[Any]] | None, list[list[Any]] | None, Any]:
     """See `eli5.keras.engine.tensorflow.differentiate`.
 
     Nothing is recorded up to the first site, and no parameter's gradient is computed behind it.
@@ -87,21 +89,35 @@ def differentiate(
     with torch.no_grad():  # restores the mode that `record` changes
         scores, extras = forward([tap(site) for site in range(len(specs))])
         extras = keras.tree.map_structure(torch.Tensor.detach, extras)
-        gradients = [_gradients(scores, k, captured) for k in range(scores.shape[1])]
+        gradients = [_gradients(scores, k, captured, curvature) for k in range(scores.shape[1])]
+        products = [list(map(_product, g, captured)) for g in gradients] if curvature else None
     activations = [tensor.detach() for tensor in captured]
     if all(gradient is None for per_site in gradients for gradient in per_site):
-        return activations, None, extras
-    return activations, [list(map(_or_zeros, g, activations)) for g in gradients], extras
+        return activations, None, None, extras
+    return activations, [list(map(_or_zeros, g, activations)) for g in gradients], products, extras
 
 
-def _gradients(scores: Any, k: int, captured: list[Any]) -> Sequence[Any]:
+def _gradients(scores: Any, k: int, captured: list[Any], curvature: bool) -> Sequence[Any]:
     if not scores.requires_grad:
         return [None] * len(captured)
     is_last = k == scores.shape[1] - 1
     return torch.autograd.grad(
-        scores[:, k].sum(), captured, retain_graph=not is_last, allow_unused=True
+        scores[:, k].sum(),
+        captured,
+        retain_graph=curvature or not is_last,
+        create_graph=curvature,
+        allow_unused=True,
     )
 
 
+def _product(gradient: Any, activations: Any) -> Any:
+    """Return the Hessian at one site times the activations there."""
+    if gradient is None or not gradient.requires_grad:
+        return torch.zeros_like(activations)  # the score is linear
+    along = (gradient * activations.detach()).sum()
+    (product,) = torch.autograd.grad(along, [activations], retain_graph=True, allow_unused=True)
+    return _or_zeros(product, activations)
+
+
 def _or_zeros(gradient: Any, activations: Any) -> Any:
-    return torch.zeros_like(activations) if gradient is None else gradient
+    return torch.zeros_like(activations) if gradient is None else gradient.detach()

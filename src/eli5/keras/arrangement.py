@@ -1,0 +1,69 @@
+"""Changes of a model's inputs, and of a layer's output, traced into the engine's program.
+
+Frozen, because each is a part of the key under which the program is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import ops
+
+from eli5.keras.engine import Site
+
+
+@dataclass(frozen=True)
+class PutPictures:
+    """Puts pictures, shape (n, *size, C), in the place of the one; repeats the other inputs."""
+
+    site: Site
+
+    def __call__(self, inputs: Any, pictures: Any) -> Any:
+        """Return the inputs of n samples."""
+        return _put(inputs, self.site, _as_input(self.site, pictures))
+
+
+@dataclass(frozen=True)
+class MaskPicture:
+    """Shows the picture where a mask, shape (n, *size), is 1, and the baseline where it is 0."""
+
+    site: Site
+
+    def __call__(self, inputs: Any, masks: Any, baseline: Any) -> Any:
+        """Return the inputs of n samples; the baseline has shape (1, *size, C)."""
+        leaves = keras.tree.flatten(inputs)
+        (picture,) = (leaf for k, leaf in enumerate(leaves) if k == self.site.leaf)
+        picture = self.site.fold(ops.cast(picture, "float32"))
+        shown = masks[..., None]
+        mixed = picture * shown + baseline * (1 - shown)
+        return _put(inputs, self.site, _as_input(self.site, mixed))
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """Repeats the sample, once for each of the maps that are left out."""
+
+    def __call__(self, inputs: Any, maps: Any) -> Any:
+        """Return the inputs of n samples."""
+        return keras.tree.map_structure(lambda x: ops.repeat(x, maps.shape[0], axis=0), inputs)
+
+
+def leave_out(site: Site, output: Any, maps: Any) -> Any:
+    """Return the layer's output with one map set to zero per sample; none where it is -1."""
+    n_maps = output.shape[1] if site.channels_first and site.grid is None else output.shape[-1]
+    is_left = ops.arange(n_maps, dtype="int32")[None] != maps[:, None]
+    return site.scale(output, is_left)
+
+
+def _as_input(site: Site, pictures: Any) -> Any:
+    return ops.cast(site.unfold(pictures), site.dtype)
+
+
+def _put(inputs: Any, site: Site, pictures: Any) -> Any:
+    leaves = [
+        pictures if k == site.leaf else ops.repeat(leaf, pictures.shape[0], axis=0)
+        for k, leaf in enumerate(keras.tree.flatten(inputs))
+    ]
+    return keras.tree.pack_sequence_as(inputs, leaves)

@@ -1,0 +1,174 @@
+"""Run the methods on one batch of docs: all formulas in one program, then the procedures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from eli5.keras import engine
+from eli5.keras.arrangement import PutPictures
+from eli5.keras.formulas import question_of, reads
+from eli5.keras.methods.choice import Chosen
+from eli5.keras.methods.fusion import fuse
+from eli5.keras.methods.smoothing import smooth
+from eli5.keras.preparation import Preparation
+from eli5.keras.probing import make_probe, pad, picture_of
+from eli5.keras.selection import Select
+
+Array = np.ndarray[Any, Any]
+
+
+class Found(NamedTuple):
+    """What one method found for one doc.
+
+    Attributes
+    ----------
+    maps : numpy.ndarray, shape (K, *places), float32
+        The attributions.
+    health : numpy.ndarray of bool, shape (K, 4), or None
+        See `eli5.keras.heatmap.health`; a procedure has none.
+    details : sequence of dict
+        Per class; see `eli5.keras.methods.probe.Attributions`.
+    """
+
+    maps: Array
+    health: Array | None = None
+    details: Sequence[dict[str, float]] = ()
+
+    def first(self, n_targets: int | None) -> Found:
+        """Return what was found for the first classes alone."""
+        return Found(
+            self.maps[:n_targets],
+            None if self.health is None else self.health[:n_targets],
+            self.details[:n_targets],
+        )
+
+
+class Plan(NamedTuple):
+    """How a batch is explained, whatever is in it."""
+
+    chosen: Sequence[Chosen]
+    score: Any
+    sign: int
+    fusion: str
+    batch_size: int
+
+
+def attribute(
+    model: keras.Model, prepared: Preparation, plan: Plan, n_docs: int
+) -> tuple[list[list[Found]], dict[str, Array]]:
+    """Explain a batch of docs.
+
+    Parameters
+    ----------
+    model : keras.Model
+    prepared : Preparation
+        With a batch of B docs as its sample, and their targets.
+    plan : Plan
+    n_docs : int
+        How many of the batch count; the rest fills it up.
+
+    Returns
+    -------
+    found : list of n_docs lists
+        One entry per method.
+    report : dict
+        ``classes`` and the model's own ``outputs`` for them, shape (B, K).
+    """
+    per_formula, report = _run_formulas(model, prepared, plan)
+    found = []
+    for doc, classes in enumerate(report["classes"][:n_docs]):
+        alone = _alone(prepared, classes, doc)
+        results = []
+        for k, chosen in enumerate(plan.chosen):
+            if chosen.method.is_procedure:
+                results.append(_run_procedure(model, alone, plan, chosen))
+                continue
+            result = _of_doc(per_formula[k], doc, plan.fusion)
+            if chosen.smoothing.is_used:
+                result = result._replace(maps=_smoothed(model, alone, plan, chosen))
+            results.append(result)
+        found.append(results)
+    return found, report
+
+
+def _run_formulas(
+    model: keras.Model, prepared: Preparation, plan: Plan
+) -> tuple[dict[int, list[tuple[Array, Array]]], dict[str, Array]]:
+    """Return maps (B, K, *places) and health per formula and site, by the position in the plan."""
+    formulas = {k: c for k, c in enumerate(plan.chosen) if not c.method.is_procedure}
+    question = _question(prepared, plan, list(formulas.values()))
+    results, report = engine.evaluate(model, prepared.sample, prepared.targets, question)
+    collected: dict[int, list[tuple[Array, Array]]] = {k: [] for k in formulas}
+    for site, result in zip(question.sites, results if formulas else (), strict=True):
+        readers = [k for k, chosen in formulas.items() if reads(chosen, site)]
+        for k, maps, healthy in zip(readers, result["maps"], result["health"], strict=True):
+            collected[k].append((maps, healthy))
+    return collected, report
+
+
+def _question(prepared: Preparation, plan: Plan, formulas: Sequence[Chosen]) -> engine.Question:
+    sites = (*prepared.sites, prepared.input_site)
+    return question_of(formulas, sites, plan.score, Select(prepared.output, plan.sign))
+
+
+def _of_doc(per_site: list[tuple[Array, Array]], doc: int, fusion: str) -> Found:
+    maps = fuse([maps[doc] for maps, _ in per_site], fusion)
+    return Found(maps, per_site[0][1][doc])
+
+
+def _alone(prepared: Preparation, classes: Array, doc: int) -> Preparation:
+    """Return the preparation of one doc of the batch, with its class ids as targets."""
+    sample = keras.tree.map_structure(lambda x: x[doc : doc + 1], prepared.sample)
+    return prepared._replace(sample=sample, targets=classes[None])
+
+
+def _smoothed(model: keras.Model, prepared: Preparation, plan: Plan, chosen: Chosen) -> Array:
+    """Return the mean of a formula's maps over copies of the picture."""
+    question = _question(prepared, plan, [chosen])._replace(
+        arrange=PutPictures(prepared.input_site)
+    )
+
+    def maps_of(pictures: Array) -> list[Array]:
+        padded = pad(pictures, plan.batch_size)
+        targets = np.repeat(prepared.targets, len(padded), axis=0)
+        results, _ = engine.evaluate(model, prepared.sample, targets, question, padded)
+        return [result["maps"][0][: len(pictures)] for result in results]
+
+    picture = picture_of(prepared)
+    return fuse(smooth(maps_of, picture, chosen.smoothing, plan.batch_size), plan.fusion)
+
+
+def _run_procedure(model: keras.Model, prepared: Preparation, plan: Plan, chosen: Chosen) -> Found:
+    sites = prepared.sites if chosen.method.at == "layer" else (None,)
+    per_site = [
+        chosen.method.function(
+            make_probe(
+                model,
+                prepared,
+                site,
+                score=plan.score,
+                sign=plan.sign,
+                batch_size=plan.batch_size,
+            ),
+            **_as_seen(chosen.options, prepared),
+        )
+        for site in sites
+    ]
+    maps = fuse([np.asarray(found.maps, "float32") for found in per_site], plan.fusion)
+    return Found(maps, details=per_site[0].details)
+
+
+def _as_seen(options: dict[str, Any], prepared: Preparation) -> dict[str, Any]:
+    """Move the channels of a baseline of the doc's shape last, as a procedure sees the picture."""
+    baseline = options.get("baseline")
+    site = prepared.input_site
+    if not (isinstance(baseline, np.ndarray) and site.channels_first):
+        return options
+    if baseline.shape not in (site.shape, site.shape[1:]):
+        return options
+    channels = 1 - (len(site.shape) - baseline.ndim)
+    return options | {"baseline": np.moveaxis(baseline, channels, -1)}

@@ -1,0 +1,152 @@
+"""From a batch of docs to their Explanations: the line that one doc and many take."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import keras
+import numpy as np
+
+from eli5.keras import inputs
+from eli5.keras.attribution import Found, Plan, attribute
+from eli5.keras.composition import Labels, compose
+from eli5.keras.heads import check_gap_dense
+from eli5.keras.preparation import Preparation, prepare
+from eli5.keras.request import Request
+from eli5.keras.scores import target_array
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Array = np.ndarray[Any, Any]
+
+
+class Item(NamedTuple):
+    """One doc, checked, with what belongs to it.
+
+    Attributes
+    ----------
+    doc : numpy.ndarray, or a list or dict of them
+    targets : sequence of int, optional
+        The classes to explain.
+    image : PIL.Image.Image, optional
+        The picture to show.
+    number : int, optional
+        Which of many docs it is.
+    """
+
+    doc: Any
+    targets: Sequence[int] | None = None
+    image: Image | None = None
+    number: int | None = None
+
+
+@contextlib.contextmanager
+def at_doc(number: int | None) -> Iterator[None]:
+    """Note on an error which of many docs it was raised at."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if number is not None:
+            error.add_note(f"Raised at doc {number} of `docs`, counted from 0.")
+        raise
+
+
+def explain_batch(
+    model: keras.Model, request: Request, items: Sequence[Item], size: int | None = None
+) -> list[Any]:
+    """Explain docs of equal shape in one run of the model.
+
+    Parameters
+    ----------
+    model : keras.Model
+    request : Request
+    items : sequence of Item
+    size : int, optional
+        Of the batch that the model sees; it is filled up with copies of the last doc.
+
+    Returns
+    -------
+    list of Explanation, or of lists with one per method
+        One entry per item.
+    """
+    with at_doc(items[0].number):
+        prepared = prepare(model, items[0].doc, items[0].targets, **request.where)
+    _check_methods(prepared, request)
+    batch = _fill(prepared, items, size or len(items))
+    plan = Plan(request.chosen, request.score, request.sign, request.fusion, request.batch_size)
+    found, report = attribute(model, batch, plan, len(items))
+    labels = Labels(model.name, request.score, request.sign, request.class_names)
+    return [
+        _explanations(batch, request, labels, item, doc, results, report)
+        for doc, (item, results) in enumerate(zip(items, found, strict=True))
+    ]
+
+
+def _check_methods(prepared: Preparation, request: Request) -> None:
+    """Raise ValueError if the model is not one that a method is defined for."""
+    at_input = [one.method.name for one in request.chosen if one.method.at == "input"]
+    if at_input and prepared.picture.ndim not in inputs.IMAGE_RANKS:
+        raise ValueError(
+            f"Expected a picture as the model's input for method={at_input[0]!r}. Received: an "
+            f"input of shape {prepared.picture.shape}. Choose a method that explains a layer."
+        )
+    needs = {one.method.needs: one.method.name for one in request.chosen}
+    if "contrast" in needs and prepared.n_classes == 1:
+        raise ValueError(
+            f"Expected a model with several classes for method={needs['contrast']!r}, which "
+            "contrasts them. Received: a model with one output unit. Choose another method."
+        )
+    if "gap-dense" in needs:
+        if request.score == "output" and prepared.activation is not None:
+            raise ValueError(
+                f"Expected the class score before the final {prepared.activation} for "
+                f"method={needs['gap-dense']!r}. Received: score='output'"
+            )
+        for site in prepared.sites:
+            check_gap_dense(prepared.trace, site)
+
+
+def _fill(prepared: Preparation, items: Sequence[Item], size: int) -> Preparation:
+    docs = [inputs.standardize(item.doc) for item in items]
+    docs += docs[-1:] * (size - len(docs))
+    width = max(len(item.targets) if item.targets else prepared.targets.shape[1] for item in items)
+    rows = [_row(prepared, item, width) for item in items]
+    rows += rows[-1:] * (size - len(rows))
+    sample = docs[0]
+    if size > 1:
+        sample = keras.tree.map_structure(lambda *leaves: np.concatenate(leaves), *docs)
+    return prepared._replace(sample=sample, targets=np.concatenate(rows))
+
+
+def _row(prepared: Preparation, item: Item, width: int) -> Array:
+    """Return one doc's targets, filled up with the last to the batch's width."""
+    if item.targets is None:
+        return prepared.targets
+    with at_doc(item.number):
+        row = target_array(item.targets, None, prepared.n_classes or 1)
+    return np.pad(row, ((0, 0), (0, width - row.shape[1])), mode="edge")
+
+
+def _explanations(
+    batch: Preparation,
+    request: Request,
+    labels: Labels,
+    item: Item,
+    doc: int,
+    results: Sequence[Found],
+    report: dict[str, Array],
+) -> Any:
+    alone = batch._replace(
+        sample=keras.tree.map_structure(lambda x: x[doc : doc + 1], batch.sample),
+        picture=keras.tree.flatten(item.doc)[batch.input_site.leaf],
+    )
+    n_targets = len(item.targets) if item.targets else None
+    classes, outputs = report["classes"][doc][:n_targets], report["outputs"][doc][:n_targets]
+    explanations = [
+        compose(alone, one.method, result.first(n_targets), classes, outputs, labels, item.image)
+        for one, result in zip(request.chosen, results, strict=True)
+    ]
+    return explanations if request.is_list else explanations[0]

@@ -1,0 +1,109 @@
+"""What can be asked of a run of a model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+
+class Site(NamedTuple):
+    """The layer call, or the input, that is read or replaced, and how it is seen as a map.
+
+    Attributes
+    ----------
+    operation : keras.Operation or None
+        None for an input.
+    nth : int
+        Which of its calls, from 0.
+    path : str
+        Its name, for people.
+    channels_first : bool
+        Whether the channels are the first axis behind the batch axis.
+    grid : tuple of int, optional
+        For tokens ``(B, L, C)``: the grid that the last ``prod(grid)`` of them lie on, row by row.
+    leaf : int, optional
+        For an input: which one, in the order of `keras.tree.flatten`.
+    shape, dtype
+        Of its output for one sample, batch axis included.
+    """
+
+    operation: keras.Operation | None
+    nth: int
+    path: str
+    channels_first: bool = False
+    grid: tuple[int, ...] | None = None
+    leaf: int | None = None
+    shape: tuple[int, ...] = ()
+    dtype: str = ""
+
+    def fold(self, tensor: Any) -> Any:
+        """Return activations, or their gradients, as ``(B, *places, C)``."""
+        if self.grid is not None:
+            batch, _, channels = tensor.shape
+            patches = tensor[:, -math.prod(self.grid) :]
+            return ops.reshape(patches, (batch, *self.grid, channels))
+        if self.leaf is not None and tensor.ndim == 3:  # a grey picture without channels
+            return tensor[..., None]
+        return ops.moveaxis(tensor, 1, -1) if self.channels_first else tensor
+
+    def unfold(self, pictures: Any) -> Any:
+        """Return pictures ``(n, *places, C)`` as the model takes them: `fold`'s inverse."""
+        if len(self.shape) == 3:
+            return pictures[..., 0]
+        return ops.moveaxis(pictures, -1, 1) if self.channels_first else pictures
+
+    def scale(self, tensor: Any, factors: Any) -> Any:
+        """Multiply each map by a factor, shape (n, C); tokens beside the grid stay as they are.
+
+        The tensor may have one sample, which is then repeated.
+        """
+        factors = ops.cast(factors, tensor.dtype)
+        batch, channels = factors.shape
+        if self.grid is not None:
+            patches = math.prod(self.grid)
+            before = ops.repeat(tensor[:, :-patches], batch // tensor.shape[0], axis=0)
+            return ops.concatenate([before, tensor[:, -patches:] * factors[:, None, :]], axis=1)
+        places = [1] * (tensor.ndim - 2)
+        shape = (batch, channels, *places) if self.channels_first else (batch, *places, channels)
+        return tensor * ops.reshape(factors, shape)
+
+
+class Question(NamedTuple):
+    """What is asked of a run of the model; one program is compiled for each.
+
+    Attributes
+    ----------
+    score : hashable
+        Handed on to `select`; another callable is another question.
+    select : callable
+        ``select(outputs, activation_of, targets, score) -> (scores (B, K), report)``, where
+        ``activation_of(tensor)`` gives the softmax or sigmoid that made a tensor, or None.
+    sites : tuple of Site
+        Whose outputs the scores are differentiated with respect to, or which are replaced.
+    formulas : tuple of callable
+        One per site: ``formula(activations, gradients, products) -> result`` on float32 tensors of
+        shape (B, *places, C); there are K gradients. Only the results leave the device. Without
+        formulas nothing is differentiated.
+    curvature : bool
+        Whether the formulas get K `products`, of the score's Hessian at the site with the
+        activations; None otherwise.
+    arrange : callable, optional
+        ``arrange(inputs, *extra) -> inputs``: changes the inputs before the model sees them.
+    replace : callable, optional
+        ``replace(site, output, *extra) -> output``: changes the outputs at the sites.
+    read : bool
+        Without formulas: whether the activations at the sites leave the device too.
+    """
+
+    score: Any
+    select: Callable[..., tuple[Any, Any]]
+    sites: tuple[Site, ...] = ()
+    formulas: tuple[Callable[..., Any], ...] = ()
+    curvature: bool = False
+    arrange: Callable[..., Any] | None = None
+    replace: Callable[..., Any] | None = None
+    read: bool = False

@@ -1,0 +1,113 @@
+"""The baseline: the picture that stands for "nothing to see here"."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+
+def make_baseline(baseline: float | str | Array, picture: Array) -> Array:
+    """Return the baseline for a picture.
+
+    Parameters
+    ----------
+    baseline : number, str or array
+        A number for each value; ``"mean"``, the picture's mean colour; ``"blur"``, the picture
+        blurred by a Gaussian with a standard deviation of a tenth of the shorter side (for volumes
+        and videos of each side); or an array that broadcasts to the picture's shape, with or
+        without a batch axis of 1. All in the units of what the model takes.
+    picture : numpy.ndarray, shape (*size, C)
+
+    Returns
+    -------
+    numpy.ndarray, shape (*size, C), float32
+
+    Raises
+    ------
+    TypeError
+        If `baseline` is none of these.
+    ValueError
+        If the name is unknown, if the array does not fit the picture, or if a value is not finite.
+    """
+    result = np.array(np.broadcast_to(_values(baseline, picture), picture.shape), "float32")
+    if not np.isfinite(result).all():
+        raise ValueError(
+            "Expected `baseline` to be finite in float32. Received: NaN, infinite or too large "
+            "values."
+        )
+    return result
+
+
+def _values(baseline: Any, picture: Array) -> Array:
+    """Return what broadcasts to the picture."""
+    if isinstance(baseline, str):
+        return _named(baseline, picture)
+    if isinstance(baseline, Real):
+        return np.array(_as_float32(baseline))
+    if isinstance(baseline, np.ndarray) and baseline.dtype.kind in "biuf":
+        return _fitted(_as_float32(baseline), picture)
+    kind = f"{baseline.dtype} array" if isinstance(baseline, np.ndarray) else type(baseline)
+    raise TypeError(
+        'Expected `baseline` to be a number, "mean", "blur" or a NumPy array of numbers. '
+        f"Received: baseline of type {getattr(kind, '__name__', kind)}"
+    )
+
+
+def _named(name: str, picture: Array) -> Array:
+    if name == "mean":
+        return picture.mean(axis=tuple(range(picture.ndim - 1)), dtype="float64")
+    if name == "blur":
+        return _blurred(picture)
+    raise ValueError(
+        f'Expected the name of a baseline to be "mean" or "blur". Received: baseline={name!r}'
+    )
+
+
+def _blurred(picture: Array) -> Array:
+    size = picture.shape[:-1]
+    for axis, length in enumerate(size):
+        side = length if len(size) > 2 else min(size)
+        product = np.tensordot(_gaussian(length, side / 10), picture, axes=(1, axis))
+        picture = np.moveaxis(product, 0, axis)
+    return picture
+
+
+def _gaussian(length: int, sigma: float) -> Array:
+    """Return the matrix (length, length) that blurs one axis; the edge goes on outside."""
+    radius = math.ceil(4 * sigma)
+    offsets = np.arange(-radius, radius + 1)
+    taps = np.exp(-((offsets / sigma) ** 2) / 2)
+    rows = np.arange(length)[:, None]
+    matrix = np.zeros((length, length))
+    np.add.at(matrix, (rows, (rows + offsets).clip(0, length - 1)), taps / taps.sum())
+    return matrix
+
+
+def _fitted(array: Array, picture: Array) -> Array:
+    """Return the array without its batch axis, and with channels if a grey picture's has none."""
+    fitted, size = array, picture.shape[:-1]
+    if (
+        picture.shape[-1] == 1
+        and fitted.ndim <= picture.ndim
+        and fitted.shape[-len(size) :] == size
+    ):
+        fitted = fitted[..., None]
+    if fitted.ndim == picture.ndim + 1 and len(fitted) == 1:
+        fitted = fitted[0]
+    try:
+        return np.broadcast_to(fitted, picture.shape)
+    except ValueError:
+        raise ValueError(
+            f"Expected `baseline` to broadcast to the picture, (*size, channels) = {picture.shape}."
+            f" Received: baseline.shape={array.shape}"
+        ) from None
+
+
+@np.errstate(over="ignore")  # what becomes infinite is told
+def _as_float32(values: Any) -> Array:
+    return np.asarray(values, "float64").astype("float32")

@@ -1,0 +1,61 @@
+"""Maps of several layers, fused into one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from eli5.keras.methods.resize import resize
+
+Array = np.ndarray[Any, Any]
+
+FUSIONS: dict[str, Any] = {"mean": np.mean, "max": np.max}
+
+
+def check_fusion(fusion: Any) -> None:
+    """Raise ValueError if there is no such way of fusing maps."""
+    if not isinstance(fusion, str) or fusion not in FUSIONS:
+        raise ValueError(
+            f"Expected `fusion` to be one of {tuple(FUSIONS)}. Received: fusion={fusion!r}"
+        )
+
+
+def fuse(per_layer: Sequence[Array], fusion: str) -> Array:
+    """Fuse K maps of each of several layers.
+
+    Each map is divided by its largest absolute value, so that no layer outweighs another by its
+    scale alone, and resized to the finest grid.
+
+    Parameters
+    ----------
+    per_layer : sequence of numpy.ndarray, shape (K, *places)
+    fusion : {"mean", "max"}
+
+    Returns
+    -------
+    numpy.ndarray, shape (K, *places), float32
+        One layer's maps come back as they are.
+
+    Raises
+    ------
+    ValueError
+        If the maps of some layers have two axes and those of others three.
+    """
+    if len(per_layer) == 1:
+        return per_layer[0]
+    shapes = [maps.shape[1:] for maps in per_layer]
+    if len(set(map(len, shapes))) > 1:
+        raise ValueError(
+            "Expected layers whose maps have the same number of axes. Received: maps of shapes "
+            f"{shapes}"
+        )
+    finest = max(shapes, key=np.prod)
+    scaled = np.stack([resize(_scaled(maps), finest) for maps in per_layer])
+    return FUSIONS[fusion](scaled, axis=0).astype("float32")
+
+
+def _scaled(maps: Array) -> Array:
+    peaks = np.abs(maps).reshape(len(maps), -1).max(axis=1)
+    return maps / np.where(peaks == 0, 1, peaks).reshape(-1, *[1] * (maps.ndim - 1))

@@ -1,0 +1,213 @@
+"""Gradients with respect to the input: traced formulas, and procedures that ask for many gradients.
+
+Formulas take ``x`` and ``G = dy/dx``, tensors ``(B, *size, C)``, and give maps ``(B, *size)``.
+Procedures take all K classes from the same runs, in batches, and sum in float64. Which picture
+gets which noise depends on the seed alone, not on the batch size or the backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from eli5.keras.methods.baseline import make_baseline
+from eli5.keras.methods.options import positive_or_zero, whole_number
+from eli5.keras.methods.probe import Attributions, Probe, batches
+
+Array = np.ndarray[Any, Any]
+
+
+def saliency(x: Any, gradients: Any) -> Any:
+    """Return the saliency map: ``max_c |G_c|``.
+
+    Simonyan et al., "Deep Inside Convolutional Networks: Visualising Image Classification Models
+    and Saliency Maps", arXiv:1312.6034, section 3.1.
+
+    Parameters
+    ----------
+    x, gradients : tensor, shape (B, *size, C)
+        The picture, and the gradients of the class score with respect to it.
+
+    Returns
+    -------
+    tensor, shape (B, *size)
+        Not negative, not scaled.
+    """
+    return ops.max(ops.abs(gradients), axis=-1)
+
+
+def gradient_x_input(x: Any, gradients: Any) -> Any:
+    """Return Gradient x Input: ``sum_c G_c x_c``, signed.
+
+    Shrikumar et al., "Not Just a Black Box: Learning Important Features Through Propagating
+    Activation Differences", arXiv:1605.01713. Parameters: see `saliency`.
+    """
+    return ops.sum(gradients * x, axis=-1)
+
+
+def smooth_grad(
+    probe: Probe, *, n_samples: int = 50, noise: float = 0.15, seed: int = 0
+) -> Attributions:
+    """Return SmoothGrad: ``max_c |mean_i G_c(x + e_i)|`` with normal noise ``e_i``.
+
+    Smilkov et al., "SmoothGrad: removing noise by adding noise", arXiv:1706.03825, section 3.
+
+    Parameters
+    ----------
+    probe : Probe
+    n_samples : int, default 50
+        Noisy copies of the picture; each costs a run forwards and backwards.
+    noise : float, default 0.15
+        Standard deviation, as a part of the picture's range (maximum less minimum).
+    seed : int, default 0
+
+    Returns
+    -------
+    Attributions
+        Maps (K, *size), not negative.
+
+    Raises
+    ------
+    TypeError
+        If `n_samples` or `seed` are not whole numbers, or `noise` is no number.
+    ValueError
+        If `n_samples` is below 1, or `seed` or `noise` are negative, or `noise` is not finite.
+
+    Notes
+    -----
+    The mean is of signed gradients, as in the paper, and the absolute value is taken last. Public
+    implementations deviate: PAIR's saliency averages squares unless told otherwise, which is
+    `square_grad`; tf-keras-vis, and captum unless told otherwise, average absolute values, so that
+    noise that changes the sign of a gradient is kept. Xplique takes the noise as absolute, not as a
+    part of the range.
+    """
+    mean, _ = _moments(probe, whole_number("n_samples", n_samples), noise, seed)
+    return _largest_channel(np.abs(mean))
+
+
+def var_grad(
+    probe: Probe, *, n_samples: int = 50, noise: float = 0.15, seed: int = 0
+) -> Attributions:
+    """Return VarGrad: ``max_c`` of the unbiased variance of ``G_c(x + e_i)`` over the noise.
+
+    Adebayo et al., "Sanity Checks for Saliency Maps", arXiv:1810.03292. Parameters and errors:
+    see `smooth_grad`; here, `n_samples` is at least 2.
+
+    Notes
+    -----
+    The variance is updated sample by sample (Welford). Implementations that subtract the square of
+    the mean from the mean square lose it in rounding where gradients vary little.
+    """
+    n_samples = whole_number("n_samples", n_samples, 2)
+    _, squares = _moments(probe, n_samples, noise, seed)
+    return _largest_channel(squares / (n_samples - 1))
+
+
+def square_grad(
+    probe: Probe, *, n_samples: int = 50, noise: float = 0.15, seed: int = 0
+) -> Attributions:
+    """Return SquareGrad: ``max_c mean_i G_c(x + e_i)^2``.
+
+    Hooker et al., "A Benchmark for Interpretability Methods in Deep Neural Networks",
+    arXiv:1806.10758, where it is called SG-SQ. Parameters and errors: see `smooth_grad`.
+    """
+    n_samples = whole_number("n_samples", n_samples)
+    mean, squares = _moments(probe, n_samples, noise, seed)
+    return _largest_channel(mean**2 + squares / n_samples)
+
+
+def integrated_gradients(
+    probe: Probe, *, steps: int = 50, baseline: float | str | Array = 0.0
+) -> Attributions:
+    """Return Integrated Gradients: ``sum_c (x - x0)_c * integral_0^1 G_c(x0 + t (x - x0)) dt``.
+
+    Sundararajan et al., "Axiomatic Attribution for Deep Networks", arXiv:1703.01365, equation 1.
+    The integral is a Gauss-Legendre sum, exact where the gradient along the path is a polynomial
+    of degree ``2 steps - 1``; equation 3 is a plain Riemann sum, which needs more steps.
+
+    Parameters
+    ----------
+    probe : Probe
+    steps : int, default 50
+        Points on the path; each costs a run forwards and backwards.
+    baseline : number, str or array, default 0
+        Where the path starts. See `make_baseline`.
+
+    Returns
+    -------
+    Attributions
+        Maps (K, *size), signed. Details: ``score_difference``, which is ``y(x) - y(x0)``, and
+        ``completeness_error``: by how much the map's sum misses it, divided by its absolute value;
+        where that is 0, not divided. A few per cent: take more `steps`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `steps` is no whole number or below 1, or if `make_baseline` refuses the baseline.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(whole_number("steps", steps))
+    start = make_baseline(baseline, probe.picture)
+    change = probe.picture.astype("float64") - start
+    integral = _integral(probe, start, change, (nodes + 1) / 2, weights / 2)
+    maps = (change * integral).sum(axis=-1)
+    return Attributions(maps.astype("float32"), _completeness(probe, start, maps))
+
+
+@np.errstate(over="ignore", invalid="ignore")  # a broken map is told where it is drawn
+def _moments(probe: Probe, n_samples: int, noise: float, seed: int) -> tuple[Array, Array]:
+    """Return the mean of the noisy gradients and the sum of squared deviations from it.
+
+    Both are float64 of shape (K, *size, C). One sample at a time (Welford, 1962): stable, and the
+    same sums whatever the batch size.
+    """
+    mean, squares, seen = np.zeros(()), np.zeros(()), 0
+    for pictures in _noisy(probe, n_samples, noise, seed):
+        for gradient in probe.gradients(pictures):
+            seen += 1
+            deviation = gradient - mean
+            mean = mean + deviation / seen
+            squares = squares + deviation * (gradient - mean)
+    return mean, squares
+
+
+def _noisy(probe: Probe, n_samples: int, noise: float, seed: int) -> Iterator[Array]:
+    """Return batches of noisy pictures, after a check of the options."""
+    random = np.random.default_rng(whole_number("seed", seed, 0))
+    picture = probe.picture
+    range_ = float(picture.max()) - float(picture.min())
+    deviation = np.float32(positive_or_zero("noise", noise) * range_)
+    for block in batches(n_samples, probe.batch_size):
+        shape = (block.stop - block.start, *picture.shape)
+        yield picture + deviation * random.standard_normal(shape, dtype="float32")
+
+
+@np.errstate(over="ignore")
+def _largest_channel(values: Array) -> Attributions:
+    return Attributions(values.max(axis=-1).astype("float32"))
+
+
+def _integral(probe: Probe, start: Array, change: Array, nodes: Array, weights: Array) -> Array:
+    """Return the weighted sum of the gradients at ``start + node * change``, (K, *size, C)."""
+    total = np.zeros(())
+    for block in batches(len(nodes), probe.batch_size):
+        points = start + nodes[block].reshape(-1, *(1,) * start.ndim) * change
+        gradients = probe.gradients(points.astype("float32")).astype("float64")
+        total = total + np.tensordot(weights[block], gradients, axes=1)
+    return total
+
+
+@np.errstate(invalid="ignore")
+def _completeness(probe: Probe, start: Array, maps: Array) -> tuple[dict[str, float], ...]:
+    ends = np.stack([probe.picture, start])
+    runs = [probe.scores(ends[block]) for block in batches(2, probe.batch_size)]
+    full, empty = np.concatenate(runs).astype("float64")
+    differences = full - empty
+    gaps = np.abs(maps.reshape(len(maps), -1).sum(axis=1) - differences)
+    errors = gaps / np.where(differences == 0, 1, np.abs(differences))
+    return tuple(
+        {"completeness_error": float(error), "score_difference": float(difference)}
+        for error, difference in zip(errors, differences, strict=True)
+    )

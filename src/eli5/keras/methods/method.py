@@ -1,0 +1,60 @@
+"""What is known of a method, and which options it takes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+from eli5.keras.methods.smoothing import Smoothing
+
+
+class Method(NamedTuple):
+    """One method, as `eli5.keras.METHODS` lists it.
+
+    Attributes
+    ----------
+    name : str
+        The canonical name.
+    function : callable
+        The formula ``(activations, gradients, *, options) -> map``, or the procedure
+        ``(probe, *, options) -> Attributions``. Its keyword-only parameters are the options.
+    paper : str
+    cost : str
+        In runs of the model.
+    at : {"layer", "input"}
+        Whose places the map has.
+    is_procedure : bool
+    is_signed : bool
+        Whether what speaks against a class can be told from what speaks for it.
+    has_class : bool
+        False where the map is the same for each class.
+    shows : str
+        What a high value means, for people; ``{score}`` and ``{raises}`` are filled in.
+    needs : {"", "products", "contrast", "gap-dense"}
+        What a formula asks for beyond the gradients: the Hessian's product with the activations, a
+        contrasted score, or a head of global average pooling and one dense layer.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    paper: str
+    cost: str
+    at: Literal["layer", "input"] = "layer"
+    is_procedure: bool = False
+    is_signed: bool = True
+    has_class: bool = True
+    shows: str = "the higher, the more the region {raises} {score}"
+    needs: Literal["", "products", "contrast", "gap-dense"] = ""
+
+    @property
+    def own_options(self) -> dict[str, Any]:
+        """The options of `function` with their defaults."""
+        parameters = inspect.signature(self.function).parameters.values()
+        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """All options with their defaults: a formula can be smoothed."""
+        smoothing = {} if self.is_procedure else Smoothing()._asdict()
+        return smoothing | self.own_options

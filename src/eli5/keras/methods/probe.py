@@ -1,0 +1,68 @@
+"""What a procedure may ask of a model: one doc, K classes, NumPy arrays in and out.
+
+The picture has its channels last here whatever the model takes, and a channel axis where the doc
+has none. ``size`` stands for ``(H, W)``, for volumes and videos ``(D, H, W)``. A batch is padded to
+one of few sizes, so that no other program is compiled for a rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+
+class Probe(NamedTuple):
+    """The questions; each runs the model once, on at most `batch_size` samples.
+
+    Attributes
+    ----------
+    picture : numpy.ndarray, shape (*size, C), float32
+    batch_size : int
+        The most samples in one run of the model.
+    scores : callable
+        ``scores(pictures (n, *size, C)) -> (n, K)``: the explained score of each class.
+    masked_scores : callable
+        ``masked_scores(masks (n, *size), baseline (*size, C)) -> (n, K)``: of ``picture * mask +
+        baseline * (1 - mask)``.
+    gradients : callable
+        ``gradients(pictures (n, *size, C)) -> (n, K, *size, C)``: of the scores with respect to the
+        pictures.
+    activations : callable
+        ``activations() -> (*grid, C')``: of the target layer.
+    ablated_scores : callable
+        ``ablated_scores(maps (n,) of int) -> (n, K)``: with that map of the target layer set to
+        zero. The part before the layer runs once.
+    """
+
+    picture: Array
+    batch_size: int
+    scores: Callable[[Array], Array]
+    masked_scores: Callable[[Array, Array], Array]
+    gradients: Callable[[Array], Array]
+    activations: Callable[[], Array]
+    ablated_scores: Callable[[Array], Array]
+
+
+class Attributions(NamedTuple):
+    """What a procedure found.
+
+    Attributes
+    ----------
+    maps : numpy.ndarray, shape (K, *size) or (K, *grid)
+        Signed where the formula is signed, not scaled.
+    details : sequence of dict, optional
+        Per class, numbers that tell how far the map can be trusted.
+    """
+
+    maps: Array
+    details: tuple[dict[str, float], ...] = ()
+
+
+def batches(n: int, batch_size: int) -> Iterator[slice]:
+    """Yield the slices that cut `n` items into batches."""
+    for start in range(0, n, batch_size):
+        yield slice(start, min(start + batch_size, n))

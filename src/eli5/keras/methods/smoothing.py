@@ -1,0 +1,117 @@
+"""Noisy and augmented copies of a picture, over which a map is averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from eli5.keras.methods.options import positive_or_zero, whole_number
+
+Array = np.ndarray[Any, Any]
+
+# Contrast of the augmented copies; each is shown as it is and mirrored.
+_CONTRASTS = (0.9, 1.0, 1.1)
+
+
+class Smoothing(NamedTuple):
+    """Over which copies a map is averaged.
+
+    Attributes
+    ----------
+    n_samples : int
+        Copies with normal noise; 0 for the picture itself.
+    noise : float
+        Standard deviation of the noise, as a part of the picture's range.
+    seed : int
+    augment : bool
+        Whether six copies, at 0.9, 1 and 1.1 times the contrast, each as it is and mirrored left to
+        right, take the place of each. Their maps are mirrored back.
+    """
+
+    n_samples: int = 0
+    noise: float = 0.15
+    seed: int = 0
+    augment: bool = False
+
+    @property
+    def is_used(self) -> bool:
+        """Whether there is anything to average over."""
+        return self.n_samples > 0 or self.augment
+
+
+def check_smoothing(smoothing: Smoothing) -> None:
+    """Raise TypeError or ValueError if an option of the smoothing cannot be used."""
+    whole_number("n_samples", smoothing.n_samples, 0)
+    whole_number("seed", smoothing.seed, 0)
+    positive_or_zero("noise", smoothing.noise)
+    if not isinstance(smoothing.augment, bool):
+        raise TypeError(
+            f"Expected augment to be True or False. Received: augment={smoothing.augment!r}"
+        )
+
+
+def smooth(
+    maps_of: Callable[[Array], list[Array]],
+    picture: Array,
+    smoothing: Smoothing,
+    batch_size: int,
+) -> list[Array]:
+    """Return the mean maps over all copies.
+
+    Parameters
+    ----------
+    maps_of : callable
+        ``maps_of(pictures (n, *size, C)) -> [maps (n, K, *places), ...]``.
+    picture : numpy.ndarray, shape (*size, C)
+    smoothing : Smoothing
+    batch_size : int
+        The most copies at once.
+
+    Returns
+    -------
+    list of numpy.ndarray, shape (K, *places), float32
+    """
+    totals: list[Any] = []
+    n_copies = 0
+    for pictures, mirrored in _blocks(_copies(picture, smoothing), batch_size):
+        found = [maps.astype("float64") for maps in maps_of(pictures)]
+        for maps in found:
+            maps[mirrored] = maps[mirrored, ..., ::-1]
+        sums = [maps.sum(axis=0) for maps in found]
+        totals = [a + b for a, b in zip(totals, sums, strict=True)] if totals else sums
+        n_copies += len(pictures)
+    return [(total / n_copies).astype("float32") for total in totals]
+
+
+def _copies(picture: Array, smoothing: Smoothing) -> Iterator[tuple[Array, bool]]:
+    """Yield each copy, and whether it is mirrored."""
+    rng = np.random.default_rng(smoothing.seed)
+    scale = smoothing.noise * float(picture.max() - picture.min())
+    for _ in range(max(smoothing.n_samples, 1)):
+        copy = picture
+        if smoothing.n_samples:
+            copy = picture + np.float32(scale) * rng.standard_normal(picture.shape, "float32")
+        if not smoothing.augment:
+            yield copy, False
+            continue
+        for contrast in _CONTRASTS:
+            changed = copy.mean() + np.float32(contrast) * (copy - copy.mean())
+            yield changed, False
+            yield changed[..., ::-1, :], True
+
+
+def _blocks(copies: Iterator[tuple[Array, bool]], batch_size: int) -> Iterator[tuple[Array, Array]]:
+    block: list[tuple[Array, bool]] = []
+    for copy in copies:
+        block.append(copy)
+        if len(block) == batch_size:
+            yield _stacked(block)
+            block = []
+    if block:
+        yield _stacked(block)
+
+
+def _stacked(block: list[tuple[Array, bool]]) -> tuple[Array, Array]:
+    return np.stack([copy for copy, _ in block]), np.array([flag for _, flag in block])
