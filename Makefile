@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 BACKENDS := jax tensorflow torch
 
-.PHONY: demo test lint format clean $(BACKENDS:%=test-%)
+.PHONY: demo test test-oracles lint format clean $(BACKENDS:%=test-%)
 
 demo: $(VENV)/.demo
 	KERAS_BACKEND=jax $(BIN)/eli5 demo
@@ -16,6 +16,10 @@ test: $(BACKENDS:%=test-%)
 # TensorFlow reports the machine it runs on; the level drops that.
 $(BACKENDS:%=test-%): test-%: $(VENV)/.dev
 	KERAS_BACKEND=$* TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest
+
+# Against captum and autograd written out by hand, on PyTorch.
+test-oracles: $(VENV)/.oracles
+	KERAS_BACKEND=torch $(BIN)/python -m pytest tests/oracles
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -43,3 +47,7 @@ $(VENV)/.demo: $(VENV)/.python pyproject.toml constraints.txt
 $(VENV)/.dev: $(VENV)/.python pyproject.toml constraints.txt
 	$(INSTALL) --editable '.[dev,jax,tensorflow,torch]'
 	touch $@ $(VENV)/.demo
+
+$(VENV)/.oracles: $(VENV)/.dev
+	$(INSTALL) --editable '.[oracles]'
+	touch $@
