@@ -25,6 +25,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+from pages import as_table, write_between
 
 import eli5
 from eli5.keras.explain_prediction import explain_classes
@@ -37,7 +38,6 @@ N_CLASSES = 5  # random weights leave some classes without anything that speaks 
 MIN_CHANGE = 1e-3  # of a heatmap, which is at most 1; above what rounding does
 SIZES = ("Tiny", "Small", "Mobile", "Base", "S", "M", "Large", "L", "XLarge")  # in ascending order
 
-BEGIN, END = "<!-- applications: begin -->", "<!-- applications: end -->"
 SCRIPT = "benchmarks/applications.py"
 
 
@@ -84,10 +84,10 @@ def main() -> int:
         # A model's graph has cycles, and Keras keeps what was compiled.
         keras.backend.clear_session()
         gc.collect()
-    text = "\n".join([_origin(), "", *table(rows)])
+    text = f"{_origin()}\n\n{table(rows)}"
     print(text)
     if arguments.write:
-        _write(arguments.write, text)
+        write_between(arguments.write, "applications", text)
     return 0 if len(rows) == len(names) and all(row.responds for row in rows) else 1
 
 
@@ -172,11 +172,10 @@ def _readers(model: keras.Model, layer: str) -> list[str]:
     ]
 
 
-def table(rows: list[Row]) -> list[str]:
-    """Return the lines of a Markdown table."""
+def table(rows: list[Row]) -> str:
+    """Return what was found as a Markdown table."""
     head = ["Model", "Target layer", "Followed by", "Grid", "Responds"]
-    lines = [head, ["---"] * len(head), *map(_cells, rows)]
-    return [f"| {' | '.join(line)} |" for line in lines]
+    return as_table(head, [_cells(row) for row in rows])
 
 
 def _cells(row: Row) -> list[str]:
@@ -202,15 +201,6 @@ def _origin() -> str:
         width=120,
         break_on_hyphens=False,
     )
-
-
-def _write(page: Path, text: str) -> None:
-    """Replace what stands between the markers."""
-    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"Expected the lines {BEGIN!r} and {END!r} in {page}. Received: neither")
-    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

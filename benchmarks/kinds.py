@@ -13,9 +13,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pages import as_table, write_between
+
 ROOT = Path(__file__).resolve().parents[1]
 BACKENDS = ("jax", "tensorflow", "torch")
-BEGIN, END = "<!-- kinds: begin -->", "<!-- kinds: end -->"
 
 
 def main() -> None:
@@ -27,14 +28,11 @@ def main() -> None:
     if options.backend:
         print(json.dumps(measure()))
         return
-    table = as_table({backend: run(backend) for backend in BACKENDS})
+    text = describe({backend: run(backend) for backend in BACKENDS})
     if options.write is None:
-        print(table)
-        return
-    page = options.write.read_text(encoding="utf-8")
-    head, rest = page.split(BEGIN)
-    tail = rest.split(END)[1]
-    options.write.write_text(f"{head}{BEGIN}\n{table}\n{END}{tail}", encoding="utf-8")
+        print(text)
+    else:
+        write_between(options.write, "kinds", text)
 
 
 def run(backend: str) -> dict[str, str]:
@@ -72,19 +70,15 @@ def measure() -> dict[str, str]:
     return results
 
 
-def as_table(results: dict[str, dict[str, str]]) -> str:
-    """Return the results as a Markdown table."""
-    lines = [
+def describe(results: dict[str, dict[str, str]]) -> str:
+    """Return the results as a Markdown table, under a line that says where it comes from."""
+    origin = (
         "Made by `python benchmarks/kinds.py --write docs/models.md`: the largest difference to "
-        'the heatmaps of the same network built flat; "equal" is at most 1e-5.',
-        "",
-        f"| Kind | {' | '.join(results)} |",
-        f"| --- |{' --- |' * len(results)}",
-    ]
-    for kind in next(iter(results.values())):
-        cells = " | ".join(found[kind] for found in results.values())
-        lines.append(f"| {kind} | {cells} |")
-    return "\n".join(lines)
+        'the heatmaps of the same network built flat; "equal" is at most 1e-5.'
+    )
+    kinds = next(iter(results.values()))
+    rows = [[kind, *(found[kind] for found in results.values())] for kind in kinds]
+    return f"{origin}\n\n{as_table(['Kind', *results], rows)}"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,267 @@
+"""Compare all methods on scenes whose objects are known: where they point, and what they cost.
+
+    python benchmarks/methods.py [--write docs/methods.md] [--picture docs/methods.png]
+
+The demo's model explains scenes of two objects, each object in turn, with default options.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import statistics
+import sys
+import textwrap
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+# Before Keras is imported: TensorFlow is quiet about the machine it runs on.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+from pages import as_table, write_between
+from pictures import side_by_side
+from PIL import Image, ImageFilter
+
+import eli5
+from eli5.demo import class_names, load_model, load_scene
+from eli5.demo.scenes import SIZE, Scene, draw_scenes
+from eli5.keras import METHODS
+from eli5.keras.methods.smoothing import Smoothing
+
+Array = np.ndarray[Any, Any]
+
+SCRIPT = "benchmarks/methods.py"
+SEED = 20_000  # of scenes that the model was not trained on
+TOLERANCE = 4  # pixels, one place of the target layer; as much lies between two objects
+SECONDS = 4.0  # to spend on timing one method
+PAIRS = 5, 40  # fewest and most of them
+
+TILE, COLUMNS = 182, 6  # pixels, tiles in a row: as wide as a README shows
+
+
+class Row(NamedTuple):
+    """What was measured of one method.
+
+    Attributes
+    ----------
+    name : str
+    asked, other : float
+        Mean share of the heatmap on the object asked for, and on the other one.
+    hits : float
+        How often the maximum lies on the object asked for.
+    cost : float or None
+        Time in units of one forward pass.
+    problem : str
+        Why the model cannot be explained so, if it cannot.
+    """
+
+    name: str
+    asked: float = 0.0
+    other: float = 0.0
+    hits: float = 0.0
+    cost: float | None = None
+    problem: str = ""
+
+
+def main() -> None:
+    """Print or write the tables, and draw the picture, as asked for."""
+    options = _parse()
+    model = load_model()
+    if options.picture:
+        draw_picture(model).save(options.picture, optimize=True)
+        if not options.write:
+            return
+    _give(options.write, "method-list", method_table())
+    scenes = draw_scenes(SEED, options.scenes, n_objects=2)
+    rows = list(_measure(model, scenes))
+    _give(options.write, "methods", f"{_origin(options.scenes)}\n\n{measured_table(rows)}")
+
+
+def _give(page: Path | None, name: str, text: str) -> None:
+    print(text, end="\n\n", flush=True)
+    if page:
+        write_between(page, name, text)
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--scenes", type=int, default=50, help="how many to measure on")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="replace the tables there")
+    parser.add_argument(
+        "--picture", type=Path, metavar="PNG", help="draw the methods; alone, measure nothing"
+    )
+    return parser.parse_args()
+
+
+# ---- measuring -----------------------------------------------------------------------------------
+
+
+def _measure(model: keras.Model, scenes: list[Scene]) -> Iterator[Row]:
+    uniform = [np.ones((SIZE, SIZE), "float32")] * 2
+    yield judge("uniform", [uniform] * len(scenes), scenes)
+    for name in METHODS:
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        try:
+            row = judge(name, heatmaps(model, scenes, name), scenes)
+        except (ValueError, ModuleNotFoundError) as error:
+            yield Row(name, problem=str(error).partition(". ")[0])
+            continue
+        yield row._replace(cost=cost(model, scenes[0], name))
+
+
+def heatmaps(model: keras.Model, scenes: list[Scene], method: str) -> list[list[Array]]:
+    """Return the heatmaps of each scene's objects."""
+    explanations = eli5.explain_predictions(
+        model,
+        np.stack([scene.image for scene in scenes]),
+        targets=[list(scene.kinds) for scene in scenes],
+        method=method,
+    )
+    with warnings.catch_warnings():  # an empty heatmap counts as one that misses
+        warnings.filterwarnings("ignore", "The heatmap of target", UserWarning)
+        return [[target.heatmap for target in one.targets] for one in explanations]
+
+
+def judge(name: str, maps: list[list[Array]], scenes: list[Scene]) -> Row:
+    """Return the means over all objects of all scenes."""
+    found = [
+        _judge_one(_enlarged(heatmap), scene.masks[k], scene.masks[1 - k])
+        for scene, pair in zip(scenes, maps, strict=True)
+        for k, heatmap in enumerate(pair)
+    ]
+    asked, other, hits = map(float, np.mean(found, axis=0))
+    return Row(name, asked, other, hits)
+
+
+def _enlarged(heatmap: Array) -> Array:
+    image = Image.fromarray(heatmap)
+    return np.asarray(image.resize((SIZE, SIZE), Image.Resampling.BILINEAR), "float64")
+
+
+def _judge_one(heatmap: Array, mask: Array, other: Array) -> tuple[float, float, float]:
+    """Return the shares on both objects, and whether the maximum hits; of equal ones the part."""
+    if not heatmap.any():
+        return 0.0, 0.0, 0.0
+    near = Image.fromarray(mask.astype("uint8")).filter(ImageFilter.MaxFilter(2 * TOLERANCE + 1))
+    hits = np.asarray(near)[heatmap == heatmap.max()]
+    total = heatmap.sum()
+    return heatmap[mask].sum() / total, heatmap[other].sum() / total, hits.mean()
+
+
+def cost(model: keras.Model, scene: Scene, method: str) -> float:
+    """Return the time of one explanation in units of one compiled forward pass.
+
+    The median over pairs, in which one follows the other, so that a busy machine slows both.
+    """
+    doc = scene.image[None]
+
+    def explain() -> None:
+        eli5.explain_prediction(model, doc, targets=[scene.kinds[0]], method=method)
+
+    def predict() -> None:
+        model.predict_on_batch(doc)
+
+    for _ in range(2):  # compiled and warm
+        predict()
+        explain()
+    ratios: list[float] = []
+    end = time.perf_counter() + SECONDS
+    while len(ratios) < PAIRS[0] or (len(ratios) < PAIRS[1] and time.perf_counter() < end):
+        ratios.append(_seconds(explain) / _seconds(predict))
+    return statistics.median(ratios)
+
+
+def _seconds(run: Callable[[], None]) -> float:
+    begun = time.perf_counter()
+    run()
+    return time.perf_counter() - begun
+
+
+# ---- tables --------------------------------------------------------------------------------------
+
+
+def measured_table(rows: list[Row]) -> str:
+    """Return what was measured as a Markdown table."""
+    head = ["Method", "On the object", "On the other", "Maximum hits", "Forward passes"]
+    return as_table(head, [_cells(row) for row in rows])
+
+
+def _cells(row: Row) -> list[str]:
+    if row.problem:
+        return [row.name, row.problem, "", "", ""]
+    shares = [f"{share:.0%}" for share in (row.asked, row.other, row.hits)]
+    # Two digits, and no exponent.
+    return [row.name, *shares, "" if row.cost is None else f"{float(f'{row.cost:.2g}'):g}"]
+
+
+def method_table() -> str:
+    """Return what is known of each method as a Markdown table."""
+    head = ["Method", "Shows", "Paper", "Cost", "For from against", "Options"]
+    rows = [
+        [
+            method.name,
+            method.shows.format(score="the score", raises="raises"),
+            _link(method.paper),
+            method.cost,
+            "yes" if method.is_signed else "no",
+            ", ".join(f"`{name}={value!r}`" for name, value in method.own_options.items()),
+        ]
+        for method in METHODS.values()
+    ]
+    shared = ", ".join(f"`{name}={value!r}`" for name, value in Smoothing()._asdict().items())
+    takers = [method.name for method in METHODS.values() if not method.is_procedure]
+    smoothing = textwrap.fill(f"{', '.join(takers)} also take {shared}.", width=120)
+    return f"{as_table(head, rows)}\n\n{smoothing}"
+
+
+def _link(paper: str) -> str:
+    """Return the paper's numbers as links, and what else is said of it as it is."""
+    linked = re.sub(r"arXiv:([\d.]+\d)", r"[\g<0>](https://arxiv.org/abs/\1)", paper)
+    return re.sub(r"doi:([^\s,;)]+)", r"[\g<0>](https://doi.org/\1)", linked)
+
+
+def _origin(n_scenes: int) -> str:
+    """Say where the measured table comes from, and what its columns mean."""
+    command = " ".join([SCRIPT, *sys.argv[1:]])
+    return textwrap.fill(
+        f"Made by `python {command}` with Keras {keras.__version__} on {keras.backend.backend()}: "
+        f"{n_scenes} scenes of two objects that the model was not trained on, each object asked "
+        "for in turn. Which part of the heatmap, enlarged to the picture, lies on the object asked "
+        "for and which on the other; how often its maximum lies on the object asked for or at most "
+        f"{TOLERANCE} pixels beside it; and the time of one call of `explain_prediction` in units "
+        "of one call of `predict_on_batch`, both with batch size 1 and warm (median of pairs that "
+        'follow each other). "uniform" is what chance gives.',
+        width=120,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+
+
+# ---- the picture ---------------------------------------------------------------------------------
+
+
+def draw_picture(model: keras.Model) -> Image.Image:
+    """Draw the demo's scene and what each method shows of one of its classes, side by side."""
+    scene = load_scene()
+    image = Image.fromarray(scene.image).resize((TILE, TILE), Image.Resampling.BICUBIC)
+    target = scene.kinds[0]
+    tiles = {f"Asked for: the {class_names[target]}": image}
+    for name in METHODS:
+        found = eli5.explain_prediction(
+            model, scene.image[None], targets=[target], method=name, image=image
+        )
+        # A few pixels outshine the rest where a method explains each pixel.
+        fine = METHODS[name].at == "input"
+        tiles[name] = eli5.format_as_image(found, percentile=99 if fine else 100)
+    # 256 colours, none far off, are a quarter of the size.
+    return side_by_side(tiles, COLUMNS).quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=3)
+
+
+if __name__ == "__main__":
+    main()
