@@ -412,7 +412,7 @@ KINDS: dict[str, Kind] = {
     "frozen": Kind(frozen, "base/last"),
     "custom gradient": Kind(custom_gradient, "straight_through"),
     "Lambda": Kind(with_lambda, "view"),
-    "ops in the graph": Kind(ops_in_the_graph, "relu_1"),
+    "ops in the graph": Kind(ops_in_the_graph, "relu"),
     "compiled": Kind(compiled(), "base/last"),
     "run_eagerly": Kind(compiled(run_eagerly=True), "base/last"),
     "from config": Kind(from_config, "base/last"),
