@@ -102,7 +102,7 @@ def test_ablation_of_a_score_of_zero_is_not_divided() -> None:
 def test_ablation_runs_the_whole_model_once() -> None:
     log: list[tuple[str, int]] = []
     ablation_cam(layer_probe(normals(3, 4, 9), squashing_head(9), 4, log=log))
-    assert sorted(log) == [("ablated_scores", 1), *[("ablated_scores", 4)] * 2, ("scores", 1)]
+    assert log == [("ablated_scores", 10)]  # nine maps, and nothing left out
 
 
 def test_ablation_passes_on_what_is_no_number() -> None:

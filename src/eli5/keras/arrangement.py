@@ -45,13 +45,17 @@ class MaskPicture:
 class Repeat:
     """Repeats the sample, once for each of the maps that are left out."""
 
-    def __call__(self, inputs: Any, maps: Any) -> Any:
+    def __call__(self, inputs: Any, maps: Any, _: Any) -> Any:
         """Return the inputs of n samples."""
         return keras.tree.map_structure(lambda x: ops.repeat(x, maps.shape[0], axis=0), inputs)
 
 
-def leave_out(site: Site, output: Any, maps: Any) -> Any:
-    """Return the layer's output with one map set to zero per sample; none where it is -1."""
+def leave_out(site: Site, output: Any, maps: Any, given: Any) -> Any:
+    """Return a layer's output with one map set to zero per sample; none where it is -1.
+
+    The output is `given`: nothing that only leads to the layer need then run.
+    """
+    output = ops.cast(given, output.dtype)
     n_maps = output.shape[1] if site.channels_first and site.grid is None else output.shape[-1]
     is_left = ops.arange(n_maps, dtype="int32")[None] != maps[:, None]
     return site.scale(output, is_left)

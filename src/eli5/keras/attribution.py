@@ -11,11 +11,12 @@ import numpy as np
 from eli5.keras import engine
 from eli5.keras.arrangement import PutPictures
 from eli5.keras.formulas import question_of, reads
+from eli5.keras.head_runs import pad
 from eli5.keras.methods.choice import Chosen
 from eli5.keras.methods.fusion import fuse
 from eli5.keras.methods.smoothing import smooth
 from eli5.keras.preparation import Preparation
-from eli5.keras.probing import make_probe, pad, picture_of
+from eli5.keras.probing import make_probe, picture_of
 from eli5.keras.selection import Select
 
 Array = np.ndarray[Any, Any]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import keras
 import numpy as np
 
-from eli5.keras import inputs
+from eli5.keras import engine, inputs
 from eli5.keras.attribution import Found, Plan, attribute
 from eli5.keras.composition import Labels, compose
 from eli5.keras.heads import check_gap_dense
@@ -72,6 +72,15 @@ def explain_batch(
     list of Explanation, or of lists with one per method
         One entry per item.
     """
+    with at_doc(items[0].number):
+        inputs.ensure_built(model, items[0].doc)
+    with engine.steady(model):
+        return _explain(model, request, items, size)
+
+
+def _explain(
+    model: keras.Model, request: Request, items: Sequence[Item], size: int | None
+) -> list[Any]:
     with at_doc(items[0].number):
         prepared = prepare(model, items[0].doc, items[0].targets, **request.where)
     _check_methods(prepared, request)

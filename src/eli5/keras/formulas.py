@@ -49,7 +49,11 @@ def question_of(
         replace(select, contrasts=tuple(contrasts)),
         tuple(read),
         tuple(per_site),
-        curvature=any(chosen.method.needs == "products" for chosen in formulas),
+        curved=tuple(
+            s
+            for s, site in enumerate(read)
+            if any(one.method.needs == "products" and reads(one, site) for one in formulas)
+        ),
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -103,21 +104,48 @@ def prepare(
     )
     if not needs_layer:
         return prepared
-    size = _size(picture, prepared.channels_first)
+    found = _remembered(
+        model,
+        ("sites", engine.signature(sample), position, engine.Reference(score), output, grid),
+        layer,
+        lambda: _sites(model, prepared, score, layer, grid),
+    )
+    return prepared._replace(sites=found)
+
+
+def _sites(
+    model: keras.Model, prepared: Preparation, score: Any, layer: Any, grid: tuple[int, ...] | None
+) -> list[engine.Site]:
+    """Return the target layers that were asked for, or the one that is chosen."""
+    trace, size = prepared.trace, _size(prepared.picture, prepared.channels_first)
+    n_inputs = len(keras.tree.flatten(prepared.sample))
     if layer is not None:
         asked = layer if isinstance(layer, list) else [layer]
         sites = [find_target_layer(model, trace, one, size, grid) for one in asked]
         for site in sites:
-            _check_sees_picture(trace, site, len(keras.tree.flatten(doc)))
+            _check_sees_picture(trace, site, n_inputs)
         if len({(id(site.operation), site.nth) for site in sites}) < len(sites):
             raise ValueError(f"Expected each layer once. Received: layer={layer!r}")
-        return prepared._replace(sites=tuple(sites))
+        return sites
     sites = suitable.candidates(trace, size, grid)
     # With one input and one output the last map is what the score comes from; tokens may not be,
     # nor is the last layer that runs where there are several.
-    certain = sites[0].grid is None and len(keras.tree.flatten((doc, trace.outputs))) == 2
-    chosen = 0 if certain else _last_that_reacts(model, prepared, score, sites)
-    return prepared._replace(sites=(sites[chosen],))
+    certain = sites[0].grid is None and n_inputs + len(keras.tree.flatten(trace.outputs)) == 2
+    return [sites[0 if certain else _last_that_reacts(model, prepared, score, sites)]]
+
+
+def _remembered(
+    model: keras.Model, key: tuple[Any, ...], layer: Any, find: Callable[[], list[engine.Site]]
+) -> tuple[engine.Site, ...]:
+    """Return the sites, found once for each way of asking for them; a cache must hold no layer."""
+    if not isinstance(layer, str | int | None):
+        return tuple(find())
+
+    def weakly() -> list[tuple[Any, engine.Site]]:
+        return [(weakref.ref(s.operation), s._replace(operation=None)) for s in find()]
+
+    kept = engine.recall(model, (*key, layer), weakly)
+    return tuple(site._replace(operation=operation()) for operation, site in kept)
 
 
 def _input_site(position: int, picture: Array, trace: engine.Trace) -> engine.Site:
@@ -202,7 +230,7 @@ def _last_that_reacts(
         answers, _ = engine.evaluate(model, *arguments, question)
         return next((k for k, answer in enumerate(answers) if answer.any()), 0)
 
-    return engine.recall(model, question, arguments, find)
+    return engine.recall(model, ("reacts", engine.key_of(question, arguments)), find)
 
 
 def reacts(activations: Any, gradients: list[Any], _: Any) -> Any:

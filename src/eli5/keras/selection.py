@@ -77,7 +77,7 @@ class Select:
             chosen, scored = chosen[:, None], scored[:, None]
         _check_batch(chosen, targets)
         classes = _classes(chosen, targets)
-        values = ops.cast(ops.take_along_axis(chosen, classes, axis=1), "float32")
+        values = ops.cast(_pick(chosen, classes), "float32")
         blocks = [_contrasted(scored, classes, contrast) for contrast in self.contrasts]
         scores = blocks[0] if len(blocks) == 1 else ops.concatenate(blocks, axis=1)
         return self.sign * scores, {"classes": classes, "outputs": values}
@@ -90,19 +90,30 @@ def _classes(outputs: Any, targets: Any) -> Any:
 
 
 def _contrasted(scored: Any, classes: Any, contrast: Contrast | None) -> Any:
-    own = ops.take_along_axis(scored, classes, axis=1)
+    own = _pick(scored, classes)
     if contrast is None:
         return own
     n_similar = min(contrast.n_similar, scored.shape[1] - 1)
     fixed = ops.cast(ops.stop_gradient(scored), "float32")
     columns = []
     for k in range(classes.shape[1]):
-        distances = ops.abs(fixed - ops.take_along_axis(fixed, classes[:, k : k + 1], axis=1))
+        distances = ops.abs(fixed - _pick(fixed, classes[:, k : k + 1]))
         is_own = ops.arange(scored.shape[1], dtype="int32")[None] == classes[:, k : k + 1]
         nearest = ops.argsort(ops.where(is_own, float("inf"), distances), axis=1)[:, :n_similar]
-        similar = ops.take_along_axis(scored, ops.cast(nearest, "int32"), axis=1)
+        similar = _pick(scored, ops.cast(nearest, "int32"))
         columns.append(own[:, k] - contrast.gamma * ops.mean(similar, axis=1))
     return ops.stack(columns, axis=1)
+
+
+def _pick(outputs: Any, classes: Any) -> Any:
+    """Return the outputs (B, n) of some classes (B, K).
+
+    A sum over a mask, whose gradient is the mask: taking along an axis costs TensorFlow many small
+    operations, back and forth.
+    """
+    ids = ops.arange(outputs.shape[1], dtype="int32")
+    is_class = ids[None, None] == classes[:, :, None]
+    return ops.sum(ops.where(is_class, outputs[:, None], 0), axis=2)
 
 
 def _check_batch(outputs: Any, targets: Any) -> None:

@@ -14,11 +14,23 @@ import keras
 import numpy as np
 
 from eli5.keras.engine import hooks
-from eli5.keras.engine.cache import Reference, memory_of
+from eli5.keras.engine.cache import Reference, memory_of, steady
 from eli5.keras.engine.question import Question, Site
 from eli5.keras.engine.tracing import Call, Recorder, Trace, spec_of
 
-__all__ = ["Call", "Question", "Reference", "Site", "Trace", "evaluate", "recall", "trace"]
+__all__ = [
+    "Call",
+    "Question",
+    "Reference",
+    "Site",
+    "Trace",
+    "evaluate",
+    "key_of",
+    "recall",
+    "signature",
+    "steady",
+    "trace",
+]
 
 T = TypeVar("T")
 Tap = Callable[[Any], Any]
@@ -41,7 +53,7 @@ def trace(model: keras.Model, inputs: Any, picture: int = 0) -> Trace:
     """
     memory = memory_of(model)
     return memory.recall_trace(
-        (_signature(inputs), picture), lambda: _trace(model, memory.variables, inputs, picture)
+        (signature(inputs), picture), lambda: _trace(model, memory.variables, inputs, picture)
     )
 
 
@@ -79,27 +91,28 @@ def evaluate(
     memory = memory_of(model)
     arguments = (inputs, targets, *extra)
     run = memory.recall(
-        _key(question, arguments),
+        key_of(question, arguments),
         lambda: _compile(model, memory.variables, question, arguments),
     )
     return run(*arguments)
 
 
-def recall(model: keras.Model, question: Question, arguments: Any, make: Callable[[], T]) -> T:
-    """Return what `make` found out about a question, kept as the programs are.
+def recall(model: keras.Model, key: Hashable, make: Callable[[], T]) -> T:
+    """Return what `make` found out about a model, kept as the programs are.
 
-    It must not hold the model, nor a layer of it.
+    Neither the key nor what is kept may hold the model or a layer of it.
     """
-    return memory_of(model).recall(("answer", _key(question, arguments)), make)
+    return memory_of(model).recall(("answer", key), make)
 
 
-def _key(question: Question, arguments: Any) -> Hashable:
+def key_of(question: Question, arguments: Any) -> Hashable:
+    """Return what a question about arguments like these is kept under."""
     sites = tuple((id(site.operation), *site[1:]) for site in question.sites)
     rest = question._replace(score=Reference(question.score), sites=())
-    return sites, rest, _signature(arguments)
+    return sites, rest, signature(arguments)
 
 
-def _signature(arrays: Any) -> str:
+def signature(arrays: Any) -> str:
     """Return the structure, shapes and dtypes of arrays in a form that hashes."""
     return repr(keras.tree.map_structure(lambda x: (x.shape, str(x.dtype)), arrays))
 
@@ -159,7 +172,7 @@ def _plain(
 
     def tap(s: int, site: Site) -> Tap:
         def pass_on(output: Any) -> Any:
-            activations[s] = _folded(site, output)
+            activations[s] = keras.ops.cast(output, "float32")
             return output if question.replace is None else question.replace(site, output, *extra)
 
         return pass_on
@@ -172,7 +185,7 @@ def _differentiated(
     forward: Forward, question: Question, specs: Sequence[keras.KerasTensor], _: Any
 ) -> tuple[Any, Any]:
     """Return each formula's result, and the report."""
-    found = _backend.differentiate(forward, specs, question.curvature)
+    found = _backend.differentiate(forward, specs, question.curved)
     activations, gradients, products, report = found
     if gradients is None:
         raise ValueError(
@@ -182,10 +195,8 @@ def _differentiated(
         )
     results = []
     for s, (site, formula) in enumerate(zip(question.sites, question.formulas, strict=True)):
-        slopes, bends = (
-            [_folded(site, per_site[s]) for per_site in tensors] if tensors is not None else None
-            for tensors in (gradients, products)
-        )
+        slopes = [_folded(site, per_site[s]) for per_site in gradients]
+        bends = [_folded(site, product) for product in products[s]] if s in products else None
         results.append(formula(_folded(site, activations[s]), slopes, bends))
     return results, report
 

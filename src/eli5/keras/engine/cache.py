@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import types
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any, TypeVar
 
 import keras
@@ -147,10 +148,31 @@ class _Traits:
 
 _memories: dict[int, tuple[weakref.ref[keras.Model], Memory]] = {}
 _lock = threading.RLock()
+_thread = threading.local()
 
 
 def memory_of(model: keras.Model) -> Memory:
     """Return what is known of `model`: nothing yet, if it is new or has been changed."""
+    known = _thread.memories.get(id(model)) if hasattr(_thread, "memories") else None
+    return _look_up(model) if known is None else known
+
+
+@contextlib.contextmanager
+def steady(model: keras.Model) -> Iterator[None]:
+    """Look at `model`, which must be built, once: take it that nobody changes it meanwhile."""
+    memories = _thread.__dict__.setdefault("memories", {})
+    previous = memories.get(id(model))
+    memories[id(model)] = _look_up(model)
+    try:
+        yield
+    finally:
+        if previous is None:
+            del memories[id(model)]
+        else:
+            memories[id(model)] = previous
+
+
+def _look_up(model: keras.Model) -> Memory:
     with _lock:
         known = _memories.get(id(model))
         if known is not None and known[0]() is model and known[1].fits(model):

@@ -53,8 +53,8 @@ def compile_program(
 def differentiate(
     forward: Callable[[Sequence[Tap]], tuple[Any, Any]],
     specs: Sequence[keras.KerasTensor],
-    curvature: bool = False,
-) -> tuple[list[Any], list[list[Any]] | None, list[list[Any]] | None, Any]:
+    curved: Sequence[int] = (),
+) -> tuple[list[Any], list[list[Any]] | None, dict[int, list[Any]], Any]:
     """See `eli5.keras.engine.tensorflow.differentiate`.
 
     A zero is added to the activations, and the gradient is that with respect to the zero; XLA
@@ -82,31 +82,30 @@ def differentiate(
     zeros = [jnp.zeros(spec.shape, spec.dtype) for spec in specs]
     scores, pull_back, (activations, extras) = jax.vjp(noted, zeros, has_aux=True)
     if not any(depends):
-        return activations, None, None, extras
+        return activations, None, {}, extras
     columns = [jnp.zeros_like(scores).at[:, k].set(1) for k in range(scores.shape[1])]
     gradients = [pull_back(column)[0] for column in columns]
-    if not curvature:
-        return activations, gradients, None, extras
-    products = [_products(shifted, zeros, activations, column) for column in columns]
+    products = {
+        s: [_product(shifted, zeros, activations[s], s, column) for column in columns]
+        for s in curved
+    }
     return activations, gradients, products, extras
 
 
-def _products(
+def _product(
     shifted: Callable[[list[Any]], tuple[Any, Any]],
     zeros: list[Any],
-    activations: list[Any],
+    tangent: Any,
+    site: int,
     column: Any,
-) -> list[Any]:
-    """Return the Hessian at each site times the activations there: forward over reverse."""
+) -> Any:
+    """Return the Hessian at a site times the tangent there: forward over reverse."""
 
     def slopes(at: list[Any]) -> list[Any]:
         return jax.vjp(shifted, at, has_aux=True)[1](column)[0]
 
-    products = []
-    for site, tangent in enumerate(activations):
-        direction = [*zeros[:site], tangent, *zeros[site + 1 :]]
-        products.append(jax.jvp(slopes, (zeros,), (direction,))[1][site])
-    return products
+    direction = [*zeros[:site], tangent, *zeros[site + 1 :]]
+    return jax.jvp(slopes, (zeros,), (direction,))[1][site]
 
 
 def _note_dependence(scores: Any, depends: list[bool]) -> Any:

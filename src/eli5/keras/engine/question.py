@@ -88,9 +88,9 @@ class Question(NamedTuple):
         One per site: ``formula(activations, gradients, products) -> result`` on float32 tensors of
         shape (B, *places, C); there are K gradients. Only the results leave the device. Without
         formulas nothing is differentiated.
-    curvature : bool
-        Whether the formulas get K `products`, of the score's Hessian at the site with the
-        activations; None otherwise.
+    curved : tuple of int
+        The sites, by their index, whose formulas get K `products` of the score's Hessian at the
+        site with the activations; None at the others.
     arrange : callable, optional
         ``arrange(inputs, *extra) -> inputs``: changes the inputs before the model sees them.
     replace : callable, optional
@@ -103,7 +103,7 @@ class Question(NamedTuple):
     select: Callable[..., tuple[Any, Any]]
     sites: tuple[Site, ...] = ()
     formulas: tuple[Callable[..., Any], ...] = ()
-    curvature: bool = False
+    curved: tuple[int, ...] = ()
     arrange: Callable[..., Any] | None = None
     replace: Callable[..., Any] | None = None
     read: bool = False

@@ -58,8 +58,8 @@ def _specs(arrays: Any) -> Any:
 def differentiate(
     forward: Callable[[Sequence[Tap]], tuple[Any, Any]],
     specs: Sequence[keras.KerasTensor],
-    curvature: bool = False,
-) -> tuple[list[Any], list[list[Any]] | None, list[list[Any]] | None, Any]:
+    curved: Sequence[int] = (),
+) -> tuple[list[Any], list[list[Any]] | None, dict[int, list[Any]], Any]:
     """Differentiate each column of the scores with respect to the activations at each site.
 
     Parameters
@@ -69,8 +69,8 @@ def differentiate(
         by ``tap(output)``; scores have shape ``(B, K)``.
     specs : sequence of keras.KerasTensor
         Shape and dtype of the activations, per site.
-    curvature : bool
-        Whether second derivatives are taken too.
+    curved : sequence of int
+        The sites where second derivatives are taken too.
 
     Returns
     -------
@@ -78,8 +78,8 @@ def differentiate(
         As the layers gave them.
     gradients : list of K lists of tensors of the activations' shapes, or None
         ``None`` if the scores depend on none of the activations in a differentiable way.
-    products : list of K lists of tensors of the activations' shapes, or None
-        The Hessian of the score with respect to the activations at that site, times these.
+    products : dict of lists of K tensors
+        By site: the Hessian of the score with respect to the activations there, times these.
     extras : Any
         As `forward` gave them.
     """
@@ -90,27 +90,27 @@ def differentiate(
     def tap(site: int) -> Tap:
         def watch(activations: Any) -> Any:
             tape.watch(activations)
-            if curvature:
+            if site in curved:
                 outer.watch(activations)
             captured[site] = activations
             return activations
 
         return watch
 
-    with outer if curvature else contextlib.nullcontext():
+    with outer if curved else contextlib.nullcontext():
         with tape:
             scores, extras = forward([tap(site) for site in range(len(specs))])
             columns = tf.unstack(scores, axis=1)
         found = [tape.gradient(column, captured) for column in columns]
         gradients = [list(map(_or_zeros, per_site, captured)) for per_site in found]
-        along = [list(map(_inner, per_site, captured)) for per_site in gradients]
+        along = {s: [_inner(g[s], captured[s]) for g in gradients] for s in curved}
     if all(gradient is None for per_site in found for gradient in per_site):
-        return captured, None, None, extras
-    if not curvature:
-        return captured, gradients, None, extras
-    products = [list(map(outer.gradient, per_site, captured)) for per_site in along]
-    filled = [list(map(_or_zeros, per_site, captured)) for per_site in products]
-    return captured, gradients, filled, extras
+        return captured, None, {}, extras
+    products = {
+        s: [_or_zeros(outer.gradient(inner, captured[s]), captured[s]) for inner in along[s]]
+        for s in curved
+    }
+    return captured, gradients, products, extras
 
 
 def _inner(gradient: Any, activations: Any) -> Any:

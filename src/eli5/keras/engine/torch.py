@@ -68,8 +68,8 @@ def _with_weights_at_rest(run: Callable[[], Any]) -> Any:
 def differentiate(
     forward: Callable[[Sequence[Tap]], tuple[Any, Any]],
     specs: Sequence[keras.KerasTensor],
-    curvature: bool = False,
-) -> tuple[list[Any], list[list[Any]] | None, list[list[Any]] | None, Any]:
+    curved: Sequence[int] = (),
+) -> tuple[list[Any], list[list[Any]] | None, dict[int, list[Any]], Any]:
     """See `eli5.keras.engine.tensorflow.differentiate`.
 
     Nothing is recorded up to the first site, and no parameter's gradient is computed behind it.
@@ -89,23 +89,24 @@ def differentiate(
     with torch.no_grad():  # restores the mode that `record` changes
         scores, extras = forward([tap(site) for site in range(len(specs))])
         extras = keras.tree.map_structure(torch.Tensor.detach, extras)
-        gradients = [_gradients(scores, k, captured, curvature) for k in range(scores.shape[1])]
-        products = [list(map(_product, g, captured)) for g in gradients] if curvature else None
+        bent = bool(curved)
+        gradients = [_gradients(scores, k, captured, bent) for k in range(scores.shape[1])]
+        products = {s: [_product(g[s], captured[s]) for g in gradients] for s in curved}
     activations = [tensor.detach() for tensor in captured]
     if all(gradient is None for per_site in gradients for gradient in per_site):
-        return activations, None, None, extras
+        return activations, None, {}, extras
     return activations, [list(map(_or_zeros, g, activations)) for g in gradients], products, extras
 
 
-def _gradients(scores: Any, k: int, captured: list[Any], curvature: bool) -> Sequence[Any]:
+def _gradients(scores: Any, k: int, captured: list[Any], bent: bool) -> Sequence[Any]:
     if not scores.requires_grad:
         return [None] * len(captured)
     is_last = k == scores.shape[1] - 1
     return torch.autograd.grad(
         scores[:, k].sum(),
         captured,
-        retain_graph=curvature or not is_last,
-        create_graph=curvature,
+        retain_graph=bent or not is_last,
+        create_graph=bent,
         allow_unused=True,
     )
 

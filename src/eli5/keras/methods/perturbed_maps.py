@@ -41,12 +41,8 @@ def ablation_cam(probe: Probe) -> Attributions:
     """
     maps = probe.activations()
     n = maps.shape[-1]
-    score = probe.scores(probe.picture[None])[0].astype("float64")
-    ablated = [
-        probe.ablated_scores(np.arange(block.start, block.stop))
-        for block in batches(n, probe.batch_size)
-    ]
-    drops = score - np.concatenate(ablated)
+    score, *ablated = probe.ablated_scores(np.arange(-1, n)).astype("float64")
+    drops = score - np.array(ablated)
     return _rectified_sum(drops / np.where(score == 0, 1, np.abs(score)), maps)
 
 

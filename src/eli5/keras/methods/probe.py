@@ -16,7 +16,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Probe(NamedTuple):
-    """The questions; each runs the model once, on at most `batch_size` samples.
+    """The questions; each but `ablated_scores` runs the model on at most `batch_size` samples.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Probe(NamedTuple):
         ``activations() -> (*grid, C')``: of the target layer.
     ablated_scores : callable
         ``ablated_scores(maps (n,) of int) -> (n, K)``: with that map of the target layer set to
-        zero. The part before the layer runs once.
+        zero, none for -1. Takes any number of maps at once: the part before the layer runs once.
     """
 
     picture: Array
