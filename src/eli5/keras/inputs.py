@@ -206,7 +206,9 @@ def ensure_built(model: keras.Model, doc: Any) -> None:
 def standardize(doc: Any) -> Any:
     """Return floats in Keras's float type, as `Model.predict` feeds them; integers stay."""
     floatx = keras.config.floatx()
-    return keras.tree.map_structure(lambda x: x.astype(floatx) if x.dtype.kind == "f" else x, doc)
+    return keras.tree.map_structure(
+        lambda x: x.astype(floatx, copy=False) if x.dtype.kind == "f" else x, doc
+    )
 
 
 def check_image(image: Any) -> None:

@@ -131,19 +131,33 @@ class _Traits:
             for name, value in vars(operation).items()
             if not name.startswith(_BOOKKEEPING) and not hasattr(type(operation), name)
         }
-        self._plain = {n: v for n, v in own.items() if isinstance(v, int | float | str | None)}
-        self._functions = {n: Reference(v) for n, v in own.items() if isinstance(v, _FUNCTIONS)}
+        plain = {name: value for name, value in own.items() if _holds_nothing(value)}
+        self._names, self._values = list(plain), list(plain.values())
+        self._functions = {
+            name: Reference(value)
+            for name, value in own.items()
+            if isinstance(value, _FUNCTIONS) and name not in plain
+        }
         self._policy = getattr(operation, "dtype_policy", None)
         self._operation = weakref.ref(operation)
 
     def are_the_same(self) -> bool:
         operation = self._operation()
-        if operation is None or getattr(operation, "dtype_policy", None) != self._policy:
+        policy = getattr(operation, "dtype_policy", None)
+        if operation is None or not (policy is self._policy or policy == self._policy):
             return False
         now = vars(operation)
-        return all(now.get(name) == value for name, value in self._plain.items()) and all(
+        # In one go: this runs for each layer before each explanation.
+        return list(map(now.get, self._names)) == self._values and all(
             Reference(now.get(name)) == function for name, function in self._functions.items()
         )
+
+
+def _holds_nothing(value: Any) -> bool:
+    """Tell a value that cannot keep the model alive, as a function from a module's top cannot."""
+    if isinstance(value, types.FunctionType):
+        return value.__closure__ is None and "<locals>" not in value.__qualname__
+    return isinstance(value, int | float | str | types.BuiltinFunctionType | None)
 
 
 _memories: dict[int, tuple[weakref.ref[keras.Model], Memory]] = {}
