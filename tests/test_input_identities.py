@@ -104,7 +104,7 @@ def test_integrated_gradients_are_complete_on_a_smooth_net(baseline: Any) -> Non
         assert target.attribution.sum() == pytest.approx(difference, rel=0.01)
         if baseline != "blur":
             assert difference == pytest.approx((whole - empty)[target.target], abs=1e-5)
-    assert "Their sum misses the difference" in str(explanation.description)
+    assert "sum of the attributions misses the difference" in str(explanation.description)
 
 
 def test_too_few_steps_are_told() -> None:

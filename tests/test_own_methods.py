@@ -81,7 +81,7 @@ def test_own_methods_are_functions_lambdas_partials_and_objects(
         (doubled, "<lambda>"),
         (squared, "Squared"),
         (Slotted(), "Slotted"),
-        (halved, "partial"),
+        (halved, "powered"),
         (method_of_mine, "formula"),
     ]:
         explanation = eli5.explain_prediction(model, doc, method=method, targets=[1], layer="relu")

@@ -129,6 +129,15 @@ class Explanation:
         return overlay_png(self)
 
 
+def check_single(expl: Any) -> None:
+    """Raise TypeError for what several methods give, a list: a format shows one explanation."""
+    if isinstance(expl, list | tuple):
+        raise TypeError(
+            f"Expected an Explanation. Received: a {type(expl).__name__} of {len(expl)}, as "
+            "`methods=` gives. Format each of them."
+        )
+
+
 def missing_picture_libraries() -> list[str]:
     """Name the distributions that drawing a picture needs and that are not installed."""
     libraries = {"PIL": "Pillow", "matplotlib": "matplotlib"}

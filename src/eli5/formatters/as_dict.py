@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eli5.base import is_picture
+from eli5.base import check_single, is_picture
 
 if TYPE_CHECKING:
     from eli5.base import Explanation
@@ -32,6 +32,7 @@ def format_as_dict(expl: Explanation) -> dict[str, Any]:
         infinities are ``None``, and what JSON cannot hold is its ``str``. So
         ``json.dumps(…, allow_nan=False)`` accepts every result.
     """
+    check_single(expl)
     return _from_fields(expl)
 
 

@@ -6,7 +6,7 @@ from base64 import b64encode
 from html import escape
 from typing import TYPE_CHECKING
 
-from eli5.base import Explanation
+from eli5.base import Explanation, check_single
 from eli5.formatters.image import overlay_heatmap
 from eli5.formatters.picture import to_png
 from eli5.formatters.sheet import is_wide
@@ -91,6 +91,7 @@ def format_as_html(expl: Explanation, include_styles: bool = True) -> str:
     TypeError, ValueError
         If the image or a heatmap cannot be drawn; see `eli5.format_as_image`.
     """
+    check_single(expl)
     parts = [
         _STYLES if include_styles else "",
         '<section class="eli5-explanation">',

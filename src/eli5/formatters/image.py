@@ -9,6 +9,7 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
+from eli5.base import check_single
 from eli5.formatters.heatmap import (
     LANCZOS,
     checked_picture,
@@ -88,6 +89,7 @@ def format_as_image(
         has values outside [0, 1] or is not of rank 2 or 3, the image's width is not divisible by
         the number of slices of a heatmap of rank 3, or an option has an unknown value.
     """
+    check_single(expl)
     if expl.error or expl.image is None:
         raise ValueError(
             "Expected an explanation with an image. "

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from unicodedata import category, combining, east_asian_width
 
+from eli5.base import check_single
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -29,6 +31,7 @@ def format_as_text(expl: Explanation) -> str:
         Model, method and layer; a table of the targets with their class, score and probability;
         the description. Several lines, without a line break at the end.
     """
+    check_single(expl)
     facts = {
         "Model": one_line(expl.estimator),
         "Method": one_line(expl.method or ""),

@@ -11,7 +11,7 @@ import numpy as np
 from eli5.keras import engine
 from eli5.keras.arrangement import PutPictures
 from eli5.keras.formulas import question_of, reads
-from eli5.keras.head_runs import pad
+from eli5.keras.head_runs import advise_on_batches, pad
 from eli5.keras.methods.choice import Chosen
 from eli5.keras.methods.fusion import fuse
 from eli5.keras.methods.smoothing import smooth
@@ -102,7 +102,8 @@ def _run_formulas(
     """Return maps (B, K, *places) and health per formula and site, by the position in the plan."""
     formulas = {k: c for k, c in enumerate(plan.chosen) if not c.method.is_procedure}
     question = _question(prepared, plan, list(formulas.values()))
-    results, report = engine.evaluate(model, prepared.sample, prepared.targets, question)
+    with advise_on_batches(len(prepared.targets)):
+        results, report = engine.evaluate(model, prepared.sample, prepared.targets, question)
     collected: dict[int, list[tuple[Array, Array]]] = {k: [] for k in formulas}
     for site, result in zip(question.sites, results if formulas else (), strict=True):
         readers = [k for k, chosen in formulas.items() if reads(chosen, site)]
@@ -136,7 +137,8 @@ def _smoothed(model: keras.Model, prepared: Preparation, plan: Plan, chosen: Cho
     def maps_of(pictures: Array) -> list[Array]:
         padded = pad(pictures, plan.batch_size)
         targets = np.repeat(prepared.targets, len(padded), axis=0)
-        results, _ = engine.evaluate(model, prepared.sample, targets, question, padded)
+        with advise_on_batches(len(padded)):
+            results, _ = engine.evaluate(model, prepared.sample, targets, question, padded)
         return [result["maps"][0][: len(pictures)] for result in results]
 
     picture = picture_of(prepared)

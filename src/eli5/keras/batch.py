@@ -13,6 +13,7 @@ from eli5.keras import engine, inputs
 from eli5.keras.attribution import Found, Plan, attribute
 from eli5.keras.composition import Labels, compose
 from eli5.keras.heads import check_gap_dense
+from eli5.keras.methods.choice import Chosen
 from eli5.keras.preparation import Preparation, prepare
 from eli5.keras.request import Request
 from eli5.keras.scores import target_array
@@ -155,7 +156,31 @@ def _explanations(
     n_targets = len(item.targets) if item.targets else None
     classes, outputs = report["classes"][doc][:n_targets], report["outputs"][doc][:n_targets]
     explanations = [
-        compose(alone, one.method, result.first(n_targets), classes, outputs, labels, item.image)
+        compose(
+            alone,
+            one.method,
+            result.first(n_targets),
+            classes,
+            outputs,
+            labels,
+            item.image,
+            how=_how(one, request.fusion, len(batch.sites)),
+            number=item.number,
+        )
         for one, result in zip(request.chosen, results, strict=True)
     ]
     return explanations if request.is_list else explanations[0]
+
+
+def _how(chosen: Chosen, fusion: str, n_layers: int) -> list[str]:
+    """Say how a map was made of several."""
+    smoothing, how = chosen.smoothing, []
+    if n_layers > 1 and chosen.method.at == "layer":
+        how.append(f"The layers' maps are fused by their {fusion}.")
+    if smoothing.is_used:
+        noisy = f" {smoothing.n_samples} noisy (noise={smoothing.noise:g})"
+        copies = (noisy if smoothing.n_samples else "") + (
+            " augmented" if smoothing.augment else ""
+        )
+        how.append(f"It is the mean over{copies} copies of the doc.")
+    return how

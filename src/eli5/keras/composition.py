@@ -45,6 +45,9 @@ def compose(
     outputs: Array,
     labels: Labels,
     image: Image | None,
+    *,
+    how: Sequence[str] = (),
+    number: int | None = None,
 ) -> Explanation:
     """Return the Explanation of one sample by one method; warn of each heatmap that is empty.
 
@@ -58,20 +61,25 @@ def compose(
     labels : Labels
     image : PIL.Image.Image, optional
         See `eli5.keras.explain_prediction.explain_prediction_keras_image`.
+    how : sequence of str
+        What else was done to the maps, for the description.
+    number : int, optional
+        Which of many docs it is, for the warnings.
     """
     explained = scores.explained(labels.score, prepared.activation)
-    explained = explained if labels.sign > 0 else f"minus {explained}"
+    reason = f"{'raises' if labels.sign > 0 else 'lowers'} {explained}"
     targets = [
         _target(prepared, np.array(attribution), class_id, output, labels)  # not a view of a batch
         for attribution, class_id, output in zip(found.maps, classes, outputs, strict=True)
     ]
     for target, details in zip(targets, found.details, strict=False):
         target.details = dict(details)
-    warned = [*_empty(prepared, method, found, targets, explained), *_not_finite(prepared)]
+    warned = [*_empty(prepared, method, found, targets, explained, reason), *_not_finite(prepared)]
     for note in warned:
-        warnings.warn(note, UserWarning, stacklevel=_callers_level())
+        which = "" if number is None else f"Doc {number}: "
+        warnings.warn(which + note, UserWarning, stacklevel=_callers_level())
     places = found.maps.shape[1:]
-    description = [_describe(prepared, method, places, labels), *_inexact(targets), *warned]
+    description = [_describe(prepared, method, places, labels), *how, *_inexact(targets), *warned]
     return Explanation(
         labels.estimator,
         description=" ".join(description),
@@ -90,12 +98,13 @@ def _empty(
     found: Found,
     targets: list[TargetExplanation],
     explained: str,
+    reason: str,
 ) -> Iterator[str]:
     """Say of each target whose heatmap is empty why it is."""
     where = f"layer {_layers(prepared)!r}" if method.at == "layer" else "the input"
     signs = [None] * len(targets) if found.health is None else found.health
     for target, attribution, health in zip(targets, found.maps, signs, strict=True):
-        why = why_empty(attribution, health, explained, method.at)
+        why = why_empty(attribution, health, explained, reason, method.at)
         if why is not None:
             yield f"The heatmap of target {target.target} at {where} is empty: {why}."
 
@@ -108,12 +117,12 @@ def _not_finite(prepared: Preparation) -> Iterator[str]:
 def _inexact(targets: list[TargetExplanation]) -> Iterator[str]:
     """Say how far the attributions of Integrated Gradients miss their sum."""
     details = [target.details or {} for target in targets]
-    errors = [error for d in details if (error := d.get("completeness_error")) is not None]
-    if errors:
+    errors = [d["completeness_error"] for d in details if "completeness_error" in d]
+    if errors and np.isfinite(errors).all():
         advice = " Take more `steps`." if max(errors) > _INCOMPLETE else ""
         yield (
-            f"Their sum misses the difference between the scores of doc and baseline by "
-            f"{max(errors):.2g} of it.{advice}"
+            f"The sum of the attributions misses the difference between the scores of doc and "
+            f"baseline by {max(errors):.2g} of it.{advice}"
         )
 
 

@@ -70,7 +70,7 @@ def stream(model: keras.Model, docs: Any) -> Iterator[Any]:
         yield from _rows(docs)
         return
     for element in _elements(docs):
-        yield from _split(model, keras.tree.map_structure(_to_numpy, element))
+        yield from _split(model, keras.tree.map_structure(_own_array, element))
 
 
 def _is_list_of_inputs(model: keras.Model, docs: Any) -> bool:
@@ -100,11 +100,14 @@ def _is_dataset(docs: Any) -> bool:
     return any(cls.__module__.startswith(_DATASETS) for cls in type(docs).__mro__)
 
 
-def _to_numpy(tensor: Any) -> Any:
-    """Return an array; a tensor may be another library's than the backend's."""
+def _own_array(tensor: Any) -> Any:
+    """Return an array of its own; a tensor may be another library's than the backend's.
+
+    A copy, because readers of videos fill one and the same array again and again.
+    """
     if hasattr(tensor, "detach"):  # PyTorch, on any device
         tensor = tensor.detach().cpu()
-    return np.asarray(tensor) if hasattr(tensor, "shape") else tensor
+    return np.array(tensor) if hasattr(tensor, "shape") else tensor
 
 
 def _split(model: keras.Model, element: Any) -> Iterator[Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -40,14 +41,14 @@ def head_runs(
     """
 
     @functools.cache
-    def activations() -> Array:
-        """Return the layer's own output for the sample, batch axis included."""
+    def activations() -> tuple[Array, Array]:
+        """Return the layer's own output for the sample, and the same as maps."""
         asked = question._replace(sites=(_required(site),), read=True)
         (_, (found,)), _ = engine.evaluate(model, prepared.sample, prepared.targets, asked)
         return found
 
     def ablated_scores(maps: Array) -> Array:
-        given = activations()
+        given, _ = activations()
         head = question._replace(sites=(_required(site),), replace=leave_out)
         whole = head._replace(arrange=Repeat())
         key = "splits", engine.key_of(head, (prepared.sample, given))
@@ -59,10 +60,10 @@ def head_runs(
         return np.concatenate([run(rows, head, block) for block in blocks])
 
     def run(rows: int, asked: engine.Question, maps: Array) -> Array:
-        return run_padded(model, prepared, rows, asked, maps.astype("int32"), activations())
+        return run_padded(model, prepared, rows, asked, maps.astype("int32"), activations()[0])
 
     return {
-        "activations": lambda: _as_map(_required(site), activations()),
+        "activations": lambda: activations()[1][0],
         "ablated_scores": ablated_scores,
     }
 
@@ -79,8 +80,23 @@ def run_padded(
     n = len(per_sample)
     padded = pad(per_sample, batch_size)
     targets = np.repeat(prepared.targets, len(padded), axis=0)
-    result, _ = engine.evaluate(model, prepared.sample, targets, question, padded, *extra)
+    with advise_on_batches(len(padded)):
+        result, _ = engine.evaluate(model, prepared.sample, targets, question, padded, *extra)
     return keras.tree.map_structure(lambda x: x[:n], result)
+
+
+@contextlib.contextmanager
+def advise_on_batches(size: int) -> Iterator[None]:
+    """Note on an error that the model may take one sample at a time only."""
+    try:
+        yield
+    except Exception as error:
+        if size > 1:
+            error.add_note(
+                f"The model was given a batch of {size}. If it takes one sample at a time only, "
+                "explain with batch_size=1."
+            )
+        raise
 
 
 def pad(items: Array, batch_size: int) -> Array:
@@ -107,11 +123,6 @@ def _agree(
         return False
     right = run(whole, maps)
     return np.allclose(found, right, rtol=_TOLERANCE, atol=_TOLERANCE * np.abs(right).max())
-
-
-def _as_map(site: engine.Site, activations: Array) -> Array:
-    folded = site.fold(keras.ops.convert_to_tensor(activations))
-    return keras.ops.convert_to_numpy(folded)[0]
 
 
 def _required(site: engine.Site | None) -> engine.Site:

@@ -51,7 +51,12 @@ def normalize(attribution: Array) -> Array:
     return np.minimum(positive / peak, np.float32(1))
 
 
-def why_empty(attribution: Array, health: Array | None, score: str, place: str) -> str | None:
+_DEAD = "the layer's activations are all zero (a dead layer)"
+
+
+def why_empty(
+    attribution: Array, health: Array | None, score: str, reason: str, place: str
+) -> str | None:
     """Return the reason why the heatmap of `attribution` shows nothing, or None if it does.
 
     Parameters
@@ -61,32 +66,40 @@ def why_empty(attribution: Array, health: Array | None, score: str, place: str) 
         See `health`; None if it is not known.
     score : str
         What was differentiated, for people.
+    reason : str
+        What a place would have to do to be seen, for people: ``"raises the score"``.
     place : {"layer", "input"}
     """
     if np.isfinite(attribution).all() and attribution.max(initial=0) > 0:
         return None
     if health is None:
-        return _why_procedure_is_empty(attribution, score, place)
+        return _why_procedure_is_empty(attribution, score, reason, place)
     activations_finite, gradients_finite, activations_vary, gradients_vary = health
     if not activations_finite:
         return f"the {place}'s activations are not finite (NaN or infinite weights or input)"
     if not gradients_finite:
         return f"the gradient of {score} is not finite (NaN or infinite weights)"
     if not np.isfinite(attribution).all():
-        return "the map is not finite: activations and gradients are too large for float32"
+        return (
+            "the map is not finite: activations and gradients are too large for float32, or the "
+            "formula divides by zero"
+        )
     if not activations_vary:
-        return f"the {place}'s activations are all zero (a dead layer)"
+        return "the input is all zero" if place == "input" else _DEAD
     if not gradients_vary:
         return (
             f"the gradient of {score} is zero at the {place}: the output is saturated there, or "
             "does not react to it"
         )
-    return f"nothing in the {place}'s activations raises {score}"
+    return f"nothing in the {place}'s activations {reason}"
 
 
-def _why_procedure_is_empty(attribution: Array, score: str, place: str) -> str:
+def _why_procedure_is_empty(attribution: Array, score: str, reason: str, place: str) -> str:
     if not np.isfinite(attribution).all():
         return f"the map is not finite: {score} is not, on some changed input"
     if place == "input" and not attribution.any():  # maps of layers are rectified
-        return f"{score} did not react to any change of the {place}"
-    return f"nothing in the {place} raises {score}"
+        return (
+            f"{score} did not react to any change of the input that was tried, or the changes (a "
+            "baseline, noise) left the input as it was"
+        )
+    return f"nothing in the {place} {reason}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -68,7 +69,13 @@ def make_request(
     check_fusion(fusion)
     _check_batch_size(batch_size)
     _check_methods(methods)
-    chosen = choose([method] if methods is None else methods, options, sign)
+    if methods is not None and method != "Grad-CAM":
+        raise ValueError(
+            "Expected either `method` or `methods`. Received: both, "
+            f"method={method!r} and methods={methods!r}"
+        )
+    others = ("image", "images", *inspect.signature(make_request).parameters)
+    chosen = choose([method] if methods is None else methods, options, sign, others)
     _check_contrast(chosen, score)
     needs_layer = any(one.method.at == "layer" for one in chosen)
     if layer is not None and not needs_layer:

@@ -10,7 +10,7 @@ from keras import layers
 
 from eli5.keras.engine import Call, Site, Trace
 from eli5.keras.scores import is_integer
-from eli5.keras.suitable import choices, site_of, why_no_map
+from eli5.keras.suitable import TargetLayer, choices, site_of, why_no_map
 
 Shape = tuple[int, ...]
 
@@ -30,6 +30,8 @@ def check_layer(layer: Any) -> None:
 
 
 def _check_one(layer: Any) -> None:
+    if isinstance(layer, TargetLayer):
+        return
     is_call = isinstance(layer, tuple) and len(layer) == 2 and is_integer(layer[1])
     inner = layer[0] if is_call else layer
     if not (isinstance(inner, str | keras.layers.Layer) or is_integer(inner)):
@@ -52,8 +54,8 @@ def find_target_layer(
         Of one call of the model.
     layer : str, int, keras.layers.Layer or a pair
         A name, at any depth, with its path (``"resnet50/conv5_block3_out"``) where it is not alone;
-        an index into ``model.layers``; a layer. A layer that is called several times counts by its
-        last call; ``(layer, nth)`` picks another.
+        an index into ``model.layers``; a layer; an entry of `eli5.keras.target_layers`. A layer
+        that is called several times counts by its last call; ``(layer, nth)`` picks another.
     size : tuple of int
         Height and width of the picture; depth, height and width of a volume.
     grid : tuple of int, optional
@@ -65,7 +67,9 @@ def find_target_layer(
         If there is no such layer, or if it does not give a feature map.
     """
     nth = None
-    if isinstance(layer, tuple):
+    if isinstance(layer, TargetLayer):
+        layer, nth = layer.name, layer.nth
+    elif isinstance(layer, tuple):
         layer, nth = layer
     operation = _operation(model, layer, trace, size)
     calls = [call for call in trace.calls if call.operation() is operation]

@@ -81,7 +81,7 @@ def evaluate(
     (results, report)
         As the formulas, one per site, and ``question.select`` gave them, as NumPy arrays. Without
         formulas the scores, shape (B, K), take the results' place, or ``(scores, activations)``
-        if these are to be read.
+        if these are to be read: per site as the layer gave them, and as ``(B, *places, C)``.
 
     Raises
     ------
@@ -172,7 +172,7 @@ def _plain(
 
     def tap(s: int, site: Site) -> Tap:
         def pass_on(output: Any) -> Any:
-            activations[s] = keras.ops.cast(output, "float32")
+            activations[s] = keras.ops.cast(output, "float32"), _folded(site, output)
             return output if question.replace is None else question.replace(site, output, *extra)
 
         return pass_on
@@ -188,6 +188,12 @@ def _differentiated(
     found = _backend.differentiate(forward, specs, question.curved)
     activations, gradients, products, report = found
     if gradients is None:
+        if question.sites[0].leaf is not None:
+            raise ValueError(
+                "Expected an input that the score depends on in a differentiable way. Received: a "
+                "model that rounds its input, or takes it as integers. Choose a method that needs "
+                "no gradient, such as Occlusion or RISE."
+            )
         raise ValueError(
             "Expected a layer that the score depends on in a differentiable way. Received: "
             f"layer={question.sites[0].path!r}, behind which no gradient flows back. "

@@ -23,8 +23,9 @@ _CAPACITY = 64
 class Reference:
     """A thing by its identity, held weakly where it can be; fit to be a key.
 
-    Equal to another reference only as long as both give the same thing: not to one of an object
-    that was deleted and whose id was given away again.
+    Equal to another reference only as long as both give the same thing. One whose thing is gone is
+    equal to itself alone: its id may be given away again, and keys that were not equal must never
+    become so.
     """
 
     def __init__(self, thing: Any) -> None:
@@ -48,9 +49,11 @@ class Reference:
         return hash(self._key)
 
     def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
         if not isinstance(other, Reference) or self._key != other._key:
             return False
-        return self is other or (self() is None) == (other() is None)
+        return self() is not None and other() is not None
 
 
 def _weak_method(method: types.MethodType) -> Callable[[], Any]:

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from eli5.keras.methods import METHODS
 from eli5.keras.methods.method import Method
 from eli5.keras.methods.smoothing import Smoothing, check_smoothing
+
+# Other names that are in use.
+_ALIASES = {
+    "gradcampp": "gradcam++",
+    "gradcamplusplus": "gradcam++",
+    "gradientinput": "gradientxinput",
+    "ig": "integratedgradients",
+    "inputxgradient": "gradientxinput",
+}
 
 _POSITIVE = "positive"
 SIGNS = (_POSITIVE, "negative")
@@ -31,7 +42,9 @@ class Chosen(NamedTuple):
     smoothing: Smoothing
 
 
-def choose(methods: Sequence[Any], options: Mapping[str, Any], sign: str) -> list[Chosen]:
+def choose(
+    methods: Sequence[Any], options: Mapping[str, Any], sign: str, others: Sequence[str] = ()
+) -> list[Chosen]:
     """Look the methods up and hand each the options that it has.
 
     Parameters
@@ -39,6 +52,8 @@ def choose(methods: Sequence[Any], options: Mapping[str, Any], sign: str) -> lis
     methods : sequence of str, callable or Method
     options : mapping
     sign : {"positive", "negative"}
+    others : sequence of str
+        Arguments that are no options of a method, to be guessed at where one is misspelled.
 
     Raises
     ------
@@ -50,7 +65,7 @@ def choose(methods: Sequence[Any], options: Mapping[str, Any], sign: str) -> lis
     found = [find(method) for method in methods]
     if not found:
         raise ValueError("Expected `methods` to name at least one method. Received: methods=[]")
-    _check_options(found, options)
+    _check_options(found, options, others)
     _check_sign(found, sign)
     return [
         Chosen(
@@ -88,8 +103,8 @@ def find(method: Any) -> Method:
 
 def _find_name(name: str) -> Method:
     table = {_plain(canonical): method for canonical, method in METHODS.items()}
-    if _plain(name) in table:
-        return table[_plain(name)]
+    if _ALIASES.get(_plain(name), _plain(name)) in table:
+        return table[_ALIASES.get(_plain(name), _plain(name))]
     close = difflib.get_close_matches(_plain(name), table, n=1)
     meant = f" Did you mean {table[close[0]].name!r}?" if close else ""
     raise ValueError(
@@ -104,7 +119,8 @@ def _plain(name: str) -> str:
 
 
 def _own(function: Callable[..., Any]) -> Method:
-    name = getattr(function, "__name__", type(function).__name__)
+    inner = function.func if isinstance(function, functools.partial) else function
+    name = getattr(inner, "__name__", type(inner).__name__)
     signature = None
     try:
         signature = inspect.signature(function)
@@ -117,14 +133,19 @@ def _own(function: Callable[..., Any]) -> Method:
     return Method(name, function, paper="", cost="")
 
 
-def _check_options(methods: Sequence[Method], options: Mapping[str, Any]) -> None:
+def _check_options(
+    methods: Sequence[Method], options: Mapping[str, Any], others: Sequence[str]
+) -> None:
     for name in options:
         if not any(name in method.options for method in methods):
+            options_of_all = [option for method in methods for option in method.options]
+            close = difflib.get_close_matches(name.casefold(), [*others, *options_of_all], n=1)
+            meant = f" Did you mean {close[0]!r}?" if close else ""
             known = {method.name: ", ".join(method.options) or "none" for method in methods}
             having = "; ".join(f"{method}: {names}" for method, names in known.items())
             raise TypeError(
-                f"Expected an option of the method. Received: {name}={options[name]!r}. "
-                f"Options are, of {having}."
+                f"Expected an option of the method. Received: {name}="
+                f"{reprlib.repr(options[name])}.{meant} Options are, of {having}."
             )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from eli5.keras.methods.baseline import make_baseline
 from eli5.keras.methods.options import whole_number
-from eli5.keras.methods.probe import Attributions, Probe, batches
+from eli5.keras.methods.probe import Attributions, Probe, batches, settle
 from eli5.keras.methods.resize import resize
 
 Array = np.ndarray[Any, Any]
@@ -116,15 +116,18 @@ def rise(
             f"Received: probability={probability!r}"
         )
     hidden = make_baseline(baseline, probe.picture)
-    shown, scores, scored = np.zeros(prod(size)), np.array(0.0), np.array(0.0)
+    shown, scores, scored = np.zeros(prod(size)), [], np.array(0.0)
     for masks in _rise_masks(size, grid, n_masks, probability, seed, probe.batch_size):
         y = probe.masked_scores(masks, hidden).astype("float64")
         m = masks.reshape(len(masks), -1).astype("float64")
         shown = shown + m.sum(axis=0)
-        scores = scores + y.sum(axis=0)
+        scores.append(y)
         scored = scored + y.T @ m
-    means = scored / np.where(shown > 0, shown, 1) - scores[:, None] / n_masks
-    return Attributions(np.where(shown > 0, means, 0).reshape(-1, *size).astype("float32"))
+    all_scores = np.concatenate(scores)
+    means = scored / np.where(shown > 0, shown, 1) - all_scores.mean(axis=0)[:, None]
+    reacts = np.ptp(settle(all_scores), axis=0)[:, None] != 0
+    seen = np.where(reacts & (shown > 0), means, 0)
+    return Attributions(seen.reshape(-1, *size).astype("float32"))
 
 
 def _per_axis(name: str, value: Any, size: tuple[int, ...]) -> tuple[int, ...]:
@@ -175,8 +178,8 @@ def _drops(probe: Probe, covers: list[Array], hidden: Array) -> Array:
         rows = [cover[index] for cover, index in zip(covers, indices, strict=True)]
         masks = (~reduce(_outer, rows)).astype("float32")
         scores.append(probe.masked_scores(masks, hidden))
-    whole = probe.scores(probe.picture[None]).astype("float64")
-    return (whole - np.concatenate(scores)).T.reshape(-1, *windows)
+    whole, *covered = settle(np.concatenate([probe.scores(probe.picture[None]), *scores]))
+    return (whole - np.array(covered)).T.reshape(-1, *windows)
 
 
 def _outer(left: Array, right: Array) -> Array:

@@ -50,6 +50,8 @@ def segment(picture: Array, n_segments: int) -> Array:
     ------
     ModuleNotFoundError
         If scikit-image is missing.
+    ValueError
+        If the picture is not finite.
     """
     try:
         from skimage import segmentation
@@ -58,6 +60,11 @@ def segment(picture: Array, n_segments: int) -> Array:
             "Making segments needs scikit-image. Install it: pip install 'eli5-keras[segments]', "
             "or pass segments=."
         ) from error
+    if not np.isfinite(picture).all():
+        raise ValueError(
+            "Expected a finite picture to make segments of. Received: NaN or infinite values. "
+            "Mend the doc, or pass segments=."
+        )
     low, high = float(picture.min()), float(picture.max())
     scaled = (picture.astype("float64") - low) / (high - low or 1)
     # Colours in Lab go up to 100, other channels to 1 here: the weight of nearness follows.
