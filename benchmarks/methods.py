@@ -215,7 +215,7 @@ def method_table() -> str:
         for method in METHODS.values()
     ]
     shared = ", ".join(f"`{name}={value!r}`" for name, value in Smoothing()._asdict().items())
-    takers = [method.name for method in METHODS.values() if not method.is_procedure]
+    takers = [method.name for method in METHODS.values() if method.smooths]
     smoothing = textwrap.fill(f"{', '.join(takers)} also take {shared}.", width=120)
     return f"{as_table(head, rows)}\n\n{smoothing}"
 

@@ -53,7 +53,17 @@ def one_by_one(model: keras.Model, doc: Array, method: str, made: Any, **options
 
 
 @pytest.mark.filterwarnings("ignore:The heatmap of target")
-@pytest.mark.parametrize("method", ["Grad-CAM", "LayerCAM", "Eigen-CAM", "Finer-CAM", "Saliency"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "Grad-CAM",
+        "LayerCAM",
+        "Eigen-CAM",
+        "Finer-CAM",
+        "Saliency",
+        "Integrated Gradients",
+    ],
+)
 @pytest.mark.parametrize(
     ("n_samples", "noise", "seed", "augment"),
     [(5, 0.15, 0, False), (3, 0.4, 7, False), (0, 0.15, 0, True), (2, 0.2, 1, True)],
@@ -62,7 +72,7 @@ def test_a_smoothed_map_is_the_mean_over_the_copies(
     method: str, n_samples: int, noise: float, seed: int, augment: bool
 ) -> None:
     model, doc = the_model(), sample((12, 20, 3), seed=4)
-    where = {} if method == "Saliency" else {"layer": "relu"}
+    where = {"layer": "relu"} if eli5.keras.METHODS[method].at == "layer" else {}
     right = one_by_one(model, doc, method, copies(doc, n_samples, noise, seed, augment), **where)
     options = {"n_samples": n_samples, "noise": noise, "seed": seed, "augment": augment}
     for batch_size in (32, 5):
@@ -185,3 +195,15 @@ def test_a_grey_picture_and_a_volume_are_smoothed() -> None:
 def test_bad_options_are_refused(options: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         explained(the_model(), sample((12, 20, 3)), "Grad-CAM", **options)
+
+
+def test_the_details_of_a_smoothed_procedure_are_means() -> None:
+    model, doc = make_classifier(), sample((12, 20, 3), seed=3)
+    options: dict[str, Any] = {"method": "Integrated Gradients", "steps": 4, "targets": [1]}
+    smooth = eli5.explain_prediction(model, doc, n_samples=3, **options)
+    alone = [
+        eli5.explain_prediction(model, copy, **options).targets[0].details["score_difference"]
+        for copy, _ in copies(doc, 3, 0.15, 0, augment=False)
+    ]
+    found = smooth.targets[0].details["score_difference"]
+    assert found == pytest.approx(np.mean(alone), rel=1e-5)

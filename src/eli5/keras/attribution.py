@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from eli5.keras.formulas import question_of, reads
 from eli5.keras.head_runs import advise_on_batches, pad
 from eli5.keras.methods.choice import Chosen
 from eli5.keras.methods.fusion import fuse
+from eli5.keras.methods.probe import Attributions, Probe
 from eli5.keras.methods.smoothing import smooth
 from eli5.keras.preparation import Preparation
 from eli5.keras.probing import make_probe, picture_of
@@ -147,22 +149,35 @@ def _smoothed(model: keras.Model, prepared: Preparation, plan: Plan, chosen: Cho
 
 def _run_procedure(model: keras.Model, prepared: Preparation, plan: Plan, chosen: Chosen) -> Found:
     sites = prepared.sites if chosen.method.at == "layer" else (None,)
+    ask = functools.partial(make_probe, model, prepared, score=plan.score, sign=plan.sign)
+    options = _as_seen(chosen.options, prepared)
     per_site = [
-        chosen.method.function(
-            make_probe(
-                model,
-                prepared,
-                site,
-                score=plan.score,
-                sign=plan.sign,
-                batch_size=plan.batch_size,
-            ),
-            **_as_seen(chosen.options, prepared),
-        )
-        for site in sites
+        _procedure(chosen, ask(site, batch_size=plan.batch_size), options) for site in sites
     ]
     maps = fuse([np.asarray(found.maps, "float32") for found in per_site], plan.fusion)
     return Found(maps, details=per_site[0].details)
+
+
+def _procedure(chosen: Chosen, probe: Probe, options: dict[str, Any]) -> Attributions:
+    """Run a procedure on the picture, or on each copy of it: then the details are means, too."""
+    if not chosen.smoothing.is_used:
+        return chosen.method.function(probe, **options)
+    details: list[Sequence[dict[str, float]]] = []
+
+    def maps_of(pictures: Array) -> list[Array]:
+        each = [
+            chosen.method.function(probe._replace(picture=picture), **options)
+            for picture in pictures
+        ]
+        details.extend(found.details for found in each)
+        return [np.stack([found.maps for found in each])]
+
+    (maps,) = smooth(maps_of, probe.picture, chosen.smoothing, probe.batch_size)
+    means = [
+        {name: float(np.mean([numbers[name] for numbers in copies])) for name in copies[0]}
+        for copies in zip(*details, strict=True)
+    ]
+    return Attributions(maps, tuple(means))
 
 
 def _as_seen(options: dict[str, Any], prepared: Preparation) -> dict[str, Any]:

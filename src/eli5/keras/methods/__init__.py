@@ -111,6 +111,7 @@ _INPUTS = (
         "arXiv:1703.01365",
         "steps forward and backward passes",
         is_procedure=True,
+        is_smoothable=True,
     ),
     Method(
         "Occlusion",

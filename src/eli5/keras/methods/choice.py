@@ -71,7 +71,7 @@ def choose(
         Chosen(
             method,
             {name: value for name, value in options.items() if name in method.own_options},
-            _smoothing({} if method.is_procedure else options),
+            _smoothing(options if method.smooths else {}),
         )
         for method in found
     ]

@@ -25,6 +25,8 @@ class Method(NamedTuple):
     at : {"layer", "input"}
         Whose places the map has.
     is_procedure : bool
+    is_smoothable : bool
+        Whether a procedure can be averaged over copies of the doc, as each formula can.
     is_signed : bool
         Whether what speaks against a class can be told from what speaks for it.
     has_class : bool
@@ -42,6 +44,7 @@ class Method(NamedTuple):
     cost: str
     at: Literal["layer", "input"] = "layer"
     is_procedure: bool = False
+    is_smoothable: bool = False
     is_signed: bool = True
     has_class: bool = True
     shows: str = "the higher, the more the region {raises} {score}"
@@ -55,6 +58,11 @@ class Method(NamedTuple):
 
     @property
     def options(self) -> dict[str, Any]:
-        """All options with their defaults: a formula can be smoothed."""
-        smoothing = {} if self.is_procedure else Smoothing()._asdict()
+        """All options with their defaults, those of the smoothing among them."""
+        smoothing = Smoothing()._asdict() if self.smooths else {}
         return smoothing | self.own_options
+
+    @property
+    def smooths(self) -> bool:
+        """Whether the options of the smoothing are the method's, too."""
+        return self.is_smoothable or not self.is_procedure
