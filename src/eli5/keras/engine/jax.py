@@ -39,15 +39,28 @@ def compile_program(
     """Compile ``program(values, *arguments)`` for arguments like these.
 
     The result takes and gives NumPy arrays. The weights are arguments of the compiled program, so
-    that each run sees today's.
+    that each run sees today's. Where `keras.distribution` is set, the batch is spread as it says.
     """
     compiled = jax.jit(program)
 
     def run(*arrays: Any) -> Any:
+        if keras.distribution.distribution() is not None:
+            arrays = jax.tree.map(_distributed, arrays)
         outputs = _with_weights(variables, lambda values: compiled(values, *arrays))
         return jax.tree.map(np.asarray, outputs)
 
     return run
+
+
+def _distributed(array: np.ndarray[Any, Any]) -> Any:
+    """Spread the batch over the devices; where they do not divide it, JAX gives each all of it."""
+    distribution = keras.distribution.distribution()
+    mesh = distribution.device_mesh
+    n_devices = dict(zip(mesh.axis_names, mesh.shape, strict=True))[distribution.batch_dim_name]
+    if len(array) % n_devices:
+        return array
+    layout = distribution.get_data_layout(array.shape)
+    return keras.distribution.distribute_tensor(array, layout)
 
 
 def differentiate(
@@ -73,39 +86,23 @@ def differentiate(
             return add
 
         scores, extras = forward([tap(site) for site in range(len(zeros))])
-        return scores, (captured, extras)
+        return _note_dependence(scores, depends), (captured, extras)
 
-    def noted(zeros: list[Any]) -> tuple[Any, Any]:
-        scores, others = shifted(zeros)
-        return _note_dependence(scores, depends), others
+    def slopes(zeros: list[Any]) -> tuple[list[list[Any]], Any]:
+        scores, pull_back, others = jax.vjp(shifted, zeros, has_aux=True)
+        columns = [jnp.zeros_like(scores).at[:, k].set(1) for k in range(scores.shape[1])]
+        return [pull_back(column)[0] for column in columns], others
 
     zeros = [jnp.zeros(spec.shape, spec.dtype) for spec in specs]
-    scores, pull_back, (activations, extras) = jax.vjp(noted, zeros, has_aux=True)
-    if not any(depends):
-        return activations, None, {}, extras
-    columns = [jnp.zeros_like(scores).at[:, k].set(1) for k in range(scores.shape[1])]
-    gradients = [pull_back(column)[0] for column in columns]
-    products = {
-        s: [_product(shifted, zeros, activations[s], s, column) for column in columns]
-        for s in curved
-    }
-    return activations, gradients, products, extras
-
-
-def _product(
-    shifted: Callable[[list[Any]], tuple[Any, Any]],
-    zeros: list[Any],
-    tangent: Any,
-    site: int,
-    column: Any,
-) -> Any:
-    """Return the Hessian at a site times the tangent there: forward over reverse."""
-
-    def slopes(at: list[Any]) -> list[Any]:
-        return jax.vjp(shifted, at, has_aux=True)[1](column)[0]
-
-    direction = [*zeros[:site], tangent, *zeros[site + 1 :]]
-    return jax.jvp(slopes, (zeros,), (direction,))[1][site]
+    products = {}
+    if curved:  # forward over reverse: the model is traced once for all products
+        gradients, bend, (activations, extras) = jax.linearize(slopes, zeros, has_aux=True)
+        for s in curved:
+            bent = bend([*zeros[:s], activations[s], *zeros[s + 1 :]])
+            products[s] = [per_site[s] for per_site in bent]
+    else:
+        gradients, (activations, extras) = slopes(zeros)
+    return activations, gradients if any(depends) else None, products, extras
 
 
 def _note_dependence(scores: Any, depends: list[bool]) -> Any:
