@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 BACKENDS := jax tensorflow torch
 
-.PHONY: demo test test-oracles lint format clean $(BACKENDS:%=test-%)
+.PHONY: demo test test-oracles bench lint format clean $(BACKENDS:%=test-%)
 
 demo: $(VENV)/.demo
 	KERAS_BACKEND=jax $(BIN)/eli5 demo
@@ -20,6 +20,10 @@ $(BACKENDS:%=test-%): test-%: $(VENV)/.dev
 # Against captum and autograd written out by hand, on PyTorch.
 test-oracles: $(VENV)/.oracles
 	KERAS_BACKEND=torch $(BIN)/python -m pytest tests/oracles
+
+# What explanations cost, in units of the backend's own forward pass.
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/bench.py --backend all
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
