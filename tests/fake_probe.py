@@ -118,3 +118,14 @@ def function_probe(
         activations=layer,
         ablated_scores=ablated_scores,
     )
+
+
+def recording(probe: Probe) -> tuple[Probe, list[Array]]:
+    """Return the probe and a list that gets the masks it is asked about, one by one."""
+    seen: list[Array] = []
+
+    def masked_scores(masks: Array, baseline: Array) -> Array:
+        seen.extend(masks.copy())
+        return probe.masked_scores(masks, baseline)
+
+    return probe._replace(masked_scores=masked_scores), seen

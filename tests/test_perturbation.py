@@ -10,7 +10,7 @@ import pytest
 
 from eli5.keras.methods.perturbation import occlusion, rise
 from eli5.keras.methods.probe import Probe
-from fake_probe import function_probe, linear_probe
+from fake_probe import function_probe, linear_probe, recording
 
 Array = np.ndarray[Any, Any]
 SIZES = [(7, 10), (6, 5), (4, 5, 7)]
@@ -28,17 +28,6 @@ def bent_probe(size: tuple[int, ...], batch_size: int = 32, log: Any = None) -> 
 
     picture = random.normal(size=(*size, 2))
     return function_probe(function, None, picture, batch_size=batch_size, log=log)
-
-
-def recording(probe: Probe) -> tuple[Probe, list[Array]]:
-    """Return the probe and a list that gets the masks it is asked about, one by one."""
-    seen: list[Array] = []
-
-    def masked_scores(masks: Array, baseline: Array) -> Array:
-        seen.extend(masks.copy())
-        return probe.masked_scores(masks, baseline)
-
-    return probe._replace(masked_scores=masked_scores), seen
 
 
 def starts(length: int, patch: int, stride: int) -> list[int]:

@@ -13,7 +13,7 @@ import pytest
 from eli5.keras.methods.probe import Probe
 from eli5.keras.methods.segmentation import segment
 from eli5.keras.methods.segments import kernel_shap, lime
-from fake_probe import function_probe, linear_probe
+from fake_probe import function_probe, linear_probe, recording
 
 Array = np.ndarray[Any, Any]
 SIZE = (6, 8)
@@ -35,17 +35,6 @@ def bent_probe(batch_size: int = 32, log: Any = None) -> Probe:
 
     picture = random.normal(size=(*SIZE, 2))
     return function_probe(function, None, picture, batch_size=batch_size, log=log)
-
-
-def recording(probe: Probe) -> tuple[Probe, list[Array]]:
-    """Return the probe and a list that gets the masks it is asked about, one by one."""
-    seen: list[Array] = []
-
-    def masked_scores(masks: Array, baseline: Array) -> Array:
-        seen.extend(masks.copy())
-        return probe.masked_scores(masks, baseline)
-
-    return probe._replace(masked_scores=masked_scores), seen
 
 
 def coalition_score(probe: Probe, segments: Array, shown: Any, baseline: float = 0.0) -> Array:

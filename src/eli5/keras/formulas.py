@@ -140,14 +140,12 @@ class Formulas:
 
     def __call__(self, activations: Any, gradients: list[Any], products: Any) -> dict[str, Any]:
         """Return the maps, shape (B, K, *places), and the health of each formula."""
-        n_targets = len(gradients) // self.n_blocks
-        blocks = [
-            slice(part.block * n_targets, (part.block + 1) * n_targets) for part in self.parts
-        ]
+        n = len(gradients) // self.n_blocks
+        cuts = [slice(b * n, (b + 1) * n) for b in range(self.n_blocks)]
+        slopes = [gradients[cut] for cut in cuts]
+        bends = [products and products[cut] for cut in cuts]
+        healths = [health(activations, block) for block in slopes]  # once, for all that share it
         return {
-            "maps": [
-                part.maps(activations, gradients[block], products and products[block])
-                for part, block in zip(self.parts, blocks, strict=True)
-            ],
-            "health": [health(activations, gradients[block]) for block in blocks],
+            "maps": [p.maps(activations, slopes[p.block], bends[p.block]) for p in self.parts],
+            "health": [healths[p.block] for p in self.parts],
         }
