@@ -120,6 +120,42 @@ def test_an_explanation_is_one_run_of_one_program(options: dict[str, Any], cost:
     assert len(runs) == 2 + IS_EAGER
 
 
+class Counting(layers.Layer):  # type: ignore[misc]
+    """Counts its own calls, and multiplies by a factor that a user may change."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.n_calls, self.factor = 0, 1.0
+
+    def call(self, x: Any) -> Any:
+        self.n_calls += 1
+        return x * self.factor
+
+
+def test_what_a_layer_writes_down_in_its_own_call_compiles_nothing_anew(cost: Cost) -> None:
+    counting = Counting()
+    steps = [keras.Input(SIZE), layers.Conv2D(4, 3), counting, layers.Flatten(), layers.Dense(3)]
+    model = with_weights(keras.Sequential(steps))
+    for _ in range(3):
+        eli5.explain_prediction(model, sample(SIZE), targets=[0])
+    assert counting.n_calls > 0
+    assert len(cost.programs) == 1
+    counting.factor = 2.0
+    eli5.explain_prediction(model, sample(SIZE), targets=[0])
+    assert len(cost.programs) == 2  # and what a user changes does
+
+
+def test_a_layer_that_is_added_is_seen(cost: Cost) -> None:
+    steps = [keras.Input(SIZE), layers.Conv2D(4, 3), layers.GlobalAveragePooling2D()]
+    model = with_weights(keras.Sequential(steps))
+    model.add(layers.Dense(3, name="first"))
+    eli5.explain_prediction(model, sample(SIZE), targets=[2])
+    model.pop()
+    model.add(layers.Dense(5, name="second"))
+    eli5.explain_prediction(model, sample(SIZE), targets=[4])
+    assert len(cost.programs) == 2
+
+
 def test_another_doc_or_class_needs_no_other_program(cost: Cost) -> None:
     model, runs = network()
     for seed in range(4):

@@ -27,12 +27,19 @@ Array = np.ndarray[Any, Any]
         ([[1e38, 3e38]], [[1 / 3, 1.0]]),
         ([[np.nan, 1.0]], [[0.0, 0.0]]),
         ([[np.inf, 1.0]], [[0.0, 0.0]]),
+        ([[-np.inf, 1.0]], [[0.0, 0.0]]),
     ],
 )
 def test_positive_part_is_divided_by_its_maximum(attribution: Any, expected: Any) -> None:
-    heatmap = normalize(np.array(attribution, "float32"))
+    heatmap = normalize(np.array(attribution, "float32"), 2)
     assert heatmap.dtype == np.float32
     np.testing.assert_allclose(heatmap, expected, rtol=1e-6)
+
+
+def test_maps_of_a_batch_are_divided_each_by_its_own_maximum() -> None:
+    maps = np.array([[[[1, 2]], [[8, -4]]], [[[0, -1]], [[np.nan, 1]]]], "float32")
+    expected = [[[[0.5, 1]], [[1, 0]]], [[[0, 0]], [[0, 0]]]]
+    np.testing.assert_array_equal(normalize(maps, 2), expected)
 
 
 def poison(model: keras.Model, layer: str, value: float) -> None:

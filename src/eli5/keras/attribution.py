@@ -13,6 +13,7 @@ from eli5.keras import engine
 from eli5.keras.arrangement import PutPictures
 from eli5.keras.formulas import question_of, reads
 from eli5.keras.head_runs import advise_on_batches, pad
+from eli5.keras.heatmap import normalize
 from eli5.keras.methods.choice import Chosen
 from eli5.keras.methods.fusion import fuse
 from eli5.keras.methods.probe import Attributions, Probe
@@ -31,6 +32,8 @@ class Found(NamedTuple):
     ----------
     maps : numpy.ndarray, shape (K, *places), float32
         The attributions.
+    heatmaps : numpy.ndarray, shape (K, *places), float32
+        See `eli5.keras.heatmap.normalize`.
     health : numpy.ndarray of bool, shape (K, 4), or None
         See `eli5.keras.heatmap.health`; a procedure has none.
     details : sequence of dict
@@ -38,6 +41,7 @@ class Found(NamedTuple):
     """
 
     maps: Array
+    heatmaps: Array
     health: Array | None = None
     details: Sequence[dict[str, float]] = ()
 
@@ -45,6 +49,7 @@ class Found(NamedTuple):
         """Return what was found for the first classes alone."""
         return Found(
             self.maps[:n_targets],
+            self.heatmaps[:n_targets],
             None if self.health is None else self.health[:n_targets],
             self.details[:n_targets],
         )
@@ -81,7 +86,7 @@ def attribute(
     report : dict
         ``classes`` and the model's own ``outputs`` for them, shape (B, K).
     """
-    per_formula, report = _run_formulas(model, prepared, plan)
+    per_formula, report = _run_formulas(model, prepared, plan, n_docs)
     found = []
     for doc, classes in enumerate(report["classes"][:n_docs]):
         alone = _alone(prepared, classes, doc)
@@ -90,18 +95,19 @@ def attribute(
             if chosen.method.is_procedure:
                 results.append(_run_procedure(model, alone, plan, chosen))
                 continue
-            result = _of_doc(per_formula[k], doc, plan.fusion)
+            result = per_formula[k][doc]
             if chosen.smoothing.is_used:
-                result = result._replace(maps=_smoothed(model, alone, plan, chosen))
+                maps = _smoothed(model, alone, plan, chosen)
+                result = result._replace(maps=maps, heatmaps=_heatmaps(maps))
             results.append(result)
         found.append(results)
     return found, report
 
 
 def _run_formulas(
-    model: keras.Model, prepared: Preparation, plan: Plan
-) -> tuple[dict[int, list[tuple[Array, Array]]], dict[str, Array]]:
-    """Return maps (B, K, *places) and health per formula and site, by the position in the plan."""
+    model: keras.Model, prepared: Preparation, plan: Plan, n_docs: int
+) -> tuple[dict[int, list[Found]], dict[str, Array]]:
+    """Return what each formula found per doc, by the formula's position in the plan."""
     formulas = {k: c for k, c in enumerate(plan.chosen) if not c.method.is_procedure}
     question = _question(prepared, plan, list(formulas.values()))
     with advise_on_batches(len(prepared.targets)):
@@ -110,8 +116,8 @@ def _run_formulas(
     for site, result in zip(question.sites, results if formulas else (), strict=True):
         readers = [k for k, chosen in formulas.items() if reads(chosen, site)]
         for k, maps, healthy in zip(readers, result["maps"], result["health"], strict=True):
-            collected[k].append((maps, healthy))
-    return collected, report
+            collected[k].append((maps[:n_docs], healthy))
+    return {k: _per_doc(per_site, plan.fusion) for k, per_site in collected.items()}, report
 
 
 def _question(prepared: Preparation, plan: Plan, formulas: Sequence[Chosen]) -> engine.Question:
@@ -119,9 +125,17 @@ def _question(prepared: Preparation, plan: Plan, formulas: Sequence[Chosen]) -> 
     return question_of(formulas, sites, plan.score, Select(prepared.output, plan.sign))
 
 
-def _of_doc(per_site: list[tuple[Array, Array]], doc: int, fusion: str) -> Found:
-    maps = fuse([maps[doc] for maps, _ in per_site], fusion)
-    return Found(maps, per_site[0][1][doc])
+def _per_doc(per_site: list[tuple[Array, Array]], fusion: str) -> list[Found]:
+    """Return what a formula found for each doc, from the batch's maps (B, K, *places) per site."""
+    maps, health = per_site[0]
+    if len(per_site) > 1:
+        of_docs = zip(*(maps for maps, _ in per_site), strict=True)
+        maps = np.stack([fuse(layers, fusion) for layers in of_docs])
+    return list(map(Found, maps, normalize(maps, maps.ndim - 2), health))
+
+
+def _heatmaps(maps: Array) -> Array:
+    return normalize(maps, maps.ndim - 1)
 
 
 def _alone(prepared: Preparation, classes: Array, doc: int) -> Preparation:
@@ -155,7 +169,7 @@ def _run_procedure(model: keras.Model, prepared: Preparation, plan: Plan, chosen
         _procedure(chosen, ask(site, batch_size=plan.batch_size), options) for site in sites
     ]
     maps = fuse([np.asarray(found.maps, "float32") for found in per_site], plan.fusion)
-    return Found(maps, details=per_site[0].details)
+    return Found(maps, _heatmaps(maps), details=per_site[0].details)
 
 
 def _procedure(chosen: Chosen, probe: Probe, options: dict[str, Any]) -> Attributions:

@@ -11,7 +11,7 @@ import numpy as np
 
 from eli5.keras import engine, inputs
 from eli5.keras.attribution import Found, Plan, attribute
-from eli5.keras.composition import Labels, compose
+from eli5.keras.composition import Labels, Look, compose, look_at
 from eli5.keras.heads import check_gap_dense
 from eli5.keras.methods.choice import Chosen
 from eli5.keras.preparation import Preparation, prepare
@@ -73,25 +73,29 @@ def explain_batch(
     list of Explanation, or of lists with one per method
         One entry per item.
     """
-    with at_doc(items[0].number):
-        inputs.ensure_built(model, items[0].doc)
-    with engine.steady(model):
-        return _explain(model, request, items, size)
+    first = items[0]
+
+    def build() -> None:
+        with at_doc(first.number):
+            inputs.ensure_built(model, first.doc)
+
+    with engine.steady(model, build):
+        return _explain(model, request, items, size or len(items))
 
 
-def _explain(
-    model: keras.Model, request: Request, items: Sequence[Item], size: int | None
-) -> list[Any]:
+def _explain(model: keras.Model, request: Request, items: Sequence[Item], size: int) -> list[Any]:
     with at_doc(items[0].number):
         prepared = prepare(model, items[0].doc, items[0].targets, **request.where)
     _check_methods(prepared, request)
-    batch = _fill(prepared, items, size or len(items))
+    batch = _fill(prepared, items, size)
     plan = Plan(request.chosen, request.score, request.sign, request.fusion, request.batch_size)
+    # Before the model runs: then the docs are still in the processor's cache.
+    looks = [look_at(item.doc, batch, item.image) for item in items]
     found, report = attribute(model, batch, plan, len(items))
     labels = Labels(model.name, request.score, request.sign, request.class_names)
     return [
-        _explanations(batch, request, labels, item, doc, results, report)
-        for doc, (item, results) in enumerate(zip(items, found, strict=True))
+        _explanations(batch, request, labels, item, doc, results, report, look)
+        for doc, (item, results, look) in enumerate(zip(items, found, looks, strict=True))
     ]
 
 
@@ -148,6 +152,7 @@ def _explanations(
     doc: int,
     results: Sequence[Found],
     report: dict[str, Array],
+    look: Look,
 ) -> Any:
     alone = batch._replace(
         sample=keras.tree.map_structure(lambda x: x[doc : doc + 1], batch.sample),
@@ -163,7 +168,7 @@ def _explanations(
             classes,
             outputs,
             labels,
-            item.image,
+            look,
             how=_how(one, request.fusion, len(batch.sites)),
             number=item.number,
         )

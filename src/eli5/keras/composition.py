@@ -13,7 +13,7 @@ import numpy as np
 from eli5.base import Explanation, TargetExplanation, missing_picture_libraries
 from eli5.keras import scores
 from eli5.keras.attribution import Found
-from eli5.keras.heatmap import normalize, why_empty
+from eli5.keras.heatmap import why_empty
 from eli5.keras.methods import Method
 from eli5.keras.picture import to_picture
 from eli5.keras.preparation import Preparation
@@ -37,6 +37,32 @@ class Labels(NamedTuple):
     class_names: ClassNames | None = None
 
 
+class Look(NamedTuple):
+    """What all explanations of one doc have in common.
+
+    Attributes
+    ----------
+    image : PIL.Image.Image or None
+        The caller's, or one made of the doc; None for a volume, whose picture depends on the map.
+    is_finite : bool
+        Whether all numbers in the doc are finite.
+    """
+
+    image: Image | None
+    is_finite: bool
+
+
+def look_at(doc: Any, prepared: Preparation, image: Image | None) -> Look:
+    """Look at one doc, which takes as long as a small part of the model."""
+    arrays = keras.tree.flatten(doc)
+    # NaN comes out of both extremes; no array of flags is made.
+    is_finite = all(np.isfinite([array.min(), array.max()]).all() for array in arrays)
+    picture = arrays[prepared.input_site.leaf]
+    if image is None and picture.ndim < 5 and not missing_picture_libraries():
+        image = to_picture(picture, channels_first=prepared.channels_first)
+    return Look(image, is_finite)
+
+
 def compose(
     prepared: Preparation,
     method: Method,
@@ -44,7 +70,7 @@ def compose(
     classes: Array,
     outputs: Array,
     labels: Labels,
-    image: Image | None,
+    look: Look,
     *,
     how: Sequence[str] = (),
     number: int | None = None,
@@ -59,8 +85,7 @@ def compose(
     classes, outputs : numpy.ndarray, shape (K,)
         Class ids, and the model's own output for them.
     labels : Labels
-    image : PIL.Image.Image, optional
-        See `eli5.keras.explain_prediction.explain_prediction_keras_image`.
+    look : Look
     how : sequence of str
         What else was done to the maps, for the description.
     number : int, optional
@@ -69,12 +94,15 @@ def compose(
     explained = scores.explained(labels.score, prepared.activation)
     reason = f"{'raises' if labels.sign > 0 else 'lowers'} {explained}"
     targets = [
-        _target(prepared, np.array(attribution), class_id, output, labels)  # not a view of a batch
-        for attribution, class_id, output in zip(found.maps, classes, outputs, strict=True)
+        # Copies, for views would keep the batch.
+        _target(prepared, np.array(attribution), np.array(heatmap), class_id, output, labels)
+        for attribution, heatmap, class_id, output in zip(
+            found.maps, found.heatmaps, classes, outputs, strict=True
+        )
     ]
     for target, details in zip(targets, found.details, strict=False):
         target.details = dict(details)
-    warned = [*_empty(prepared, method, found, targets, explained, reason), *_not_finite(prepared)]
+    warned = [*_empty(prepared, method, found, targets, explained, reason), *_not_finite(look)]
     for note in warned:
         which = "" if number is None else f"Doc {number}: "
         warnings.warn(which + note, UserWarning, stacklevel=_callers_level())
@@ -87,7 +115,7 @@ def compose(
         method=method.name,
         is_regression=callable(labels.score) or _is_regression(prepared),
         targets=targets,
-        image=_picture(prepared, places[0] if len(places) == 3 else 1) if image is None else image,
+        image=look.image or _slices(prepared, places),
         layer=_layers(prepared) if method.at == "layer" else None,
     )
 
@@ -102,15 +130,15 @@ def _empty(
 ) -> Iterator[str]:
     """Say of each target whose heatmap is empty why it is."""
     where = f"layer {_layers(prepared)!r}" if method.at == "layer" else "the input"
-    signs = [None] * len(targets) if found.health is None else found.health
-    for target, attribution, health in zip(targets, found.maps, signs, strict=True):
-        why = why_empty(attribution, health, explained, reason, method.at)
-        if why is not None:
+    for k, target in enumerate(targets):
+        if not found.heatmaps[k].any():
+            health = None if found.health is None else found.health[k]
+            why = why_empty(found.maps[k], health, explained, reason, method.at)
             yield f"The heatmap of target {target.target} at {where} is empty: {why}."
 
 
-def _not_finite(prepared: Preparation) -> Iterator[str]:
-    if not all(np.isfinite(array).all() for array in keras.tree.flatten(prepared.sample)):
+def _not_finite(look: Look) -> Iterator[str]:
+    if not look.is_finite:
         yield "The doc holds values that are not finite (NaN or infinity)."
 
 
@@ -131,9 +159,14 @@ def _layers(prepared: Preparation) -> str:
 
 
 def _target(
-    prepared: Preparation, attribution: Array, class_id: Any, output: Any, labels: Labels
+    prepared: Preparation,
+    attribution: Array,
+    heatmap: Array,
+    class_id: Any,
+    output: Any,
+    labels: Labels,
 ) -> TargetExplanation:
-    heatmap, value = normalize(attribution), float(output)
+    value = float(output)
     if callable(labels.score):
         name = scores.score_name(labels.score)
         return TargetExplanation(name, score=value, heatmap=heatmap, attribution=attribution)
@@ -200,9 +233,11 @@ def _is_regression(prepared: Preparation) -> bool:
     return prepared.n_classes == 1 and prepared.activation is None
 
 
-def _picture(prepared: Preparation, n_slices: int) -> Image | None:
+def _slices(prepared: Preparation, places: tuple[int, ...]) -> Image | None:
+    """Return the picture of a volume: as many slices as its heatmap has."""
     if "Pillow" in missing_picture_libraries():
         return None
+    n_slices = places[0] if len(places) == 3 else 1
     return to_picture(prepared.picture, channels_first=prepared.channels_first, n_slices=n_slices)
 
 

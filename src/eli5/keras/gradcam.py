@@ -53,7 +53,7 @@ def gradcam(weights: Array, activations: Array) -> Array:
     # The map has no scale of its own, so that none of it need over- or underflow.
     scaled = (x / (np.abs(x).max(initial=0) or 1) for x in (weights, activations))
     tensors = (keras.ops.convert_to_tensor(x[None], "float32") for x in scaled)
-    return normalize(keras.ops.convert_to_numpy(cam.weighted_sum(*tensors))[0])
+    return normalize(keras.ops.convert_to_numpy(cam.weighted_sum(*tensors))[0], 2)
 
 
 def gradcam_backend(
@@ -94,9 +94,10 @@ def gradcam_backend(
     inputs.check_doc(model, doc)
     scores.check_targets(targets)
     check_layer(activation_layer)
-    prepared = prepare(model, doc, targets, layer=activation_layer)
-    question = engine.Question("auto", Select(prepared.output), prepared.sites, (_terms,))
-    (terms,), report = engine.evaluate(model, prepared.sample, prepared.targets, question)
+    with engine.steady(model, lambda: inputs.ensure_built(model, doc)):
+        prepared = prepare(model, doc, targets, layer=activation_layer)
+        question = engine.Question("auto", Select(prepared.output), prepared.sites, (_terms,))
+        (terms,), report = engine.evaluate(model, prepared.sample, prepared.targets, question)
     weights, activations, gradients = (term[0] for term in terms)
     return (
         weights,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,39 +23,55 @@ def health(activations: Any, gradients: list[Any]) -> Any:
     tensor of bool, shape (B, K, 4)
         Whether activations and gradients are finite, and whether they are other than zero.
     """
-    reduce = functools.partial(_over_samples, ops.all)
-    some = functools.partial(_over_samples, ops.any)
-    seen = reduce(ops.isfinite(activations)), some(activations != 0)
+    finite, varies = _finite_and_varies(activations)
     flags = [
-        ops.stack([seen[0], reduce(ops.isfinite(g)), seen[1], some(g != 0)], axis=-1)
-        for g in gradients
+        ops.stack([finite, its_finite, varies, it_varies], axis=-1)
+        for its_finite, it_varies in map(_finite_and_varies, gradients)
     ]
     return ops.stack(flags, axis=1)
 
 
-def _over_samples(reduction: Callable[..., Any], values: Any) -> Any:
-    return reduction(values, axis=tuple(range(1, values.ndim)))
+def _finite_and_varies(values: Any) -> tuple[Any, Any]:
+    """Tell of each sample whether all numbers are finite, and whether any is other than zero."""
+    # From the extremes, through which NaN passes: no array of flags is made.
+    axes = tuple(range(1, values.ndim))
+    low, high = ops.min(values, axis=axes), ops.max(values, axis=axes)
+    finite = ops.logical_and(ops.isfinite(low), ops.isfinite(high))
+    return finite, ops.logical_or(low != 0, high != 0)
 
 
-def normalize(attribution: Array) -> Array:
-    """Divide the positive part by its maximum: float32 in [0, 1]; zeros stay zeros, NaN goes.
+def normalize(attributions: Array, n_axes: int) -> Array:
+    """Divide the positive part of each map by its maximum.
 
     A map that is not finite becomes zeros as a whole: what is left of it would mislead.
+
+    Parameters
+    ----------
+    attributions : numpy.ndarray, shape (..., *places)
+    n_axes : int
+        How many of the axes, the last ones, are places.
+
+    Returns
+    -------
+    numpy.ndarray of float32, of that shape
+        In [0, 1]; zeros stay zeros.
     """
-    positive = np.maximum(attribution, 0).astype("float32")
-    peak = positive.max(initial=0)
-    if not np.isfinite(positive).all() or peak == 0:
-        return np.zeros_like(positive)
-    return np.minimum(positive / peak, np.float32(1))
+    places = tuple(range(-n_axes, 0))
+    positive = np.maximum(attributions, 0).astype("float32", copy=False)
+    # NaN and infinity show in the extremes; looking at each number would take longer.
+    peaks = positive.max(axis=places, keepdims=True, initial=0)
+    lows = attributions.min(axis=places, keepdims=True, initial=0)
+    shows = np.isfinite(peaks) & np.isfinite(lows) & (peaks > 0)
+    if not shows.all():
+        positive = np.where(shows, positive, np.float32(0))
+    return np.minimum(positive / np.where(shows, peaks, np.float32(1)), np.float32(1))
 
 
 _DEAD = "the layer's activations are all zero (a dead layer)"
 
 
-def why_empty(
-    attribution: Array, health: Array | None, score: str, reason: str, place: str
-) -> str | None:
-    """Return the reason why the heatmap of `attribution` shows nothing, or None if it does.
+def why_empty(attribution: Array, health: Array | None, score: str, reason: str, place: str) -> str:
+    """Return the reason why the heatmap of `attribution` shows nothing.
 
     Parameters
     ----------
@@ -70,8 +84,6 @@ def why_empty(
         What a place would have to do to be seen, for people: ``"raises the score"``.
     place : {"layer", "input"}
     """
-    if np.isfinite(attribution).all() and attribution.max(initial=0) > 0:
-        return None
     if health is None:
         return _why_procedure_is_empty(attribution, score, reason, place)
     activations_finite, gradients_finite, activations_vary, gradients_vary = health

@@ -60,9 +60,15 @@ def _to_bytes(pixels: Array) -> Array:
         values = np.nan_to_num(values.astype("float64"), posinf=0.0, neginf=0.0)
         low, high = values.min(), values.max()
     if low >= 0 and high <= 1:
-        values = values * 255
+        scaled = values * 255
     elif low >= -1 and high <= 1:
-        values = (values + 1) * 127.5
-    elif not (low >= 0 and high <= 255):
-        values = (values - low) / ((high - low) or 1) * 255
-    return np.rint(values).clip(0, 255).astype("uint8")
+        scaled = values + 1
+        scaled *= 127.5
+    elif low >= 0 and high <= 255:
+        scaled = values.copy()
+    else:
+        scaled = values - low
+        scaled /= (high - low) or 1
+        scaled *= 255
+    # In place, and without a clip, which no range above needs: this is done for each doc.
+    return np.rint(scaled, out=scaled).astype("uint8")

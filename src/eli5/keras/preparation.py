@@ -72,13 +72,12 @@ def prepare(
     grid: tuple[int, ...] | None = None,
     needs_layer: bool = True,
 ) -> Preparation:
-    """Find out all that is not given; build the model if it never was.
+    """Find out all that is not given, of a model that is built.
 
     Without `needs_layer` no target layer is looked for. See
     `eli5.keras.explain_prediction.explain_prediction_keras_image` for the parameters, which must
     have been checked, and for the errors.
     """
-    inputs.ensure_built(model, doc)
     position = inputs.find_picture(model, doc, input)
     picture = keras.tree.flatten(doc)[position]
     sample = inputs.standardize(doc)

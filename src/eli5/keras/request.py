@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -74,8 +75,7 @@ def make_request(
             "Expected either `method` or `methods`. Received: both, "
             f"method={method!r} and methods={methods!r}"
         )
-    others = ("image", "images", *inspect.signature(make_request).parameters)
-    chosen = choose([method] if methods is None else methods, options, sign, others)
+    chosen = choose([method] if methods is None else methods, options, sign, _other_options())
     _check_contrast(chosen, score)
     needs_layer = any(one.method.at == "layer" for one in chosen)
     if layer is not None and not needs_layer:
@@ -101,6 +101,12 @@ def make_request(
             "needs_layer": needs_layer,
         },
     )
+
+
+@functools.cache
+def _other_options() -> tuple[str, ...]:
+    """Name the options that are no method's own."""
+    return "image", "images", *inspect.signature(make_request).parameters
 
 
 def _check_methods(methods: Any) -> None:

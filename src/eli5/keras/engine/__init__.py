@@ -14,8 +14,9 @@ import keras
 import numpy as np
 
 from eli5.keras.engine import hooks
-from eli5.keras.engine.cache import Reference, memory_of, steady
+from eli5.keras.engine.cache import memory_of, steady
 from eli5.keras.engine.question import Question, Site
+from eli5.keras.engine.reference import Reference
 from eli5.keras.engine.tracing import Call, Recorder, Trace, spec_of
 
 __all__ = [
