@@ -5,8 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 BACKENDS := jax tensorflow torch
+RESULTS := benchmarks/results
 
-.PHONY: demo test test-oracles bench lint format clean $(BACKENDS:%=test-%)
+.PHONY: demo test test-oracles bench bench-peers lint format clean $(BACKENDS:%=test-%)
 
 demo: $(VENV)/.demo
 	KERAS_BACKEND=jax $(BIN)/eli5 demo
@@ -23,7 +24,13 @@ test-oracles: $(VENV)/.oracles
 
 # What explanations cost, in units of the backend's own forward pass.
 bench: $(VENV)/.dev
-	$(BIN)/python benchmarks/bench.py --backend all
+	$(BIN)/python benchmarks/bench.py --backend all --json $(RESULTS)
+
+# The same, and the alternatives beside it; then the tables of docs/performance.md.
+bench-peers: $(VENV)-peers/.done $(VENV)-eli5/.done
+	$(VENV)-peers/bin/python benchmarks/bench.py --backend all --json $(RESULTS) \
+	    --eli5-python $(VENV)-eli5/bin/python
+	$(VENV)-peers/bin/python benchmarks/report.py --write docs/performance.md $(BACKENDS:%=$(RESULTS)/%.json)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -35,7 +42,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) eli5-demo.html eli5-demo.png
+	rm -rf $(VENV) $(VENV)-peers $(VENV)-eli5 eli5-demo.html eli5-demo.png
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo \
@@ -54,4 +61,15 @@ $(VENV)/.dev: $(VENV)/.python pyproject.toml constraints.txt
 
 $(VENV)/.oracles: $(VENV)/.dev
 	$(INSTALL) --editable '.[oracles]'
+	touch $@
+
+$(VENV)-peers/.done: $(VENV)/.python pyproject.toml constraints.txt benchmarks/requirements-peers.txt
+	$(BIN)/python -m venv $(VENV)-peers
+	$(subst $(BIN),$(VENV)-peers/bin,$(INSTALL)) --editable '.[jax,tensorflow,torch]'
+	$(subst $(BIN),$(VENV)-peers/bin,$(INSTALL)) --no-deps --requirement benchmarks/requirements-peers.txt
+	touch $@
+
+$(VENV)-eli5/.done: $(VENV)/.python constraints.txt benchmarks/requirements-eli5.txt
+	$(BIN)/python -m venv $(VENV)-eli5
+	$(subst $(BIN),$(VENV)-eli5/bin,$(INSTALL)) --requirement benchmarks/requirements-eli5.txt
 	touch $@

@@ -1,8 +1,9 @@
 """Measure what explanations cost, in units of what the backend itself takes.
 
-    python benchmarks/bench.py [--backend all] [--only CASE ...] [--pairs N] [--json FILE]
+    python benchmarks/bench.py [--backend all] [--only CASE ...] [--pairs N] [--json FOLDER]
 
-Each row shows a ratio within one run, with its quartiles, and the goal.
+Each row shows a ratio within one run, with its quartiles, and the goal. `benchmarks/report.py`
+makes tables of the JSON files.
 """
 
 from __future__ import annotations
@@ -24,13 +25,19 @@ def main() -> None:
     parser.add_argument("--backend", choices=[*BACKENDS, "all"])
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--pairs", type=int, default=30)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument(
+        "--json", type=Path, metavar="FOLDER", help="write BACKEND.json into this folder"
+    )
+    parser.add_argument(
+        "--eli5-python", metavar="PATH", help="the Python of an environment with eli5 0.16"
+    )
     options = parser.parse_args()
+    if options.eli5_python:
+        os.environ["ELI5_PYTHON"] = options.eli5_python
     for backend in BACKENDS if options.backend == "all" else [options.backend]:
         if backend is not None and os.environ.get("KERAS_BACKEND") != backend:
-            arguments = [a for a in sys.argv[1:] if a not in ("--backend", *BACKENDS, "all")]
             subprocess.run(
-                [sys.executable, __file__, *arguments],
+                [sys.executable, __file__, *sys.argv[1:], "--backend", backend],
                 env={**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
                 check=True,
             )
@@ -42,22 +49,23 @@ def measure(options: argparse.Namespace) -> None:
     """Print the rows of the backend at hand."""
     import keras
     from cases import CASES
+    from facts import facts
+    from peers import PEERS
+    from rows import as_line
 
-    print(f"== {keras.backend.backend()}", flush=True)
-    rows: list[dict[str, Any]] = []
+    backend = keras.backend.backend()
+    print(f"== {backend}", flush=True)
+    found: dict[str, Any] = {"facts": facts(peer.package for peer in PEERS.values()), "rows": []}
     for name, case in CASES.items():
         if options.only and name not in options.only:
             continue
         for row in case(options.pairs):
-            mark = "ok" if row.is_met else "NO"
-            print(
-                f"{row.what:52} {row.value:8.3f} [{row.low:.3f} .. {row.high:.3f}] {row.unit:24}"
-                f" goal {row.goal:g} {mark}",
-                flush=True,
-            )
-            rows.append(row._asdict())
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1))
+            print(as_line(row), flush=True)
+            found["rows"].append({"case": name, **row._asdict()})
+            if options.json:  # after each row: a run that is cut off keeps what it has
+                options.json.mkdir(parents=True, exist_ok=True)
+                text = json.dumps(found, indent=1, ensure_ascii=False)
+                (options.json / f"{backend}.json").write_text(f"{text}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

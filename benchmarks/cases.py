@@ -9,10 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
+from alternatives import alternatives
+from networks import docs, network
+from profile_explanation import profile
+from rows import Row
 from timing import Cost, compare, cost_of
 from yardsticks import Run, forward, forward_and_gradient
 
@@ -20,55 +24,13 @@ import eli5
 
 Array = np.ndarray[Any, Any]
 
-SIZE = 224
 SIX = ["Grad-CAM", "HiResCAM", "Grad-CAM++", "XGrad-CAM", "LayerCAM", "Element-wise Grad-CAM"]
 N_PERTURBED = 96  # inputs of the perturbation methods; three batches of 32
 BEST_BATCH = 32
 
 
-class Row(NamedTuple):
-    """One measured thing.
-
-    Attributes
-    ----------
-    what : str
-    value : float
-        In `unit`.
-    low, high : float
-        Quartiles, or the least and greatest, of what was measured.
-    goal : float
-        The most that it may be; the least where `at_least`.
-    unit : str
-    at_least : bool
-    """
-
-    what: str
-    value: float
-    low: float
-    high: float
-    goal: float
-    unit: str = "× forward"
-    at_least: bool = False
-
-    @property
-    def is_met(self) -> bool:
-        """Whether the goal is reached."""
-        return self.value >= self.goal if self.at_least else self.value <= self.goal
-
-
 def _row(what: str, cost: Cost, goal: float, unit: str = "× forward") -> Row:
     return Row(what, cost.ratio, cost.low, cost.high, goal, unit)
-
-
-def network(name: str) -> keras.Model:
-    """Return an application with seeded weights; nothing is downloaded."""
-    keras.utils.set_random_seed(0)
-    return getattr(keras.applications, name)(weights=None)
-
-
-def docs(n: int, size: int = SIZE) -> Array:
-    """Return `n` pictures in [-1, 1]."""
-    return np.random.default_rng(0).uniform(-1, 1, (n, size, size, 3)).astype("float32")
 
 
 def _explain(model: keras.Model, batch: Array, **options: Any) -> list[Any]:
@@ -271,4 +233,6 @@ CASES: dict[str, Callable[[int], Iterator[Row]]] = {
     "memory": memory,
     "throughput": throughput,
     "import": import_time,
+    "profile": profile,
+    "peers": alternatives,
 }
