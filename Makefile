@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 BACKENDS := jax tensorflow torch
 RESULTS := benchmarks/results
 
-.PHONY: demo test test-oracles bench bench-peers lint format clean $(BACKENDS:%=test-%)
+.PHONY: demo test test-oracles bench bench-peers pictures lint format clean $(BACKENDS:%=test-%)
 
 demo: $(VENV)/.demo
 	KERAS_BACKEND=jax $(BIN)/eli5 demo
@@ -31,6 +31,10 @@ bench-peers: $(VENV)-peers/.done $(VENV)-eli5/.done
 	$(VENV)-peers/bin/python benchmarks/bench.py --backend all --json $(RESULTS) \
 	    --eli5-python $(VENV)-eli5/bin/python
 	$(VENV)-peers/bin/python benchmarks/report.py --write docs/performance.md $(BACKENDS:%=$(RESULTS)/%.json)
+
+# The pictures of README and docs.
+pictures: $(VENV)/.dev
+	KERAS_BACKEND=jax $(BIN)/python benchmarks/pictures.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -1,6 +1,6 @@
 """Compare all methods on scenes whose objects are known: where they point, and what they cost.
 
-    python benchmarks/methods.py [--write docs/methods.md] [--picture docs/methods.png]
+    python benchmarks/methods.py [--write docs/methods.md]
 
 The demo's model explains scenes of two objects, each object in turn, with default options.
 """
@@ -25,11 +25,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 from pages import as_table, write_between
-from pictures import side_by_side
 from PIL import Image, ImageFilter
 
 import eli5
-from eli5.demo import class_names, load_model, load_scene
+from eli5.demo import load_model
 from eli5.demo.scenes import SIZE, Scene, draw_scenes
 from eli5.keras import METHODS
 from eli5.keras.methods.smoothing import Smoothing
@@ -41,8 +40,6 @@ SEED = 20_000  # of scenes that the model was not trained on
 TOLERANCE = 4  # pixels, one place of the target layer; as much lies between two objects
 SECONDS = 4.0  # to spend on timing one method
 PAIRS = 5, 40  # fewest and most of them
-
-TILE, COLUMNS = 182, 6  # pixels, tiles in a row: as wide as a README shows
 
 
 class Row(NamedTuple):
@@ -70,13 +67,9 @@ class Row(NamedTuple):
 
 
 def main() -> None:
-    """Print or write the tables, and draw the picture, as asked for."""
+    """Print the tables, and write them where asked for."""
     options = _parse()
     model = load_model()
-    if options.picture:
-        draw_picture(model).save(options.picture, optimize=True)
-        if not options.write:
-            return
     _give(options.write, "method-list", method_table())
     scenes = draw_scenes(SEED, options.scenes, n_objects=2)
     rows = list(_measure(model, scenes))
@@ -93,9 +86,6 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--scenes", type=int, default=50, help="how many to measure on")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="replace the tables there")
-    parser.add_argument(
-        "--picture", type=Path, metavar="PNG", help="draw the methods; alone, measure nothing"
-    )
     return parser.parse_args()
 
 
@@ -241,26 +231,6 @@ def _origin(n_scenes: int) -> str:
         break_on_hyphens=False,
         break_long_words=False,
     )
-
-
-# ---- the picture ---------------------------------------------------------------------------------
-
-
-def draw_picture(model: keras.Model) -> Image.Image:
-    """Draw the demo's scene and what each method shows of one of its classes, side by side."""
-    scene = load_scene()
-    image = Image.fromarray(scene.image).resize((TILE, TILE), Image.Resampling.BICUBIC)
-    target = scene.kinds[0]
-    tiles = {f"Asked for: the {class_names[target]}": image}
-    for name in METHODS:
-        found = eli5.explain_prediction(
-            model, scene.image[None], targets=[target], method=name, image=image
-        )
-        # A few pixels outshine the rest where a method explains each pixel.
-        fine = METHODS[name].at == "input"
-        tiles[name] = eli5.format_as_image(found, percentile=99 if fine else 100)
-    # 256 colours, none far off, are a quarter of the size.
-    return side_by_side(tiles, COLUMNS).quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=3)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,12 @@
 from __future__ import annotations
 
+import base64
+import io
+import re
 from html.parser import HTMLParser
+from importlib import resources
+
+from PIL import Image
 
 # Texts that must arrive as they are, and change nothing around them.
 HOSTILE = [
@@ -13,7 +19,15 @@ HOSTILE = [
     "\u202eevil\u202c שלום",
 ]
 
-VOID = {"img", "meta"}
+VOID = {"img", "meta", "input", "br"}
+TAGS = {"html", "head", "meta", "title", "style", "script", "body", "main", "h1", "section", "form"}
+TAGS |= {"fieldset", "legend", "label", "input", "output", "div", "span", "p", "b", "bdi", "br"}
+TAGS |= {"img", "svg", "rect"}
+ATTRIBUTES = {"charset", "http-equiv", "content", "name", "lang", "dir", "class", "role"}
+ATTRIBUTES |= {"method", "autocomplete", "type", "min", "max", "step", "value", "checked", "style"}
+ATTRIBUTES |= {"alt", "src", "aria-label", "aria-hidden", "data-lm-suppress-shortcuts"}
+ATTRIBUTES |= {"viewbox", "preserveaspectratio", "width", "height"}
+DATA = re.compile(r"data:image/(png|jpeg|webp);base64,([A-Za-z0-9+/]+=*)")
 
 
 class Page(HTMLParser):
@@ -24,6 +38,7 @@ class Page(HTMLParser):
         self.open: list[str] = []
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
+        self.scripts: list[str] = []
         self.feed(html)
         self.close()
         assert self.open == []
@@ -32,24 +47,44 @@ class Page(HTMLParser):
         self.tags.append((tag, dict(attrs)))
         if tag not in VOID:
             self.open.append(tag)
+        if tag == "script":
+            self.scripts.append("")
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        self.text += "" if "style" in self.open else data
+        if "script" in self.open:
+            self.scripts[-1] += data
+        elif "style" not in self.open:
+            self.text += data
 
-    def attributes_of(self, wanted: str) -> list[dict[str, str | None]]:
-        return [attributes for tag, attributes in self.tags if tag == wanted]
+    def attributes_of(self, wanted: str, classes: str = "") -> list[dict[str, str | None]]:
+        """Return the attributes of all elements of a kind, or of those that have a class, too."""
+        return [
+            attributes
+            for tag, attributes in self.tags
+            if tag == wanted and (not classes or classes in (attributes.get("class") or "").split())
+        ]
+
+    def pictures(self, classes: str) -> list[Image.Image]:
+        """Return the pictures in the ``<img>`` elements that have a class."""
+        found = [DATA.fullmatch(str(img["src"])) for img in self.attributes_of("img", classes)]
+        return [
+            Image.open(io.BytesIO(base64.b64decode(uri[2], validate=True))) for uri in found if uri
+        ]
 
     def is_harmless(self) -> bool:
-        """Tell whether there is neither a script nor a reference to anything outside."""
-        allowed = {"section", "p", "b", "bdi", "div", "figure", "img", "figcaption"}
-        allowed |= {"dl", "dt", "dd", "style", "html", "head", "meta", "title", "body", "h1"}
-        names = {name for _, attributes in self.tags for name in attributes}
-        sources = [str(attributes.get("src")) for attributes in self.attributes_of("img")]
+        """Tell whether the only script is ours and nothing refers to anything outside."""
+        own = resources.files("eli5.formatters").joinpath("web", "eli5.js").read_text("utf-8")
+        attributes = [pair for _, found in self.tags for pair in found.items()]
+        values = {name: [str(v) for key, v in attributes if key == name] for name, _ in attributes}
+        ratio = re.compile(r"--eli5-ratio: \d+ / \d+")
         return (
-            {tag for tag, _ in self.tags} <= allowed
-            and names <= {"class", "alt", "src", "charset", "http-equiv", "content", "name", "lang"}
-            and all(source.startswith("data:image/png;base64,") for source in sources)
+            {tag for tag, _ in self.tags} <= TAGS
+            and set(values) <= ATTRIBUTES
+            and all(script == own.strip() for script in self.scripts)
+            and all(DATA.fullmatch(source) for source in values.get("src", []))
+            and all(ratio.fullmatch(style) for style in values.get("style", []))
+            and set(values.get("method", [])) <= {"dialog"}
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -100,9 +101,9 @@ def test_html_is_a_page_with_the_pictures_inside(
     assert ended.code == 0
     page = out.read_text(encoding="utf-8")
     assert "<title>What colour_model looked at in picture.png</title>" in page
-    assert page.count("data:image/png;base64,") == 2
+    assert page.count("data:image/") == 4  # the picture, two heatmaps, the legend
     assert "&lt;script&gt;" in page
-    assert "<script" not in page
+    assert page.count("<script") == 1  # the page's own
 
 
 def test_picture_is_turned_upright_as_its_exif_says(
@@ -134,7 +135,8 @@ def test_an_old_file_is_replaced_and_a_link_to_it_kept(
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(OSError("No space left on device"), 2), (KeyboardInterrupt(), 130)]
+    ("error", "code"),
+    [(OSError(errno.ENOSPC, "No space left on device"), 2), (KeyboardInterrupt(), 130)],
 )
 def test_nothing_half_written_is_left(
     capsys: Capsys,
@@ -145,22 +147,20 @@ def test_nothing_half_written_is_left(
     error: BaseException,
     code: int,
 ) -> None:
-    def write_half(path: Path, content: bytes) -> None:
-        with open(path, "wb") as file:
-            file.write(content[: len(content) // 2])
+    def fail(_: int) -> None:
         raise error
 
     out = tmp_path / "out.png"
     out.write_text("old", encoding="utf-8")
     before = set(tmp_path.iterdir())
-    monkeypatch.setattr(Path, "write_bytes", write_half)
+    monkeypatch.setattr("eli5.writing.os.fsync", fail)
     ended = run(capsys, "explain", model, image, "--out", out)
     assert ended.code == code
     assert ended.out == ""
     if code == 2:
         assert ended.err == (
             "eli5: error: Expected --out to be a file that can be written. Received: "
-            f"--out={out}: No space left on device\n"
+            f"--out={out}: [Errno {errno.ENOSPC}] No space left on device: {str(out)!r}\n"
         )
     else:
         assert ended.err == ""

@@ -211,9 +211,13 @@ def test_expand_heatmap() -> None:
         (explanation(np.array([[0, 255]], "u1")), ValueError, "values from 0 to 255"),
         (explanation(np.array([[0.5, np.nan]])), ValueError, "values from nan to nan"),
         (explanation(np.array([[0.5, np.inf]])), ValueError, "values from 0.5 to inf"),
-        (explanation(np.ones(3)), ValueError, "empty. Received: heatmap.shape=(3,)"),
+        (
+            explanation(np.ones(3)),
+            ValueError,
+            "(d, h, w), and not to be empty. Received: heatmap.shape=(3,)",
+        ),
         (explanation(np.ones((3, 2, 3))), ValueError, "Received: image.width=4, heatmap.shape=(3"),
-        (explanation(np.ones((0, 3))), ValueError, "not empty. Received: heatmap.shape=(0, 3)"),
+        (explanation(np.ones((0, 3))), ValueError, "to be empty. Received: heatmap.shape=(0, 3)"),
     ],
 )
 def test_wrong_explanations(expl: Explanation, error: type[Exception], message: str) -> None:
@@ -280,3 +284,82 @@ def test_a_percentile_leaves_an_empty_heatmap_empty() -> None:
     heatmap[0, 0] = 1
     expl = explanation(heatmap, image=Image.new("L", (4, 4), 7))
     assert format_as_image(expl, percentile=50).getpixel((3, 3)) == (7, 7, 7, 255)
+
+
+# --- percentile, as a literal computation --------------------------------------------------------
+
+
+@pytest.mark.parametrize("percentile", [99.5, 90, 50.25])
+def test_a_percentile_equals_a_literal_computation(percentile: float) -> None:
+    picture, heatmap = photo(31, 20), np.random.default_rng(4).random((4, 6)) ** 3
+    heat = pixels(expand_heatmap(heatmap, picture)) / 255
+    heat = np.minimum(heat / np.percentile(heat, percentile), 1)
+    alpha = np.minimum(heat, 0.65)[..., None]
+    red = alpha * np.dstack([heat, 0 * heat, 0 * heat]) * 255 + (1 - alpha) * np.asarray(picture)
+
+    def reddish(values: Any) -> Any:
+        return np.dstack([values, 0 * values, 0 * values])
+
+    expl = explanation(heatmap, image=picture)
+    overlay = pixels(format_as_image(expl, colormap=reddish, percentile=percentile))
+    np.testing.assert_allclose(overlay[..., :3], red, atol=1.6)  # it rounds three times
+
+
+def test_percentile_and_signed_are_named() -> None:
+    with pytest.raises(TypeError, match="takes from 1 to 4 positional arguments"):
+        format_as_image(explanation(np.eye(2)), NEAREST, "jet", 0.5, 99)  # type: ignore[call-arg]
+
+
+# --- colours from a table ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("name", ["viridis", "coolwarm", "tab10", "gray"])
+@pytest.mark.parametrize("percentile", [100, 80])
+def test_a_colormap_gives_what_its_function_gives(
+    name: str, percentile: float, signed: bool
+) -> None:
+    """The one goes through a table of colours, the other computes each pixel."""
+    colormap, rng = matplotlib.colormaps[name], np.random.default_rng(5)
+    expl = explanation(rng.random((5, 4)), image=photo(40, 30))
+    expl.targets[0].attribution = rng.standard_normal((5, 4))
+    options: dict[str, Any] = {"percentile": percentile, "signed": signed}
+    by_table = format_as_image(expl, colormap=colormap, **options)
+    assert by_table == format_as_image(expl, colormap=lambda heat: colormap(heat), **options)
+
+
+@pytest.mark.parametrize("alpha", [0, 1, 127, 254, 255])
+def test_opaque_and_transparent_pictures_are_blended_alike(alpha: int) -> None:
+    """Opaque ones go a shorter way; one transparent pixel makes all others go the longer one."""
+    picture, heatmap = photo(30, 20).convert("RGBA"), np.random.default_rng(6).random((4, 6))
+    picture.putpixel((0, 0), (*photo(30, 20).getpixel((0, 0))[:3], alpha))  # type: ignore[index]
+    overlay = pixels(format_as_image(explanation(heatmap, image=picture)))
+    opaque = pixels(format_as_image(explanation(heatmap, image=photo(30, 20))))
+    np.testing.assert_allclose(overlay[1:], opaque[1:], atol=1)
+    assert overlay[0, 0, 3] >= alpha
+
+
+# --- several explanations ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("several", [list, tuple, iter])
+def test_one_explanation_in_a_list_is_that_explanation(several: Any) -> None:
+    expl = explanation(np.eye(2), image=photo(30, 20))
+    assert format_as_image(several([expl])) == format_as_image(expl)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ([], ValueError, "Expected at least one Explanation. Received: expl=[]"),
+        ([None], TypeError, "Expected an Explanation, or several of them. Received: None of type"),
+        (3, TypeError, "Received: 3 of type int. eli5.explain_prediction gives an Explanation."),
+        ([explanation(np.eye(2)), [explanation()]], TypeError, "of type list"),
+        ([explanation(np.eye(2)), Explanation("net", error="odd")], ValueError, "expl.error=odd"),
+        ([explanation(np.eye(2)), explanation()], ValueError, "at least one target"),
+        ([explanation(np.eye(2)), explanation(None)], TypeError, "Expected heatmap to be a NumPy"),
+    ],
+)
+def test_wrong_lists(given: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        format_as_image(given)

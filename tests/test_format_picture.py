@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from eli5.base import Explanation, TargetExplanation
-from eli5.formatters.image import format_as_image, overlay_heatmap, overlay_png
+from eli5.formatters.image import format_as_image, overlay_png
 
 
 def explanation(
@@ -79,90 +79,16 @@ RED, BLUE = (255, 0, 0, 255), (0, 0, 255, 255)
 )
 def test_pictures_of_every_mode(picture: Image.Image, expected: Any) -> None:
     cold = np.zeros((2, 2))
-    assert flat(overlay_heatmap(cold, picture)) == expected
-    hot = overlay_heatmap(np.ones((2, 2)), picture, alpha_limit=None)
+    assert flat(format_as_image(explanation(cold, image=picture))) == expected
+    hot = format_as_image(explanation(np.ones((2, 2)), image=picture), alpha_limit=None)
     assert set(flat(hot)) == {(253, 231, 37, 255)}
 
 
 def test_lab_pictures() -> None:
     """Little CMS rounds as it likes, so close is good enough."""
     picture = Image.merge("LAB", [Image.new("L", (1, 1), level) for level in (0, 128, 128)])
-    overlay = overlay_heatmap(np.zeros((1, 1)), picture)
+    overlay = format_as_image(explanation(np.zeros((1, 1)), image=picture))
     np.testing.assert_allclose(pixels(overlay), [[BLACK]], atol=2)
-
-
-# No grey, so that no pixel of a black letter has one of these colours.
-COLD, HOT = (100, 100, 40, 255), (200, 185, 38, 255)
-
-
-def box_of(sheet: Image.Image, colour: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """Find the rectangle of a colour: left, top, width and height; it must be filled."""
-    rows, columns = np.nonzero((pixels(sheet) == colour).all(axis=-1))
-    left, top = columns.min(), rows.min()
-    width, height = columns.max() - left + 1, rows.max() - top + 1
-    assert len(rows) == width * height
-    return int(left), int(top), int(width), int(height)
-
-
-def two_targets(size: tuple[int, int], names: list[str]) -> Image.Image:
-    picture = Image.new("RGB", size, COLD[:3])
-    return format_as_image(
-        explanation(np.zeros((2, 2)), np.ones((2, 2)), image=picture, names=names)
-    )
-
-
-@pytest.mark.parametrize("size", [(32, 24), (300, 200), (1, 1)])
-def test_several_targets_side_by_side(size: tuple[int, int]) -> None:
-    sheet = two_targets(size, ["tabby", "tiger"])
-    assert sheet.mode == "RGBA"
-    cold, hot = box_of(sheet, COLD), box_of(sheet, HOT)
-    assert cold[2:] == hot[2:] == size
-    assert cold[1] == hot[1]
-    assert hot[0] >= cold[0] + size[0]
-    ink = pixels(sheet.convert("L")) < 200
-    assert ink[: cold[1], : hot[0]].any()
-    assert ink[: cold[1], hot[0] :].any()
-    assert not ink[cold[1] + size[1] :].any()
-
-
-def test_captions_name_class_and_score() -> None:
-    sheets = [two_targets((100, 80), names) for names in (["tabby", "x"], ["tabby", "y"])]
-    top, right = box_of(sheets[0], HOT)[1], box_of(sheets[0], HOT)[0]
-    first, second = (pixels(sheet)[:top] for sheet in sheets)
-    np.testing.assert_array_equal(first[:, :right], second[:, :right])
-    assert (first[:, right:] != second[:, right:]).any()
-
-    expl = explanation(np.zeros((2, 2)), np.ones((2, 2)), image=photo(100, 80))
-    assert expl.targets is not None
-    before = format_as_image(expl)
-    expl.targets[0].score = 0.25
-    assert format_as_image(expl) != before
-    expl.targets[0].score = None
-    assert format_as_image(expl) != before
-
-
-@pytest.mark.parametrize(
-    "name", ["long " * 100, "W" * 5000, "two\nlines\r\n\t\x00 \ud800", "שלום", " "]
-)
-def test_odd_names_stay_in_their_tile(name: str) -> None:
-    plain, sheet = (two_targets((150, 80), [one, "b"]) for one in ("a", name))
-    assert sheet.size == plain.size
-    left, top, *_ = box_of(sheet, HOT)
-    np.testing.assert_array_equal(pixels(sheet)[:, left - 3 :], pixels(plain)[:, left - 3 :])
-    assert (pixels(sheet)[:top, :left] != pixels(plain)[:top, :left]).any()
-
-
-@pytest.mark.parametrize(
-    ("count", "columns", "rows"), [(2, 2, 1), (4, 4, 1), (5, 3, 2), (8, 4, 2), (10, 4, 3)]
-)
-def test_many_targets_take_several_rows(count: int, columns: int, rows: int) -> None:
-    picture = Image.new("RGB", (200, 100), COLD[:3])
-    heatmaps = [np.zeros((2, 2))] * count
-    sheet = pixels(format_as_image(explanation(*heatmaps, image=picture)))
-    is_picture = (sheet == COLD).all(axis=-1)
-    assert is_picture.sum() == count * 200 * 100
-    assert is_picture.any(axis=0).sum() == columns * 200
-    assert is_picture.any(axis=1).sum() == rows * 100
 
 
 def test_overlay_png_is_the_picture() -> None:

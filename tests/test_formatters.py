@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import json
 import math
 import subprocess
 import sys
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -111,76 +109,6 @@ def test_text_cannot_drive_the_terminal() -> None:
 )
 def test_numbers_have_four_digits(value: Any, shown: str) -> None:
     assert number(value) == shown
-
-
-# --- dict ----------------------------------------------------------------------------------------
-
-
-def test_dict(expl: Explanation) -> None:
-    assert expl.targets is not None
-    expl.targets[0].heatmap = np.array([[0, 0.5], [1, np.nan]], np.float32)
-    expl.targets[1].heatmap = None
-    result = eli5.format_as_dict(expl)
-    assert result == {
-        "estimator": "my_net",
-        "description": "What raised the score.\nBefore softmax.",
-        "method": "Grad-CAM",
-        "is_regression": False,
-        "targets": [
-            {
-                "target": 281,
-                "proba": 0.88124,
-                "score": 12.34567,
-                "heatmap": [[0.0, 0.5], [1.0, None]],
-                "class_name": "tabby cat",
-            },
-            {"target": 3, "proba": 0.01, "score": -1.5},
-        ],
-        "image": {"mode": "RGB", "width": 30, "height": 20},
-        "layer": "conv_9",
-    }
-    assert json.loads(json.dumps(result, allow_nan=False)) == result
-
-
-@dataclass
-class Weights:
-    bias: float
-    terms: Any = None
-
-
-@pytest.mark.parametrize(
-    ("value", "plain"),
-    [
-        (np.float32(0.5), 0.5),
-        (np.int64(3), 3),
-        (np.bool_(True), True),
-        (False, False),
-        (math.inf, None),
-        (np.float64("nan"), None),
-        (np.longdouble(2), 2.0),
-        (np.longdouble("nan"), None),
-        (np.array(2.5), 2.5),
-        (np.array([1, 2]), [1, 2]),
-        (np.array([True]), [True]),
-        (np.array([1.5], np.longdouble), [1.5]),
-        (np.array([None, {"a": np.nan}]), [None, {"a": None}]),
-        ((1, "a", [None, -math.inf]), [1, "a", [None, None]]),
-        ({1: {2.5: math.nan}, None: "b"}, {"1": {"2.5": None}, "None": "b"}),
-        (frozenset([7]), [7]),
-        (Weights(math.nan, (np.float32(1),)), {"bias": None, "terms": [1.0]}),
-        (Weights(1.0), {"bias": 1.0}),
-        (1j, "1j"),
-        (b"x", "b'x'"),
-        (Weights, str(Weights)),
-        (np.datetime64("2020-01-02"), "2020-01-02"),
-        ("a\ud800", "a\ud800"),
-    ],
-)
-def test_dict_of_any_value_is_json(value: Any, plain: Any) -> None:
-    result = eli5.format_as_dict(Explanation("net", decision_tree=value))["decision_tree"]
-    assert result == plain
-    assert type(result) is type(plain)
-    json.dumps(result, allow_nan=False)
 
 
 # --- imports -------------------------------------------------------------------------------------

@@ -196,7 +196,7 @@ def test_a_partial_has_the_name_of_its_function(classifier: keras.Model, doc: Ar
     assert found.method == "empty_map"
 
 
-@pytest.mark.parametrize("name", ["image", "html", "text", "dict"])
+@pytest.mark.parametrize("name", ["text", "dict"])
 def test_a_format_shows_one_explanation(classifier: keras.Model, doc: Array, name: str) -> None:
     found = eli5.explain_prediction(classifier, doc, methods=["HiResCAM"])
     with pytest.raises(TypeError, match=r"Received: a list of 1, as `methods=` gives. Format each"):

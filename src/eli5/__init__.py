@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from eli5.base import Explanation, TargetExplanation
     from eli5.explain import explain_prediction, explain_predictions
+    from eli5.formatters.as_dataframe import format_as_dataframe
     from eli5.formatters.as_dict import format_as_dict
     from eli5.formatters.html import format_as_html
     from eli5.formatters.image import format_as_image
+    from eli5.formatters.plot import plot
     from eli5.formatters.text import format_as_text
     from eli5.ipython import show_prediction
+    from eli5.saving import load
 
 __version__ = "0.1.0"
 
@@ -25,10 +28,13 @@ __all__ = [
     "TargetExplanation",
     "explain_prediction",
     "explain_predictions",
+    "format_as_dataframe",
     "format_as_dict",
     "format_as_html",
     "format_as_image",
     "format_as_text",
+    "load",
+    "plot",
     "show_prediction",
 ]
 
@@ -37,17 +43,23 @@ _HOME = {
     "TargetExplanation": "eli5.base",
     "explain_prediction": "eli5.explain",
     "explain_predictions": "eli5.explain",
+    "format_as_dataframe": "eli5.formatters.as_dataframe",
     "format_as_dict": "eli5.formatters.as_dict",
     "format_as_html": "eli5.formatters.html",
     "format_as_image": "eli5.formatters.image",
     "format_as_text": "eli5.formatters.text",
+    "load": "eli5.saving",
+    "plot": "eli5.formatters.plot",
     "show_prediction": "eli5.ipython",
 }
 
 
+_SUBMODULES = ("keras",)
+
+
 def __getattr__(name: str) -> Any:
-    if name == "keras":
-        return importlib.import_module("eli5.keras")
+    if name in _SUBMODULES:
+        return importlib.import_module(f"eli5.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'eli5' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOME[name]), name)

@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from numpy.typing import NDArray
 
 __all__ = ["Explanation", "TargetExplanation"]
 
 _INEXACT = (float, np.inexact)
+
+# What Pillow keeps beside the pixels and belongs to how a picture looks. The rest of its `info` is
+# about the file that it came from, down to where a photo was taken.
+LOOKS = ("transparency", "icc_profile")
 
 
 @dataclass(eq=False, repr=False)
@@ -67,8 +73,9 @@ class TargetExplanation:
 class Explanation:
     """An explained prediction, or the reason why there is none.
 
-    In a notebook it shows itself: the overlay of heatmap and image, or the error. It can be
-    changed, copied and pickled; two explanations are equal if all their fields are.
+    In a notebook it shows itself: the image under its heatmaps, or the error. It can be changed,
+    copied, pickled and saved; two explanations are equal if all their fields are. Pictures are
+    equal if they look the same, from whichever file they come.
 
     Parameters
     ----------
@@ -111,10 +118,22 @@ class Explanation:
     def __repr__(self) -> str:
         return _short_repr(self)
 
-    # The formatters read this module, so they are imported only when a picture is asked for.
+    # What writes and formats reads this module, so it is imported only when it is asked for.
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write this explanation to a file; see `eli5.saving.save`."""
+        from eli5.saving import save
+
+        save(self, path)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        from eli5.formatters.notebook import mimebundle
+
+        return mimebundle(self, include, exclude)
+
+    # Notebooks take the bundle above; these are for whoever asks for one format.
     def _repr_html_(self) -> str | None:
         if missing_picture_libraries():
-            return None  # a notebook then shows the repr instead of a traceback
+            return None
 
         from eli5.formatters.html import format_as_html
 
@@ -161,7 +180,25 @@ def _same(one: Any, other: Any) -> bool:
         return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
     if isinstance(one, list | tuple) and type(one) is type(other):
         return len(one) == len(other) and all(map(_same, one, other))
+    if is_picture(one) and is_picture(other):
+        return bool(_looks(one) == _looks(other))
     return bool(one == other)
+
+
+def _looks(image: Any) -> tuple[Any, ...]:
+    """Give what makes a Pillow image look as it does; its ``==`` asks for its class, too."""
+    beside = (image.info.get(name) for name in LOOKS)
+    return image.mode, image.size, palette(image), image.tobytes(), *beside
+
+
+def palette(image: Any) -> tuple[str, list[int]] | None:
+    """Give the mode and the colours of a Pillow image's palette, or None if it has none."""
+    image.load()
+    if image.palette is None:
+        return None
+    # In its mode: drawing a picture mixes its transparency into what Pillow would give without.
+    colours = image.getpalette(image.palette.mode)
+    return None if colours is None else (image.palette.mode, colours)
 
 
 def _short_repr(obj: Any) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["show_prediction"]
 
 # Written down, because the signature cannot be read where Pillow is missing; a test compares them.
-_FORMAT_OPTIONS = ("resampling_filter", "colormap", "alpha_limit", "percentile")
+_FORMAT_OPTIONS = ("resampling_filter", "colormap", "alpha_limit", "percentile", "signed")
 
 
 def show_prediction(estimator: Any, doc: Any, **kwargs: Any) -> Image | Explanation:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eli5.cli.console import UserError
+from eli5.formatters.picture_file import PICTURE_FORMATS, format_as_picture_file
+from eli5.writing import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check_output", "write_output"]
 
-_PAGE = "HTML"
-_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".html": _PAGE}
+_PAGE = ".html"
+_ENDINGS = (*PICTURE_FORMATS, _PAGE)
 
 
 def check_output(path: Path, sources: Iterable[str | Path | None]) -> None:
@@ -38,8 +39,8 @@ def check_output(path: Path, sources: Iterable[str | Path | None]) -> None:
     """
     folder = path.parent
     problem = None
-    if path.suffix.lower() not in _FORMATS:
-        problem = f"a file that ends in one of {', '.join(_FORMATS)}", ""
+    if path.suffix.lower() not in _ENDINGS:
+        problem = f"a file that ends in one of {', '.join(_ENDINGS)}", ""
     elif not folder.is_dir():
         problem = "a file in a folder that exists", f". Make the folder {folder} first"
     elif not os.access(folder, os.W_OK):
@@ -74,44 +75,21 @@ def write_output(expl: Explanation, path: Path, title: str) -> None:
     UserError
         If it cannot be written; nothing is left behind then.
     """
-    kind = _FORMATS[path.suffix.lower()]
-    content = _page(expl, title) if kind == _PAGE else _picture(expl, kind)
-    target = Path(os.path.realpath(path))  # a link stays a link
-    # Beside the target: only on one and the same disk is a file put in its place at once.
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    content = _content(expl, path.suffix.lower(), title)
     try:
-        draft.write_bytes(content)
-        draft.replace(target)
+        write_atomically(path, content)
     except OSError as error:
         raise UserError(
             f"Expected --out to be a file that can be written. Received: --out={path}: {error}"
         ) from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
-def _page(expl: Explanation, title: str) -> bytes:
-    from eli5.formatters.html import format_as_page
+def _content(expl: Explanation, ending: str, title: str) -> bytes:
+    if ending == _PAGE:
+        from eli5.formatters.html import format_as_page  # loads matplotlib
 
-    return format_as_page(expl, title=title).encode()
-
-
-def _picture(expl: Explanation, kind: str) -> bytes:
-    from PIL import Image
-
-    from eli5.formatters.image import format_as_image
-
-    picture = format_as_image(expl)
-    if kind == "JPEG":  # it has no transparency; what shows through becomes white
-        background = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(background, picture).convert("RGB")
-    buffer = io.BytesIO()
+        return format_as_page(expl, title=title).encode()
     try:
-        picture.save(buffer, kind)
-    except (OSError, ValueError) as error:
-        width, height = picture.size
-        raise UserError(
-            f"Expected --out to be of a format that can hold {width}x{height} pixels. Received: "
-            f"{kind}: {error}. Try a .png file."
-        ) from error
-    return buffer.getvalue()
+        return format_as_picture_file(expl, ending, name="--out")
+    except ValueError as error:
+        raise UserError(str(error)) from error

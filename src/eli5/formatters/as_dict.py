@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields, is_dataclass
+from reprlib import repr as short_repr
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,11 +14,21 @@ from eli5.base import check_single, is_picture
 if TYPE_CHECKING:
     from eli5.base import Explanation
 
-__all__ = ["format_as_dict"]
+__all__ = ["SCHEMA_VERSION", "format_as_dict"]
+
+# Of the keys and their types, in the dictionary and in the files that `eli5.saving` writes. Each
+# change of them raises it; docs/formats.md says what each version holds.
+SCHEMA_VERSION = 1
+
+# Where json.dumps gives up: at some hundred levels, at integers of some thousand bits.
+_DEEPEST = 100
+_LONGEST = 2000
 
 
 def format_as_dict(expl: Explanation) -> dict[str, Any]:
     """Format an explanation as a dictionary of plain Python values.
+
+    It is made for other programs. `eli5.load` reads back what ``Explanation.save`` writes.
 
     Parameters
     ----------
@@ -27,37 +38,44 @@ def format_as_dict(expl: Explanation) -> dict[str, Any]:
     Returns
     -------
     dict
-        The fields of the explanation by their names, those that are ``None`` left out. Heatmaps
-        are nested lists, the picture is ``{"mode": …, "width": …, "height": …}``, NaN and the
-        infinities are ``None``, and what JSON cannot hold is its ``str``. So
-        ``json.dumps(…, allow_nan=False)`` accepts every result.
+        ``version``, the number of the schema, which docs/formats.md documents; then the fields of
+        the explanation by their names, those that are ``None`` left out. Heatmaps are nested lists,
+        the picture is ``{"mode": …, "width": …, "height": …}``, NaN and the infinities are
+        ``None``, and what JSON cannot hold is its ``str``. So ``json.dumps(…, allow_nan=False)``
+        accepts every result.
     """
     check_single(expl)
-    return _from_fields(expl)
+    return {"version": SCHEMA_VERSION, **_from_fields(expl, ())}
 
 
-def _from_fields(container: Any) -> dict[str, Any]:
+def _from_fields(container: Any, around: tuple[int, ...]) -> dict[str, Any]:
+    around = (*around, id(container))
     values = {field.name: getattr(container, field.name) for field in fields(container)}
-    return {name: _plain(value) for name, value in values.items() if value is not None}
+    return {name: _plain(value, around) for name, value in values.items() if value is not None}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, around: tuple[int, ...]) -> Any:
+    """Make a value plain; `around` are the ids of what it is in, as a list may hold itself."""
     if value is None:
         return None
+    if len(around) > _DEEPEST or id(value) in around:
+        return short_repr(value)
     if isinstance(value, bool | np.bool_):
         return bool(value)
     if isinstance(value, int | np.integer):
-        return int(value)
+        return int(value) if int(value).bit_length() <= _LONGEST else hex(value)
     if isinstance(value, float | np.floating):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+        return _plain(value.tolist(), (*around, id(value)))
     if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item) for item in value]
+        inside = (*around, id(value))
+        return [_plain(item, inside) for item in value]
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        inside = (*around, id(value))
+        return {str(key): _plain(item, inside) for key, item in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
-        return _from_fields(value)
+        return _from_fields(value, around)
     if is_picture(value):
         return {"mode": value.mode, "width": value.width, "height": value.height}
     return str(value)

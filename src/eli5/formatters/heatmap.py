@@ -14,6 +14,7 @@ __all__ = [
     "LANCZOS",
     "checked_picture",
     "checked_values",
+    "expand_attribution",
     "expand_heatmap",
     "expand_slices",
     "heatmap_to_image",
@@ -83,7 +84,7 @@ def heatmap_to_image(heatmap: NDArray[Any] | None) -> Image.Image:
 
 def expand_slices(
     heatmap: NDArray[Any] | None, image: Image.Image, resampling_filter: int = LANCZOS
-) -> NDArray[np.float32]:
+) -> Image.Image:
     """Resize a heatmap to an image; one of rank 3 slice by slice.
 
     Parameters
@@ -98,8 +99,8 @@ def expand_slices(
 
     Returns
     -------
-    numpy.ndarray
-        Values in [0, 1], of rank 2 and the image's size. No slice bleeds into its neighbours.
+    PIL.Image.Image
+        Mode ``L``, of the image's size. No slice bleeds into its neighbours.
 
     Raises
     ------
@@ -107,59 +108,121 @@ def expand_slices(
         See `expand_heatmap`; also ``ValueError`` if `heatmap` has another rank, or the image's
         width is not divisible by ``d``.
     """
-    picture = checked_picture(image, "image")
-    is_plain = not isinstance(heatmap, np.ndarray) or heatmap.ndim == 2
-    slices = [heatmap] if is_plain else _checked_slices(heatmap, picture.width)
-    size = picture.width // len(slices), picture.height
-    tiles = [np.asarray(_resized(one, size, resampling_filter)) for one in slices]
-    return np.hstack(tiles).astype(np.float32) / np.float32(255)
+    slices, size = _slices(heatmap, image, "heatmap")
+    return _side_by_side([_resized(one, size, resampling_filter) for one in slices])
 
 
-def _checked_slices(heatmap: Any, width: int) -> list[NDArray[Any]]:
-    """Give the slices of a heatmap of rank 3 that fit side by side into a width."""
-    if heatmap.ndim != 3 or not heatmap.size:
+def expand_attribution(
+    attribution: NDArray[Any], image: Image.Image, resampling_filter: int = LANCZOS
+) -> tuple[NDArray[np.float32], float]:
+    """Resize signed numbers of any size to an image, as `expand_slices` does with a heatmap.
+
+    Parameters
+    ----------
+    attribution : numpy.ndarray
+        Finite numbers, of shape ``(H, W)`` or ``(d, h, w)``.
+    image, resampling_filter
+        See `expand_slices`.
+
+    Returns
+    -------
+    values : numpy.ndarray
+        Rank 2, of the image's size, in [-1, 1].
+    scale : float
+        The largest magnitude in `attribution`: what 1 stands for.
+
+    Raises
+    ------
+    TypeError, ValueError
+        See `expand_slices`; also ``ValueError`` if a number is not finite.
+    """
+    numbers = _checked_numbers(attribution, "attribution").astype(np.float64)
+    slices, size = _slices(numbers, image, "attribution")
+    scale = float(np.abs(numbers).max()) if numbers.size else 0.0
+    if not np.isfinite(scale):
         raise ValueError(
-            "Expected a heatmap of rank 2, (H, W), or 3, (d, h, w), that is not empty. "
-            f"Received: heatmap.shape={heatmap.shape}. "
-            "Give one heatmap per target, without batch or channel axis."
+            "Expected the values of attribution to be finite. "
+            f"Received: values from {numbers.min()} to {numbers.max()}. Draw the heatmap instead."
         )
-    if width % len(heatmap):
+    method = _checked_filter(resampling_filter)
+    pictures = [
+        Image.fromarray((one / (scale or 1)).astype(np.float32)).resize(size, method)
+        for one in slices
+    ]
+    # LANCZOS and BICUBIC overshoot.
+    return np.clip(np.asarray(_side_by_side(pictures)), -1, 1), scale
+
+
+def _slices(values: Any, image: Any, name: str) -> tuple[list[Any], tuple[int, int]]:
+    """Give the parts of rank 2 that lie side by side, and the size that each is to have."""
+    width, height = checked_picture(image, "image").size
+    is_plain = not isinstance(values, np.ndarray) or (values.ndim == 2 and values.size)
+    slices = [values] if is_plain else _checked_slices(values, width, name)
+    return slices, (width // len(slices), height)
+
+
+def _checked_slices(values: NDArray[Any], width: int, name: str) -> list[NDArray[Any]]:
+    """Give the slices of an array of rank 3 that fit side by side into a width."""
+    if values.ndim != 3 or not values.size:
         raise ValueError(
-            "Expected an image whose width is divisible by the number of slices of its heatmap, "
-            f"{len(heatmap)}. Received: image.width={width}, heatmap.shape={heatmap.shape}. "
+            f"Expected {name} to be of rank 2, (H, W), or 3, (d, h, w), and not to be empty. "
+            f"Received: {name}.shape={values.shape}. "
+            f"Give one {name} per target, without batch or channel axis."
+        )
+    if width % len(values):
+        raise ValueError(
+            f"Expected an image whose width is divisible by the number of slices of its {name}, "
+            f"{len(values)}. Received: image.width={width}, {name}.shape={values.shape}. "
             "Give an image of that many slices of one size, side by side."
         )
-    return list(heatmap)
+    return list(values)
+
+
+def _side_by_side(pictures: list[Image.Image]) -> Image.Image:
+    if len(pictures) == 1:
+        return pictures[0]
+    width, height = pictures[0].size
+    strip = Image.new(pictures[0].mode, (len(pictures) * width, height))
+    for k, picture in enumerate(pictures):
+        strip.paste(picture, (k * width, 0))
+    return strip
 
 
 def _resized(
     heatmap: NDArray[Any] | None, size: tuple[int, int], resampling_filter: int
 ) -> Image.Image:
+    method = _checked_filter(resampling_filter)
+    return heatmap_to_image(heatmap).resize(size, method)
+
+
+def _checked_filter(resampling_filter: Any) -> Image.Resampling:
     try:
-        method = Image.Resampling(resampling_filter)
+        return Image.Resampling(resampling_filter)
     except ValueError:
         names = ", ".join(one.name for one in Image.Resampling)
         raise ValueError(
             f"Expected resampling_filter to be a PIL.Image.Resampling, one of {names}. "
             f"Received: resampling_filter={resampling_filter!r}"
         ) from None
-    return heatmap_to_image(heatmap).resize(size, method)
 
 
 def checked_values(values: Any, name: str) -> NDArray[np.float32]:
     """Give an array of numbers in [0, 1] as float32, or say what is wrong with it."""
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiub":
-        kind = f"array of {values.dtype}" if isinstance(values, np.ndarray) else type(values)
-        raise TypeError(
-            f"Expected {name} to be a NumPy array of numbers in [0, 1]. Received: {kind}"
-        )
+    numbers = _checked_numbers(values, name)
     # NaN fails the comparison too.
-    if values.size and not (values.min() >= 0 and values.max() <= 1):
+    if numbers.size and not (numbers.min() >= 0 and numbers.max() <= 1):
         raise ValueError(
             f"Expected the values of {name} to be in [0, 1]. "
-            f"Received: values from {values.min()} to {values.max()}. Scale them first."
+            f"Received: values from {numbers.min()} to {numbers.max()}. Scale them first."
         )
-    return values.astype(np.float32)
+    return numbers.astype(np.float32)
+
+
+def _checked_numbers(values: Any, name: str) -> NDArray[Any]:
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiub":
+        kind = f"array of {values.dtype}" if isinstance(values, np.ndarray) else type(values)
+        raise TypeError(f"Expected {name} to be a NumPy array of numbers. Received: {kind}")
+    return values
 
 
 def checked_picture(image: Any, name: str) -> Image.Image:

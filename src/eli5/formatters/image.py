@@ -1,23 +1,16 @@
-"""Format an explanation as a picture: the heatmap laid over the image."""
+"""Format explanations as a picture: the heatmap laid over the image."""
 
 from __future__ import annotations
 
-from numbers import Real
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-import matplotlib
-import numpy as np
 from PIL import Image
 
-from eli5.base import check_single
-from eli5.formatters.heatmap import (
-    LANCZOS,
-    checked_picture,
-    checked_values,
-    expand_heatmap,
-    expand_slices,
-    heatmap_to_image,
-)
+from eli5.base import Explanation, TargetExplanation
+from eli5.formatters.heatmap import LANCZOS, checked_picture, expand_heatmap, heatmap_to_image
+from eli5.formatters.layer import draw_layer
+from eli5.formatters.look import VIRIDIS, Look, make_look
 from eli5.formatters.picture import to_png, to_rgba
 from eli5.formatters.sheet import to_sheet
 
@@ -26,25 +19,22 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from eli5.base import Explanation
-
 __all__ = [
     "expand_heatmap",
     "format_as_image",
     "heatmap_to_image",
-    "overlay_heatmap",
     "overlay_png",
 ]
 
-VIRIDIS = matplotlib.colormaps["viridis"]
-
 
 def format_as_image(
-    expl: Explanation,
+    expl: Explanation | Iterable[Explanation],
     resampling_filter: int = LANCZOS,
     colormap: str | Callable[[NDArray[Any]], Any] = VIRIDIS,
     alpha_limit: float | None = 0.65,
+    *,
     percentile: float = 100.0,
+    signed: bool = False,
 ) -> Image.Image:
     """Lay the heatmap of an explanation over its image.
 
@@ -56,80 +46,52 @@ def format_as_image(
 
     Parameters
     ----------
-    expl : Explanation
-        An explanation with a Pillow ``image`` of any mode and at least one target with a heatmap.
+    expl : Explanation or iterable of Explanation
+        An explanation with a Pillow ``image`` of any mode and at least one target with a heatmap;
+        or several, as ``methods=`` and `eli5.explain_predictions` give.
     resampling_filter : PIL.Image.Resampling
         How the heatmap is resized to the image; ``LANCZOS`` if not given.
     colormap : matplotlib.colors.Colormap, str or callable
         A colormap of matplotlib, its name, or a function that takes a rank-2 float array in [0, 1]
         and returns its colours, RGB or RGBA floats in [0, 1] of shape ``(H, W, 3)`` or
-        ``(H, W, 4)``, whose alpha is not used; viridis if not given.
+        ``(H, W, 4)``, whose alpha is not used; viridis if not given, and for ``signed=True`` one
+        from blue (against) to red (for).
     alpha_limit : float or None
         The highest opacity, in [0, 1]: how much of the image always stays visible. ``None`` is no
         limit.
     percentile : float
         The percentile of each resized heatmap, in (0, 100], that is shown as its maximum. Below 100
         a few pixels no longer outshine all others, which helps with methods that explain each
-        pixel: ``percentile=99``.
+        pixel: ``percentile=99``. Of an attribution, the percentile of its magnitude.
+    signed : bool
+        Draw each target's ``attribution``, with what speaks against the score, in the place of its
+        heatmap. Its largest magnitude is at one end of the colormap, zero is transparent and in
+        the middle, at 0.5.
 
     Returns
     -------
     PIL.Image.Image
-        Mode ``RGBA``, of the image's size. For several targets, their overlays side by side, or one
-        below the other if they are more than twice as wide as high, each under a line with its
-        name and score.
+        Mode ``RGBA``. For one target, of the image's size. For several targets or explanations a
+        labelled sheet; see `eli5.formatters.sheet.to_sheet`.
 
     Raises
     ------
     TypeError
-        If the image is not a Pillow image, a heatmap is not a NumPy array, or an option has the
-        wrong type.
+        If `expl` holds anything but explanations, an image is not a Pillow image, a heatmap is not
+        a NumPy array, or an option has the wrong type.
     ValueError
-        If there is no image or target (the message shows the explanation's ``error``), a heatmap
-        has values outside [0, 1] or is not of rank 2 or 3, the image's width is not divisible by
-        the number of slices of a heatmap of rank 3, or an option has an unknown value.
+        If there is no explanation, image or target (the message shows the explanation's ``error``),
+        a heatmap has values outside [0, 1] or is not of rank 2 or 3, an attribution is missing or
+        not finite, the image's width is not divisible by the number of slices of a heatmap of
+        rank 3, or an option has an unknown value.
     """
-    check_single(expl)
-    if expl.error or expl.image is None:
-        raise ValueError(
-            "Expected an explanation with an image. "
-            f"Received: expl.image={expl.image!r}, expl.error={expl.error}. "
-            "Explain a picture, or show the explanation with format_as_text."
-        )
-    image = checked_picture(expl.image, "expl.image")
-    if not expl.targets:
-        raise ValueError(
-            "Expected an explanation with at least one target. "
-            f"Received: expl.targets={expl.targets!r}. There is no heatmap to lay over the image."
-        )
-    options = resampling_filter, colormap, alpha_limit, percentile
-    overlays = [overlay_heatmap(target.heatmap, image, *options) for target in expl.targets]
-    return overlays[0] if len(overlays) == 1 else to_sheet(overlays, expl.targets)
-
-
-def overlay_heatmap(
-    heatmap: NDArray[Any] | None,
-    image: Image.Image,
-    resampling_filter: int = LANCZOS,
-    colormap: str | Callable[[NDArray[Any]], Any] = VIRIDIS,
-    alpha_limit: float | None = 0.65,
-    percentile: float = 100.0,
-) -> Image.Image:
-    """Lay a heatmap of shape ``(H, W)`` or ``(d, h, w)`` over an image. See `format_as_image`."""
-    limit = _checked_alpha_limit(alpha_limit)
-    colour = _find_colormap(colormap)
-    heat = expand_slices(heatmap, image, resampling_filter)
-    heat = _stretched(heat, _checked_percentile(percentile))
-    alpha = np.minimum(heat, limit)
-    coloured = heatmap_to_image(np.dstack([_checked_colours(colour(heat), heat.shape), alpha]))
-    return Image.alpha_composite(to_rgba(image), coloured)
-
-
-def _stretched(heat: NDArray[Any], percentile: float) -> NDArray[Any]:
-    if percentile == 100:
-        return heat
-    peak = np.percentile(heat, percentile)
-    return np.minimum(heat / peak, 1) if peak > 0 else heat
+    look = make_look(resampling_filter, colormap, alpha_limit, percentile, signed)
+    explanations = [expl] if isinstance(expl, Explanation) else _listed(expl)
+    for one in explanations:
+        _check(one)
+    if len(explanations) == len(explanations[0].targets) == 1:
+        return _overlay(explanations[0].targets[0], explanations[0].image, look)
+    return to_sheet(explanations, lambda target, image: _overlay(target, image, look))
 
 
 def overlay_png(expl: Explanation) -> bytes | None:
@@ -147,55 +109,41 @@ def overlay_png(expl: Explanation) -> bytes | None:
     return to_png(format_as_image(expl))
 
 
-def _find_colormap(colormap: str | Callable[[NDArray[Any]], Any]) -> Callable[[NDArray[Any]], Any]:
-    if isinstance(colormap, str):
-        if colormap not in matplotlib.colormaps:
-            raise ValueError(
-                f"Expected the name of a matplotlib colormap. Received: colormap={colormap!r}. "
-                "list(matplotlib.colormaps) shows the names."
+def _listed(expl: Any) -> list[Explanation]:
+    explanations = list(expl) if isinstance(expl, Iterable) else [expl]
+    for one in explanations:
+        if not isinstance(one, Explanation):
+            raise TypeError(
+                "Expected an Explanation, or several of them. "
+                f"Received: {one!r} of type {type(one).__name__}. "
+                "eli5.explain_prediction gives an Explanation."
             )
-        return matplotlib.colormaps[colormap]
-    if not callable(colormap):
-        raise TypeError(
-            "Expected a matplotlib colormap, its name, or a function from a rank-2 array to RGBA. "
-            f"Received: colormap={colormap!r} of type {type(colormap).__name__}"
-        )
-    return colormap
+    if not explanations:
+        raise ValueError(f"Expected at least one Explanation. Received: expl={expl!r}")
+    return explanations
 
 
-def _checked_colours(colours: Any, size: tuple[int, ...]) -> NDArray[np.float32]:
-    """Give the RGB part of what a colormap returned."""
-    values = checked_values(colours, "colormap(heatmap)")
-    if values.shape not in [(*size, 3), (*size, 4)]:
+def _check(expl: Explanation) -> None:
+    if expl.error or expl.image is None:
         raise ValueError(
-            f"Expected the colormap to return an array of shape {(*size, 4)} or {(*size, 3)}. "
-            f"Received: colormap(heatmap).shape={values.shape}"
+            "Expected an explanation with an image. "
+            f"Received: expl.image={expl.image!r}, expl.error={expl.error}. "
+            "Explain a picture, or show the explanation with format_as_text."
         )
-    return values[..., :3]
-
-
-def _checked_percentile(percentile: Any) -> float:
-    if isinstance(percentile, bool) or not isinstance(percentile, Real):
-        raise TypeError(
-            "Expected percentile to be a number. "
-            f"Received: percentile={percentile!r} of type {type(percentile).__name__}"
-        )
-    if not 0 < float(percentile) <= 100:
-        raise ValueError(f"Expected percentile in (0, 100]. Received: percentile={percentile!r}")
-    return float(percentile)
-
-
-def _checked_alpha_limit(alpha_limit: Any) -> float:
-    if alpha_limit is None:
-        return 1.0
-    if isinstance(alpha_limit, bool) or not isinstance(alpha_limit, Real):
-        raise TypeError(
-            "Expected alpha_limit to be a float, an int or None. "
-            f"Received: alpha_limit={alpha_limit!r} of type {type(alpha_limit).__name__}"
-        )
-    limit = float(alpha_limit)
-    if not 0 <= limit <= 1:
+    checked_picture(expl.image, "expl.image")
+    if not expl.targets:
         raise ValueError(
-            f"Expected alpha_limit to be in [0, 1]. Received: alpha_limit={alpha_limit!r}"
+            "Expected an explanation with at least one target. "
+            f"Received: expl.targets={expl.targets!r}. There is no heatmap to lay over the image."
         )
-    return limit
+
+
+def _overlay(target: TargetExplanation, image: Image.Image, look: Look) -> Image.Image:
+    layer = draw_layer(target, checked_picture(image, "image"), look)
+    base = to_rgba(image)
+    if base.getchannel("A").getextrema() != (255, 255):
+        return Image.alpha_composite(base, layer)
+    # The same to half a level in half the time, but it would blend the opacity, too.
+    base.paste(layer, mask=layer)
+    base.putalpha(255)
+    return base

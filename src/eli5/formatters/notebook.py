@@ -1,0 +1,74 @@
+"""What a notebook shows of an explanation: each front end takes the richest form that it knows."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import TYPE_CHECKING, Any
+
+from eli5.base import missing_picture_libraries
+from eli5.formatters.text import format_as_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container
+
+    from eli5.base import Explanation
+
+__all__ = ["mimebundle"]
+
+# The picture stands in where HTML is not shown, so it need not make the notebook's file large.
+_LARGEST_PICTURE = (800, 800)
+
+
+def mimebundle(
+    expl: Explanation,
+    include: Container[str] | None = None,
+    exclude: Container[str] | None = None,
+) -> dict[str, Any]:
+    """Format an explanation for a notebook.
+
+    Parameters
+    ----------
+    expl : Explanation
+        See `eli5.format_as_html`.
+    include : container of str, optional
+        The MIME types that are wanted; all if it is ``None`` or empty.
+    exclude : container of str, optional
+        The MIME types that are not wanted.
+
+    Returns
+    -------
+    dict
+        ``"text/html"``, what `eli5.format_as_html` gives; ``"image/png"``, what
+        `eli5.format_as_image` gives, made smaller and in base64, if there is something to draw;
+        ``"text/plain"``, what `eli5.format_as_text` gives. Where Pillow or matplotlib is missing,
+        the last alone.
+    """
+    forms: dict[str, Callable[[Explanation], str | None]] = {"text/plain": format_as_text}
+    if not missing_picture_libraries():
+        forms = {"text/html": _html, "image/png": _png} | forms
+    bundle = {
+        mime: form(expl)
+        for mime, form in forms.items()
+        if (not include or mime in include) and not (exclude and mime in exclude)
+    }
+    return {mime: shown for mime, shown in bundle.items() if shown is not None}
+
+
+# The formatters below need Pillow and matplotlib.
+def _html(expl: Explanation) -> str:
+    from eli5.formatters.html import format_as_html
+
+    return format_as_html(expl)
+
+
+def _png(expl: Explanation) -> str | None:
+    has_heatmaps = expl.targets and all(target.heatmap is not None for target in expl.targets)
+    if expl.error or expl.image is None or not has_heatmaps:
+        return None
+
+    from eli5.formatters.image import format_as_image
+    from eli5.formatters.picture import to_png
+
+    picture = format_as_image(expl)
+    picture.thumbnail(_LARGEST_PICTURE)
+    return b64encode(to_png(picture)).decode("ascii")

@@ -1,0 +1,143 @@
+"""docs/formats.md tells the truth: its examples run, and its tables have every key there is."""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import eli5
+from eli5 import saving
+from eli5.base import Explanation
+from eli5.formatters.as_dict import SCHEMA_VERSION
+from eli5.storage import values
+from explanations import full_explanation, noise
+
+PAGE = (Path(__file__).parents[1] / "docs" / "formats.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^```python\n(.*?)^```$", PAGE, flags=re.DOTALL | re.MULTILINE)
+
+TYPES: dict[str, Any] = {
+    "integer": int,
+    "integer or string": int | str,
+    "number": float,
+    "string": str,
+    "boolean": bool,
+    "array": list,
+    "object": dict,
+    "any": object,
+}
+
+
+def table(name: str) -> list[tuple[str, str, str]]:
+    """Read a table of the page: key, type and meaning of each row."""
+    text = PAGE.partition(f"<!-- {name}: begin -->")[2].partition(f"<!-- {name}: end -->")[0]
+    rows = re.findall(r"^\| `(.+?)` \| (.+?) \| (.+) \|$", text, flags=re.MULTILINE)
+    assert len(rows) == text.count("\n| ") - 2
+    return rows
+
+
+def keys(ending: str | None) -> dict[str, str]:
+    """Return the keys that the page promises for a file, or the dict, and their types."""
+    others = {None: ("only in",), ".json": ("only in `.npz`",), ".npz": ("only in `.json`",)}
+    return {key: kind for key, kind, text in table("keys") if not text.startswith(others[ending])}
+
+
+def rich() -> Explanation:
+    """Return an explanation in which no field is None."""
+    expl = full_explanation()
+    expl.image = noise("P")
+    expl.image.info = {"transparency": 3, "icc_profile": b"profile"}
+    for name in ("feature_importances", "decision_tree", "highlight_spaces", "transition_features"):
+        setattr(expl, name, 1)
+    for target in expl.targets:
+        target.feature_weights = target.weighted_spans = 1
+    expl.targets[0].target = "contrast"
+    return expl
+
+
+def document(ending: str | None, folder: Path) -> Any:
+    if ending is None:
+        return eli5.format_as_dict(rich())
+    path = folder / f"saved{ending}"
+    rich().save(path)
+    if ending == ".json":
+        return json.loads(path.read_bytes())
+    return json.loads(zipfile.ZipFile(path).read("explanation.json"))
+
+
+def flat(name: str, value: Any) -> dict[str, list[Any]]:
+    """List what stands under each key of a document, but for the inside of values."""
+    found = {name: [value]}
+    is_open = name in ("", "saved_with", "targets", "targets[]", "image")
+    if is_open and isinstance(value, dict):
+        inner = [(f"{name}.{key}".lstrip("."), one) for key, one in value.items() if key != "$"]
+    else:
+        inner = [(f"{name}[]", one) for one in value] if is_open else []
+    for key, one in inner:
+        for path, values_there in flat(key, one).items():
+            found.setdefault(path, []).extend(values_there)
+    return found
+
+
+@pytest.mark.parametrize("ending", [None, ".json", ".npz"])
+def test_the_keys_are_those_of_the_table(ending: str | None, tmp_path: Path) -> None:
+    found = flat("", document(ending, tmp_path))
+    del found[""], found["targets[]"]
+    assert found.keys() == keys(ending).keys()
+    for key, kind in keys(ending).items():
+        for value in found[key]:
+            if kind == "map":
+                assert isinstance(value, list) if ending is None else value["$"] == "array"
+            else:
+                assert isinstance(value, TYPES[kind]), key
+
+
+def test_the_version_is_that_of_the_page() -> None:
+    assert f"## The schema: version {SCHEMA_VERSION}\n" in PAGE
+
+
+def test_the_kinds_of_values_are_those_of_the_table() -> None:
+    assert {kind for kind, _, _ in table("kinds")} == {*values._DECODERS, "image"}
+
+
+def test_the_dtypes_are_those_of_the_page() -> None:
+    sizes = {np.dtype(name).itemsize * 8 for name in values.DTYPES if name != "bool"}
+    assert sizes == {8, 16, 32, 64}
+    assert {np.dtype(name).kind for name in values.DTYPES} == set("biuf")
+
+
+def test_the_columns_are_those_of_the_table() -> None:
+    pytest.importorskip("pandas")
+    frame = eli5.format_as_dataframe(full_explanation())
+    columns = {name: dtype for name, dtype, _ in table("columns")}
+    assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == columns
+    assert list(frame) == list(columns)
+
+
+def test_the_examples_run(
+    model: keras.Model,
+    doc: np.ndarray[Any, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("pandas")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"model": model, "doc": doc}
+    assert len(EXAMPLES) == PAGE.count("```python") == 2
+    for example in EXAMPLES:
+        exec(textwrap.dedent(example), names)
+    assert {one.name for one in tmp_path.iterdir()} == {"explained.npz", "explained.png"}
+
+
+def test_the_endings_are_those_of_the_table() -> None:
+    rows = re.findall(r"^\| (`\..+?) \|.*\| (yes|no) \|$", PAGE, flags=re.MULTILINE)
+    listed = {ending: read for names, read in rows for ending in re.findall(r"`(.+?)`", names)}
+    assert tuple(listed) == saving._ENDINGS
+    assert {ending for ending, read in listed.items() if read == "yes"} == set(saving._READERS)
