@@ -45,6 +45,7 @@ def recorded() -> keras.Model:
                 Recorder(name="behind"),
                 layers.MaxPooling2D(2),
                 layers.Flatten(),
+                Recorder(name="top"),
                 layers.Dense(4),
             ]
         )
@@ -70,17 +71,18 @@ def check(explanation: Any, right: Array, size: int = 4) -> None:
 def test_the_part_before_runs_on_one_sample(batch_size: int) -> None:
     model = recorded()
     right = brute_force(model, "last")
-    before, behind = (model.get_layer(name).sizes for name in ("before", "behind"))
-    before.clear()
-    behind.clear()
+    before, behind, top = (model.get_layer(name).sizes for name in ("before", "behind", "top"))
+    for sizes in (before, behind, top):
+        sizes.clear()
     check(ablation(model, batch_size=batch_size), right)
     # Two samples in the run of the whole model that proves the head alone to give the same.
     assert set(before) == {1, 2}
-    assert max(behind) > N_MAPS
+    assert max(behind) == 3  # the pooling layer takes no more, though all maps come out of it
+    assert max(top) > N_MAPS
     before.clear()
     ablation(model, batch_size=batch_size)
     if BACKEND == "torch":
-        assert before == [1] * 3  # the classes, the activations, the head
+        assert before == [1] * 2  # the classes with the activations, the head
     else:
         assert before == []  # nothing is compiled anew
 
@@ -165,8 +167,8 @@ def test_after_a_fall_back_gradients_are_as_before() -> None:
 @pytest.mark.filterwarnings("ignore:The heatmap of target")
 def test_each_of_several_layers_has_its_own_head() -> None:
     model = recorded()
-    found = ablation(model, layer=["last", -3], top_targets=2)
-    single = [ablation(model, layer=name, top_targets=2) for name in ("last", -3)]
+    found = ablation(model, layer=["last", -4], top_targets=2)
+    single = [ablation(model, layer=name, top_targets=2) for name in ("last", -4)]
     for k, target in enumerate(found.targets):
         peaks = [one.targets[k].attribution.max() or 1 for one in single]
         # The coarser map is enlarged: at least its mean is kept.

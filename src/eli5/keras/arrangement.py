@@ -56,9 +56,37 @@ def leave_out(site: Site, output: Any, maps: Any, given: Any) -> Any:
     The output is `given`: nothing that only leads to the layer need then run.
     """
     output = ops.cast(given, output.dtype)
-    n_maps = output.shape[1] if site.channels_first and site.grid is None else output.shape[-1]
-    is_left = ops.arange(n_maps, dtype="int32")[None] != maps[:, None]
+    is_left = ops.arange(_n_maps(site, output), dtype="int32")[None] != maps[:, None]
     return site.scale(output, is_left)
+
+
+def show_to_stand_in(site: Site, output: Any, _: Any, given: Any) -> Any:
+    """Return a layer's output for what is read of it by a stand-in: three samples.
+
+    The first is NaN, and the number of samples fits no other: whatever else reads the layer, and
+    the score with it, goes wrong in a way that is seen. Then come the output as it is, and with all
+    maps zero.
+    """
+    output = ops.cast(given, output.dtype)
+    broken = ops.full(output.shape, float("nan"), output.dtype)
+    empty = site.scale(output, ops.zeros((1, _n_maps(site, output)), "int32"))
+    return ops.concatenate([broken, output, empty])
+
+
+def leave_out_of_stand_in(site: Site, output: Any, maps: Any, _: Any) -> Any:
+    """Return a stand-in's output, of what was shown to it, with one map left out per sample."""
+    channel = 1 if site.channels_first else output.ndim - 1
+    shape = [1] * output.ndim
+    shape[channel] = output.shape[channel]
+    channels = ops.reshape(ops.arange(output.shape[channel], dtype="int32"), shape)
+    is_out = channels == ops.reshape(maps, [-1] + [1] * (output.ndim - 1))
+    _, whole, empty = ops.split(output, 3)
+    return ops.where(is_out, empty, whole)
+
+
+def _n_maps(site: Site, output: Any) -> int:
+    is_second = site.channels_first and site.grid is None
+    return int(output.shape[1] if is_second else output.shape[-1])
 
 
 def _as_input(site: Site, pictures: Any) -> Any:

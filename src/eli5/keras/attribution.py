@@ -86,14 +86,14 @@ def attribute(
     report : dict
         ``classes`` and the model's own ``outputs`` for them, shape (B, K).
     """
-    per_formula, report = _run_formulas(model, prepared, plan, n_docs)
+    per_formula, outputs, report = _run_formulas(model, prepared, plan, n_docs)
     found = []
     for doc, classes in enumerate(report["classes"][:n_docs]):
         alone = _alone(prepared, classes, doc)
         results = []
         for k, chosen in enumerate(plan.chosen):
             if chosen.method.is_procedure:
-                results.append(_run_procedure(model, alone, plan, chosen))
+                results.append(_run_procedure(model, alone, plan, chosen, outputs))
                 continue
             result = per_formula[k][doc]
             if chosen.smoothing.is_used:
@@ -106,18 +106,27 @@ def attribute(
 
 def _run_formulas(
     model: keras.Model, prepared: Preparation, plan: Plan, n_docs: int
-) -> tuple[dict[int, list[Found]], dict[str, Array]]:
-    """Return what each formula found per doc, by the formula's position in the plan."""
+) -> tuple[dict[int, list[Found]], list[tuple[Array, Array]], dict[str, Array]]:
+    """Return what each formula found per doc, by the formula's position in the plan.
+
+    If there is none, and the doc is alone, the run also reads the layers' outputs, for the
+    procedures that take them. (Of a batch they would be others in the last digits.)
+    """
     formulas = {k: c for k, c in enumerate(plan.chosen) if not c.method.is_procedure}
     question = _question(prepared, plan, list(formulas.values()))
+    is_alone = len(prepared.targets) == 1 and not formulas
+    if is_alone and any(chosen.method.at == "layer" for chosen in plan.chosen):
+        question = question._replace(sites=prepared.sites, read=True)
     with advise_on_batches(len(prepared.targets)):
         results, report = engine.evaluate(model, prepared.sample, prepared.targets, question)
+    if question.read:
+        return {}, results[1], report
     collected: dict[int, list[tuple[Array, Array]]] = {k: [] for k in formulas}
     for site, result in zip(question.sites, results if formulas else (), strict=True):
         readers = [k for k, chosen in formulas.items() if reads(chosen, site)]
         for k, maps, healthy in zip(readers, result["maps"], result["health"], strict=True):
             collected[k].append((maps[:n_docs], healthy))
-    return {k: _per_doc(per_site, plan.fusion) for k, per_site in collected.items()}, report
+    return {k: _per_doc(per_site, plan.fusion) for k, per_site in collected.items()}, [], report
 
 
 def _question(prepared: Preparation, plan: Plan, formulas: Sequence[Chosen]) -> engine.Question:
@@ -161,12 +170,28 @@ def _smoothed(model: keras.Model, prepared: Preparation, plan: Plan, chosen: Cho
     return fuse(smooth(maps_of, picture, chosen.smoothing, plan.batch_size), plan.fusion)
 
 
-def _run_procedure(model: keras.Model, prepared: Preparation, plan: Plan, chosen: Chosen) -> Found:
-    sites = prepared.sites if chosen.method.at == "layer" else (None,)
-    ask = functools.partial(make_probe, model, prepared, score=plan.score, sign=plan.sign)
+def _run_procedure(
+    model: keras.Model,
+    prepared: Preparation,
+    plan: Plan,
+    chosen: Chosen,
+    known: Sequence[tuple[Array, Array]],
+) -> Found:
+    is_at_layer = chosen.method.at == "layer"
+    sites = prepared.sites if is_at_layer else (None,)
+    outputs = known if is_at_layer and known else [None] * len(sites)
+    ask = functools.partial(
+        make_probe,
+        model,
+        prepared,
+        score=plan.score,
+        sign=plan.sign,
+        batch_size=plan.batch_size,
+    )
     options = _as_seen(chosen.options, prepared)
     per_site = [
-        _procedure(chosen, ask(site, batch_size=plan.batch_size), options) for site in sites
+        _procedure(chosen, ask(site, known=output), options)
+        for site, output in zip(sites, outputs, strict=True)
     ]
     maps = fuse([np.asarray(found.maps, "float32") for found in per_site], plan.fusion)
     return Found(maps, _heatmaps(maps), details=per_site[0].details)

@@ -4,23 +4,47 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
 from eli5.keras import engine
-from eli5.keras.arrangement import Repeat, leave_out
-from eli5.keras.methods.probe import Array, batches
+from eli5.keras.arrangement import (
+    Repeat,
+    leave_out,
+    leave_out_of_stand_in,
+    show_to_stand_in,
+)
+from eli5.keras.methods.probe import Array
 from eli5.keras.preparation import Preparation
+from eli5.keras.stand_in import find_stand_in, position_of
 
 # A head that takes one sample in front and many behind gives the same score to this precision.
 _TOLERANCE = 1e-3
 
-# A head is small beside its model: it takes more samples at once, up to this many bytes of the
-# layer's activations.
+# A head is small beside its model: it takes more samples at once, as long as no output in it has
+# more bytes than this.
 _HEAD_BYTES = 64 << 20
+
+
+class _Way(NamedTuple):
+    """A way to get the scores with maps left out.
+
+    Attributes
+    ----------
+    name : str
+    question : Question
+        About the maps and the layer's own output.
+    most : int
+        How many samples it takes at once.
+    """
+
+    name: str
+    question: engine.Question
+    most: int
 
 
 def head_runs(
@@ -29,12 +53,13 @@ def head_runs(
     site: engine.Site | None,
     question: engine.Question,
     batch_size: int,
+    known: tuple[Array, Array] | None = None,
 ) -> dict[str, Callable[..., Array]]:
     """Return the `activations` and `ablated_scores` of a probe.
 
     Parameters
     ----------
-    model, prepared, site, batch_size
+    model, prepared, site, batch_size, known
         See `eli5.keras.probing.make_probe`.
     question : Question
         That asks for the scores.
@@ -43,29 +68,102 @@ def head_runs(
     @functools.cache
     def activations() -> tuple[Array, Array]:
         """Return the layer's own output for the sample, and the same as maps."""
+        if known is not None:
+            return known
         asked = question._replace(sites=(_required(site),), read=True)
         (_, (found,)), _ = engine.evaluate(model, prepared.sample, prepared.targets, asked)
         return found
 
     def ablated_scores(maps: Array) -> Array:
-        given, _ = activations()
-        head = question._replace(sites=(_required(site),), replace=leave_out)
-        whole = head._replace(arrange=Repeat())
-        key = "splits", engine.key_of(head, (prepared.sample, given))
-        rows = max(batch_size, _power_of_two(_HEAD_BYTES // given.nbytes))
-        ask = functools.partial(run, rows)
-        if not engine.recall(model, key, lambda: _agree(ask, head, whole)):
-            head, rows = whole, batch_size
-        blocks = [maps[block] for block in batches(len(maps), rows)]
-        return np.concatenate([run(rows, head, block) for block in blocks])
+        given, folded = activations()
+        *fast, certain = _ways(prepared, _required(site), question, batch_size)
+        key = "way", engine.key_of(certain.question, (prepared.sample, given))
+        ask = functools.partial(_ask, model, prepared, given)
 
-    def run(rows: int, asked: engine.Question, maps: Array) -> Array:
-        return run_padded(model, prepared, rows, asked, maps.astype("int32"), activations()[0])
+        def find() -> str:
+            trial = np.array([-1, _strongest(folded)])
+            right = functools.cache(lambda: _in_blocks(ask, certain, trial))
+            fitting = (way for way in fast if _agrees(ask, way, trial, right))
+            return next(fitting, certain).name
+
+        name = engine.recall(model, key, find)
+        way = next(way for way in (*fast, certain) if way.name == name)
+        return _in_blocks(ask, way, maps)
 
     return {
         "activations": lambda: activations()[1][0],
         "ablated_scores": ablated_scores,
     }
+
+
+def _ways(
+    prepared: Preparation, site: engine.Site, question: engine.Question, batch_size: int
+) -> list[_Way]:
+    """Return the ways, the fastest first; the last is certain."""
+    head = question._replace(sites=(site,), replace=(leave_out,))
+    whole = head._replace(arrange=Repeat())
+    ways = [
+        _Way("head", head, _most(prepared, site, batch_size)),
+        _Way("whole", whole, batch_size),
+    ]
+    stand_in = find_stand_in(prepared.trace, site)
+    if stand_in is not None:
+        replace = show_to_stand_in, leave_out_of_stand_in
+        short = question._replace(sites=(site, stand_in), replace=replace)
+        ways.insert(0, _Way("stand-in", short, _most(prepared, stand_in, batch_size)))
+    return ways
+
+
+def _most(prepared: Preparation, site: engine.Site, batch_size: int) -> int:
+    """Return how many samples a head takes at once."""
+    behind = prepared.trace.calls[position_of(prepared.trace, site) :]
+    largest = max(4 * math.prod(call.shape) for call in behind)
+    return max(batch_size, _HEAD_BYTES // largest)
+
+
+def _strongest(folded: Array) -> int:
+    """Return the map whose loss shows the most; a map of zeros shows nothing."""
+    return int(np.abs(folded).sum(axis=tuple(range(folded.ndim - 1))).argmax())
+
+
+def _agrees(
+    ask: Callable[[engine.Question, Array], Array],
+    way: _Way,
+    maps: Array,
+    right: Callable[[], Array],
+) -> bool:
+    """Tell whether a way gives the scores of the whole model, `right`.
+
+    The head may not be alone in taking part: a branch beside the layer may come from the input,
+    and one beside a stand-in from the layer.
+    """
+    try:
+        found = ask(way.question, maps)
+    except Exception:  # whatever a model raises on batches that differ
+        return False
+    atol = _TOLERANCE * np.abs(right()).max()
+    same_shape = found.shape == right().shape
+    return same_shape and np.allclose(found, right(), rtol=_TOLERANCE, atol=atol)
+
+
+def _in_blocks(ask: Callable[[engine.Question, Array], Array], way: _Way, maps: Array) -> Array:
+    """Return the scores, asked for in blocks of one size: one program does for all."""
+    n_blocks = math.ceil(len(maps) / way.most)
+    size = min(way.most, _rounded(math.ceil(len(maps) / n_blocks)))
+    blocks = np.resize(maps, (n_blocks, size))  # the first maps fill up the last block
+    return np.concatenate([ask(way.question, block) for block in blocks])[: len(maps)]
+
+
+def _rounded(size: int) -> int:
+    """Round up to what processors, and several devices, divide evenly."""
+    step = min(1 << (size - 1).bit_length(), 8)
+    return step * math.ceil(size / step)
+
+
+def _ask(
+    model: keras.Model, prepared: Preparation, given: Array, asked: engine.Question, maps: Array
+) -> Array:
+    return run_padded(model, prepared, len(maps), asked, maps.astype("int32"), given)
 
 
 def run_padded(
@@ -103,26 +201,6 @@ def pad(items: Array, batch_size: int) -> Array:
     """Repeat the last item up to a power of two, at most `batch_size`: few programs do for all."""
     size = min(1 << (len(items) - 1).bit_length(), max(batch_size, len(items)))
     return np.concatenate([items, np.repeat(items[-1:], size - len(items), axis=0)])
-
-
-def _power_of_two(most: int) -> int:
-    return 1 << max(most.bit_length() - 1, 0)
-
-
-def _agree(
-    run: Callable[[engine.Question, Array], Array], head: engine.Question, whole: engine.Question
-) -> bool:
-    """Tell whether the head alone gives the scores of the whole model, for the first two maps.
-
-    The head is not alone in taking part: a branch beside the layer may come from the input.
-    """
-    maps = np.array([0, -1])
-    try:
-        found = run(head, maps)
-    except Exception:  # whatever a model raises on batches that differ
-        return False
-    right = run(whole, maps)
-    return np.allclose(found, right, rtol=_TOLERANCE, atol=_TOLERANCE * np.abs(right).max())
 
 
 def _required(site: engine.Site | None) -> engine.Site:

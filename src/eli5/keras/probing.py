@@ -25,6 +25,7 @@ def make_probe(
     score: Any,
     sign: int,
     batch_size: int,
+    known: tuple[Array, Array] | None = None,
 ) -> Probe:
     """Return the probe of one sample.
 
@@ -40,9 +41,12 @@ def make_probe(
         -1 to explain what lowers the score.
     batch_size : int
         The most samples in one run.
+    known : pair of numpy.ndarray, optional
+        The target layer's own output for the sample, and the same as maps, where they have been
+        read already.
     """
     picture = prepared.input_site
-    select = Select(prepared.output, sign)
+    select = Select(prepared.output, sign, reports=False)
     question = engine.Question(score, select)
     put = question._replace(arrange=PutPictures(picture))
     masked = question._replace(arrange=MaskPicture(picture))
@@ -59,7 +63,7 @@ def make_probe(
         scores=lambda pictures: ask(put, pictures.astype("float32")),
         masked_scores=masked_scores,
         gradients=lambda pictures: ask(sloped, pictures.astype("float32"))[0],
-        **head_runs(model, prepared, site, question, batch_size),
+        **head_runs(model, prepared, site, question, batch_size, known),
     )
 
 

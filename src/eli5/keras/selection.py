@@ -38,11 +38,15 @@ class Select:
         -1 to explain what lowers the score.
     contrasts : tuple of Contrast or None
         One block of K columns of scores for each; None is the class score itself.
+    reports : bool
+        False if all class ids are known and the scores are all that is wanted: many samples are
+        then not ranked for nothing.
     """
 
     output: int | None
     sign: int = 1
     contrasts: tuple[Contrast | None, ...] = (None,)
+    reports: bool = True
 
     def __call__(
         self, outputs: Any, activation_of: Callable[[Any], Any], targets: Any, score: Any
@@ -64,7 +68,7 @@ class Select:
         -------
         scores : tensor, shape (B, K * len(contrasts))
         report : dict of tensors, shape (B, K)
-            ``classes`` and the model's own ``outputs`` for them.
+            ``classes`` and the model's own ``outputs`` for them. Empty if there is none.
         """
         chosen = outputs if self.output is None else keras.tree.flatten(outputs)[self.output]
         if callable(score):
@@ -76,10 +80,12 @@ class Select:
         if len(chosen.shape) == 1:
             chosen, scored = chosen[:, None], scored[:, None]
         _check_batch(chosen, targets)
-        classes = _classes(chosen, targets)
-        values = ops.cast(_pick(chosen, classes), "float32")
+        classes = _classes(chosen, targets) if self.reports else targets
         blocks = [_contrasted(scored, classes, contrast) for contrast in self.contrasts]
         scores = blocks[0] if len(blocks) == 1 else ops.concatenate(blocks, axis=1)
+        if not self.reports:
+            return self.sign * scores, {}
+        values = ops.cast(_pick(chosen, classes), "float32")
         return self.sign * scores, {"classes": classes, "outputs": values}
 
 

@@ -75,7 +75,7 @@ def evaluate(
         Handed on to ``question.select``.
     question : Question
     *extra : numpy.ndarray
-        Handed on to ``question.arrange`` or ``question.replace``.
+        Handed on to ``question.arrange`` and ``question.replace``.
 
     Returns
     -------
@@ -124,7 +124,7 @@ def _trace(model: keras.Model, variables: list[keras.Variable], inputs: Any, pic
     def run(values: list[Any], inputs: Any) -> None:
         leaves = keras.tree.flatten(inputs)
         beside = leaves[:picture] + leaves[picture + 1 :]
-        recorder = Recorder(_backend.level, leaves[picture], beside)
+        recorder = Recorder(_backend.level, _backend.version, leaves[picture], beside)
         outputs, watch = _call(model, inputs, zip(variables, values, strict=False), recorder)
         activations = map(watch.activation_of, keras.tree.flatten(outputs))
         names = [activation and activation.name for activation in activations]
@@ -174,7 +174,7 @@ def _plain(
     def tap(s: int, site: Site) -> Tap:
         def pass_on(output: Any) -> Any:
             activations[s] = keras.ops.cast(output, "float32"), _folded(site, output)
-            return output if question.replace is None else question.replace(site, output, *extra)
+            return question.replace[s](site, output, *extra) if question.replace else output
 
         return pass_on
 

@@ -27,6 +27,11 @@ def level(tensor: Any) -> Any:
     return id(getattr(tensor, "_trace", None))  # JAX has no public name for it
 
 
+def version(tensor: Any) -> float:
+    """Return the same always: nothing writes into a tensor."""
+    return 0
+
+
 def trace(run: Callable[..., Any], variables: Sequence[keras.Variable], inputs: Any) -> None:
     """Run ``run(values, inputs)`` on shapes alone."""
     specs = [jax.ShapeDtypeStruct(v.shape, v.dtype) for v in variables]

@@ -93,8 +93,8 @@ class Question(NamedTuple):
         site with the activations; None at the others.
     arrange : callable, optional
         ``arrange(inputs, *extra) -> inputs``: changes the inputs before the model sees them.
-    replace : callable, optional
-        ``replace(site, output, *extra) -> output``: changes the outputs at the sites.
+    replace : tuple of callable
+        One per site, or none: ``replace(site, output, *extra) -> output`` changes the output.
     read : bool
         Without formulas: whether the activations at the sites leave the device too.
     """
@@ -105,5 +105,5 @@ class Question(NamedTuple):
     formulas: tuple[Callable[..., Any], ...] = ()
     curved: tuple[int, ...] = ()
     arrange: Callable[..., Any] | None = None
-    replace: Callable[..., Any] | None = None
+    replace: tuple[Callable[..., Any], ...] = ()
     read: bool = False

@@ -27,6 +27,11 @@ def level(tensor: Any) -> Any:
     return id(getattr(tensor, "graph", None))
 
 
+def version(tensor: Any) -> float:
+    """Return the same always: nothing writes into a tensor."""
+    return 0
+
+
 def trace(run: Callable[..., Any], variables: Sequence[keras.Variable], inputs: Any) -> None:
     """Run ``run(values, inputs)`` on shapes alone."""
     tf.function(lambda x: run((), x), autograph=False).get_concrete_function(_specs(inputs))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -29,6 +30,11 @@ _ATTEMPTS = 20
 def level(tensor: Any) -> Any:
     """Return the same always: PyTorch runs loops and branches in the open."""
     return 0
+
+
+def version(tensor: Any) -> float:
+    """Return how often the tensor was written into; NaN, equal to nothing, if nobody counts."""
+    return math.nan if tensor.is_inference() else tensor._version  # what autograd itself goes by
 
 
 def trace(run: Callable[..., Any], variables: Sequence[keras.Variable], inputs: Any) -> None:

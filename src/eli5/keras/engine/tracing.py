@@ -38,6 +38,12 @@ class Call(NamedTuple):
     is_outside : bool
         False inside of a compiled loop or branch, or a rematerialised part: the output cannot be
         taken out of it.
+    source : int
+        Which call, by its position in the trace, gave this very tensor first: this one if it is
+        new.
+    parent : int or None
+        The source of the one tensor that it took, untouched since; None if it took several, or one
+        that no call gave.
     """
 
     operation: weakref.ref[keras.Operation]
@@ -50,6 +56,8 @@ class Call(NamedTuple):
     has_place: bool
     channels_first: bool
     is_outside: bool
+    source: int
+    parent: int | None
 
 
 class Trace(NamedTuple):
@@ -78,6 +86,8 @@ class _Facts(NamedTuple):
     reference: weakref.ref[Any]
     has_place: bool
     channels_first: bool
+    source: int = -1
+    version: float = 0
 
 
 # Where the channels go when axes are moved: (2, 3, 1) is a Permute from first to last.
@@ -91,6 +101,8 @@ class Recorder:
     ----------
     level : callable
         Tells a tensor inside of a loop, a branch or a rematerialised part from one outside.
+    version : callable
+        Tells a tensor that was written into from the same before.
     picture : tensor
         The input whose places matter.
     beside : iterable of tensors
@@ -98,9 +110,14 @@ class Recorder:
     """
 
     def __init__(
-        self, level: Callable[[Any], Any], picture: Any, beside: Iterable[Any] = ()
+        self,
+        level: Callable[[Any], Any],
+        version: Callable[[Any], float],
+        picture: Any,
+        beside: Iterable[Any] = (),
     ) -> None:
         self._level, self._outside = level, level(picture)
+        self._version = version
         self.calls: list[Call] = []
         self._counts: dict[int, int] = {}
         self._facts: dict[int, _Facts] = {}
@@ -134,6 +151,8 @@ class Recorder:
                 has_place=facts is not None and facts.has_place,
                 channels_first=facts is not None and facts.channels_first,
                 is_outside=self._level(output) == self._outside,
+                source=facts.source if facts else len(self.calls),
+                parent=self._parent(arguments),
             )
         )
         return output
@@ -146,6 +165,12 @@ class Recorder:
     def _look_up(self, tensor: Any) -> _Facts | None:
         facts = self._facts.get(id(tensor))
         return facts if facts is not None and facts.reference() is tensor else None
+
+    def _parent(self, arguments: Any) -> int | None:
+        tensors = list(filter(keras.ops.is_tensor, keras.tree.flatten(arguments)))
+        facts = self._look_up(tensors[0]) if len(tensors) == 1 else None
+        is_untouched = facts is not None and facts.version == self._version(tensors[0])
+        return facts.source if facts is not None and is_untouched else None
 
     def _judge(
         self, operation: keras.Operation, shape: Shape, arguments: Any, output: Any
@@ -160,7 +185,13 @@ class Recorder:
         if self._input_layout is None and None in parents:
             self._input_layout = channels_first if moved is None else not moved
         places = shape[2:] if channels_first and len(shape) > 3 else shape[1:-1]
-        return _Facts(weakref.ref(output), math.prod(places) > 1 and not placeless, channels_first)
+        return _Facts(
+            weakref.ref(output),
+            math.prod(places) > 1 and not placeless,
+            channels_first,
+            len(self.calls),
+            self._version(output),
+        )
 
 
 def _layout(operation: keras.Operation, inherited: bool) -> bool:
