@@ -96,7 +96,18 @@ def function_probe(
 
     def gradients(x: Array) -> Array:
         assert gradient is not None
-        return of_pictures("gradients", gradient, x)
+        return of_pictures("gradients", gradient, x).astype("float64")
+
+    def gradient_sums(x: Array) -> tuple[Array, Array, Array]:
+        found = gradients(x)
+        away = found - found[-1]
+        sums = found[-1], away.sum(axis=0), (away**2).sum(axis=0)
+        return tuple(one.astype("float32") for one in sums)
+
+    def path_gradients(ends: Array, nodes: Array, weights: Array) -> Array:
+        start, end = ends.astype("float64")
+        found = gradients(np.stack([start + node * (end - start) for node in nodes]))
+        return np.tensordot(weights, found, axes=1).astype("float32")
 
     def layer() -> Array:
         assert activations is not None
@@ -114,10 +125,17 @@ def function_probe(
         batch_size=batch_size,
         scores=lambda x: of_pictures("scores", function, x),
         masked_scores=masked_scores,
-        gradients=gradients,
+        gradient_sums=gradient_sums,
+        path_gradients=path_gradients,
         activations=layer,
         ablated_scores=ablated_scores,
     )
+
+
+def gradient_at(probe: Probe, picture: Array) -> Array:
+    """Return the gradients (K, *size, C) at one picture, float64."""
+    gradient, *_ = probe.gradient_sums(picture[None])
+    return gradient.astype("float64")
 
 
 def recording(probe: Probe) -> tuple[Probe, list[Array]]:

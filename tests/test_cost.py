@@ -285,3 +285,17 @@ def test_only_maps_leave_the_program(n_maps: int, cost: Cost) -> None:
     eli5.explain_prediction(model, sample(SIZE), methods=CAMS[:2], top_targets=5)
     maps = 2 * 5 * (math.prod(GRID) * 4 + 4)  # float32, and four flags for each
     assert cost.n_bytes == [maps + 5 * (4 + 4)]  # the classes and their outputs
+
+
+@pytest.mark.parametrize(
+    ("method", "option", "n_arrays"),
+    [("Integrated Gradients", "steps", 1), ("SmoothGrad", "n_samples", 3)],
+)
+def test_the_gradients_of_a_batch_leave_as_sums(
+    method: str, option: str, n_arrays: int, cost: Cost
+) -> None:
+    model, _ = network()
+    options: dict[str, Any] = {"method": method, option: 12, "batch_size": 8}
+    eli5.explain_prediction(model, sample(SIZE), **options)
+    sums = n_arrays * math.prod(SIZE) * 4
+    assert cost.n_bytes[1:3] == [sums, sums]

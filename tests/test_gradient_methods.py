@@ -18,7 +18,7 @@ from eli5.keras.methods.gradients import (
     var_grad,
 )
 from eli5.keras.methods.probe import Probe
-from fake_probe import function_probe, tanh_probe
+from fake_probe import function_probe, gradient_at, tanh_probe
 
 Array = np.ndarray[Any, Any]
 SIZES = [(3, 4, 2), (5, 2, 1), (2, 3, 4, 3)]
@@ -68,8 +68,8 @@ def noisy_gradients(probe: Probe, n_samples: int, noise: float, seed: int) -> It
     deviation = noise * (probe.picture.max() - probe.picture.min())
     for _ in range(n_samples):
         normal = random.standard_normal(probe.picture.shape, dtype="float32")
-        noisy = (probe.picture + np.float32(deviation) * normal)[None]
-        yield probe.gradients(noisy)[0].astype("float64")
+        noisy = probe.picture + np.float32(deviation) * normal
+        yield gradient_at(probe, noisy)
 
 
 def twin(method: Any, probe: Probe, n_samples: int, noise: float, seed: int) -> Array:
@@ -156,7 +156,7 @@ def test_mean_is_signed_and_squares_are_not() -> None:
 def test_without_noise_all_samples_are_the_gradient(offset: float, noise: float) -> None:
     picture = normals(3, 4, 2) if noise == 0 else np.full((3, 4, 2), offset)  # no range, no noise
     probe = tanh_probe(picture)
-    G = probe.gradients(probe.picture[None])[0]
+    G = gradient_at(probe, probe.picture)
     plain = np.abs(G).max(-1)
     np.testing.assert_allclose(smooth_grad(probe, noise=noise).maps, plain, rtol=1e-6)
     np.testing.assert_allclose(square_grad(probe, noise=noise).maps, plain**2, rtol=1e-6)

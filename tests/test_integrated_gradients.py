@@ -9,7 +9,7 @@ import pytest
 
 from eli5.keras.methods.gradients import integrated_gradients
 from eli5.keras.methods.probe import Attributions, Probe
-from fake_probe import function_probe, linear_probe, tanh_probe
+from fake_probe import function_probe, gradient_at, linear_probe, tanh_probe
 
 Array = np.ndarray[Any, Any]
 SIZES = [(3, 4, 2), (5, 2, 1), (2, 3, 4, 3)]
@@ -23,7 +23,7 @@ def path_sum(probe: Probe, baseline: Array, nodes: Any, weights: Any) -> Array:
     """Return the sum along the path, place by place and point by point."""
     x, x0 = probe.picture.astype("float64"), baseline.astype("float64")
     points = [x0 + t * (x - x0) for t in nodes]
-    gradients = [probe.gradients(p[None])[0].astype("float64") for p in points]
+    gradients = [gradient_at(probe, point) for point in points]
     result = np.zeros(gradients[0].shape[:-1])
     for place in np.ndindex(*result.shape):
         for c in range(x.shape[-1]):

@@ -36,9 +36,24 @@ class MaskPicture:
         leaves = keras.tree.flatten(inputs)
         (picture,) = (leaf for k, leaf in enumerate(leaves) if k == self.site.leaf)
         picture = self.site.fold(ops.cast(picture, "float32"))
-        shown = masks[..., None]
-        mixed = picture * shown + baseline * (1 - shown)
+        mixed = _mixed(masks, picture, baseline)
         return _put(inputs, self.site, _as_input(self.site, mixed))
+
+
+@dataclass(frozen=True)
+class PutPath:
+    """Puts points on the way between two pictures in the place of the one."""
+
+    site: Site
+
+    def __call__(self, inputs: Any, rows: Any, ends: Any) -> Any:
+        """Return the inputs of n samples.
+
+        The ends have shape (2, *size, C); the first column of the rows tells how far each point is.
+        """
+        start, end = ops.split(ops.reshape(ends, (2, -1)), 2)
+        points = ops.reshape(start + rows[:, :1] * (end - start), (-1, *ends.shape[1:]))
+        return _put(inputs, self.site, _as_input(self.site, points))
 
 
 @dataclass(frozen=True)
@@ -87,6 +102,17 @@ def leave_out_of_stand_in(site: Site, output: Any, maps: Any, _: Any) -> Any:
 def _n_maps(site: Site, output: Any) -> int:
     is_second = site.channels_first and site.grid is None
     return int(output.shape[1] if is_second else output.shape[-1])
+
+
+def _mixed(masks: Any, picture: Any, baseline: Any) -> Any:
+    """Mix two pictures (1, *size, C) by masks (n, *size).
+
+    In rows of equal length: TensorFlow is slow where an axis within is repeated.
+    """
+    n, channels = masks.shape[0], picture.shape[-1]
+    shown = ops.reshape(ops.tile(masks[..., None], [*[1] * masks.ndim, channels]), (n, -1))
+    whole, hidden = ops.reshape(picture, (1, -1)), ops.reshape(baseline, (1, -1))
+    return ops.reshape(whole * shown + hidden * (1 - shown), (n, *picture.shape[1:]))
 
 
 def _as_input(site: Site, pictures: Any) -> Any:

@@ -200,6 +200,8 @@ def advise_on_batches(size: int) -> Iterator[None]:
 def pad(items: Array, batch_size: int) -> Array:
     """Repeat the last item up to a power of two, at most `batch_size`: few programs do for all."""
     size = min(1 << (len(items) - 1).bit_length(), max(batch_size, len(items)))
+    if size == len(items):
+        return items
     return np.concatenate([items, np.repeat(items[-1:], size - len(items), axis=0)])
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from keras import ops
 
 from eli5.keras import engine
-from eli5.keras.arrangement import MaskPicture, PutPictures
-from eli5.keras.head_runs import head_runs, run_padded
+from eli5.keras.arrangement import MaskPicture, PutPath, PutPictures
+from eli5.keras.head_runs import advise_on_batches, head_runs, pad, run_padded
 from eli5.keras.methods.probe import Array, Probe
 from eli5.keras.preparation import Preparation
 from eli5.keras.selection import Select
@@ -50,19 +50,35 @@ def make_probe(
     question = engine.Question(score, select)
     put = question._replace(arrange=PutPictures(picture))
     masked = question._replace(arrange=MaskPicture(picture))
-    sloped = put._replace(sites=(picture,), formulas=(_slopes,))
+    sloped = question._replace(sites=(picture,), formulas=(_gradients,))
+    spread = sloped._replace(arrange=PutPictures(picture), combine=_sums)
+    along = sloped._replace(arrange=PutPath(picture), combine=_weighted)
 
     ask = functools.partial(run_padded, model, prepared, batch_size)
 
     def masked_scores(masks: Array, baseline: Array) -> Array:
-        return ask(masked, masks.astype("float32"), baseline[None].astype("float32"))
+        return ask(masked, _float32(masks), _float32(baseline[None]))
+
+    def path_gradients(ends: Array, nodes: Array, weights: Array) -> Array:
+        rows = np.stack([nodes, weights], axis=1).astype("float32")
+        # What is repeated to fill the batch must not count.
+        padded = pad(rows, batch_size)
+        padded[len(rows) :, 1] = 0
+        return sums(along, padded, _float32(ends))
+
+    def sums(asked: engine.Question, per_sample: Array, *extra: Array) -> Any:
+        targets = np.repeat(prepared.targets, len(per_sample), axis=0)
+        with advise_on_batches(len(per_sample)):
+            found, _ = engine.evaluate(model, prepared.sample, targets, asked, per_sample, *extra)
+        return found
 
     return Probe(
         picture=picture_of(prepared),
         batch_size=batch_size,
-        scores=lambda pictures: ask(put, pictures.astype("float32")),
+        scores=lambda pictures: ask(put, _float32(pictures)),
         masked_scores=masked_scores,
-        gradients=lambda pictures: ask(sloped, pictures.astype("float32"))[0],
+        gradient_sums=lambda pictures: sums(spread, pad(_float32(pictures), batch_size)),
+        path_gradients=path_gradients,
         **head_runs(model, prepared, site, question, batch_size, known),
     )
 
@@ -75,5 +91,33 @@ def picture_of(prepared: Preparation) -> Array:
     return np.moveaxis(picture[0], 0, -1) if prepared.input_site.channels_first else picture[0]
 
 
-def _slopes(pictures: Any, gradients: list[Any], _: Any) -> Any:
-    return ops.stack(gradients, axis=1)
+def _float32(array: Array) -> Array:
+    return array.astype("float32", copy=False)
+
+
+def _gradients(pictures: Any, gradients: list[Any], _: Any) -> list[Any]:
+    return gradients
+
+
+def _sums(found: Any, *_: Any) -> tuple[Any, Any, Any]:
+    """Return the last gradients, and the sums of the others' distances to them and their squares.
+
+    The batch is filled up with its last sample, at no distance.
+    """
+    (gradients,) = found
+    away = [gradient - gradient[-1:] for gradient in gradients]
+    return (
+        ops.stack([gradient[-1] for gradient in gradients]),
+        ops.stack([ops.sum(one, axis=0) for one in away]),
+        ops.stack([ops.sum(ops.square(one), axis=0) for one in away]),
+    )
+
+
+def _weighted(found: Any, rows: Any, _: Any) -> Any:
+    """Return the weighted sums of the gradients.
+
+    No matrix product: on some devices it rounds to few digits unless told otherwise.
+    """
+    (gradients,) = found
+    weights = ops.reshape(rows[:, 1], (-1, *[1] * (gradients[0].ndim - 1)))
+    return ops.stack([ops.sum(gradient * weights, axis=0) for gradient in gradients])

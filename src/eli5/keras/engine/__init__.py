@@ -75,7 +75,7 @@ def evaluate(
         Handed on to ``question.select``.
     question : Question
     *extra : numpy.ndarray
-        Handed on to ``question.arrange`` and ``question.replace``.
+        Handed on to ``question.arrange``, ``question.replace`` and ``question.combine``.
 
     Returns
     -------
@@ -183,9 +183,9 @@ def _plain(
 
 
 def _differentiated(
-    forward: Forward, question: Question, specs: Sequence[keras.KerasTensor], _: Any
+    forward: Forward, question: Question, specs: Sequence[keras.KerasTensor], extra: Any
 ) -> tuple[Any, Any]:
-    """Return each formula's result, and the report."""
+    """Return each formula's result, or what they are combined to, and the report."""
     found = _backend.differentiate(forward, specs, question.curved)
     activations, gradients, products, report = found
     if gradients is None:
@@ -205,7 +205,8 @@ def _differentiated(
         slopes = [_folded(site, per_site[s]) for per_site in gradients]
         bends = [_folded(site, product) for product in products[s]] if s in products else None
         results.append(formula(_folded(site, activations[s]), slopes, bends))
-    return results, report
+    combine = question.combine
+    return (results if combine is None else combine(results, *extra)), report
 
 
 def _folded(site: Site, tensor: Any) -> Any:

@@ -95,6 +95,8 @@ class Question(NamedTuple):
         ``arrange(inputs, *extra) -> inputs``: changes the inputs before the model sees them.
     replace : tuple of callable
         One per site, or none: ``replace(site, output, *extra) -> output`` changes the output.
+    combine : callable, optional
+        ``combine(results, *extra) -> results``: what of the formulas' results leaves the device.
     read : bool
         Without formulas: whether the activations at the sites leave the device too.
     """
@@ -106,4 +108,5 @@ class Question(NamedTuple):
     curved: tuple[int, ...] = ()
     arrange: Callable[..., Any] | None = None
     replace: tuple[Callable[..., Any], ...] = ()
+    combine: Callable[..., Any] | None = None
     read: bool = False

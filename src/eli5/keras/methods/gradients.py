@@ -1,18 +1,21 @@
 """Gradients with respect to the input: traced formulas, and procedures that ask for many gradients.
 
 Formulas take ``x`` and ``G = dy/dx``, tensors ``(B, *size, C)``, and give maps ``(B, *size)``.
-Procedures take all K classes from the same runs, in batches, and sum in float64. Which picture
-gets which noise depends on the seed alone, not on the batch size or the backend.
+Procedures take all K classes from the same runs, in batches. Sums within a batch are made on the
+device, in float32, those over batches in float64. Which picture gets which noise depends on the
+seed alone, not on the batch size or the backend.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from keras import ops
 
+from eli5.keras.methods.ahead import ahead
 from eli5.keras.methods.baseline import make_baseline
 from eli5.keras.methods.options import positive_or_zero, whole_number
 from eli5.keras.methods.probe import Attributions, Probe, batches
@@ -98,8 +101,9 @@ def var_grad(
 
     Notes
     -----
-    The variance is updated sample by sample (Welford). Implementations that subtract the square of
-    the mean from the mean square lose it in rounding where gradients vary little.
+    Deviations are from a gradient of each batch, and batches are joined (Chan). Implementations
+    that subtract the square of the mean from the mean square lose it in rounding where gradients
+    vary little.
     """
     n_samples = whole_number("n_samples", n_samples, 2)
     _, squares = _moments(probe, n_samples, noise, seed)
@@ -148,28 +152,38 @@ def integrated_gradients(
     TypeError, ValueError
         If `steps` is no whole number or below 1, or if `make_baseline` refuses the baseline.
     """
-    nodes, weights = np.polynomial.legendre.leggauss(whole_number("steps", steps))
+    nodes, weights = _gauss_legendre(whole_number("steps", steps))
     start = make_baseline(baseline, probe.picture)
     change = probe.picture.astype("float64") - start
-    integral = _integral(probe, start, change, (nodes + 1) / 2, weights / 2)
+    integral = _integral(probe, start, (nodes + 1) / 2, weights / 2)
     maps = (change * integral).sum(axis=-1)
     return Attributions(maps.astype("float32"), _completeness(probe, start, maps))
+
+
+@functools.lru_cache(16)
+def _gauss_legendre(steps: int) -> tuple[Array, Array]:
+    """Return nodes and weights; finding them takes as long as a run of a small model."""
+    return np.polynomial.legendre.leggauss(steps)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # a broken map is told where it is drawn
 def _moments(probe: Probe, n_samples: int, noise: float, seed: int) -> tuple[Array, Array]:
     """Return the mean of the noisy gradients and the sum of squared deviations from it.
 
-    Both are float64 of shape (K, *size, C). One sample at a time (Welford, 1962): stable, and the
-    same sums whatever the batch size.
+    Both are float64 of shape (K, *size, C). Each batch has its own, from distances to a gradient
+    of its own, which loses no digits where gradients vary little; they are joined as Chan, Golub
+    and LeVeque do (1979).
     """
     mean, squares, seen = np.zeros(()), np.zeros(()), 0
-    for pictures in _noisy(probe, n_samples, noise, seed):
-        for gradient in probe.gradients(pictures):
-            seen += 1
-            deviation = gradient - mean
-            mean = mean + deviation / seen
-            squares = squares + deviation * (gradient - mean)
+    for pictures in ahead(_noisy(probe, n_samples, noise, seed)):
+        n = len(pictures)
+        found = probe.gradient_sums(pictures)
+        last, away, away_squared = (sums.astype("float64") for sums in found)
+        step = last + away / n - mean
+        within = np.maximum(away_squared - away**2 / n, 0)
+        seen += n
+        mean = mean + step * (n / seen)
+        squares = squares + within + step**2 * (n * (seen - n) / seen)
     return mean, squares
 
 
@@ -181,7 +195,10 @@ def _noisy(probe: Probe, n_samples: int, noise: float, seed: int) -> Iterator[Ar
     deviation = np.float32(positive_or_zero("noise", noise) * range_)
     for block in batches(n_samples, probe.batch_size):
         shape = (block.stop - block.start, *picture.shape)
-        yield picture + deviation * random.standard_normal(shape, dtype="float32")
+        noisy = random.standard_normal(shape, dtype="float32")
+        noisy *= deviation
+        noisy += picture
+        yield noisy
 
 
 @np.errstate(over="ignore")
@@ -189,14 +206,12 @@ def _largest_channel(values: Array) -> Attributions:
     return Attributions(values.max(axis=-1).astype("float32"))
 
 
-def _integral(probe: Probe, start: Array, change: Array, nodes: Array, weights: Array) -> Array:
-    """Return the weighted sum of the gradients at ``start + node * change``, (K, *size, C)."""
-    total = np.zeros(())
-    for block in batches(len(nodes), probe.batch_size):
-        points = start + nodes[block].reshape(-1, *(1,) * start.ndim) * change
-        gradients = probe.gradients(points.astype("float32")).astype("float64")
-        total = total + np.tensordot(weights[block], gradients, axes=1)
-    return total
+def _integral(probe: Probe, start: Array, nodes: Array, weights: Array) -> Array:
+    """Return the weighted sum of the gradients between start and picture, (K, *size, C)."""
+    ends = np.stack([start, probe.picture])
+    blocks = batches(len(nodes), probe.batch_size)
+    sums = [probe.path_gradients(ends, nodes[block], weights[block]) for block in blocks]
+    return np.sum(sums, axis=0, dtype="float64")
 
 
 @np.errstate(invalid="ignore")

@@ -31,9 +31,13 @@ class Probe(NamedTuple):
     masked_scores : callable
         ``masked_scores(masks (n, *size), baseline (*size, C)) -> (n, K)``: of ``picture * mask +
         baseline * (1 - mask)``.
-    gradients : callable
-        ``gradients(pictures (n, *size, C)) -> (n, K, *size, C)``: of the scores with respect to the
-        pictures.
+    gradient_sums : callable
+        ``gradient_sums(pictures (n, *size, C)) -> (last, sums, squares)``, each (K, *size, C): the
+        gradients ``G`` of the scores at the last picture, and the sums over all pictures of
+        ``G_i - last`` and of its square.
+    path_gradients : callable
+        ``path_gradients(ends (2, *size, C), nodes (n,), weights (n,)) -> (K, *size, C)``: the
+        weighted sum of the gradients at ``ends[0] + node * (ends[1] - ends[0])``.
     activations : callable
         ``activations() -> (*grid, C')``: of the target layer.
     ablated_scores : callable
@@ -45,7 +49,8 @@ class Probe(NamedTuple):
     batch_size: int
     scores: Callable[[Array], Array]
     masked_scores: Callable[[Array, Array], Array]
-    gradients: Callable[[Array], Array]
+    gradient_sums: Callable[[Array], tuple[Array, Array, Array]]
+    path_gradients: Callable[[Array, Array, Array], Array]
     activations: Callable[[], Array]
     ablated_scores: Callable[[Array], Array]
 
