@@ -17,17 +17,14 @@ class Cost(NamedTuple):
         The median over pairs of runs that followed each other.
     low, high : float
         Its quartiles.
-    seconds : float
-        The median of the thing itself.
-    yardstick : float
-        The median of the yardstick, in seconds.
+    over : tuple of three floats
+        Lower quartile, median and upper quartile of the seconds that it takes more.
     """
 
     ratio: float
     low: float
     high: float
-    seconds: float
-    yardstick: float
+    over: tuple[float, float, float]
 
 
 def compare(
@@ -46,10 +43,13 @@ def compare(
 
 def cost_of(times: Sequence[tuple[float, float]]) -> Cost:
     """Return the cost from pairs of seconds."""
-    ratios = [one / other for one, other in times]
-    low, ratio, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
-    ones, others = zip(*times, strict=True)
-    return Cost(ratio, low, high, statistics.median(ones), statistics.median(others))
+    low, ratio, high = _quartiles([one / other for one, other in times])
+    return Cost(ratio, low, high, _quartiles([one - other for one, other in times]))
+
+
+def _quartiles(values: list[float]) -> tuple[float, float, float]:
+    low, middle, high = statistics.quantiles(values, n=4) if len(values) > 1 else values * 3
+    return low, middle, high
 
 
 def _time(function: Callable[[], Any]) -> float:
