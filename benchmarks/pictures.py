@@ -63,9 +63,7 @@ def draw_methods(model: keras.Model) -> Image.Image:
         found = eli5.explain_prediction(
             model, scene.image[None], targets=[target], method=name, image=image
         )
-        # A few pixels outshine the rest where a method explains each pixel.
-        fine = METHODS[name].at == "input"
-        tiles[name] = eli5.format_as_image(found, percentile=99 if fine else 100)
+        tiles[name] = eli5.format_as_image(found)
     return side_by_side(tiles, columns=6, font_size=14)
 
 

@@ -77,7 +77,9 @@ def sheet(**options: Any) -> Image.Image:
 def methods(**options: Any) -> Image.Image:
     pairs = [(DISC, SQUARE), (DISC**2, SQUARE**2)]
     explanations = [
-        explanation(target("disc", 0.75, one), target("square", 0.2, other), method=method)
+        explanation(
+            target("disc", 0.75, one), target("square", 0.2, other), method=method, layer="conv"
+        )
         for method, (one, other) in zip(("Grad-CAM", "LayerCAM"), pairs, strict=True)
     ]
     return format_as_image(explanations, **options)

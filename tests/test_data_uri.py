@@ -89,6 +89,16 @@ def test_at_full_opacity_what_is_hot_hides_the_picture() -> None:
     assert pixels(layer)[0, :, 3].tolist() == pytest.approx([0, 128, 255, 255], abs=1)
 
 
+def test_a_percentile_gives_what_the_picture_format_draws() -> None:
+    image, heatmap = photo(64, 48), np.random.default_rng(6).random((48, 64)) ** 9
+    expl = Explanation("net", image=image, targets=[TargetExplanation(0, heatmap=heatmap)])
+    drawn = {q: pixels(format_as_image(expl, percentile=q)) for q in (95, 100)}
+    layer = decoded(heat_layer(heatmap, image, AMPLE, percentile=95))
+    shown = pixels(composed(image, layer, DEFAULT_OPACITY))
+    assert np.abs(shown - drawn[95]).max() <= 2  # levels are rounded once more
+    assert np.abs(shown - drawn[100]).max() > 20
+
+
 def test_an_empty_heatmap_has_no_layer() -> None:
     assert heat_layer(np.zeros((2, 2)), photo(8, 8), AMPLE) is None
     assert heat_layer(np.eye(2), photo(8, 8), AMPLE) is not None

@@ -186,6 +186,22 @@ def test_an_empty_heatmap_says_so(expl: Explanation) -> None:
     assert page.attributes_of("input") == []  # nothing to choose, nothing to make fainter
 
 
+def test_a_map_of_the_inputs_pixels_says_that_it_is_cut_off(expl: Explanation) -> None:
+    note = "The strongest 1 % of the pixels are drawn alike."
+    for target in expl.targets:
+        target.heatmap = np.random.default_rng(1).random((20, 30)) ** 9
+    assert note not in format_as_html(expl)
+    whole = Page(format_as_html(expl)).pictures("eli5-layer")
+    expl.layer = None
+    html = format_as_html(expl)
+    assert html.count(note) == 1
+    for layer, before in zip(Page(html).pictures("eli5-layer"), whole, strict=True):
+        assert np.asarray(layer).mean() > np.asarray(before).mean()
+    for target in expl.targets:
+        target.heatmap = np.zeros((2, 2))
+    assert note not in format_as_html(expl)
+
+
 def test_names_cannot_imitate_a_layer() -> None:
     target = TargetExplanation(0, class_name='class="eli5-layer"')
     assert Page(format_as_html(Explanation("net", targets=[target]))).attributes_of("input") == []

@@ -286,6 +286,34 @@ def test_a_percentile_leaves_an_empty_heatmap_empty() -> None:
     assert format_as_image(expl, percentile=50).getpixel((3, 3)) == (7, 7, 7, 255)
 
 
+@pytest.mark.parametrize(
+    ("method", "layer", "percentile"),
+    [("Saliency", None, 99), ("Grad-CAM", "conv", 100), (None, None, 100), (None, "conv", 100)],
+)
+@pytest.mark.parametrize("signed", [False, True])
+def test_a_map_of_the_inputs_pixels_is_drawn_up_to_its_99th_percentile(
+    method: str | None, layer: str | None, percentile: int, signed: bool
+) -> None:
+    expl = explanation(np.random.default_rng(5).random((31, 20)) ** 9, image=photo(20, 31))
+    expl.targets[0].attribution = expl.targets[0].heatmap
+    expl.method, expl.layer = method, layer
+    drawn = {q: format_as_image(expl, percentile=q, signed=signed) for q in (99, 100)}
+    assert drawn[99] != drawn[100]
+    assert format_as_image(expl, signed=signed) == drawn[percentile]
+
+
+def test_each_map_of_a_sheet_has_its_own_percentile() -> None:
+    heatmap = np.full((12, 12), 0.1)
+    heatmap[0, 0] = 1
+    fine, coarse = (explanation(heatmap, image=Image.new("L", (12, 12))) for _ in range(2))
+    fine.method, coarse.method, coarse.layer = "Saliency", "LayerCAM", "conv"
+    drawn = {pixels(format_as_image(one, colormap="gray"))[6, 6, 0] for one in (fine, coarse)}
+    assert len(drawn) == 2
+    sheet = pixels(format_as_image([fine, coarse], colormap="gray"))
+    colours = {row[k] for row in sheet[..., 0] for k in range(sheet.shape[1])}
+    assert drawn <= colours
+
+
 # --- percentile, as a literal computation --------------------------------------------------------
 
 

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import inspect
 import sys
+from dataclasses import replace
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -46,6 +48,30 @@ def test_format_and_explain_options_may_be_mixed(expl: Explanation, calls: list[
     assert shown == format_as_image(expl, **options)
     assert shown != format_as_image(expl)
     assert calls == [(MODEL, DOC, {"layer": "conv", "targets": [1], "image": None})]
+
+
+def test_several_methods_are_one_sheet(expl: Explanation, monkeypatch: pytest.MonkeyPatch) -> None:
+    several = [replace(expl, method=method) for method in ("Grad-CAM", "LayerCAM")]
+    asked: list[Any] = []
+
+    def explain_prediction(estimator: Any, doc: Any, **kwargs: Any) -> list[Explanation]:
+        asked.append(kwargs)
+        return several
+
+    monkeypatch.setattr(ipython, "explain_prediction", explain_prediction)
+    methods = ["Grad-CAM", "LayerCAM"]
+    shown = eli5.show_prediction(MODEL, DOC, methods=methods, colormap="jet")
+    assert asked == [{"methods": methods}]
+    assert shown == format_as_image(several, colormap="jet")
+    assert shown != format_as_image(several[0], colormap="jet")
+    several[1].image = None
+    assert eli5.show_prediction(MODEL, DOC, methods=methods) is several
+
+
+def test_several_methods_of_a_model(model: keras.Model, doc: Any) -> None:
+    methods = ["Grad-CAM", "Saliency"]
+    shown = eli5.show_prediction(model, doc, methods=methods)
+    assert shown == format_as_image(eli5.explain_prediction(model, doc, methods=methods))
 
 
 def test_knows_every_option_of_format_as_image() -> None:

@@ -217,6 +217,13 @@ def test_a_percentile_is_in_units_of_the_heatmap() -> None:
     assert ax.images[1].norm.vmax == pytest.approx(np.percentile(magnitude, 75), rel=1e-5)
 
 
+def test_a_map_of_the_inputs_pixels_ends_at_its_99th_percentile() -> None:
+    expl = explanation((30, 40), method="Saliency", layer=None)
+    ax, as_asked = eli5.plot(expl, new_ax()), eli5.plot(expl, new_ax(), percentile=99)
+    assert ax.images[1].colorbar.extend == "max"
+    assert ax.images[1].norm.vmax == as_asked.images[1].norm.vmax < 1
+
+
 def test_the_colour_bar_is_as_high_as_the_picture_and_beside_it() -> None:
     ax = eli5.plot(explanation(), new_ax(figsize=(5, 8)))
     rendered(ax)

@@ -19,7 +19,9 @@ __all__ = ["show_prediction"]
 _FORMAT_OPTIONS = ("resampling_filter", "colormap", "alpha_limit", "percentile", "signed")
 
 
-def show_prediction(estimator: Any, doc: Any, **kwargs: Any) -> Image | Explanation:
+def show_prediction(
+    estimator: Any, doc: Any, **kwargs: Any
+) -> Image | Explanation | list[Explanation]:
     """Explain a prediction and show the explanation.
 
     Parameters
@@ -34,28 +36,19 @@ def show_prediction(estimator: Any, doc: Any, **kwargs: Any) -> Image | Explanat
     Returns
     -------
     PIL.Image.Image or Explanation
-        What `eli5.format_as_image` makes of the explanation. The explanation itself if it has an
-        error or no image, or if Pillow or matplotlib is missing; it shows itself in a notebook.
-
-    Raises
-    ------
-    TypeError
-        If ``methods=`` is given.
+        What `eli5.format_as_image` makes of the explanation, or with ``methods=`` of all of them: a
+        labelled sheet. The explanation itself, or the list of them, if there is an error or no
+        image, or if Pillow or matplotlib is missing; an explanation shows itself in a notebook.
 
     Warns
     -----
     UserWarning
         If Pillow or matplotlib is missing; the warning names them.
     """
-    if "methods" in kwargs:
-        raise TypeError(
-            "Expected one method to show. Received: methods="
-            f"{kwargs['methods']!r}. Give `method=`, or format each explanation that "
-            "`eli5.explain_prediction(..., methods=[...])` returns."
-        )
     format_options = {name: kwargs.pop(name) for name in _FORMAT_OPTIONS if name in kwargs}
     expl = explain_prediction(estimator, doc, **kwargs)
-    if expl.error:
+    explanations = expl if isinstance(expl, list) else [expl]
+    if any(one.error for one in explanations):
         return expl
     if missing := missing_picture_libraries():
         warnings.warn(
@@ -65,7 +58,7 @@ def show_prediction(estimator: Any, doc: Any, **kwargs: Any) -> Image | Explanat
             stacklevel=2,
         )
         return expl
-    if expl.image is None:
+    if any(one.image is None for one in explanations):
         return expl
 
     from eli5.formatters.image import format_as_image

@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from eli5.formatters.data_uri import DEFAULT_OPACITY, legend_colours, picture_layer
+from eli5.formatters.look import default_percentile
 from eli5.formatters.sheet import is_wide
 from eli5.formatters.target_rows import escaped, target_rows
 from eli5.formatters.text import printable, target_label
@@ -57,6 +58,7 @@ def card(expl: Explanation, room: Room, shared: Mapping[str, str] | None = None)
         rows,
         _controls(is_alone=shared is None) if has_layers(rows) else "",
         _description(expl, shared or {}),
+        _cut_off(expl) if has_layers(rows) else "",
         "</div>",
         "</form>",
     ]
@@ -141,6 +143,13 @@ def _controls(*, is_alone: bool) -> str:
 def _description(expl: Explanation, shared: Mapping[str, str]) -> str:
     rest = (expl.description or "").removeprefix(shared.get("description", "")).strip()
     return f'<p class="eli5-description">{_lines(rest)}</p>' if rest else ""
+
+
+def _cut_off(expl: Explanation) -> str:
+    """Say so where the legend's 1 is not the heatmap's."""
+    share = 100 - default_percentile(expl)
+    text = f"The strongest {share:g} % of the pixels are drawn alike."
+    return f'<p class="eli5-description">{text}</p>' if share else ""
 
 
 def _lines(text: object) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, features
 
 from eli5.formatters.heatmap import LANCZOS, checked_picture, expand_slices
+from eli5.formatters.layer import stretched
 from eli5.formatters.look import VIRIDIS
 from eli5.formatters.picture import to_rgba
 
@@ -90,7 +91,7 @@ def picture_layer(image: Any, room: Room) -> str:
     return _data_uri(picture, "WEBP", quality=88)
 
 
-def heat_layer(heatmap: Any, image: Any, room: Room) -> str | None:
+def heat_layer(heatmap: Any, image: Any, room: Room, percentile: float = 100.0) -> str | None:
     """Write a heatmap as a data URI, coloured and transparent where it is low.
 
     Shown with `DEFAULT_OPACITY` over the picture, it gives what `eli5.format_as_image` draws: at
@@ -104,6 +105,8 @@ def heat_layer(heatmap: Any, image: Any, room: Room) -> str | None:
         The picture it belongs to.
     room : Room
         See `picture_layer`.
+    percentile : float
+        See `eli5.format_as_image`.
 
     Returns
     -------
@@ -120,7 +123,7 @@ def heat_layer(heatmap: Any, image: Any, room: Room) -> str | None:
     values = expand_slices(heatmap, Image.new("1", size))
     if not heatmap.any():
         return None
-    return _as_uri("png", _with_palette(_written(values, "PNG")))
+    return _as_uri("png", _with_palette(_written(stretched(values, percentile), "PNG")))
 
 
 def legend_colours() -> str:

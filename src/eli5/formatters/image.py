@@ -10,7 +10,7 @@ from PIL import Image
 from eli5.base import Explanation, TargetExplanation
 from eli5.formatters.heatmap import LANCZOS, checked_picture, expand_heatmap, heatmap_to_image
 from eli5.formatters.layer import draw_layer
-from eli5.formatters.look import VIRIDIS, Look, make_look
+from eli5.formatters.look import VIRIDIS, default_percentile, make_look
 from eli5.formatters.picture import to_png, to_rgba
 from eli5.formatters.sheet import to_sheet
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+    from eli5.formatters.look import Look
 
 __all__ = [
     "expand_heatmap",
@@ -33,13 +35,14 @@ def format_as_image(
     colormap: str | Callable[[NDArray[Any]], Any] = VIRIDIS,
     alpha_limit: float | None = 0.65,
     *,
-    percentile: float = 100.0,
+    percentile: float | None = None,
     signed: bool = False,
 ) -> Image.Image:
     """Lay the heatmap of an explanation over its image.
 
     The heatmap is resized to the image first and coloured then, so every pixel has a colour of the
-    colormap. A pixel is as opaque as its heatmap value, up to `alpha_limit`.
+    colormap. A pixel is as opaque as its heatmap value, up to `alpha_limit`; see `percentile` for
+    methods that explain the pixels of the input.
 
     The heatmap of a volume or a video has rank 3, ``(d, h, w)``, and its image shows ``d`` slices
     of one size side by side. Each slice of the heatmap is resized to its own part of the image.
@@ -59,10 +62,11 @@ def format_as_image(
     alpha_limit : float or None
         The highest opacity, in [0, 1]: how much of the image always stays visible. ``None`` is no
         limit.
-    percentile : float
-        The percentile of each resized heatmap, in (0, 100], that is shown as its maximum. Below 100
-        a few pixels no longer outshine all others, which helps with methods that explain each
-        pixel: ``percentile=99``. Of an attribution, the percentile of its magnitude.
+    percentile : float, optional
+        The percentile of each resized heatmap, in (0, 100], that is shown as its maximum; of an
+        attribution, the percentile of its magnitude. Below 100 a few pixels no longer outshine all
+        others. If not given, 99 for methods that explain the pixels of the input, such as Saliency
+        (see `eli5.formatters.look.default_percentile`), and 100 for those that explain a layer.
     signed : bool
         Draw each target's ``attribution``, with what speaks against the score, in the place of its
         heatmap. Its largest magnitude is at one end of the colormap, zero is transparent and in
@@ -85,13 +89,18 @@ def format_as_image(
         not finite, the image's width is not divisible by the number of slices of a heatmap of
         rank 3, or an option has an unknown value.
     """
-    look = make_look(resampling_filter, colormap, alpha_limit, percentile, signed)
     explanations = [expl] if isinstance(expl, Explanation) else _listed(expl)
     for one in explanations:
         _check(one)
+
+    def overlay(one: Explanation, target: TargetExplanation, image: Image.Image) -> Image.Image:
+        shown = default_percentile(one) if percentile is None else percentile
+        look = make_look(resampling_filter, colormap, alpha_limit, shown, signed)
+        return _overlay(target, image, look)
+
     if len(explanations) == len(explanations[0].targets) == 1:
-        return _overlay(explanations[0].targets[0], explanations[0].image, look)
-    return to_sheet(explanations, lambda target, image: _overlay(target, image, look))
+        return overlay(explanations[0], explanations[0].targets[0], explanations[0].image)
+    return to_sheet(explanations, overlay)
 
 
 def overlay_png(expl: Explanation) -> bytes | None:

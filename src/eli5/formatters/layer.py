@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from eli5.base import TargetExplanation
     from eli5.formatters.look import Look
 
-__all__ = ["draw_layer", "shown_values"]
+__all__ = ["draw_layer", "shown_values", "stretched"]
 
 _ZERO = 128  # the level of 8 bits that stands for zero where values have a sign
 _LEVELS = np.arange(256, dtype=np.float32)
@@ -106,18 +106,31 @@ def _heat_levels(
 ) -> tuple[Image.Image, NDArray[np.float32], float]:
     """Give the resized heatmap in 256 levels, what each level stands for, and the peak."""
     levels = expand_slices(target.heatmap, image, look.resampling_filter)
-    peak = _percentile(levels, look.percentile) or 255
-    return levels, np.minimum(_LEVELS / np.float32(peak), 1), peak / 255
+    peak = _percentile(levels, look.percentile)
+    return levels, _stretch(peak), peak / 255
+
+
+def stretched(levels: Image.Image, percentile: float) -> Image.Image:
+    """Draw the percentile of a picture of mode ``L`` as its maximum, as all of this module does."""
+    values = _stretch(_percentile(levels, percentile))
+    return levels.point(np.rint(values * 255).astype(int).tolist())
+
+
+def _stretch(peak: float) -> NDArray[np.float32]:
+    return np.minimum(_LEVELS / np.float32(peak), 1)
 
 
 def _percentile(levels: Image.Image, percentile: float) -> float:
-    """Return a percentile of the pixels of mode ``L``, as `numpy.percentile` does, but faster."""
+    """Return a percentile of the pixels of mode ``L``, as `numpy.percentile` does, but faster.
+
+    Where it is 0, it says nothing of the few pixels that are not, and they are drawn as they are.
+    """
     if percentile == 100:
         return 255.0
     ends = np.cumsum(levels.histogram())
     place = (ends[-1] - 1) * percentile / 100
     low, high = np.searchsorted(ends, [np.floor(place), np.ceil(place)], side="right")
-    return float(low + (high - low) * (place % 1))
+    return float(low + (high - low) * (place % 1)) or 255.0
 
 
 def _coloured(levels: Image.Image, values: NDArray[np.float32], look: Look) -> Image.Image:

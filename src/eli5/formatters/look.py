@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import matplotlib
 from numpy.typing import NDArray
 
 from eli5.formatters.heatmap import LANCZOS
 
-__all__ = ["DIVERGING", "VIRIDIS", "Look", "make_look"]
+if TYPE_CHECKING:
+    from eli5.base import Explanation
+
+__all__ = ["DIVERGING", "VIRIDIS", "Look", "default_percentile", "make_look"]
 
 VIRIDIS = matplotlib.colormaps["viridis"]
 # Blue against, red for; of those that matplotlib has, colour-blind people tell its ends apart best.
@@ -49,6 +52,16 @@ def make_look(
         percentile=_checked_percentile(percentile),
         signed=signed,
     )
+
+
+def default_percentile(expl: Explanation) -> float:
+    """Return the percentile of a map that is drawn as its maximum where nobody says which.
+
+    A map of the input's own pixels, which is one of a method without a layer, has a few pixels that
+    outshine all others, and nothing else would be seen. It is drawn up to its 99th percentile, as
+    in section 3.1 of Smilkov et al. 2017 (arXiv:1706.03825). Maps of layers are drawn as they are.
+    """
+    return 99.0 if expl.method and expl.layer is None else 100.0
 
 
 def _find_colormap(

@@ -19,7 +19,7 @@ from eli5.formatters.figure import BAR, PAD, new_axes, picture_inches
 from eli5.formatters.fonts import families
 from eli5.formatters.heatmap import LANCZOS, checked_picture
 from eli5.formatters.layer import shown_values
-from eli5.formatters.look import VIRIDIS, Look, make_look
+from eli5.formatters.look import VIRIDIS, Look, default_percentile, make_look
 from eli5.formatters.picture import to_rgba
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def plot(
     signed: bool = False,
     colormap: str | Colormap = VIRIDIS,
     alpha_limit: float | None = 0.65,
-    percentile: float = 100.0,
+    percentile: float | None = None,
     resampling_filter: int = LANCZOS,
     colorbar: bool = True,
     title: bool = True,
@@ -111,7 +111,8 @@ def plot(
         for several targets; see also `eli5.format_as_image`.
     """
     check_single(expl)
-    look = make_look(resampling_filter, colormap, alpha_limit, percentile, signed)
+    shown = default_percentile(expl) if percentile is None else percentile
+    look = make_look(resampling_filter, colormap, alpha_limit, shown, signed)
     if not isinstance(look.colormap, Colormap):
         raise TypeError(
             "Expected a matplotlib colormap or its name. "

@@ -22,6 +22,8 @@ from eli5.formatters.sheet_grid import Block, Grid, Tile, measure, shown_size
 if TYPE_CHECKING:
     from eli5.base import Explanation, TargetExplanation
 
+    Overlay = Callable[[Explanation, TargetExplanation, Image.Image], Image.Image]
+
 __all__ = ["is_wide", "to_sheet"]
 
 _FEW_PIXELS = 64
@@ -37,7 +39,7 @@ class Row(NamedTuple):
 
 def to_sheet(
     explanations: Sequence[Explanation],
-    overlay: Callable[[TargetExplanation, Image.Image], Image.Image],
+    overlay: Overlay,
 ) -> Image.Image:
     """Put the overlays of all targets of some explanations on a white sheet.
 
@@ -57,7 +59,7 @@ def to_sheet(
     explanations : sequence of Explanation
         Each with an image and targets.
     overlay : callable
-        Draws a target's overlay, in mode ``RGBA`` and of the image's size.
+        Draws the overlay of an explanation's target on an image, in mode ``RGBA`` and of its size.
 
     Returns
     -------
@@ -78,9 +80,7 @@ def is_wide(image: Image.Image) -> bool:
     return image.width > 2 * image.height
 
 
-def _tiles(
-    expl: Explanation, overlay: Callable[[TargetExplanation, Image.Image], Image.Image]
-) -> list[Tile]:
+def _tiles(expl: Explanation, overlay: Overlay) -> list[Tile]:
     @cache
     def image(size: tuple[int, int]) -> Image.Image:
         return to_rgba(expl.image).resize(size, Image.Resampling.LANCZOS)
@@ -89,7 +89,7 @@ def _tiles(
         # All targets share the picture made smaller; a strip has to keep the seams of its slices.
         ranks = [getattr(one, "ndim", 0) for one in (target.heatmap, target.attribution)]
         shrinks = size[0] < expl.image.width and 3 not in ranks
-        return overlay(target, image(size) if shrinks else expl.image)
+        return overlay(expl, target, image(size) if shrinks else expl.image)
 
     return [Tile(target, expl.image.size, partial(draw, target)) for target in expl.targets]
 

@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from eli5.formatters.data_uri import heat_layer
+from eli5.formatters.look import default_percentile
 from eli5.formatters.text import number, one_line, target_label, target_name
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _choices(expl: Explanation, layers: Sequence[str]) -> list[str]:
 def _layer(expl: Explanation, target: TargetExplanation, room: Room) -> str:
     if expl.image is None or target.heatmap is None:
         return ""
-    source = heat_layer(target.heatmap, expl.image, room)
+    source = heat_layer(target.heatmap, expl.image, room, default_percentile(expl))
     if source is None:
         return ""
     method = f"{expl.method} heatmap" if expl.method else "Heatmap"
