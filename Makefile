@@ -7,16 +7,17 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 BACKENDS := jax tensorflow torch
 RESULTS := benchmarks/results
 
-.PHONY: demo test test-oracles bench bench-peers pictures lint format clean $(BACKENDS:%=test-%)
+.PHONY: demo test test-oracles bench bench-peers pictures notebooks lint format clean $(BACKENDS:%=test-%)
 
 demo: $(VENV)/.demo
 	KERAS_BACKEND=jax $(BIN)/eli5 demo
 
 test: $(BACKENDS:%=test-%)
 
-# TensorFlow reports the machine it runs on; the level drops that.
+# A process per core, with one thread each. TensorFlow reports the machine it runs on; the level
+# drops that.
 $(BACKENDS:%=test-%): test-%: $(VENV)/.dev
-	KERAS_BACKEND=$* TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest
+	KERAS_BACKEND=$* TF_CPP_MIN_LOG_LEVEL=3 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 # Against captum and autograd written out by hand, on PyTorch.
 test-oracles: $(VENV)/.oracles
@@ -35,6 +36,10 @@ bench-peers: $(VENV)-peers/.done $(VENV)-eli5/.done
 # The pictures of README and docs.
 pictures: $(VENV)/.dev
 	KERAS_BACKEND=jax $(BIN)/python benchmarks/pictures.py
+
+# The notebooks of examples, run and written back.
+notebooks: $(VENV)/.dev
+	KERAS_BACKEND=jax $(BIN)/python examples/execute.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
