@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +20,7 @@ from eli5.cli import main
 
 SIZE = 32
 RED, GREEN, BLUE = range(3)
+TIMEOUT = 240  # seconds; a process that hangs is an error and not a test run that never ends
 
 
 def colour_model(*first: layers.Layer, size: tuple[Any, ...] = (SIZE, SIZE, 3)) -> keras.Model:
@@ -96,5 +99,21 @@ def run_process(*argv: object, **variables: str) -> Ended:
         env={**os.environ, **variables},
         encoding="utf-8",
         check=False,
+        timeout=TIMEOUT,
     )
     return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def open_for(process: subprocess.Popen[bytes], pipe: Path) -> int:
+    """Wait until a process reads a pipe, and keep it waiting for what is never written."""
+    while process.poll() is None:
+        try:
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:  # no reader yet
+            time.sleep(0.02)
+    raise AssertionError("the command ended before it read the pipe")
+
+
+def records(text: str) -> list[dict[str, Any]]:
+    """Read lines of JSON."""
+    return [json.loads(line) for line in text.splitlines()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 # Before Keras is imported: TensorFlow is quiet about the machine it runs on.
@@ -42,3 +43,47 @@ def doc() -> np.ndarray[Any, Any]:
 def classifier() -> keras.Model:
     """Return a model whose programs are shared by the tests."""
     return make_classifier()
+
+
+# ---- for the command line; see cli_helpers -------------------------------------------------------
+
+
+@pytest.fixture
+def model_path(tmp_path: Path) -> str:
+    """Return a saved classifier of colours."""
+    from cli_helpers import colour_model, saved
+
+    return saved(colour_model(), tmp_path)
+
+
+@pytest.fixture
+def image_path(tmp_path: Path) -> str:
+    """Return a picture for it; its name has a space."""
+    from cli_helpers import two_colours
+
+    path = str(tmp_path / "two colours.png")
+    two_colours().save(path)
+    return path
+
+
+@pytest.fixture
+def no_keras(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the command line fail if it starts Keras, for what must be said before that."""
+
+    def start() -> None:
+        raise AssertionError("Keras was started before the arguments were checked")
+
+    monkeypatch.setattr("eli5.cli.asked.start_keras", start)
+
+
+@pytest.fixture
+def colour_photos(tmp_path: Path) -> Path:
+    """Return a folder with a picture of each colour, of different sizes, and a broken one."""
+    from PIL import Image
+
+    folder = tmp_path / "photos"
+    (folder / "sub").mkdir(parents=True)
+    for name, size in {"red": (60, 40), "green": (20, 30), "sub/blue": (33, 33)}.items():
+        Image.new("RGB", size, os.path.basename(name)).save(folder / f"{name}.png")
+    (folder / "broken.png").write_bytes(b"no picture")
+    return folder

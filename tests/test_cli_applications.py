@@ -45,13 +45,6 @@ def decode_predictions(scores: Any, top: int) -> Any:
 
 
 @pytest.fixture
-def image(tmp_path: Path) -> str:
-    path = str(tmp_path / "picture.png")
-    two_colours().save(path)
-    return path
-
-
-@pytest.fixture
 def family(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setattr(keras.applications, "MobileNetV2", application)
     monkeypatch.setattr(FAMILY, "decode_predictions", decode_predictions)
@@ -61,9 +54,9 @@ def family(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 @pytest.mark.parametrize("name", ["MobileNetV2", "mobilenetv2", "mobilenet_v2", "MOBILENET-V2"])
 @pytest.mark.usefixtures("family")
 def test_name_brings_weights_preprocessing_and_class_names(
-    capsys: Capsys, image: str, name: str
+    capsys: Capsys, image_path: str, name: str
 ) -> None:
-    ended = run(capsys, "explain", name, image, "--top", "2")
+    ended = run(capsys, "explain", name, image_path, "--top", "2")
     assert (ended.code, ended.err) == (0, "")
     assert ended.fact("Model") == "mobilenetv2"
     assert [label for label, *_ in ended.rows()] == ["name_9 (9)", "name_7 (7)"]
@@ -72,26 +65,26 @@ def test_name_brings_weights_preprocessing_and_class_names(
 
 @pytest.mark.usefixtures("family")
 def test_labels_win_over_the_applications_names(
-    capsys: Capsys, image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    capsys: Capsys, image_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(FAMILY, "decode_predictions", None)  # is not even asked
     labels = tmp_path / "labels.txt"
     labels.write_text("\n".join(f"label {k}" for k in range(1000)), encoding="utf-8")
-    ended = run(capsys, "explain", "MobileNetV2", image, "--labels", labels)
+    ended = run(capsys, "explain", "MobileNetV2", image_path, "--labels", labels)
     assert ended.rows()[0][0] == "label 9 (9)"
     assert "Warning" not in ended.out
 
 
 @pytest.mark.usefixtures("family")
 def test_names_that_cannot_be_had_are_done_without(
-    capsys: Capsys, image: str, monkeypatch: pytest.MonkeyPatch
+    capsys: Capsys, image_path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def offline(*_: object, **__: object) -> None:
         print("Downloading data from https://example.org")
         raise OFFLINE
 
     monkeypatch.setattr(FAMILY, "decode_predictions", offline)
-    ended = run(capsys, "explain", "MobileNetV2", image)
+    ended = run(capsys, "explain", "MobileNetV2", image_path)
     assert (ended.code, ended.err) == (0, "")
     assert ended.rows()[0][0] == "9"
     assert "Downloading" not in ended.out
@@ -101,7 +94,7 @@ def test_names_that_cannot_be_had_are_done_without(
 
 
 def test_weights_that_cannot_be_had(
-    capsys: Capsys, image: str, monkeypatch: pytest.MonkeyPatch
+    capsys: Capsys, image_path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def offline(**_: object) -> None:
         print("Downloading data from https://example.org")
@@ -110,18 +103,18 @@ def test_weights_that_cannot_be_had(
     offline.__name__ = "MobileNetV2"
     offline.__module__ = FAMILY.__name__
     monkeypatch.setattr(keras.applications, "MobileNetV2", offline)
-    assert fails(capsys, "explain", "mobilenet_v2", image) == (
+    assert fails(capsys, "explain", "mobilenet_v2", image_path) == (
         "Expected the ImageNet weights of MobileNetV2 to be at hand or within reach. Received: "
         f"{OFFLINE}. Give a local file with --weights FILE."
     )
 
 
 def test_weights_of_another_model(
-    capsys: Capsys, image: str, tmp_path: Path, family: ModuleType
+    capsys: Capsys, image_path: str, tmp_path: Path, family: ModuleType
 ) -> None:
     weights = tmp_path / "other.weights.h5"
     colour_model().save_weights(weights)
-    message = fails(capsys, "explain", "mobilenet_v2", image, "--weights", weights)
+    message = fails(capsys, "explain", "mobilenet_v2", image_path, "--weights", weights)
     assert message.startswith(
         "Expected --weights to be a file with weights of the whole MobileNetV2. Received: "
         f"--weights={weights}: "
@@ -131,7 +124,7 @@ def test_weights_of_another_model(
 
 @pytest.mark.usefixtures("family")
 def test_efficientnet_with_a_weights_file_is_warned_of(
-    capsys: Capsys, image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    capsys: Capsys, image_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def constructor(**options: Any) -> keras.Model:
         return application(**options)
@@ -141,7 +134,7 @@ def test_efficientnet_with_a_weights_file_is_warned_of(
     monkeypatch.setattr(keras.applications, "EfficientNetB0", constructor)
     weights = tmp_path / "b0.weights.h5"
     application(weights="imagenet").save_weights(weights)
-    ended = run(capsys, "explain", "EfficientNetB0", image, "--weights", weights)
+    ended = run(capsys, "explain", "EfficientNetB0", image_path, "--weights", weights)
     assert ended.code == 0
     assert ended.fact("Warning").startswith(
         "With its ImageNet weights, Keras builds one more scaling into EfficientNetB0 than with a "
@@ -150,7 +143,7 @@ def test_efficientnet_with_a_weights_file_is_warned_of(
 
 
 def test_a_real_application_with_a_local_weights_file(
-    capsys: Capsys, image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    capsys: Capsys, image_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built = keras.applications.MobileNet(weights=None)
     weights = tmp_path / "mobilenet.weights.h5"
@@ -158,7 +151,7 @@ def test_a_real_application_with_a_local_weights_file(
     pixels = np.asarray(two_colours().resize((224, 224), 2), "float32")[np.newaxis]
     scores = built.predict(pixels / 127.5 - 1, verbose=0)[0]
     monkeypatch.setattr(keras.applications.mobilenet, "decode_predictions", decode_predictions)
-    ended = run(capsys, "explain", "mobilenet", image, "--weights", weights)
+    ended = run(capsys, "explain", "mobilenet", image_path, "--weights", weights)
     assert (ended.code, ended.err) == (0, "")
     assert ended.fact("Layer") == "conv_pw_13_relu"
     ((label, score, _),) = ended.rows()

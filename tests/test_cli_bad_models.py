@@ -11,23 +11,11 @@ import keras
 import pytest
 from keras import layers
 
-from cli_helpers import colour_model, fails, run, saved, two_colours
+from cli_helpers import colour_model, fails, run, saved
 
 Capsys = pytest.CaptureFixture[str]
 
 NO_MODEL = "Expected MODEL to be a .keras or .h5 file, or the name of a keras.applications model."
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> str:
-    return saved(colour_model(), tmp_path)
-
-
-@pytest.fixture
-def image(tmp_path: Path) -> str:
-    path = str(tmp_path / "picture.png")
-    two_colours().save(path)
-    return path
 
 
 # ---- models that cannot be loaded ----------------------------------------------------------------
@@ -81,7 +69,7 @@ def text(path: Path) -> None:
 )
 def test_a_model_that_cannot_be_loaded(
     capsys: Capsys,
-    image: str,
+    image_path: str,
     tmp_path: Path,
     name: str,
     save: Callable[[Path], None],
@@ -89,7 +77,7 @@ def test_a_model_that_cannot_be_loaded(
 ) -> None:
     path = tmp_path / name
     save(path)
-    message = fails(capsys, "explain", path, image)
+    message = fails(capsys, "explain", path, image_path)
     assert message.startswith(
         f"Expected MODEL to be a model that Keras can load. Received: MODEL={path}: {reason}"
     )
@@ -97,10 +85,10 @@ def test_a_model_that_cannot_be_loaded(
     assert "config=" not in message
 
 
-def test_a_name_that_is_no_application(capsys: Capsys, image: str) -> None:
-    message = fails(capsys, "explain", "mobilnet_v2", image)
+def test_a_name_that_is_no_application(capsys: Capsys, image_path: str) -> None:
+    message = fails(capsys, "explain", "mobilnet_v2", image_path)
     assert message.startswith(f"{NO_MODEL} Received: MODEL=mobilnet_v2. Did you mean MobileNetV2, ")
-    message = fails(capsys, "explain", "x", image)
+    message = fails(capsys, "explain", "x", image_path)
     assert message.startswith(f"{NO_MODEL} Received: MODEL=x. Names: ConvNeXtBase, ")
     assert message.endswith("VGG19, Xception.")
 
@@ -108,9 +96,9 @@ def test_a_name_that_is_no_application(capsys: Capsys, image: str) -> None:
 # ---- models that cannot be explained -------------------------------------------------------------
 
 
-def test_preprocessing_is_never_guessed(capsys: Capsys, image: str, tmp_path: Path) -> None:
+def test_preprocessing_is_never_guessed(capsys: Capsys, image_path: str, tmp_path: Path) -> None:
     model = saved(colour_model(layers.Activation("relu")), tmp_path)
-    ended = run(capsys, "explain", model, image)
+    ended = run(capsys, "explain", model, image_path)
     assert (ended.code, ended.out) == (2, "")
     first, *choices = ended.err.splitlines()
     assert first == (
@@ -129,10 +117,10 @@ def test_preprocessing_is_never_guessed(capsys: Capsys, image: str, tmp_path: Pa
 
 @pytest.mark.parametrize("mode", ["torch", "caffe"])
 def test_preprocessing_by_colour_of_a_grey_model(
-    capsys: Capsys, image: str, tmp_path: Path, mode: str
+    capsys: Capsys, image_path: str, tmp_path: Path, mode: str
 ) -> None:
     model = saved(keras.Sequential([keras.Input((8, 8, 1)), layers.Flatten()]), tmp_path)
-    assert fails(capsys, "explain", model, image, "--preprocess", mode) == (
+    assert fails(capsys, "explain", model, image_path, "--preprocess", mode) == (
         f"Expected a model of RGB pictures for --preprocess {mode}. Received: one that takes L"
     )
 
@@ -154,10 +142,10 @@ def two_inputs() -> keras.Model:
     ],
 )
 def test_a_model_that_takes_no_picture(
-    capsys: Capsys, image: str, tmp_path: Path, make: Callable[[], keras.Model], shape: str
+    capsys: Capsys, image_path: str, tmp_path: Path, make: Callable[[], keras.Model], shape: str
 ) -> None:
     model = make()
-    message = fails(capsys, "explain", saved(model, tmp_path), image, "--preprocess", "none")
+    message = fails(capsys, "explain", saved(model, tmp_path), image_path, "--preprocess", "none")
     assert message == (
         "Expected a model with one picture as input, of shape (height, width, channels) with 1, 3 "
         f"or 4 channels. Received: model {model.name!r} with input shape {shape}"
@@ -176,31 +164,31 @@ def test_a_model_that_takes_no_picture(
     ],
 )
 def test_what_does_not_fit_the_model(
-    capsys: Capsys, model: str, image: str, options: list[str], message: str
+    capsys: Capsys, model_path: str, image_path: str, options: list[str], message: str
 ) -> None:
-    assert fails(capsys, "explain", model, image, *options).startswith(message)
+    assert fails(capsys, "explain", model_path, image_path, *options).startswith(message)
 
 
-def test_score_logit_without_a_softmax(capsys: Capsys, image: str, tmp_path: Path) -> None:
+def test_score_logit_without_a_softmax(capsys: Capsys, image_path: str, tmp_path: Path) -> None:
     trunk = colour_model().layers[:-1]
     model = saved(keras.Sequential([keras.Input((32, 32, 3)), *trunk]), tmp_path)
-    message = fails(capsys, "explain", model, image, "--score", "logit")
+    message = fails(capsys, "explain", model, image_path, "--score", "logit")
     assert message.startswith("Expected a model that ends in a softmax or a sigmoid")
 
 
-def test_a_model_that_is_no_classifier(capsys: Capsys, image: str, tmp_path: Path) -> None:
+def test_a_model_that_is_no_classifier(capsys: Capsys, image_path: str, tmp_path: Path) -> None:
     trunk = colour_model().layers[:-2]
     model = saved(keras.Sequential([keras.Input((32, 32, 3)), *trunk]), tmp_path)
-    message = fails(capsys, "explain", model, image)
+    message = fails(capsys, "explain", model, image_path)
     assert message.startswith("Expected a classifier, a model with an output of shape")
 
 
 def test_an_error_in_the_program_is_not_taken_for_a_users(
-    capsys: Capsys, model: str, image: str, monkeypatch: pytest.MonkeyPatch
+    capsys: Capsys, model_path: str, image_path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
         raise ValueError("a defect")
 
     monkeypatch.setattr("eli5.cli.models.class_names", broken)
     with pytest.raises(ValueError, match="a defect"):
-        run(capsys, "explain", model, image)
+        run(capsys, "explain", model_path, image_path)

@@ -24,7 +24,7 @@ def test_demo_writes_and_prints_two_explanations(
     assert min(int(on_own), int(own)) > 80
     assert max(int(on_other), int(other)) < 5
     page = (tmp_path / "eli5-demo.html").read_text()
-    assert page.count("data:image/") == 4  # the picture, two heatmaps, the legend
+    assert page.count('class="eli5-layer"') == 2
     with Image.open(tmp_path / "eli5-demo.png") as picture:
         assert picture.width > 2 * 384
 
@@ -32,6 +32,17 @@ def test_demo_writes_and_prints_two_explanations(
 def test_demo_needs_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["demo", "--out", str(tmp_path / "none")]) == 2
     assert "Expected --out to be a file in a folder that exists" in capsys.readouterr().err
+
+
+def test_demo_does_not_write_into_a_folder_of_that_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "eli5-demo.png").mkdir()
+    assert main(["demo", "--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == (
+        "eli5: error: Expected --out to be a file. Received: "
+        f"--out={tmp_path / 'eli5-demo.png'}, which is a folder\n"
+    )
 
 
 def test_command_says_which_extra_it_lacks(

@@ -10,24 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cli_helpers import colour_model, fails, saved, two_colours
+from cli_helpers import fails, two_colours
 from eli5.cli.console import shortened
 
 Capsys = pytest.CaptureFixture[str]
 
 NO_MODEL = "Expected MODEL to be a .keras or .h5 file, or the name of a keras.applications model."
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> str:
-    return saved(colour_model(), tmp_path)
-
-
-@pytest.fixture
-def image(tmp_path: Path) -> str:
-    path = str(tmp_path / "picture.png")
-    two_colours().save(path)
-    return path
 
 
 # ---- the command line ----------------------------------------------------------------------------
@@ -38,8 +26,10 @@ def image(tmp_path: Path) -> str:
     [
         (["explian"], 'Unknown command "explian".'),
         (["explain"], 'Command "explain" parameter MODEL requires an argument.'),
-        (["explain", "m.keras"], 'Command "explain" parameter IMAGE requires an argument.'),
-        (["explain", "m.keras", "i.png", "j.png"], "Unused Tokens: ['j.png']."),
+        (["explain", "m.keras"], 'Command "explain" parameter IMAGES requires an argument.'),
+        (["layers", "m.keras", "i.png"], "Unused Tokens: ['i.png']."),
+        (["layers"], 'Command "layers" parameter MODEL requires an argument.'),
+        (["explain", "m.keras", "i.png", "--batch-size", "0"], 'Invalid value "0" for --batch-'),
         (["explain", "m.keras", "i.png", "--clas", "3"], "Unknown option: --clas."),
         (["explain", "m.keras", "i.png", "--class", "cat"], "Invalid value for --class: unable"),
         (["explain", "m.keras", "i.png", "--top", "0"], 'Invalid value "0" for --top. Must be >='),
@@ -54,8 +44,8 @@ def test_wrong_usage(capsys: Capsys, argv: list[str], message: str) -> None:
     assert error.endswith("Try: eli5 --help")
 
 
-def test_class_and_top_exclude_each_other(capsys: Capsys, model: str, image: str) -> None:
-    assert fails(capsys, "explain", model, image, "--class", 1, "--top", 2) == (
+def test_class_and_top_exclude_each_other(capsys: Capsys, model_path: str, image_path: str) -> None:
+    assert fails(capsys, "explain", model_path, image_path, "--class", 1, "--top", 2) == (
         "Expected either --class or --top. Received: both, --class=[1] and --top=2"
     )
 
@@ -63,21 +53,13 @@ def test_class_and_top_exclude_each_other(capsys: Capsys, model: str, image: str
 # ---- the files: all of this is said before Keras is asked ----------------------------------------
 
 
-@pytest.fixture
-def _no_keras(monkeypatch: pytest.MonkeyPatch) -> None:
-    def start() -> None:
-        raise AssertionError("Keras was started before the arguments were checked")
-
-    monkeypatch.setattr("eli5.cli.explain.start_keras", start)
-
-
-@pytest.mark.usefixtures("_no_keras")
-@pytest.mark.parametrize("name", ["MODEL", "IMAGE", "--labels", "--weights"])
+@pytest.mark.usefixtures("no_keras")
+@pytest.mark.parametrize("name", ["MODEL", "--labels", "--weights"])
 @pytest.mark.parametrize("reason", ["missing", "folder", "forbidden"])
 def test_files_that_cannot_be_read(
     capsys: Capsys,
-    model: str,
-    image: str,
+    model_path: str,
+    image_path: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     name: str,
@@ -92,10 +74,9 @@ def test_files_that_cannot_be_read(
         monkeypatch.setattr(os, "access", lambda path, mode: path != type(path)(bad))
         assert access(bad, os.R_OK)
     arguments: dict[str, tuple[object, ...]] = {
-        "MODEL": (bad, image),
-        "IMAGE": (model, bad),
-        "--labels": (model, image, "--labels", bad),
-        "--weights": ("MobileNet", image, "--weights", bad),
+        "MODEL": (bad, image_path),
+        "--labels": (model_path, image_path, "--labels", bad),
+        "--weights": ("MobileNet", image_path, "--weights", bad),
     }
     said = {
         "missing": "which does not exist",
@@ -107,41 +88,46 @@ def test_files_that_cannot_be_read(
     )
 
 
-@pytest.mark.usefixtures("_no_keras")
-def test_a_name_too_long_for_a_file_does_not_exist(capsys: Capsys, model: str) -> None:
-    assert fails(capsys, "explain", model, f"{'a' * 5000}.png").endswith("which does not exist")
+@pytest.mark.usefixtures("no_keras")
+def test_a_name_too_long_for_a_file_does_not_exist(capsys: Capsys, model_path: str) -> None:
+    assert fails(capsys, "explain", model_path, f"{'a' * 5000}.png").endswith(
+        "which does not exist"
+    )
 
 
-@pytest.mark.usefixtures("_no_keras")
-def test_a_model_of_another_kind(capsys: Capsys, image: str) -> None:
-    assert fails(capsys, "explain", image, image) == f"{NO_MODEL} Received: MODEL={image}"
+@pytest.mark.usefixtures("no_keras")
+def test_a_model_of_another_kind(capsys: Capsys, image_path: str) -> None:
+    assert (
+        fails(capsys, "explain", image_path, image_path)
+        == f"{NO_MODEL} Received: MODEL={image_path}"
+    )
 
 
-@pytest.mark.usefixtures("_no_keras")
+@pytest.mark.usefixtures("no_keras")
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 cut off"])
 def test_a_keras_file_that_is_none(
-    capsys: Capsys, image: str, tmp_path: Path, content: bytes
+    capsys: Capsys, image_path: str, tmp_path: Path, content: bytes
 ) -> None:
     path = tmp_path / "broken.keras"
     path.write_bytes(content)
-    assert fails(capsys, "explain", path, image) == (
+    assert fails(capsys, "explain", path, image_path) == (
         f"Expected MODEL to be a file as Keras saves it. Received: MODEL={path}, which is no "
         ".keras file, or damaged. Save the model again with model.save(...)."
     )
 
 
-@pytest.mark.usefixtures("_no_keras")
-def test_weights_of_a_file(capsys: Capsys, model: str, image: str) -> None:
-    message = fails(capsys, "explain", model, image, "--weights", model)
+@pytest.mark.usefixtures("no_keras")
+def test_weights_of_a_file(capsys: Capsys, model_path: str, image_path: str) -> None:
+    message = fails(capsys, "explain", model_path, image_path, "--weights", model_path)
     assert message.startswith("Expected --weights only with the name of a keras.applications model")
-    assert f"Received: --weights={model} with MODEL={model}" in message
+    assert f"Received: --weights={model_path} with MODEL={model_path}" in message
 
 
-@pytest.mark.usefixtures("_no_keras")
-def test_labels_that_are_no_text(capsys: Capsys, model: str, image: str) -> None:
-    message = fails(capsys, "explain", model, image, "--labels", image)
+@pytest.mark.usefixtures("no_keras")
+def test_labels_that_are_no_text(capsys: Capsys, model_path: str, image_path: str) -> None:
+    message = fails(capsys, "explain", model_path, image_path, "--labels", image_path)
     assert message.startswith("Expected --labels to be a text file in UTF-8 with one class name")
-    assert f"--labels={image}, which cannot be read: 'utf-8' codec can't decode" in message
+    assert f"--labels={image_path}, which cannot be read: 'utf-8' codec can't decode" in message
 
 
 def png(**options: Any) -> bytes:
@@ -152,34 +138,36 @@ def png(**options: Any) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.mark.usefixtures("_no_keras")
+@pytest.mark.usefixtures("no_keras")
 @pytest.mark.parametrize(
     "content",
     [b"", b"no picture", png()[:60], png()[:-30], png().replace(b"IDAT", b"IDXX")],
     ids=["empty", "text", "head", "cut", "damaged"],
 )
-def test_a_broken_picture(capsys: Capsys, model: str, tmp_path: Path, content: bytes) -> None:
+def test_a_broken_picture(capsys: Capsys, model_path: str, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.png"
     path.write_bytes(content)
-    message = fails(capsys, "explain", model, path)
+    message = fails(capsys, "explain", model_path, path)
     assert message.startswith("Expected IMAGE to be a picture that Pillow can read. Received: ")
     assert f"IMAGE={path}, which cannot be read: " in message
 
 
-@pytest.mark.usefixtures("_no_keras")
+@pytest.mark.usefixtures("no_keras")
 def test_a_picture_too_large_to_be_meant(
-    capsys: Capsys, model: str, image: str, monkeypatch: pytest.MonkeyPatch
+    capsys: Capsys, model_path: str, image_path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    assert "exceeds limit of 200 pixels" in fails(capsys, "explain", model, image)
+    assert "exceeds limit of 200 pixels" in fails(capsys, "explain", model_path, image_path)
 
 
-@pytest.mark.usefixtures("_no_keras")
+@pytest.mark.usefixtures("no_keras")
 @pytest.mark.parametrize("mode", ["I", "F"])
-def test_a_picture_of_unknown_range(capsys: Capsys, model: str, tmp_path: Path, mode: str) -> None:
+def test_a_picture_of_unknown_range(
+    capsys: Capsys, model_path: str, tmp_path: Path, mode: str
+) -> None:
     path = tmp_path / "picture.tif"
     Image.new(mode, (8, 8), 70_000).save(path)
-    assert fails(capsys, "explain", model, path) == (
+    assert fails(capsys, "explain", model_path, path) == (
         "Expected IMAGE to be a picture with 8 or 16 bits per channel. Received: "
         f"IMAGE={path} with 32 bits, of unknown range. Convert it first."
     )

@@ -15,26 +15,6 @@ from cli_helpers import BLUE, RED, SIZE, colour_model, fails, run, saved, two_co
 Capsys = pytest.CaptureFixture[str]
 
 
-@pytest.fixture
-def model(tmp_path: Path) -> str:
-    return saved(colour_model(), tmp_path)
-
-
-@pytest.fixture
-def image(tmp_path: Path) -> str:
-    path = str(tmp_path / "picture.png")
-    two_colours().save(path)
-    return path
-
-
-@pytest.fixture
-def _no_keras(monkeypatch: pytest.MonkeyPatch) -> None:
-    def start() -> None:
-        raise AssertionError("Keras was started before the arguments were checked")
-
-    monkeypatch.setattr("eli5.cli.explain.start_keras", start)
-
-
 def opened(path: Path) -> Image.Image:
     with Image.open(path) as file:
         file.load()
@@ -52,10 +32,10 @@ def changed(overlay: Image.Image, picture: Image.Image) -> np.ndarray[tuple[int,
 
 
 def test_png_is_the_picture_covered_where_the_heatmap_is(
-    capsys: Capsys, model: str, image: str, tmp_path: Path
+    capsys: Capsys, model_path: str, image_path: str, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.png"
-    ended = run(capsys, "explain", model, image, "--class", RED, "--out", out)
+    ended = run(capsys, "explain", model_path, image_path, "--class", RED, "--out", out)
     assert ended.fact("Overlay") == str(out)
     overlay = opened(out)
     assert (overlay.format, overlay.mode) == ("PNG", "RGBA")
@@ -64,11 +44,24 @@ def test_png_is_the_picture_covered_where_the_heatmap_is(
     assert not covered[:, 23:].any()  # the heatmap is a little blurred at the edge
 
 
-def test_several_classes_stand_side_by_side(
-    capsys: Capsys, model: str, image: str, tmp_path: Path
+def test_several_methods_stand_side_by_side(
+    capsys: Capsys, model_path: str, image_path: str, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.png"
-    run(capsys, "explain", model, image, "--top", "2", "--out", out)
+    methods = ("--method", "grad-cam", "--method", "Saliency", "--method", "GradCAM")
+    ended = run(capsys, "explain", model_path, image_path, *methods, "--out", out)
+    assert ended.code == 0
+    assert ended.out.count("Method ") == 2  # each once, in whatever spelling
+    width, height = opened(out).size
+    assert width > 2 * 60
+    assert height > 40
+
+
+def test_several_classes_stand_side_by_side(
+    capsys: Capsys, model_path: str, image_path: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.png"
+    run(capsys, "explain", model_path, image_path, "--top", "2", "--out", out)
     width, height = opened(out).size
     assert width > 2 * 60
     assert height > 40
@@ -76,10 +69,10 @@ def test_several_classes_stand_side_by_side(
 
 @pytest.mark.parametrize(("ending", "kind"), [("jpg", "JPEG"), ("JPEG", "JPEG"), ("webp", "WEBP")])
 def test_other_picture_formats(
-    capsys: Capsys, model: str, image: str, tmp_path: Path, ending: str, kind: str
+    capsys: Capsys, model_path: str, image_path: str, tmp_path: Path, ending: str, kind: str
 ) -> None:
     out = tmp_path / f"out.{ending}"
-    assert run(capsys, "explain", model, image, "--out", out).code == 0
+    assert run(capsys, "explain", model_path, image_path, "--out", out).code == 0
     overlay = opened(out)
     assert (overlay.format, overlay.size) == (kind, (60, 40))
 
@@ -93,28 +86,30 @@ def test_jpeg_shows_white_where_the_picture_is_transparent(capsys: Capsys, tmp_p
 
 
 def test_html_is_a_page_with_the_pictures_inside(
-    capsys: Capsys, model: str, image: str, tmp_path: Path
+    capsys: Capsys, model_path: str, image_path: str, tmp_path: Path
 ) -> None:
     out, labels = tmp_path / "out.html", tmp_path / "labels.txt"
     labels.write_text("<script>\ngreen\nblue\n", encoding="utf-8")
-    ended = run(capsys, "explain", model, image, "--top", "2", "--labels", labels, "--out", out)
+    ended = run(
+        capsys, "explain", model_path, image_path, "--top", "2", "--labels", labels, "--out", out
+    )
     assert ended.code == 0
     page = out.read_text(encoding="utf-8")
-    assert "<title>What colour_model looked at in picture.png</title>" in page
-    assert page.count("data:image/") == 4  # the picture, two heatmaps, the legend
+    assert "<title>What colour_model looked at in two colours.png</title>" in page
+    assert page.count('class="eli5-layer"') == 2
     assert "&lt;script&gt;" in page
     assert page.count("<script") == 1  # the page's own
 
 
 def test_picture_is_turned_upright_as_its_exif_says(
-    capsys: Capsys, model: str, tmp_path: Path
+    capsys: Capsys, model_path: str, tmp_path: Path
 ) -> None:
     image, out = tmp_path / "turned.jpg", tmp_path / "out.png"
     exif = Image.Exif()
     exif[0x0112] = 6  # shown upright after a quarter turn clockwise
     upright = two_colours()
     upright.transpose(Image.Transpose.ROTATE_90).save(image, exif=exif, quality=100, subsampling=0)
-    ended = run(capsys, "explain", model, image, "--class", RED, "--out", out)
+    ended = run(capsys, "explain", model_path, image, "--class", RED, "--out", out)
     assert "(60x40)" in ended.fact("Input")
     covered = changed(opened(out), upright)
     assert covered[:, :17].all()
@@ -122,13 +117,13 @@ def test_picture_is_turned_upright_as_its_exif_says(
 
 
 def test_an_old_file_is_replaced_and_a_link_to_it_kept(
-    capsys: Capsys, model: str, image: str, tmp_path: Path
+    capsys: Capsys, model_path: str, image_path: str, tmp_path: Path
 ) -> None:
     old, link = tmp_path / "old.png", tmp_path / "link.png"
     old.write_text("old", encoding="utf-8")
     link.symlink_to(old)
     before = set(tmp_path.iterdir())
-    assert run(capsys, "explain", model, image, "--out", link).code == 0
+    assert run(capsys, "explain", model_path, image_path, "--out", link).code == 0
     assert link.is_symlink()
     assert opened(old).size == (60, 40)
     assert set(tmp_path.iterdir()) == before
@@ -140,27 +135,28 @@ def test_an_old_file_is_replaced_and_a_link_to_it_kept(
 )
 def test_nothing_half_written_is_left(
     capsys: Capsys,
-    model: str,
-    image: str,
+    model_path: str,
+    image_path: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     error: BaseException,
     code: int,
 ) -> None:
-    def fail(_: int) -> None:
+    def fail(descriptor: int) -> None:
+        os.ftruncate(descriptor, 10)
         raise error
 
     out = tmp_path / "out.png"
     out.write_text("old", encoding="utf-8")
     before = set(tmp_path.iterdir())
     monkeypatch.setattr("eli5.writing.os.fsync", fail)
-    ended = run(capsys, "explain", model, image, "--out", out)
+    ended = run(capsys, "explain", model_path, image_path, "--out", out)
     assert ended.code == code
     assert ended.out == ""
     if code == 2:
         assert ended.err == (
             "eli5: error: Expected --out to be a file that can be written. Received: "
-            f"--out={out}: [Errno {errno.ENOSPC}] No space left on device: {str(out)!r}\n"
+            f"--out={out}: [Errno {errno.ENOSPC}] No space left on device: '{out}'\n"
         )
     else:
         assert ended.err == ""
@@ -168,10 +164,12 @@ def test_nothing_half_written_is_left(
     assert set(tmp_path.iterdir()) == before
 
 
-def test_a_format_that_cannot_hold_the_picture(capsys: Capsys, tmp_path: Path, model: str) -> None:
+def test_a_format_that_cannot_hold_the_picture(
+    capsys: Capsys, tmp_path: Path, model_path: str
+) -> None:
     image, out = tmp_path / "wide.png", tmp_path / "out.webp"
     Image.new("RGB", (17_000, 2), "red").save(image)
-    message = fails(capsys, "explain", model, image, "--out", out)
+    message = fails(capsys, "explain", model_path, image, "--out", out)
     assert "Expected --out to be of a format that can hold 17000x2 pixels." in message
     assert "Received: WEBP: " in message
     assert message.endswith("Try a .png file.")
@@ -181,34 +179,35 @@ def test_a_format_that_cannot_hold_the_picture(capsys: Capsys, tmp_path: Path, m
 # ---- the file to write ---------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("_no_keras")
+@pytest.mark.usefixtures("no_keras")
 @pytest.mark.parametrize(
     ("out", "expected"),
     [
         ("out.txt", "a file that ends in one of .png, .jpg, .jpeg, .webp, .html. Received: {}"),
-        ("out", "a file that ends in one of .png, .jpg, .jpeg, .webp, .html. Received: {}"),
         ("no/out.png", "a file in a folder that exists. Received: {}. Make the folder {folder}"),
-        ("folder.png", "a file. Received: {}, which is a folder"),
-        ("picture.png", "another file than those that are read. Received: {}, which would be"),
+        ("two colours.png", "another file than those that are read. Received: {}, which would be"),
     ],
 )
 def test_out_that_cannot_be(
-    capsys: Capsys, model: str, image: str, tmp_path: Path, out: str, expected: str
+    capsys: Capsys, model_path: str, image_path: str, tmp_path: Path, out: str, expected: str
 ) -> None:
-    (tmp_path / "folder.png").mkdir()
     path = tmp_path / out
-    message = fails(capsys, "explain", model, image, "--out", path)
+    message = fails(capsys, "explain", model_path, image_path, "--out", path)
     said = expected.format(f"--out={path}", folder=path.parent)
     assert message.startswith(f"Expected --out to be {said}")
 
 
-@pytest.mark.usefixtures("_no_keras")
+@pytest.mark.usefixtures("no_keras")
 def test_out_in_a_folder_that_may_not_be_written_to(
-    capsys: Capsys, model: str, image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    capsys: Capsys,
+    model_path: str,
+    image_path: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
     out = tmp_path / "out.png"
-    assert fails(capsys, "explain", model, image, "--out", out) == (
+    assert fails(capsys, "explain", model_path, image_path, "--out", out) == (
         "Expected --out to be a file in a folder that may be written to. Received: "
         f"--out={out} (permission denied)"
     )

@@ -13,7 +13,7 @@ from PIL import Image
 
 from cli_helpers import colour_model, two_colours
 from eli5.cli.console import UserError
-from eli5.cli.explain import explain_picture
+from eli5.cli.explain import explain_pictures
 from eli5.cli.files import read_picture
 from eli5.cli.models import Loaded
 from eli5.cli.preprocess import MODES, picture_to_doc
@@ -53,7 +53,7 @@ def test_values_of_each_mode(picture: Image.Image, mode: str, expected: Any) -> 
 
 
 def test_every_mode_is_offered() -> None:
-    choice, _ = get_args(get_type_hints(explain_picture)["preprocess"])
+    choice, _ = get_args(get_type_hints(explain_pictures)["preprocess"])
     assert list(get_args(choice)) == list(MODES)
 
 

@@ -7,40 +7,27 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import keras
 import pytest
 
-from cli_helpers import BLUE, colour_model, run_process, saved, two_colours
-from eli5 import __version__
+from cli_helpers import BLUE, TIMEOUT, open_for, run_process
 from eli5.cli import backend
 from eli5.cli.console import UserError
+from eli5.cli.interrupt import ended_by_ctrl_c
 
 BACKEND = keras.backend.backend()
 Capsys = pytest.CaptureFixture[str]
 
 
-@pytest.fixture
-def model(tmp_path: Path) -> str:
-    return saved(colour_model(), tmp_path)
-
-
-@pytest.fixture
-def image(tmp_path: Path) -> str:
-    path = str(tmp_path / "picture.png")
-    two_colours().save(path)
-    return path
-
-
 # ---- streams and exit ----------------------------------------------------------------------------
 
 
-def test_an_explanation_and_nothing_else(model: str, image: str, tmp_path: Path) -> None:
+def test_an_explanation_and_nothing_else(model_path: str, image_path: str, tmp_path: Path) -> None:
     out = tmp_path / "out.png"
-    ended = run_process("explain", model, image, "--out", out, KERAS_BACKEND=BACKEND)
+    ended = run_process("explain", model_path, image_path, "--out", out, KERAS_BACKEND=BACKEND)
     assert (ended.code, ended.err) == (0, "")  # nor do backends speak of themselves
     assert ended.rows()[0][0] == str(BLUE)
     assert "\x1b" not in ended.out
@@ -53,20 +40,6 @@ def test_an_error_is_one_line(argv: list[str]) -> None:
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith("eli5: error: ")
     assert ended.err.count("\n") == 1
-
-
-def test_version() -> None:
-    assert run_process("--version") == (0, f"{__version__}\n", "")
-
-
-def test_help_needs_neither_keras_nor_numpy() -> None:
-    code = (
-        "import sys\nfrom eli5.cli import main\n"
-        "main(['--help']); main(['explain', '--help'])\n"
-        "sys.exit(' '.join({'keras', 'numpy', 'PIL', 'matplotlib', 'jax'} & set(sys.modules)) or 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_letters_that_the_encoding_lacks_are_escaped(tmp_path: Path) -> None:
@@ -85,19 +58,10 @@ def test_nobody_reads_the_output() -> None:
         stdout=writer,
         stderr=subprocess.PIPE,
         check=False,
+        timeout=TIMEOUT,
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, b"")
-
-
-def open_for(process: subprocess.Popen[bytes], pipe: Path) -> int:
-    """Wait until a process reads a pipe, and keep it waiting for what is never written."""
-    while process.poll() is None:
-        try:
-            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
-        except OSError:  # no reader yet
-            time.sleep(0.02)
-    raise AssertionError("the command ended before it read the pipe")
 
 
 @pytest.fixture
@@ -109,10 +73,10 @@ def _interruptible() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_interruptible")
-def test_interrupted(model: str, image: str, tmp_path: Path) -> None:
+def test_interrupted(model_path: str, image_path: str, tmp_path: Path) -> None:
     labels, out = tmp_path / "labels", tmp_path / "out.png"
     os.mkfifo(labels)
-    command = [sys.executable, "-m", "eli5", "explain", model, image]
+    command = [sys.executable, "-m", "eli5", "explain", model_path, image_path]
     process = subprocess.Popen(
         [*command, "--labels", str(labels), "--out", str(out)],
         stdout=subprocess.PIPE,
@@ -122,7 +86,7 @@ def test_interrupted(model: str, image: str, tmp_path: Path) -> None:
         try:
             writer = open_for(process, labels)
             process.send_signal(signal.SIGINT)
-            said = process.communicate(timeout=60)
+            said = process.communicate(timeout=TIMEOUT)
             os.close(writer)
         finally:
             process.kill()  # or leaving the block would wait for it
@@ -133,7 +97,7 @@ def test_interrupted(model: str, image: str, tmp_path: Path) -> None:
 def test_a_job_that_ignores_interrupts_goes_on_doing_so() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with backend.ended_by_ctrl_c():
+        with ended_by_ctrl_c():
             assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
@@ -141,7 +105,7 @@ def test_a_job_that_ignores_interrupts_goes_on_doing_so() -> None:
 
 @pytest.mark.usefixtures("_interruptible")
 def test_interrupts_are_exceptions_again_when_there_is_something_to_clean_up() -> None:
-    with backend.ended_by_ctrl_c():
+    with ended_by_ctrl_c():
         assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -153,13 +117,14 @@ def test_standard_error_is_muted_and_comes_back(capfd: pytest.CaptureFixture[str
     assert capfd.readouterr().err == "heard"
 
 
-def test_standard_error_may_be_closed(model: str, image: str) -> None:
-    command = [sys.executable, "-m", "eli5", "explain", model, image]
+def test_standard_error_may_be_closed(model_path: str, image_path: str) -> None:
+    command = [sys.executable, "-m", "eli5", "explain", model_path, image_path]
     done = subprocess.run(
         ["sh", "-c", 'exec "$@" 2>&-', "sh", *command],
         stdout=subprocess.PIPE,
         env={**os.environ, "KERAS_BACKEND": BACKEND},
         check=False,
+        timeout=TIMEOUT,
     )
     assert done.returncode == 0
     assert b"colour_model" in done.stdout
@@ -238,7 +203,7 @@ def test_a_folder_is_no_installed_backend(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_explains_with_the_backend_that_is_installed(
-    model: str, image: str, tmp_path: Path
+    model_path: str, image_path: str, tmp_path: Path
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import importlib.util\n"
@@ -250,7 +215,9 @@ def test_explains_with_the_backend_that_is_installed(
         encoding="utf-8",
     )
     other = "tensorflow" if BACKEND == "jax" else "jax"
-    ended = run_process("explain", model, image, PYTHONPATH=str(tmp_path), KERAS_BACKEND=other)
+    ended = run_process(
+        "explain", model_path, image_path, PYTHONPATH=str(tmp_path), KERAS_BACKEND=other
+    )
     assert ended.code == 0
     assert ended.err == f"eli5: The Keras backend '{other}' is not installed; using '{BACKEND}'.\n"
     assert f" s on {BACKEND}, after " in ended.fact("Time")

@@ -1,7 +1,7 @@
 """The command ``eli5``: its subcommands, and how it ends.
 
-Exit codes: 0, 1 if nobody reads the output any more, 2 if something is wrong with what was asked
-for (one line on standard error says what), 130 after Ctrl-C.
+Exit codes: 0, 1 if some pictures could not be explained or nobody reads the output any more, 2 if
+something is wrong with what was asked for (one line on standard error says what), 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -10,29 +10,51 @@ import io
 import os
 import sys
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, UnknownOptionError
 
-from eli5 import __version__
+from eli5.cli.backend import installed_versions
+from eli5.cli.completion import add_completion
 from eli5.cli.console import UserError, print_error
-from eli5.cli.demo import explain_demo
-from eli5.cli.explain import EXAMPLES, explain_picture
+from eli5.cli.demo import DEMO_EXAMPLES, explain_demo
+from eli5.cli.explain import EXAMPLES, explain_pictures
+from eli5.cli.layers import LAYER_EXAMPLES, list_layers
+from eli5.cli.method_table import METHOD_EXAMPLES, list_methods
 
 __all__ = ["app", "main"]
 
+_FIRST_STEPS = """**Examples**
+
+```
+eli5 demo
+eli5 layers MobileNetV2
+eli5 explain MobileNetV2 cat.jpg --out cat.html
+```
+"""
+
 app = App(
     name="eli5",
-    version=__version__,
+    version=installed_versions,
+    version_format="plaintext",
     help="Explain what a Keras model looked at.",
     help_format="markdown",
+    help_epilogue=_FIRST_STEPS,
     default_parameter=Parameter(negative=()),
     suppress_keyboard_interrupt=False,
     # Errors are raised, for `main` to print them in one line.
     exit_on_error=False,
     print_error=False,
-    result_action="return_none",
+    result_action="return_value",
 )
-app.command(explain_picture, name="explain", help_epilogue=EXAMPLES)
-app.command(explain_demo, name="demo")
+app.command(
+    explain_pictures,
+    name="explain",
+    usage="Usage: eli5 explain [OPTIONS] MODEL IMAGES...",
+    help_epilogue=EXAMPLES,
+)
+app.command(list_layers, name="layers", help_epilogue=LAYER_EXAMPLES)
+app.command(list_methods, name="methods", help_epilogue=METHOD_EXAMPLES)
+app.command(explain_demo, name="demo", help_epilogue=DEMO_EXAMPLES)
+add_completion(app)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -50,10 +72,10 @@ def main(argv: list[str] | None = None) -> int:
     """
     _never_fail_on_a_letter()
     try:
-        app(sys.argv[1:] if argv is None else argv)
+        code = app(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
     except CycloptsError as error:
-        print_error(f"{error} Try: eli5 --help")
+        print_error(f"{error} {_advice(error)}")
         return 2
     except UserError as error:
         print_error(*error.lines)
@@ -64,7 +86,15 @@ def main(argv: list[str] | None = None) -> int:
         # Or Python would complain when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    return 0
+    return code if isinstance(code, int) else 0
+
+
+def _advice(error: CycloptsError) -> str:
+    if isinstance(error, UnknownOptionError):
+        name = error.token.keyword or error.token.value
+        if os.path.exists(name):
+            return f"To name a file that starts with a dash, write it as .{os.sep}{name}"
+    return "Try: eli5 --help"
 
 
 def _never_fail_on_a_letter() -> None:

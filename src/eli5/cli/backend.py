@@ -1,23 +1,31 @@
-"""Choose a Keras backend that is installed, and start it without its chatter."""
+"""The Keras backend: chosen among those that are installed, and started without its chatter."""
 
 from __future__ import annotations
 
 import json
 import logging
 import os
-import signal
+import platform
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+from eli5 import __version__
 from eli5.cli.console import UserError, print_notice
 
-__all__ = ["choose_backend", "ended_by_ctrl_c", "muted_stderr", "start_keras"]
+__all__ = ["choose_backend", "find_backend", "installed_versions", "muted_stderr", "start_keras"]
 
 # Those that give gradients, in the order in which they are tried.
 _BACKENDS = ("jax", "torch", "tensorflow")
+# Distributions that bring a backend's package.
+_DISTRIBUTIONS = {
+    "tensorflow": ("tensorflow", "tensorflow-cpu", "tf-nightly"),
+    "jax": ("jax",),
+    "torch": ("torch",),
+}
 
 
 def start_keras() -> None:
@@ -31,23 +39,6 @@ def start_keras() -> None:
     choose_backend()
     with muted_stderr():
         import keras  # noqa: F401
-
-
-@contextmanager
-def ended_by_ctrl_c() -> Iterator[None]:
-    """Let Ctrl-C end the process at once, with exit code 130.
-
-    As an exception it would come up anywhere, and inside the backends' native code and callbacks it
-    gets lost or crashes them. Inside, there must be nothing to clean up.
-    """
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield  # somebody has decided otherwise, such as the shell for a job in the background
-        return
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager
@@ -90,19 +81,25 @@ def choose_backend(is_installed: Callable[[str], bool] = _is_installed) -> None:
     UserError
         If no backend is installed.
     """
-    usable = [name for name in _BACKENDS if is_installed(name)]
-    if not usable:
+    chosen, configured = find_backend(is_installed), _configured_backend()
+    if chosen is None:
         raise UserError(
             "Expected a Keras backend to be installed. Received: none of "
             f'{", ".join(_BACKENDS)}. Install one: pip install "eli5-keras[jax]" '
             "(or [torch], or [tensorflow])."
         )
-    configured = _configured_backend()
-    if configured in usable:
+    if chosen == configured:
         return
-    os.environ["KERAS_BACKEND"] = usable[0]
+    os.environ["KERAS_BACKEND"] = chosen
     why = "is not installed" if configured in _BACKENDS else "gives no gradients"
-    print_notice(f"The Keras backend {configured!r} {why}; using {usable[0]!r}.")
+    print_notice(f"The Keras backend {configured!r} {why}; using {chosen!r}.")
+
+
+def find_backend(is_installed: Callable[[str], bool] = _is_installed) -> str | None:
+    """Return the configured backend, or the first that is installed if that cannot be used."""
+    usable = [name for name in _BACKENDS if is_installed(name)]
+    configured = _configured_backend()
+    return configured if configured in usable else next(iter(usable), None)
 
 
 def _configured_backend() -> str:
@@ -115,3 +112,25 @@ def _configured_backend() -> str:
         return str(json.loads((folder / "keras.json").read_text(encoding="utf-8"))["backend"])
     except (OSError, ValueError, LookupError, TypeError):  # Keras does without a broken file too
         return "tensorflow"
+
+
+def installed_versions() -> str:
+    """Return the versions of eli5, Keras, the backend that would be used, and Python; in lines."""
+    backend = find_backend()
+    return "\n".join(
+        [
+            f"eli5 {__version__}",
+            f"keras {_version('keras')}",
+            f"backend {f'{backend} {_version(*_DISTRIBUTIONS[backend])}' if backend else 'none'}",
+            f"python {platform.python_version()}",
+        ]
+    )
+
+
+def _version(*names: str) -> str:
+    for name in names:
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return "of unknown version"

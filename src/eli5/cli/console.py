@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.text import Text
 
-__all__ = ["UserError", "print_error", "print_fact", "print_notice", "print_text", "shortened"]
+__all__ = [
+    "UserError",
+    "above_bar",
+    "print_error",
+    "print_fact",
+    "print_notice",
+    "print_table",
+    "print_text",
+    "print_whole",
+    "shortened",
+]
 
 
 class UserError(Exception):
@@ -26,9 +40,33 @@ class UserError(Exception):
         self.lines = (message, *details)
 
 
+# Keras puts what a layer says into bold letters, between a headline and a list of arguments.
+_HEART = re.compile(r"\x1b\[1m(.*?)\x1b\[0m", re.DOTALL)
+
+
 def shortened(message: str) -> str:
-    """Cut off the end of a long message that lists all layers of a model, say."""
-    return textwrap.shorten(message, 500, placeholder=" […]")
+    """Return the heart of a message, without the end of one that lists all layers, say."""
+    heart = _HEART.search(message)
+    return textwrap.shorten(heart[1] if heart else message, 500, placeholder=" […]")
+
+
+# The console of the bar that is shown, if one is: only it can write lines above the bar.
+_with_bar: list[Console] = []
+
+
+@contextmanager
+def above_bar(console: Console) -> Iterator[None]:
+    """Print what goes to a terminal above the bar that a console shows there."""
+    _with_bar.append(console)
+    try:
+        yield
+    finally:
+        _with_bar.pop()
+
+
+def _console(*, stderr: bool = False) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    return _with_bar[-1] if _with_bar and stream.isatty() else Console(stderr=stderr)
 
 
 def print_error(message: str, *details: str) -> None:
@@ -51,11 +89,33 @@ def print_fact(name: str, fact: str, style: str = "") -> None:
 def print_text(text: str) -> None:
     """Print lines that are made for showing."""
     # As Text, so that brackets and colons in a name are no markup; neither wrapped nor cut off.
-    Console().print(Text(text), soft_wrap=True)
+    _console().print(Text(text), soft_wrap=True)
+
+
+def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print cells in columns; only a terminal's width breaks the lines of a cell."""
+    from rich.table import Column, Table
+
+    # Folded, for an address that is cut off is of no use.
+    columns = [Column(name, overflow="fold") for name in header]
+    table = Table(*columns, box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console = Console(width=None if sys.stdout.isatty() else 1000)
+    with console.capture() as printed:
+        console.print(table)
+    print_whole(line.rstrip() for line in printed.get().splitlines())
+
+
+def print_whole(lines: Iterable[str]) -> None:
+    """Print lines for programs, each of them at once."""
+    for line in lines:
+        sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def _print_line(start: str, text: str, style: str, *, stderr: bool = False) -> None:
     from eli5.formatters.text import one_line  # imports NumPy, which --help need not wait for
 
     line = Text.assemble((start, style), one_line(text))
-    Console(stderr=stderr).print(line, soft_wrap=True)
+    _console(stderr=stderr).print(line, soft_wrap=True)

@@ -4,22 +4,33 @@ from __future__ import annotations
 
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from eli5.cli.backend import ended_by_ctrl_c, start_keras
+from cyclopts import Parameter
+
+from eli5.cli.backend import start_keras
 from eli5.cli.console import print_fact, print_text
+from eli5.cli.interrupt import ended_by_ctrl_c
 from eli5.cli.output import check_output, write_output
 
 if TYPE_CHECKING:
     from eli5.base import Explanation
     from eli5.demo.scenes import Scene
 
-__all__ = ["explain_demo"]
+__all__ = ["DEMO_EXAMPLES", "explain_demo"]
+
+DEMO_EXAMPLES = """**Examples**
+
+```
+eli5 demo
+eli5 demo --out folder
+```
+"""
 
 _ENLARGED = 3  # times: the model's pictures are small for people
 
 
-def explain_demo(*, out: Path = Path()) -> None:
+def explain_demo(*, out: Annotated[Path, Parameter(show_default=False)] = Path()) -> None:
     """Explain a picture of two objects for both of their classes, with nothing to download.
 
     Prints how much of each heatmap lies on each object: it must move to the object asked for.

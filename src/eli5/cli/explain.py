@@ -1,26 +1,23 @@
-"""``eli5 explain``: one model, one picture."""
+"""``eli5 explain``: one model, one or many pictures."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from eli5.cli import files
-from eli5.cli.backend import ended_by_ctrl_c, start_keras
-from eli5.cli.console import UserError, print_fact, print_text, shortened
-from eli5.cli.output import check_output, write_output
+from eli5.cli.asked import Asked
+from eli5.cli.console import UserError
+from eli5.cli.many import explain_many
+from eli5.cli.method_table import complete_methods
+from eli5.cli.one import explain_one
+from eli5.cli.output import as_folder, check_folder, check_output
+from eli5.cli.sources import Found, find_pictures
 
-if TYPE_CHECKING:
-    from eli5.base import Explanation
-
-__all__ = ["EXAMPLES", "explain_picture"]
+__all__ = ["EXAMPLES", "explain_pictures"]
 
 EXAMPLES = """**Examples**
 
@@ -35,39 +32,62 @@ Two classes of a model of your own, as a page:
 ```
 eli5 explain model.keras cat.jpg --preprocess unit --class 0 --class 7 --out cat.html
 ```
+
+All pictures in a folder by two methods, into a folder with a gallery, index.html:
+
+```
+eli5 explain model.keras photos --method Grad-CAM --method LayerCAM --out explained
+```
+
+For a script, a line of JSON per picture:
+
+```
+eli5 explain model.keras "photos/**/*.jpg" --json | jq -r '[.path, .targets[0].target] | @tsv'
+```
 """
 
+_AtLeastOne = Number(gte=1)
 
-def explain_picture(
-    model: str,
-    image: Path,
+
+def explain_pictures(
+    model: str | Path,
+    images: list[str | Path],
     /,
     *,
-    classes: Annotated[list[int] | None, Parameter(name="--class")] = None,
-    top: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    classes: Annotated[list[int] | None, Parameter(name="--class", metavar="ID")] = None,
+    top: Annotated[int | None, Parameter(validator=_AtLeastOne)] = None,
+    methods: Annotated[
+        list[str] | None, Parameter(name="--method", metavar="NAME", completer=complete_methods)
+    ] = None,
     layer: int | str | None = None,
     score: Literal["auto", "output", "logit"] = "auto",
     preprocess: Literal["tf", "torch", "caffe", "unit", "none"] | None = None,
     labels: Path | None = None,
     weights: Path | None = None,
-    out: Path | None = None,
-) -> None:
-    """Explain what a classifier looked at in a picture (Grad-CAM).
+    batch_size: Annotated[int, Parameter(validator=_AtLeastOne)] = 8,
+    out: Annotated[str | Path | None, Parameter(metavar="PATH")] = None,
+    as_json: Annotated[bool, Parameter(name="--json", show_default=False)] = False,
+) -> int:
+    """Explain what a classifier looked at in pictures.
 
     Parameters
     ----------
     model
         A `.keras` or `.h5` file, or the name of a `keras.applications` model such as MobileNetV2,
         which brings its ImageNet weights, preprocessing and class names.
-    image
-        A picture of any kind and size. It is stretched to the model's input.
+    images
+        Pictures of any kind and size, folders with pictures, or patterns such as
+        `"photos/**/*.jpg"`. Each picture is stretched to the model's input.
     classes
         Explain this class; may be given several times. [default: the likeliest class]
     top
         Explain this many classes, the likeliest first.
+    methods
+        Explain by this method; may be given several times. `eli5 methods` lists them.
+        [default: Grad-CAM]
     layer
         Name or index of the layer that is explained; the name with its path, as `base/conv`, where
-        it is nested. [default: the last with a feature map]
+        it is nested. `eli5 layers` lists them. [default: the last with a feature map]
     score
         What is explained: the class score before the final softmax or sigmoid (`logit`), the
         model's output (`output`), or the former where there is one (`auto`).
@@ -80,72 +100,52 @@ def explain_picture(
         A text file of class names: line i, counted from 0, names class i.
     weights
         A local weights file, for a `keras.applications` model.
+    batch_size
+        How many pictures, or variants of one, the model sees at once. So many pictures are in
+        memory.
     out
-        Write the overlay to this file: `.png`, `.jpg`, `.webp`, or a page as `.html`.
+        Write the overlay of one picture to this file: `.png`, `.jpg`, `.webp`, or a page as
+        `.html`. Or a folder for any number of them, new, empty or of an earlier run: an overlay per
+        picture, the gallery `index.html`, and `explanations.jsonl`.
+    as_json
+        Print a line of JSON per picture and method, and nothing else.
     """
     if classes and top:
         raise UserError(
             f"Expected either --class or --top. Received: both, --class={classes} and --top={top}"
         )
-    if out is not None:
-        check_output(out, sources=(model, image, labels, weights))
-    files.check_model(model, weights)
-    with ended_by_ctrl_c(), _collected_warnings() as notes:
-        names = None if labels is None else files.read_labels(labels)
-        picture = files.read_picture(image)
-        begun = perf_counter()
-        start_keras()
-        import keras
-
-        from eli5.cli import models
-        from eli5.cli.preprocess import picture_to_doc
-
-        loaded = models.load(model, weights)
-        doc, said = picture_to_doc(loaded, picture, preprocess)
-        names = models.class_names(loaded, names)
-        options = {"layer": layer, "score": score, "top_targets": top, "class_names": names}
-        ready = perf_counter()
-        expl = _explain_classes(loaded.model, doc, classes, image=picture, **options)
-        done = perf_counter()
-    if out is not None:
-        write_output(expl, out, title=f"What {expl.estimator} looked at in {image.name}")
-    _print_explanation(expl)
-    print_fact("Input", f"{image} ({picture.width}x{picture.height}) as {said}")
-    backend = keras.backend.backend()
-    print_fact("Time", f"{done - ready:.2f} s on {backend}, after {ready - begun:.2f} s of loading")
-    for note in notes:
-        if note in (expl.description or ""):
-            continue  # printed above
-        print_fact("Warning", note, "yellow")
-    if out is not None:
-        print_fact("Overlay", str(out))
+    files.check_model(str(model), weights)
+    folder = None if out is None else as_folder(str(out))
+    if folder is not None:
+        check_folder(folder)
+    found = find_pictures(list(map(str, images)), folder)
+    file = Path(out) if out is not None and folder is None else None
+    if file is not None:
+        _check_file(file, found, sources=(str(model), labels, weights))
+    asked = Asked(
+        model=str(model),
+        found=found,
+        # A class that is asked for twice is explained once.
+        classes=list(dict.fromkeys(classes)) if classes else None,
+        methods=methods or ["Grad-CAM"],
+        options={"layer": layer, "score": score, "top_targets": top},
+        preprocess=preprocess,
+        labels=labels,
+        weights=weights,
+        batch_size=batch_size,
+        as_json=as_json,
+    )
+    if folder is None and len(found.paths) == 1 and not found.problems:
+        explain_one(asked, file)
+        return 0
+    return explain_many(asked, folder)
 
 
-@contextmanager
-def _collected_warnings() -> Iterator[list[str]]:
-    """Collect the warnings that are for users; a developer's would only bury them."""
-    notes: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("always", UserWarning)
-        yield notes
-        notes.extend(str(warning.message) for warning in caught)
-
-
-def _explain_classes(
-    model: Any, doc: Any, classes: list[int] | None, **options: Any
-) -> Explanation:
-    from eli5.keras.explain_prediction import explain_classes
-
-    # A class that is asked for twice is explained once.
-    targets = list(dict.fromkeys(classes)) if classes else None
-    try:
-        return explain_classes(model, doc, targets, **options)
-    except (TypeError, ValueError) as error:  # it says what does not fit this model
-        raise UserError(shortened(str(error))) from error
-
-
-def _print_explanation(expl: Explanation) -> None:
-    from eli5.formatters.text import format_as_text
-
-    print_text(f"{format_as_text(expl)}\n")
+def _check_file(file: Path, found: Found, sources: tuple[str | Path | None, ...]) -> None:
+    if len(found.paths) > 1:
+        raise UserError(
+            "Expected --out to be a folder for several pictures: one that exists, a name without "
+            f"an ending, or one with a slash at its end. Received: --out={file} for "
+            f"{len(found.paths)} pictures"
+        )
+    check_output(file, (*sources, *found.paths))

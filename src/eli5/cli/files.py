@@ -75,7 +75,7 @@ def read_labels(path: Path) -> list[str]:
     return text.rstrip("\n").split("\n")
 
 
-def read_picture(path: Path) -> Image:
+def read_picture(path: str | Path) -> Image:
     """Read a picture, upright as its EXIF orientation says, with 8 bits per channel.
 
     Grey values of 16 bits are brought to 8 bits; the range of 32-bit values is not known.

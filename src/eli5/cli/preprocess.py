@@ -14,12 +14,12 @@ from PIL.Image import Resampling
 
 from eli5.cli.console import UserError
 from eli5.cli.models import Loaded
-from eli5.keras.inputs import input_shapes
+from eli5.keras.inputs import blank, input_shapes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["MODES", "picture_to_doc"]
+__all__ = ["MODES", "noise_doc", "picture_to_doc"]
 
 Array = np.ndarray[Any, Any]
 Preprocess = Callable[[Array], Array]
@@ -97,6 +97,32 @@ def picture_to_doc(loaded: Loaded, picture: Image, mode: str | None) -> tuple[Ar
     # A copy, because `preprocess_input` writes into what it gets.
     doc = np.asarray(preprocess(pixels[np.newaxis].copy()), "float32")
     return doc, f"{size[0]}x{size[1]} {colour}, {said}"
+
+
+def noise_doc(model: keras.Model, picture: Image | None) -> Any:
+    """Return a sample of noise, to find out about a model's layers.
+
+    Not of zeros, at which a score may have no gradient.
+
+    Raises
+    ------
+    UserError
+        If the model takes any size and there is no picture to tell one.
+    """
+    shapes = input_shapes(model)
+    rng = np.random.default_rng(0)
+    if picture is not None:
+        (width, height), colour, rank = _image_input(model, picture)
+        channels = (len(colour),) if rank == 4 else ()
+        return rng.random((1, height, width, *channels), "float32")
+    if shapes is None or any(None in shape[1:] for shape in shapes.values()):
+        raise UserError(
+            f"Expected --image, because model {model.name!r} takes pictures of any size. Received: "
+            "none. Name a picture: --image photo.jpg"
+        )
+    return keras.tree.map_structure(
+        lambda zeros: rng.random(zeros.shape).astype(zeros.dtype), blank(model)
+    )
 
 
 def _image_input(model: keras.Model, picture: Image) -> tuple[tuple[int, int], str, int]:

@@ -1,0 +1,92 @@
+"""What ``eli5 explain`` is asked for, and the model that it takes, both ready for use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from eli5.cli import files
+from eli5.cli.backend import start_keras
+from eli5.cli.console import UserError, shortened
+
+if TYPE_CHECKING:
+    from eli5.cli.models import Loaded
+    from eli5.cli.sources import Found
+
+__all__ = ["Asked", "Ready", "make_ready"]
+
+
+class Asked(NamedTuple):
+    """The arguments; see `eli5.cli.explain.explain_pictures`.
+
+    Attributes
+    ----------
+    options : dict
+        As `eli5.explain_predictions` takes them.
+    """
+
+    model: str
+    found: Found
+    classes: list[int] | None
+    methods: list[str]
+    options: dict[str, Any]
+    preprocess: str | None
+    labels: Path | None
+    weights: Path | None
+    batch_size: int
+    as_json: bool
+
+
+class Ready(NamedTuple):
+    """The model, and all options that the methods take.
+
+    Attributes
+    ----------
+    loaded : eli5.cli.models.Loaded
+    options : dict
+        Those that were asked for, with ``methods`` and ``class_names``.
+    backend : str
+    """
+
+    loaded: Loaded
+    options: dict[str, Any]
+    backend: str
+
+
+def make_ready(asked: Asked) -> Ready:
+    """Start Keras, check the options, and then load the model, which may take long.
+
+    Raises
+    ------
+    UserError
+        If an option is wrong, or the model cannot be loaded.
+    """
+    names = None if asked.labels is None else files.read_labels(asked.labels)
+    start_keras()
+    import keras
+
+    from eli5.cli import models
+
+    methods = _methods(asked)
+    loaded = models.load(asked.model, asked.weights)
+    class_names = models.class_names(loaded, names)
+    options = {
+        **asked.options,
+        "methods": methods,
+        "class_names": class_names,
+        "batch_size": asked.batch_size,
+    }
+    return Ready(loaded, options, keras.backend.backend())
+
+
+def _methods(asked: Asked) -> list[str]:
+    """Return the methods' proper names, each once, if they go with the other options."""
+    from eli5.keras.methods.choice import find
+    from eli5.keras.request import make_request
+
+    try:
+        methods = list(dict.fromkeys(find(name).name for name in asked.methods))
+        make_request(targets=asked.classes, methods=methods, **asked.options)
+    except (TypeError, ValueError) as error:
+        raise UserError(shortened(str(error))) from error
+    return methods
