@@ -54,7 +54,7 @@ _HOME = {
 }
 
 
-_SUBMODULES = ("keras",)
+_SUBMODULES = ("callbacks", "keras")
 
 
 def __getattr__(name: str) -> Any:

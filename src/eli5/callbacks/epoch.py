@@ -1,0 +1,149 @@
+"""One explained epoch, as all places log it: its number, what Keras measured, its overlays."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from eli5.base import Explanation, TargetExplanation
+from eli5.formatters.image import format_as_image
+from eli5.formatters.picture import to_rgba
+
+__all__ = ["Cell", "Epoch", "make_epoch"]
+
+# The longest side of what is drawn, in pixels: all of a photo would take seconds and megabytes at
+# each epoch, and a digit of 28 pixels could not be seen.
+_LEAST, _MOST = 128, 256
+
+
+class Cell(NamedTuple):
+    """One overlay.
+
+    Attributes
+    ----------
+    image : int
+        Which of the images it is, from 0.
+    method : str
+        See `Epoch`.
+    rank : int
+        Which of the image's targets it is, from 0.
+    expl : Explanation
+        With a picture of the overlay's size.
+    target : TargetExplanation
+    overlay : PIL.Image.Image
+        Mode ``RGBA``.
+    """
+
+    image: int
+    method: str
+    rank: int
+    expl: Explanation
+    target: TargetExplanation
+    overlay: Image.Image
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What is logged; drawn when it is asked for, once.
+
+    Parameters
+    ----------
+    step : int
+        The number of the epoch as Keras counts, from 0.
+    logs : dict
+        Loss and metrics.
+    methods : list of str
+        The methods' names in letters that files and tags can have, each another.
+    explanations : list of lists of Explanation
+        Per image one for each method.
+    drawing : dict
+        Options of `eli5.format_as_image`.
+    """
+
+    step: int
+    logs: Mapping[str, float]
+    methods: Sequence[str]
+    explanations: Sequence[Sequence[Explanation]]
+    drawing: Mapping[str, Any]
+
+    @property
+    def number(self) -> int:
+        """The number of the epoch as people count, from 1."""
+        return self.step + 1
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """All overlays: by image, then method, then target."""
+        return [
+            Cell(image, method, rank, expl, target, self._overlay(expl, target))
+            for image, per_method in enumerate(self.explanations)
+            for method, expl in zip(self.methods, per_method, strict=True)
+            for rank, target in enumerate(expl.targets)
+        ]
+
+    @cached_property
+    def grids(self) -> dict[str, Image.Image]:
+        """By method one picture of all its overlays, with names and scores; in mode ``RGB``."""
+        per_method = zip(self.methods, zip(*self.explanations, strict=True), strict=True)
+        return {
+            method: format_as_image(explanations, **self.drawing).convert("RGB")
+            for method, explanations in per_method
+        }
+
+    def _overlay(self, expl: Explanation, target: TargetExplanation) -> Image.Image:
+        return format_as_image(replace(expl, targets=[target]), **self.drawing)
+
+
+def make_epoch(
+    step: int,
+    logs: Mapping[str, Any] | None,
+    explanations: Sequence[Sequence[Explanation]],
+    drawing: Mapping[str, Any],
+) -> Epoch:
+    """Bring together what is logged of an epoch; see `Epoch`."""
+    methods = _tags([expl.method or "" for expl in explanations[0]])
+    fitted = [list(map(_with_fitted_picture, per_method)) for per_method in explanations]
+    return Epoch(step, _numbers(logs or {}), methods, fitted, drawing)
+
+
+def _tags(names: Sequence[str]) -> list[str]:
+    plain = [name.casefold().replace("×", "x").replace("+", " plus ") for name in names]
+    tags = [re.sub("[^a-z0-9]+", "-", name).strip("-") or "method" for name in plain]
+    return [f"{tag}-{k}" if tags.count(tag) > 1 else tag for k, tag in enumerate(tags, 1)]
+
+
+def _numbers(logs: Mapping[str, Any]) -> dict[str, float]:
+    numbers = {}
+    for name, value in logs.items():
+        if np.ndim(value) == 0:
+            with contextlib.suppress(TypeError, ValueError):  # other callbacks add what they like
+                numbers[str(name)] = float(value)
+    return numbers
+
+
+def _with_fitted_picture(expl: Explanation) -> Explanation:
+    if not isinstance(expl.image, Image.Image):
+        return expl  # `format_as_image` says what is wrong
+    n_slices = [len(t.heatmap) for t in expl.targets if np.ndim(t.heatmap) == 3]
+    return replace(expl, image=_fitted(to_rgba(expl.image), *n_slices[:1]))
+
+
+def _fitted(picture: Image.Image, n_slices: int = 1) -> Image.Image:
+    """Bring a picture to a size to look at; its slices side by side, if any, stay of one size."""
+    width, height = picture.width // n_slices, picture.height
+    longest = max(width, height)
+    if longest < _LEAST:
+        factor = math.ceil(_LEAST / longest)  # a whole number: a pixel is to be seen as a pixel
+        return picture.resize((picture.width * factor, height * factor), Image.Resampling.NEAREST)
+    if longest <= _MOST:
+        return picture
+    width, height = (max(round(side * _MOST / longest), 1) for side in (width, height))
+    return picture.resize((width * n_slices, height), Image.Resampling.LANCZOS)

@@ -1,0 +1,213 @@
+"""A callback for `keras.Model.fit` that explains the same images again and again."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from eli5.callbacks.epoch import make_epoch
+from eli5.callbacks.places import Place, open_places
+from eli5.callbacks.wishes import Wishes, check_wishes
+from eli5.explain import explain_predictions
+from eli5.keras import docs, inputs
+from eli5.keras.batch import at_doc
+
+if TYPE_CHECKING:
+    from os import PathLike
+    from pathlib import Path
+
+    from PIL.Image import Image
+
+    from eli5.base import Explanation
+
+__all__ = ["ExplainCallback"]
+
+
+class ExplainCallback(keras.callbacks.Callback):  # type: ignore[misc]
+    """Explain the same images while a model is trained, and log the overlays.
+
+    It works at the end of every `every`-th epoch and of the last one, with the weights of that
+    epoch, and costs as much as `eli5.explain_predictions` of these images. The training is the same
+    with and without it, to the bit. An error in it is a warning, once per `fit` and place, and the
+    training goes on.
+
+    Epochs are counted from 1, as the progress bar of `fit` does, and the count goes on where `fit`
+    is called again with the same callback: nothing is overwritten.
+
+    Parameters
+    ----------
+    images : numpy.ndarray, or a list or dict
+        What is explained, as `eli5.explain_predictions` takes it: an array ``(N, ...)`` of the
+        model's input, a list of docs, or a list or dict with such an array for each of several
+        inputs. It is copied, and must not be a dataset, which may shuffle.
+    every : int
+        Explain each epoch whose number this divides, and the last.
+    methods : sequence of str or callable, optional
+        Grad-CAM if not given.
+    layer : optional
+        The target layer; see `eli5.keras.explain_prediction.explain_prediction_keras_image`.
+    targets : sequence, optional
+        Per image a class id or a list of them; the top prediction of each epoch if not given.
+    pictures : sequence of PIL.Image.Image, optional
+        Per image the picture to lay the heatmap over; made from the image if not given.
+    log_dir : str or path-like, optional
+        Gets a folder ``run-1``, ``run-2``, … for each callback, with a page ``index.html`` that
+        shows all epochs side by side, and their pictures. ``None`` writes none.
+    tensorboard : bool, str or path-like
+        Whether an event file for TensorBoard is written, into the run's folder or into the folder
+        that is given. A picture's step is Keras's own number of the epoch, which starts at 0, so
+        that it stands beside the curves of `keras.callbacks.TensorBoard`. Needs tensorboardX.
+    active_runs : bool
+        Whether the run of MLflow and of Weights & Biases that is active at the time gets the
+        pictures too. Neither library is ever imported by this.
+    batch_size : int
+        How many images the model sees at once.
+    **options
+        ``score``, ``top_targets``, ``class_names`` and all else of `eli5.explain_predictions`;
+        ``colormap``, ``alpha_limit`` and all else of `eli5.format_as_image`.
+
+    Attributes
+    ----------
+    explanations : list of lists of Explanation
+        Those of the last explained epoch: per image one for each method.
+    page : pathlib.Path or None
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an option is wrong, as far as that can be told without a model.
+    ImportError
+        If Pillow, matplotlib or, with `tensorboard`, tensorboardX is missing.
+
+    Warns
+    -----
+    UserWarning
+        If the images do not fit the model, cannot be explained, or cannot be logged.
+    """
+
+    def __init__(
+        self,
+        images: Any,
+        *,
+        every: int = 1,
+        methods: Sequence[Any] | None = None,
+        layer: Any = None,
+        targets: Sequence[Any] | None = None,
+        pictures: Sequence[Image] | None = None,
+        log_dir: str | PathLike[str] | None = "explanations",
+        tensorboard: bool | str | PathLike[str] = False,
+        active_runs: bool = True,
+        batch_size: int = 32,
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        self._wishes: Wishes = check_wishes(
+            images,
+            every=every,
+            targets=targets,
+            pictures=pictures,
+            options={"methods": methods, "layer": layer, "batch_size": batch_size, **options},
+        )
+        self._places = open_places(log_dir, tensorboard, active_runs)
+        self.explanations: list[list[Explanation]] = []
+        self._next_step = 0
+        self._shift: int | None = None
+        self._warned: set[str] = set()
+
+    @property
+    def page(self) -> Path | None:
+        """The page, once the first epoch is on it."""
+        return getattr(self._places.get("a folder"), "page", None)
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Warn before the first epoch if the images do not fit the model."""
+        self._warned.clear()
+        self._shift = None
+        with self._survive("explain the images"):
+            self._start()  # counts what belongs to the images
+            for number, doc in enumerate(docs.stream(self.model, self._wishes.images)):
+                with at_doc(number):
+                    inputs.check_doc(self.model, doc)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Explain and log, if it is the epoch's turn."""
+        step = self._step(epoch)
+        if (step + 1) % self._wishes.every and not self._is_last(epoch):
+            return
+        ready = self._ready()
+        if not ready:
+            self._warn("log", "there is no folder, and no run of MLflow or W&B is active")
+            return
+        with self._survive("explain the images"):
+            explained = list(self._start())
+            self.explanations = [one if isinstance(one, list) else [one] for one in explained]
+            shown = make_epoch(step, logs, self.explanations, self._wishes.drawing)
+            for name, place in ready.items():
+                with self._survive(f"log to {name}"):
+                    place.log(shown)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Close what was opened; a next `fit` opens it again."""
+        for name, place in self._places.items():
+            with self._survive(f"log to {name}"):
+                place.close()
+
+    def _start(self) -> Iterator[Any]:
+        """Return what explains the images, of which the options are checked and nothing is run."""
+        wishes = self._wishes
+        return explain_predictions(
+            self.model,
+            wishes.images,
+            targets=wishes.targets,
+            images=wishes.pictures,
+            **wishes.options,
+        )
+
+    def _step(self, epoch: int) -> int:
+        """Return which epoch it is, from 0, over all calls of `fit`."""
+        if self._shift is None:  # the first of this `fit`, which may start at an `initial_epoch`
+            self._shift = max(self._next_step - epoch, 0)
+        self._next_step = epoch + self._shift + 1
+        return epoch + self._shift
+
+    def _is_last(self, epoch: int) -> bool:
+        """Tell whether `fit` ends here, as planned or because a callback before this one says so.
+
+        At `on_train_end` it would be too late: then the weights may be those of another epoch, as
+        `keras.callbacks.EarlyStopping` restores the best.
+        """
+        was_planned = epoch + 1 == (self.params or {}).get("epochs")
+        return was_planned or getattr(self.model, "stop_training", False)
+
+    def _ready(self) -> dict[str, Place]:
+        """Return the places where something can be logged to at this moment."""
+        ready = {}
+        for name, place in self._places.items():
+            with self._survive(f"log to {name}"):
+                if place.is_ready():
+                    ready[name] = place
+        return ready
+
+    @contextlib.contextmanager
+    def _survive(self, task: str) -> Iterator[None]:
+        """Turn an error into a warning; training is worth more than a picture of it."""
+        try:
+            yield
+        except Exception as error:
+            notes = "".join(f" {note}" for note in getattr(error, "__notes__", ()))
+            self._warn(task, f"{type(error).__name__}: {error}{notes}".removesuffix("."))
+
+    def _warn(self, task: str, reason: str) -> None:
+        if task in self._warned:
+            return
+        self._warned.add(task)
+        warnings.warn(
+            f"ExplainCallback could not {task}: {reason}. The training goes on. Each epoch that is "
+            "to be explained tries again, and this warning is not repeated.",
+            UserWarning,
+            stacklevel=2,
+        )
