@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 from alternatives import alternatives
-from networks import docs, network
+from networks import docs, lively, network
 from profile_explanation import profile
 from rows import Row
 from timing import Cost, compare, cost_of
@@ -43,8 +43,9 @@ def grad_cam(pairs: int) -> Iterator[Row]:
         model = network(name)
         for n in (1, 8, 32):
             batch = docs(n)
+            explain = eli5.explain_prediction if n == 1 else _explain
             cost = compare(
-                functools.partial(_explain, model, batch),
+                functools.partial(explain, model, batch),
                 functools.partial(forward(model), batch),
                 pairs=pairs if n == 1 else max(pairs // 3, 5),
             )
@@ -186,7 +187,8 @@ def throughput(pairs: int) -> Iterator[Row]:
     """Measure overlays of 2,000 small images as PNG, against predict and the same writing."""
     from PIL import Image
 
-    model = keras.applications.MobileNetV2(input_shape=(96, 96, 3), weights=None, alpha=0.35)
+    small = keras.applications.MobileNetV2(input_shape=(96, 96, 3), weights=None, alpha=0.35)
+    model = lively(small)
     images = docs(2000, 96)
 
     def write(picture: Image.Image) -> None:

@@ -227,7 +227,7 @@ def test_a_procedure_asks_a_full_batch_at_a_time(cost: Cost) -> None:
 
 def test_all_maps_are_left_out_in_one_run_of_the_head(cost: Cost) -> None:
     model, runs = network(n_maps=300)
-    options: dict[str, Any] = {"method": "Ablation-CAM", "batch_size": 4}
+    options: dict[str, Any] = {"method": "Ablation-CAM", "batch_size": 8}
     eli5.explain_prediction(model, sample(SIZE), **options)
     # The class with the maps; what is tried first, and the whole model beside it; all maps.
     assert cost.so_far() == (4, 4)

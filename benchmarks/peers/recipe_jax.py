@@ -1,7 +1,8 @@
-"""Grad-CAM by hand on JAX: the model in two, `jax.grad` of the second half, nothing compiled."""
+"""Grad-CAM by hand on JAX: the model in two, `jax.grad` of the second half; compiled if kept."""
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
@@ -15,18 +16,19 @@ from peers import Array, Calls, find_layer, one_by_one
 def prepare(model: keras.Model, layer: str, targets: Array, is_kept: bool = False) -> Calls:
     """Take the softmax off, and cut the model now or at each call."""
     model.layers[-1].activation = None
-    kept = _halves(model, layer) if is_kept else None
+    if not is_kept:
+        return one_by_one(lambda doc: np.asarray(_grad_cam(*_halves(model, layer), doc)))
+    compiled = jax.jit(functools.partial(_grad_cam, *_halves(model, layer)))
+    return one_by_one(lambda doc: np.asarray(compiled(doc)))
 
-    def explain(doc: Array) -> Array:
-        body, head = _halves(model, layer) if kept is None else kept
-        activations = _call(body, doc)
-        target = jnp.argmax(_call(head, activations)[0])
-        gradients = jax.grad(lambda inner: _call(head, inner)[0, target])(activations)
-        weights = gradients.mean((1, 2))
-        heatmap = jax.nn.relu(jnp.einsum("bhwc,bc->bhw", activations, weights))[0]
-        return np.asarray(heatmap / heatmap.max())
 
-    return one_by_one(explain)
+def _grad_cam(body: keras.Model, head: keras.Model, doc: Any) -> Any:
+    activations = _call(body, doc)
+    target = jnp.argmax(_call(head, activations)[0])
+    gradients = jax.grad(lambda inner: _call(head, inner)[0, target])(activations)
+    weights = gradients.mean((1, 2))
+    heatmap = jax.nn.relu(jnp.einsum("bhwc,bc->bhw", activations, weights))[0]
+    return heatmap / heatmap.max()
 
 
 def _halves(model: keras.Model, layer: str) -> tuple[keras.Model, keras.Model]:

@@ -18,7 +18,7 @@ from eli5.keras.arrangement import (
     leave_out_of_stand_in,
     show_to_stand_in,
 )
-from eli5.keras.methods.probe import Array
+from eli5.keras.methods.probe import ROUNDING, Array
 from eli5.keras.preparation import Preparation
 from eli5.keras.stand_in import find_stand_in, position_of
 
@@ -28,6 +28,15 @@ _TOLERANCE = 1e-3
 # A head is small beside its model: it takes more samples at once, as long as no output in it has
 # more bytes than this.
 _HEAD_BYTES = 64 << 20
+# What a model makes without a layer is not known: fewer samples a batch must mean fewer here, too.
+_MOST_BATCHES = 40
+
+# What TensorFlow and PyTorch raise, which must not be taken for an answer.
+_OUT_OF_MEMORY = ("ResourceExhaustedError", "OutOfMemoryError", "XlaRuntimeError")
+
+
+class _UndecidedError(Exception):
+    """Nothing can be told from this doc, or at this moment, about the ways."""
 
 
 class _Way(NamedTuple):
@@ -77,17 +86,20 @@ def head_runs(
     def ablated_scores(maps: Array) -> Array:
         given, folded = activations()
         *fast, certain = _ways(prepared, _required(site), question, batch_size)
-        key = "way", engine.key_of(certain.question, (prepared.sample, given))
+        key = "way", engine.key_of(certain.question, (prepared.sample, given)), certain.most
         ask = functools.partial(_ask, model, prepared, given)
 
         def find() -> str:
-            trial = np.array([-1, _strongest(folded)])
+            trial = _trial(folded)
             right = functools.cache(lambda: _in_blocks(ask, certain, trial))
             fitting = (way for way in fast if _agrees(ask, way, trial, right))
             return next(fitting, certain).name
 
-        name = engine.recall(model, key, find)
-        way = next(way for way in (*fast, certain) if way.name == name)
+        try:
+            name = engine.recall(model, key, find)
+        except _UndecidedError:  # and not remembered: the next doc may tell
+            name = certain.name
+        way = next((way for way in fast if way.name == name), certain)
         return _in_blocks(ask, way, maps)
 
     return {
@@ -118,12 +130,19 @@ def _most(prepared: Preparation, site: engine.Site, batch_size: int) -> int:
     """Return how many samples a head takes at once."""
     behind = prepared.trace.calls[position_of(prepared.trace, site) :]
     largest = max(4 * math.prod(call.shape) for call in behind)
-    return max(batch_size, _HEAD_BYTES // largest)
+    return max(batch_size, min(_HEAD_BYTES // largest, _MOST_BATCHES * batch_size))
 
 
-def _strongest(folded: Array) -> int:
-    """Return the map whose loss shows the most; a map of zeros shows nothing."""
-    return int(np.abs(folded).sum(axis=tuple(range(folded.ndim - 1))).argmax())
+def _trial(folded: Array) -> Array:
+    """Return maps to try a way with: none, and those whose loss shows the most.
+
+    A map of zeros shows nothing; and where samples mix, often by their extremes, only the maps with
+    the largest numbers do. Four of them, for a stand-in is shown three samples, which a trial of as
+    many would fit by chance.
+    """
+    sizes = np.abs(folded).reshape(-1, folded.shape[-1])
+    largest = np.argsort(-sizes.sum(axis=0))[:1], np.argsort(-sizes.max(axis=0))[:2]
+    return np.concatenate([[-1], np.resize(np.concatenate(largest), 3)])
 
 
 def _agrees(
@@ -139,11 +158,22 @@ def _agrees(
     """
     try:
         found = ask(way.question, maps)
-    except Exception:  # whatever a model raises on batches that differ
+    except MemoryError as error:
+        raise _UndecidedError from error
+    except Exception as error:  # whatever a model raises on batches that differ
+        if type(error).__name__ in _OUT_OF_MEMORY:
+            raise _UndecidedError from error
         return False
-    atol = _TOLERANCE * np.abs(right()).max()
-    same_shape = found.shape == right().shape
-    return same_shape and np.allclose(found, right(), rtol=_TOLERANCE, atol=atol)
+    if not np.isfinite(right()).all():
+        raise _UndecidedError
+    if found.shape != right().shape:
+        return False
+    # The map is made of the drop, which may be small beside the score.
+    drops, right_drops = found[:1] - found[1:], right()[:1] - right()[1:]
+    rounding = ROUNDING * np.abs(right()).max()
+    return np.allclose(found, right(), rtol=_TOLERANCE, atol=rounding) and np.allclose(
+        drops, right_drops, rtol=_TOLERANCE, atol=rounding
+    )
 
 
 def _in_blocks(ask: Callable[[engine.Question, Array], Array], way: _Way, maps: Array) -> Array:
