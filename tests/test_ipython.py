@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 import inspect
+import pickle
 import sys
 from dataclasses import replace
 from typing import Any
@@ -14,6 +16,7 @@ import eli5
 from eli5 import ipython
 from eli5.base import Explanation, TargetExplanation
 from eli5.formatters.image import format_as_image
+from eli5.formatters.notebook import mimebundle
 
 MODEL, DOC = object(), np.zeros((1, 4, 4, 3))
 
@@ -40,6 +43,14 @@ def calls(monkeypatch: pytest.MonkeyPatch, expl: Explanation) -> list[Any]:
 def test_gives_what_format_as_image_gives(expl: Explanation, calls: list[Any]) -> None:
     assert eli5.show_prediction(MODEL, DOC) == format_as_image(expl)
     assert calls == [(MODEL, DOC, {})]
+
+
+def test_a_notebook_shows_the_interactive_view(expl: Explanation, calls: list[Any]) -> None:
+    shown: Any = eli5.show_prediction(MODEL, DOC)
+    assert shown._repr_mimebundle_() == mimebundle(expl)
+    assert copy.copy(shown) == pickle.loads(pickle.dumps(shown)) == format_as_image(expl)
+    # The page has colours of its own: who asks for others gets the picture.
+    assert not hasattr(eli5.show_prediction(MODEL, DOC, colormap="jet"), "_repr_mimebundle_")
 
 
 def test_format_and_explain_options_may_be_mixed(expl: Explanation, calls: list[Any]) -> None:

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -85,3 +86,15 @@ def test_without_picture_libraries_there_is_text(
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     assert mimebundle(expl) == {"text/plain": eli5.format_as_text(expl)}
+
+
+def test_several_are_a_gallery(expl: Explanation) -> None:
+    pair = [replace(expl, method="Grad-CAM"), replace(expl, method="Saliency")]
+    bundle = mimebundle(pair)
+    assert list(bundle) == ALL
+    assert "eli5-gallery" in bundle["text/html"]
+    assert bundle["text/plain"] == "\n\n".join(map(eli5.format_as_text, pair))
+    sheet = eli5.format_as_image(pair)
+    sheet.thumbnail((800, 800))
+    assert drawn(bundle).size == sheet.size
+    assert list(mimebundle([*pair, Explanation("m", error="no")])) == ["text/html", "text/plain"]

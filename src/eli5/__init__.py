@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from eli5.explain import explain_prediction, explain_predictions
     from eli5.formatters.as_dataframe import format_as_dataframe
     from eli5.formatters.as_dict import format_as_dict
-    from eli5.formatters.html import format_as_html
+    from eli5.formatters.html import format_as_html, format_as_page
     from eli5.formatters.image import format_as_image
     from eli5.formatters.plot import plot
     from eli5.formatters.text import format_as_text
@@ -32,6 +32,7 @@ __all__ = [
     "format_as_dict",
     "format_as_html",
     "format_as_image",
+    "format_as_page",
     "format_as_text",
     "load",
     "plot",
@@ -47,6 +48,7 @@ _HOME = {
     "format_as_dict": "eli5.formatters.as_dict",
     "format_as_html": "eli5.formatters.html",
     "format_as_image": "eli5.formatters.image",
+    "format_as_page": "eli5.formatters.html",
     "format_as_text": "eli5.formatters.text",
     "load": "eli5.saving",
     "plot": "eli5.formatters.plot",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,8 @@ def show_prediction(
         What `eli5.format_as_image` makes of the explanation, or with ``methods=`` of all of them: a
         labelled sheet. The explanation itself, or the list of them, if there is an error or no
         image, or if Pillow or matplotlib is missing; an explanation shows itself in a notebook.
+        There the picture shows as the explanation does, with its slider and its classes, unless
+        options of `eli5.format_as_image` ask for another look.
 
     Warns
     -----
@@ -62,5 +65,10 @@ def show_prediction(
         return expl
 
     from eli5.formatters.image import format_as_image
+    from eli5.formatters.notebook import mimebundle
 
-    return format_as_image(expl, **format_options)
+    picture = format_as_image(expl, **format_options)
+    if not format_options:
+        # Notebooks ask the object itself, and take this before the picture's own forms.
+        vars(picture)["_repr_mimebundle_"] = functools.partial(mimebundle, explanations)
+    return picture

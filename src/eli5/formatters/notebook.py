@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from eli5.base import missing_picture_libraries
@@ -20,15 +21,15 @@ _LARGEST_PICTURE = (800, 800)
 
 
 def mimebundle(
-    expl: Explanation,
+    expl: Explanation | Sequence[Explanation],
     include: Container[str] | None = None,
     exclude: Container[str] | None = None,
 ) -> dict[str, Any]:
-    """Format an explanation for a notebook.
+    """Format an explanation, or several as a gallery, for a notebook.
 
     Parameters
     ----------
-    expl : Explanation
+    expl : Explanation or sequence of Explanation
         See `eli5.format_as_html`.
     include : container of str, optional
         The MIME types that are wanted; all if it is ``None`` or empty.
@@ -43,32 +44,41 @@ def mimebundle(
         ``"text/plain"``, what `eli5.format_as_text` gives. Where Pillow or matplotlib is missing,
         the last alone.
     """
-    forms: dict[str, Callable[[Explanation], str | None]] = {"text/plain": format_as_text}
+    explanations = expl if isinstance(expl, Sequence) else [expl]
+    forms: dict[str, Callable[[Sequence[Explanation]], str | None]] = {"text/plain": _text}
     if not missing_picture_libraries():
         forms = {"text/html": _html, "image/png": _png} | forms
     bundle = {
-        mime: form(expl)
+        mime: form(explanations)
         for mime, form in forms.items()
         if (not include or mime in include) and not (exclude and mime in exclude)
     }
     return {mime: shown for mime, shown in bundle.items() if shown is not None}
 
 
+def _text(explanations: Sequence[Explanation]) -> str:
+    return "\n\n".join(map(format_as_text, explanations))
+
+
 # The formatters below need Pillow and matplotlib.
-def _html(expl: Explanation) -> str:
+def _html(explanations: Sequence[Explanation]) -> str:
     from eli5.formatters.html import format_as_html
 
-    return format_as_html(expl)
+    return format_as_html(explanations)
 
 
-def _png(expl: Explanation) -> str | None:
-    has_heatmaps = expl.targets and all(target.heatmap is not None for target in expl.targets)
-    if expl.error or expl.image is None or not has_heatmaps:
+def _png(explanations: Sequence[Explanation]) -> str | None:
+    if not explanations or not all(map(_has_picture, explanations)):
         return None
 
     from eli5.formatters.image import format_as_image
     from eli5.formatters.picture import to_png
 
-    picture = format_as_image(expl)
+    picture = format_as_image(explanations)
     picture.thumbnail(_LARGEST_PICTURE)
     return b64encode(to_png(picture)).decode("ascii")
+
+
+def _has_picture(expl: Explanation) -> bool:
+    has_heatmaps = expl.targets and all(target.heatmap is not None for target in expl.targets)
+    return not expl.error and expl.image is not None and bool(has_heatmaps)
