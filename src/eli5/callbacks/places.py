@@ -66,6 +66,8 @@ def _check_log_dir(log_dir: Any) -> None:
             "Expected `log_dir` to be None or the path of a folder. Received: "
             f"log_dir={log_dir!r} (of type {type(log_dir).__name__})"
         )
+    if log_dir is not None and not os.fspath(log_dir):
+        raise ValueError(f"Expected `log_dir` to name a folder. Received: log_dir={log_dir!r}")
     if log_dir is not None and os.path.exists(log_dir) and not os.path.isdir(log_dir):
         raise ValueError(
             f"Expected `log_dir` to be a folder. Received: log_dir={log_dir!r}, which is a file"

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from eli5.base import Explanation, TargetExplanation, missing_picture_libraries
+from eli5.keras.explain_predictions import target_list
 from eli5.keras.inputs import check_image
 from eli5.keras.request import make_request
 from eli5.keras.scores import is_integer
@@ -59,12 +60,14 @@ def check_wishes(
     drawing, explaining = _split(options)
     _check_drawing(drawing)
     make_request(targets=targets, **explaining)
-    listed_pictures = _per_image("pictures", pictures)
+    own = _own(images)
+    listed_pictures = _per_image("pictures", pictures, own)
     for picture in listed_pictures or ():
         check_image(picture)
-    return Wishes(
-        _own(images), every, _per_image("targets", targets), listed_pictures, explaining, drawing
-    )
+    listed_targets = _per_image("targets", targets, own)
+    for target in listed_targets or ():
+        target_list(target)
+    return Wishes(own, every, listed_targets, listed_pictures, explaining, drawing)
 
 
 def _check_every(every: Any) -> None:
@@ -97,7 +100,7 @@ def _check_drawing(drawing: Mapping[str, Any]) -> None:
     format_as_image(Explanation("", targets=[target], image=Image.new("RGB", (1, 1))), **drawing)
 
 
-def _per_image(name: str, values: Any) -> list[Any] | None:
+def _per_image(name: str, values: Any, images: Any) -> list[Any] | None:
     """Return one entry per image as a list, which can be read at each epoch."""
     if values is None:
         return None
@@ -106,7 +109,14 @@ def _per_image(name: str, values: Any) -> list[Any] | None:
             f"Expected `{name}` to be None or to hold one entry per image. Received: "
             f"{name}={values!r} (of type {type(values).__name__})"
         )
-    return list(values)
+    listed = list(values)
+    # A list may hold one array per image, or one per input of the model.
+    n_images = None if isinstance(images, list | tuple) else len(keras.tree.flatten(images)[0])
+    if n_images is not None and len(listed) != n_images:
+        raise ValueError(
+            f"Expected one entry in `{name}` per image, {n_images} of them. Received: {len(listed)}"
+        )
+    return listed
 
 
 def _own(images: Any) -> Any:

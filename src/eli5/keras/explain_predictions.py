@@ -64,7 +64,7 @@ def _items(
             inputs.check_doc(model, doc)
             own = {name: _next(name, values, number) for name, values in streams.items()}
             inputs.check_image(own.get("images"))
-            listed = _target_list(own["targets"]) if "targets" in own else None
+            listed = target_list(own["targets"]) if "targets" in own else None
         yield Item(doc, listed, own.get("images"), number)
     for name, values in streams.items():
         if any(True for _ in values):
@@ -82,7 +82,8 @@ def _next(name: str, values: Iterator[Any], number: int) -> Any:
         ) from None
 
 
-def _target_list(targets: Any) -> list[int]:
+def target_list(targets: Any) -> list[int]:
+    """Return one doc's class ids as a list; TypeError if it is neither an id nor a list of them."""
     is_one = not isinstance(targets, Iterable) or getattr(targets, "ndim", None) == 0
     listed = [targets] if is_one else list(targets)
     if isinstance(targets, str) or not listed or not all(map(is_integer, listed)):
