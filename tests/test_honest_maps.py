@@ -201,3 +201,9 @@ def test_a_format_shows_one_explanation(classifier: keras.Model, doc: Array, nam
     found = eli5.explain_prediction(classifier, doc, methods=["HiResCAM"])
     with pytest.raises(TypeError, match=r"Received: a list of 1, as `methods=` gives. Format each"):
         getattr(eli5, f"format_as_{name}")(found)
+
+
+@pytest.mark.parametrize("name", ["text", "dict"])
+def test_what_is_no_explanation(name: str) -> None:
+    with pytest.raises(TypeError, match=r"Expected an Explanation. Received: None \(of type None"):
+        getattr(eli5, f"format_as_{name}")(None)

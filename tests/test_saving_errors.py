@@ -38,7 +38,7 @@ def test_only_an_explanation_is_saved(tmp_path: Path) -> None:
     save = Explanation.save
     with pytest.raises(TypeError, match=r"Expected an Explanation\. Received: a list of 2"):
         save([full_explanation()] * 2, tmp_path / "a.json")  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match=r"Expected an Explanation\. Received: a value of type int"):
+    with pytest.raises(TypeError, match=r"Expected an Explanation\. Received: 1 \(of type int\)"):
         save(1, tmp_path / "a.json")  # type: ignore[arg-type]
 
 

@@ -14,9 +14,12 @@ def main() -> int:
         )
         return 2
 
-    from eli5.cli import main
+    try:
+        from eli5.cli import main
 
-    return main()
+        return main()
+    except KeyboardInterrupt:  # while it is still being loaded
+        return 130
 
 
 if __name__ == "__main__":

@@ -149,11 +149,16 @@ class Explanation:
 
 
 def check_single(expl: Any) -> None:
-    """Raise TypeError for what several methods give, a list: a format shows one explanation."""
+    """Raise TypeError for anything but one explanation, such as the list that `methods=` gives."""
     if isinstance(expl, list | tuple):
         raise TypeError(
             f"Expected an Explanation. Received: a {type(expl).__name__} of {len(expl)}, as "
             "`methods=` gives. Format each of them."
+        )
+    if not isinstance(expl, Explanation):
+        raise TypeError(
+            f"Expected an Explanation. Received: {expl!r} (of type {type(expl).__name__}). "
+            "eli5.explain_prediction gives one."
         )
 
 

@@ -58,8 +58,6 @@ def save(expl: Explanation, path: str | PathLike[str]) -> None:
         If the file cannot be written.
     """
     check_single(expl)
-    if not isinstance(expl, Explanation):
-        raise TypeError(f"Expected an Explanation. Received: a value of type {type(expl).__name__}")
     ending = _ending(path, _ENDINGS, "")
     write_atomically(path, _content(expl, ending))
 

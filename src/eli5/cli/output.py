@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -138,7 +140,18 @@ def _is_ours(folder: Path) -> bool:
         names = os.listdir(folder)
     except OSError:  # nobody can tell
         return False
-    return RECORDS in names or all(name.startswith(".") for name in names)
+    if RECORDS in names:
+        return _has_records(folder / RECORDS) or names == [RECORDS]
+    return all(name.startswith(".") for name in names)
+
+
+def _has_records(path: Path) -> bool:
+    """Tell whether a file begins with a record of this command, and not just bears that name."""
+    with contextlib.suppress(OSError, ValueError):
+        with open(path, encoding="utf-8") as file:
+            record = json.loads(file.readline())
+        return isinstance(record, dict) and "path" in record
+    return False
 
 
 def name_overlays(paths: Sequence[str], base: Path) -> list[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
@@ -119,17 +119,25 @@ def overlay_png(expl: Explanation) -> bytes | None:
 
 
 def _listed(expl: Any) -> list[Explanation]:
-    explanations = list(expl) if isinstance(expl, Iterable) else [expl]
-    for one in explanations:
-        if not isinstance(one, Explanation):
-            raise TypeError(
-                "Expected an Explanation, or several of them. "
-                f"Received: {one!r} of type {type(one).__name__}. "
-                "eli5.explain_prediction gives an Explanation."
-            )
+    explanations = list(_taken_apart(expl))
     if not explanations:
         raise ValueError(f"Expected at least one Explanation. Received: expl={expl!r}")
     return explanations
+
+
+def _taken_apart(expl: Any) -> Iterator[Explanation]:
+    """Yield explanations, also those of lists in lists, as `methods=` gives for many docs."""
+    if isinstance(expl, Explanation):
+        yield expl
+    elif isinstance(expl, Iterable) and not isinstance(expl, str | bytes):
+        for one in expl:
+            yield from _taken_apart(one)
+    else:
+        raise TypeError(
+            "Expected an Explanation, or several of them. "
+            f"Received: {expl!r} of type {type(expl).__name__}. "
+            "eli5.explain_prediction gives an Explanation."
+        )
 
 
 def _check(expl: Explanation) -> None:
