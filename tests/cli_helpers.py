@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -112,6 +114,18 @@ def open_for(process: subprocess.Popen[bytes], pipe: Path) -> int:
         except OSError:  # no reader yet
             time.sleep(0.02)
     raise AssertionError("the command ended before it read the pipe")
+
+
+def interrupt(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+    """Press Ctrl-C until a process ends; return what it said.
+
+    Python sees a signal that comes just before a read only after it, and this read never ends.
+    """
+    for _ in range(TIMEOUT):
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=1)
+    raise AssertionError("the command did not end on Ctrl-C")
 
 
 def records(text: str) -> list[dict[str, Any]]:

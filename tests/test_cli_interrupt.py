@@ -14,7 +14,7 @@ import keras
 import pytest
 from PIL import Image
 
-from cli_helpers import TIMEOUT, open_for, two_colours
+from cli_helpers import TIMEOUT, interrupt, open_for, two_colours
 from eli5.cli.interrupt import ended_between_writes
 
 COMMAND = [sys.executable, "-m", "eli5", "explain"]
@@ -134,8 +134,7 @@ def test_ctrl_c_leaves_complete_files(model_path: str, photos: Path, tmp_path: P
     with process:
         try:
             writer = open_for(process, pipe)
-            process.send_signal(signal.SIGINT)
-            said = process.communicate(timeout=TIMEOUT)
+            said = interrupt(process)
             os.close(writer)
         finally:
             process.kill()  # or leaving the block would wait for it

@@ -13,7 +13,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from cli_helpers import BLUE, TIMEOUT, open_for, run_process
+from cli_helpers import BLUE, TIMEOUT, interrupt, open_for, run_process
 from eli5.cli import backend
 from eli5.cli.console import UserError
 from eli5.cli.interrupt import ended_by_ctrl_c
@@ -85,8 +85,7 @@ def test_interrupted(model_path: str, image_path: str, tmp_path: Path) -> None:
     with process:
         try:
             writer = open_for(process, labels)
-            process.send_signal(signal.SIGINT)
-            said = process.communicate(timeout=TIMEOUT)
+            said = interrupt(process)
             os.close(writer)
         finally:
             process.kill()  # or leaving the block would wait for it
