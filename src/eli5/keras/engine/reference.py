@@ -33,6 +33,12 @@ class Reference:
         """Return the thing, or None if it is gone."""
         return self._get()
 
+    def is_to(self, thing: Any) -> bool:
+        """Tell whether it gives this very thing; faster than a reference to that."""
+        if isinstance(thing, types.MethodType):
+            return self == Reference(thing)
+        return thing is not None and self._get() is thing
+
     def __hash__(self) -> int:
         return hash(self._key)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import operator
 import types
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 
@@ -15,47 +16,69 @@ from eli5.keras.engine.reference import Reference
 # An attribute of an operation: whose it is, by id, and its name.
 Attribute = tuple[int, str]
 
-_FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType)
 _PARTS = (keras.Operation, keras.Variable)
 
+_PLAIN = (int, float, str, types.BuiltinFunctionType, keras.DTypePolicy, types.NoneType)
+
 # What Keras itself sets on a model that is trained or used.
-_BOOKKEEPING = ("_", "stop_", "built", "train_function", "test_function", "predict_function")
+_BOOKKEEPING = (
+    *("_", "build", "built", "quantize", "stop_"),
+    *("train_function", "test_function", "predict_function"),
+)
+
+# Callable, but not called any more when a model is; there are hundreds of them.
+_WHILE_BUILT = (
+    type,
+    keras.initializers.Initializer,
+    keras.regularizers.Regularizer,
+    keras.constraints.Constraint,
+)
 
 
-class _Row(NamedTuple):
+@dataclasses.dataclass(slots=True)
+class _Row:
     """What is watched of one operation.
 
     Attributes
     ----------
     operation : weakref.ref
+    kind : type
+        Its class.
+    n_names : int
+        How many attributes it has, watched or not.
+    names : set of str
+        Of all that are watched.
+    plain : list of str
+        Of those, the ones that are compared by value.
     get : callable
-        Gives the plain attributes out of the operation's `vars`.
-    values : Any
+        Gives their values out of the operation's `vars`.
+    values : tuple
         What it gave.
     lists : list of str
         The attributes that hold parts: layers, weights.
     parts : list of int
         Their ids.
-    functions : dict of Reference
-        By name; weak, as a function may hold the model.
-    names : list of str
-        Of the plain attributes.
+    others : list of (str, Reference)
+        Functions and arrays; weak, as a function may hold the model.
     """
 
     operation: weakref.ref[keras.Operation]
+    kind: type
+    n_names: int
+    names: set[str]
+    plain: list[str]
     get: Callable[[dict[str, Any]], Any]
     values: Any
     lists: list[str]
     parts: list[int]
-    functions: dict[str, Reference]
-    names: list[str]
+    others: list[tuple[str, Reference]]
 
 
 class Traits:
     """The state of some operations, to be compared with what it is later.
 
-    People change a model in place: an activation, a scale, a flag, a layer that is added. A list or
-    dict of numbers that is changed within is not noticed.
+    People change a model in place: an activation, a scale, a flag, a layer that is added, a `call`.
+    A list, dict or array of numbers that is changed within is not noticed.
 
     Parameters
     ----------
@@ -67,29 +90,45 @@ class Traits:
     def __init__(
         self, operations: Iterable[keras.Operation], ignored: frozenset[Attribute] = frozenset()
     ) -> None:
+        self._ignored = ignored
         self._rows = [_row(operation, ignored) for operation in operations]
 
     def are_the_same(self) -> bool:
         """Tell whether nothing has changed; this runs before each explanation."""
         try:
-            for operation, get, values, lists, parts, functions, _ in self._rows:
-                now = vars(operation())
-                if get(now) != values or (lists and _ids(now, lists) != parts):
+            for row in self._rows:
+                operation = row.operation()
+                now = vars(operation)
+                if type(operation) is not row.kind or row.get(now) != row.values:
                     return False
-                for name, function in functions.items():
-                    if Reference(now[name]) != function:
+                if row.lists and _ids(now, row.lists) != row.parts:
+                    return False
+                for name, other in row.others:
+                    if not other.is_to(now[name]):
                         return False
+                if len(now) != row.n_names:
+                    if _watched(operation, self._ignored).keys() != row.names:
+                        return False
+                    row.n_names = len(now)
         except (KeyError, TypeError, ValueError):  # gone, or an array where a number was
             return False
         return True
 
     def changed(self) -> Iterator[Attribute]:
-        """Yield the plain attributes that are not what they were."""
+        """Yield the attributes that are not what they were, or were not there."""
         for row in self._rows:
             operation = row.operation()
-            for name, value in zip(row.names, row.values, strict=False):
-                if operation is not None and vars(operation).get(name) is not value:
+            if operation is None:
+                continue
+            now = vars(operation)
+            for name, value in zip(row.plain, row.values, strict=False):
+                if now.get(name) is not value:
                     yield id(operation), name
+            for name, other in row.others:
+                if not other.is_to(now.get(name)):
+                    yield id(operation), name
+            for name in _watched(operation, self._ignored).keys() - row.names:
+                yield id(operation), name
 
 
 def parts_of(model: keras.Model) -> list[keras.Operation]:
@@ -106,42 +145,54 @@ def parts_of(model: keras.Model) -> list[keras.Operation]:
 
 
 def _row(operation: keras.Operation, ignored: frozenset[Attribute]) -> _Row:
-    own = {
-        name: value
-        for name, value in vars(operation).items()
-        if (id(operation), name) not in ignored and _is_watched(operation, name, value)
-    }
-    plain = [name for name, value in own.items() if _holds_nothing(value)]
+    now = vars(operation)
+    watched = _watched(operation, ignored)
+    plain = [name for name, value in watched.items() if _holds_nothing(value)]
+    lists = _lists(operation)
     # One name alone would come without a tuple.
     get = operator.itemgetter(*plain, *plain[:1]) if plain else _nothing
-    lists = _lists(operation)
-    functions = {
-        name: Reference(value)
-        for name, value in own.items()
-        if isinstance(value, _FUNCTIONS) and name not in plain
-    }
-    now = vars(operation)
-    reference = weakref.ref(operation)
-    return _Row(reference, get, get(now), lists, _ids(now, lists), functions, plain)
+    return _Row(
+        weakref.ref(operation),
+        type(operation),
+        len(now),
+        set(watched),
+        plain,
+        get,
+        get(now),
+        lists,
+        _ids(now, lists),
+        [(name, Reference(value)) for name, value in watched.items() if name not in plain],
+    )
 
 
 def _nothing(_: dict[str, Any]) -> tuple[()]:
     return ()
 
 
-def _is_watched(operation: keras.Operation, name: str, value: Any) -> bool:
+def _watched(operation: Any, ignored: frozenset[Attribute]) -> dict[str, Any]:
+    """Return the attributes of an operation's own that may decide what it computes."""
+    return {
+        name: value
+        for name, value in vars(operation).items()
+        if _may_decide(name, value) and (id(operation), name) not in ignored
+    }
+
+
+def _may_decide(name: str, value: Any) -> bool:
     if isinstance(value, keras.DTypePolicy):
         return True
-    return not name.startswith(_BOOKKEEPING) and not hasattr(type(operation), name)
+    if name.startswith(_BOOKKEEPING) or isinstance(value, _PARTS + _WHILE_BUILT):
+        return False
+    return _holds_nothing(value) or callable(value) or hasattr(value, "__array__")
 
 
 def _holds_nothing(value: Any) -> bool:
     """Tell a value that cannot keep the model alive, as a function from a module's top cannot."""
     if isinstance(value, types.FunctionType):
         return value.__closure__ is None and "<locals>" not in value.__qualname__
-    return isinstance(
-        value, int | float | str | types.BuiltinFunctionType | keras.DTypePolicy | None
-    )
+    if isinstance(value, tuple):
+        return all(isinstance(item, _PLAIN) for item in value)
+    return isinstance(value, _PLAIN)
 
 
 def _lists(operation: keras.Operation) -> list[str]:
