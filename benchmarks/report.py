@@ -120,7 +120,7 @@ def _number(value: float | None) -> str:
     if value is None:
         return NOTHING
     size = abs(value)
-    return f"{value:.{2 if size < 10 else 1 if size < 100 else 0}f}"
+    return f"{value:z.{2 if size < 10 else 1 if size < 100 else 0}f}"
 
 
 def _peers(rows: dict[tuple[str, str], Row]) -> str:
