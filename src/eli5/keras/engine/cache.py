@@ -50,10 +50,12 @@ class Memory:
 
     def _watch(self, trace: Trace) -> None:
         """Watch what was called; what the model's own `call` writes tells nothing of its user."""
-        self._ignored |= frozenset(self._traits.changed())
+        written = frozenset(self._traits.changed())
         references = [*self._parts, *(call.operation for call in trace.calls)]
         operations = {id(op): op for reference in references if (op := reference())}
-        self._traits = Traits(operations.values(), self._ignored)
+        if written or not self._traits.cover(operations):
+            self._ignored |= written
+            self._traits = Traits(operations.values(), self._ignored)
 
     def recall(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """Return the program, or what else is kept under `key`, made if it is not there."""

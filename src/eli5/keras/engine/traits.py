@@ -6,7 +6,7 @@ import dataclasses
 import operator
 import types
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 import keras
@@ -91,7 +91,13 @@ class Traits:
         self, operations: Iterable[keras.Operation], ignored: frozenset[Attribute] = frozenset()
     ) -> None:
         self._ignored = ignored
+        operations = list(operations)
+        self._ids = frozenset(map(id, operations))
         self._rows = [_row(operation, ignored) for operation in operations]
+
+    def cover(self, ids: Collection[int]) -> bool:
+        """Tell whether operations of these ids, all of them alive, are among those watched."""
+        return self._ids.issuperset(ids)
 
     def are_the_same(self) -> bool:
         """Tell whether nothing has changed; this runs before each explanation."""
