@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from eli5.base import Explanation, TargetExplanation
+from eli5.base import (
+    DocWeightedSpans,
+    Explanation,
+    Series,
+    TargetExplanation,
+    WeightedSpans,
+)
 from strict_html import HOSTILE
 
 Array = np.ndarray[Any, Any]
@@ -93,10 +99,47 @@ def targets(image: Image.Image | None) -> st.SearchStrategy[TargetExplanation]:
         target=st.integers(-1, 2000) | st.integers(0, 9).map(np.int64) | TEXTS,
         proba=NUMBERS,
         score=NUMBERS,
+        weighted_spans=st.none() if image else spans(),
         heatmap=st.none() | heatmaps(image),
         class_name=st.none() | TEXTS,
         attribution=st.none() | arrays(np.float32, SIZES, elements=st.floats(width=32)),
         details=st.none() | st.dictionaries(TEXTS, st.floats(), max_size=3),
+    )
+
+
+@st.composite
+def weighted_texts(draw: st.DrawFn) -> DocWeightedSpans:
+    """Draw texts with spans of any order, which overlap, end within emoji or lie outside."""
+    letters = (
+        st.sampled_from('ab \t\n\r<&"\x1b\u0301👩👍🏽\u200d🇩🇪क्षשع\u202e\ud800') | st.characters()
+    )
+    document = draw(st.text(letters, max_size=30) | st.sampled_from(HOSTILE))
+    places = st.tuples(st.integers(-2, 32), st.integers(-2, 32))
+    weights: st.SearchStrategy[Any] = (
+        st.floats(-10, 10) | st.floats() | st.floats(width=32).map(np.float32)
+    )
+    spans = st.tuples(TEXTS, st.lists(places, max_size=2), weights | st.integers(-3, 3))
+    return DocWeightedSpans(
+        document,
+        draw(st.lists(spans, max_size=8)),
+        preserve_density=draw(st.none() | st.booleans()),
+        vec_name=draw(st.none() | TEXTS),
+    )
+
+
+def spans() -> st.SearchStrategy[Any]:
+    texts = st.lists(weighted_texts(), max_size=2)
+    return st.none() | st.builds(WeightedSpans, texts) | PLAIN
+
+
+@st.composite
+def series(draw: st.DrawFn) -> Series:
+    n_steps, n_channels = draw(SIZES)
+    numbers = st.floats(width=32)
+    return Series(
+        draw(arrays(np.float32, (n_steps, n_channels), elements=numbers)),
+        draw(st.none() | arrays(np.float64, n_steps)),
+        draw(st.none() | st.lists(TEXTS, min_size=n_channels, max_size=n_channels)),
     )
 
 
@@ -112,5 +155,6 @@ def explanations(draw: st.DrawFn) -> Explanation:
         layer=draw(st.none() | TEXTS),
         image=image,
         feature_importances=draw(st.none() | PLAIN),
+        series=draw(st.none() | series()) if image is None else None,
         targets=draw(st.none() | st.lists(targets(image), max_size=6)),
     )

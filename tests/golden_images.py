@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from eli5.base import Explanation, TargetExplanation
+from eli5.base import Explanation, Series, TargetExplanation
 from eli5.formatters.image import format_as_image
 
 GOLDEN = Path(__file__).parent / "data" / "golden"
@@ -85,12 +85,33 @@ def methods(**options: Any) -> Image.Image:
     return format_as_image(explanations, **options)
 
 
+def series(**options: Any) -> Image.Image:
+    """Three channels of sine waves, and heat in two places."""
+    steps = np.arange(120)
+    values = np.stack([np.sin(steps / 9), 20 + 5 * np.cos(steps / 15), 0 * steps], axis=1)
+    values[70:80, 1] = np.nan
+    heat = np.exp(-((np.arange(24) - 6) ** 2) / 4) + 0.4 * np.exp(-((np.arange(24) - 18) ** 2))
+    fields = Series(values, steps / 10, ["sine", "cosine", "none"])
+    expl = explanation(target("wave", 0.75, heat), image=None, series=fields)
+    return format_as_image(expl, **options)
+
+
+def series_strip(**options: Any) -> Image.Image:
+    """Twelve channels with ramps from left to right, and heat that is for and against."""
+    values = np.linspace(0, 1, 40)[:, None] ** np.linspace(0.3, 3, 12)
+    heat, against = (np.exp(-((np.arange(10) - place) ** 2) / 2) for place in (6, 2))
+    expl = explanation(target("ramp", 0.75, heat, against), image=None, series=Series(values))
+    return format_as_image(expl, signed=True, **options)
+
+
 PICTURES: dict[str, Callable[..., Image.Image]] = {
     "overlay": overlay,
     "signed": signed,
     "strip": strip,
     "sheet": sheet,
     "methods": methods,
+    "series": series,
+    "series_strip": series_strip,
 }
 
 

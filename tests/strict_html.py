@@ -22,11 +22,11 @@ HOSTILE = [
 VOID = {"img", "meta", "input", "br"}
 TAGS = {"html", "head", "meta", "title", "style", "script", "body", "main", "h1", "section", "form"}
 TAGS |= {"fieldset", "legend", "label", "input", "output", "div", "span", "p", "b", "bdi", "br"}
-TAGS |= {"img", "svg", "rect"}
+TAGS |= {"img", "svg", "rect", "i"}
 ATTRIBUTES = {"charset", "http-equiv", "content", "name", "lang", "dir", "class", "role"}
 ATTRIBUTES |= {"method", "autocomplete", "type", "min", "max", "step", "value", "checked", "style"}
 ATTRIBUTES |= {"alt", "src", "aria-label", "aria-hidden", "data-lm-suppress-shortcuts"}
-ATTRIBUTES |= {"viewbox", "preserveaspectratio", "width", "height"}
+ATTRIBUTES |= {"viewbox", "preserveaspectratio", "width", "height", "title"}
 DATA = re.compile(r"data:image/(png|jpeg|webp);base64,([A-Za-z0-9+/]+=*)")
 
 
@@ -79,12 +79,12 @@ class Page(HTMLParser):
         own = resources.files("eli5.formatters").joinpath("web", "eli5.js").read_text("utf-8")
         attributes = [pair for _, found in self.tags for pair in found.items()]
         values = {name: [str(v) for key, v in attributes if key == name] for name, _ in attributes}
-        ratio = re.compile(r"--eli5-ratio: \d+ / \d+")
+        styles = re.compile(r"--eli5-ratio: \d+ / \d+|--w:(1|0\.\d\d?)")
         return (
             {tag for tag, _ in self.tags} <= TAGS
             and set(values) <= ATTRIBUTES
             and all(script == own.strip() for script in self.scripts)
             and all(DATA.fullmatch(source) for source in values.get("src", []))
-            and all(ratio.fullmatch(style) for style in values.get("style", []))
+            and all(styles.fullmatch(style) for style in values.get("style", []))
             and set(values.get("method", [])) <= {"dialog"}
         )

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import eli5
-from eli5.base import Explanation, TargetExplanation
+from eli5.base import DocWeightedSpans, Explanation, TargetExplanation
 from explanations import full_explanation
+from texts import of_texts, review, weighted
 
 pd = pytest.importorskip("pandas")
 
@@ -161,6 +162,53 @@ def test_only_explanations_make_a_table(given: Any) -> None:
         TypeError, match=r"Expected an Explanation, or an iterable of them\. Received"
     ):
         eli5.format_as_dataframe(given)
+
+
+def test_one_row_per_token() -> None:
+    frame = eli5.format_as_dataframe([full_explanation(), review()], rows="tokens")
+    assert set(frame["explanation"]) == {1}  # what is no text has no row
+    for target, (_, rows) in zip(review().targets, frame.groupby("target"), strict=True):
+        spans = target.weighted_spans.docs_weighted_spans[0].spans
+        assert rows["position"].tolist() == list(range(len(spans)))
+        assert rows["token"].tolist() == [token for token, _, _ in spans]
+        assert rows["weight"].tolist() == [weight for _, _, weight in spans]
+        places = [place for _, found, _ in spans for place in found]
+        known = rows.dropna(subset="start")
+        assert list(zip(known["start"], known["end"], strict=True)) == places
+        assert rows["token"][rows["start"].isna()].tolist() == ["[CLS]", "[SEP]"]
+        assert set(rows["class_name"]) == {target.class_name}
+    assert set(frame["method"]) == {"Occlusion"}
+    shown = review().targets[0].weighted_spans.docs_weighted_spans[0].document
+    named = frame.dropna(subset="start")
+    assert all(shown[row.start : row.end] == row.token for row in named.itertuples())
+
+
+def test_the_texts_of_a_target_are_counted_and_the_first_place_is_given() -> None:
+    expl = of_texts(weighted("a", {"a": 1.0}))
+    twice = DocWeightedSpans("b b", [("b", [(0, 1), (2, 3)], 0.5)])
+    expl.targets[0].weighted_spans.docs_weighted_spans.append(twice)
+    expl.targets[0].target = "contrast"
+    frame = eli5.format_as_dataframe(expl, rows="tokens")
+    assert frame[["text", "position", "token", "start", "end", "weight"]].values.tolist() == [
+        [0, 0, "a", 0, 1, 1.0],
+        [1, 0, "b", 0, 1, 0.5],
+    ]
+    assert frame["target"].tolist() == ["contrast"] * 2
+
+
+def test_types_of_token_rows_do_not_depend_on_what_is_missing() -> None:
+    one, other = (
+        eli5.format_as_dataframe(expl, rows="tokens") for expl in (review(), full_explanation())
+    )
+    assert len(other) == 0
+    assert one.dtypes.equals(other.dtypes)
+
+
+def test_unknown_rows_are_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"Expected rows to be one of targets, tokens\. Received: rows='words'"
+    ):
+        eli5.format_as_dataframe(review(), rows="words")  # type: ignore[arg-type]
 
 
 def test_without_pandas(monkeypatch: pytest.MonkeyPatch) -> None:

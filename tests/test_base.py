@@ -41,6 +41,7 @@ def test_documented_fields() -> None:
         "transition_features",
         "image",
         "layer",
+        "series",
     ]
     assert [f.name for f in fields(TargetExplanation)] == [
         "target",

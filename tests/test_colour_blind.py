@@ -6,6 +6,8 @@ kind of cone, in linear RGB. Distances are those of CIELAB (1976); 2.3 is just n
 
 from __future__ import annotations
 
+import re
+from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -13,8 +15,10 @@ import pytest
 from PIL import Image
 
 from eli5.base import Explanation, TargetExplanation
+from eli5.formatters.bars import AGAINST, FOR
 from eli5.formatters.image import format_as_image
-from eli5.formatters.look import DIVERGING, VIRIDIS
+from eli5.formatters.look import DIVERGING, VIRIDIS, make_look
+from eli5.formatters.series_colours import background_colours
 
 Array = np.ndarray[Any, Any]
 
@@ -96,6 +100,50 @@ def test_for_and_against_differ_on_a_picture(grey: int, sight: str) -> None:
     assert (distance(against, in_favour, sight) > [40, 30, 12]).all()
 
 
+CSS = resources.files("eli5.formatters").joinpath("web", "text.css").read_text("utf-8")
+MARK = r"\.eli5-words {} {{ background: rgba\((\d+), (\d+), (\d+), calc\(var\(--w\) \* ([\d.]+)\)"
+
+
+def on_page(tag: str, page: float, share: Array) -> Array:
+    """Return the colours of marks of these shares of the largest weight, on a grey page."""
+    (found,) = re.findall(MARK.format(tag), CSS)
+    *colour, most = (float(number) for number in found)
+    alpha = share[:, None] * most
+    return page * (1 - alpha) + np.array(colour) / 255 * alpha
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+@pytest.mark.parametrize("page", [0.07, 0.11, 0.98, 1.0])
+def test_words_for_and_against_differ_in_a_text(page: float, sight: str) -> None:
+    share = np.array([0.25, 0.5, 1.0])
+    against, in_favour = on_page("i", page, share), on_page("b", page, share)
+    assert (distance(against, in_favour, sight) > [6, 13, 20]).all()
+    for marks in (against, in_favour):
+        assert (np.diff(distance(marks, page * np.ones(3), sight)) > 3).all()
+
+
+@pytest.mark.parametrize(("page", "ink"), [(1.0, 0.13), (0.98, 0.12), (0.07, 0.87), (0.11, 0.9)])
+@pytest.mark.parametrize("tag", ["b", "i"])
+def test_words_stay_readable_on_their_colours(tag: str, page: float, ink: float) -> None:
+    backgrounds = on_page(tag, page, np.linspace(0, 1, 11))
+    luminances = [luminance(background) for background in backgrounds]
+    for one in luminances:
+        light, dark = max(one, luminance([ink] * 3)), min(one, luminance([ink] * 3))
+        assert (light + 0.05) / (dark + 0.05) >= 4.5
+
+
+def luminance(colour: Any) -> float:
+    srgb = np.asarray(colour, float)
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def test_bars_have_the_colours_of_the_page() -> None:
+    for tag, colour in (("b", FOR), ("i", AGAINST)):
+        (found,) = re.findall(MARK.format(tag), CSS)
+        assert [int(number) for number in found[:3]] == list(bytes.fromhex(colour[1:]))
+
+
 @pytest.mark.parametrize("sight", SIGHT)
 def test_for_and_against_differ_on_a_colour_bar(sight: str) -> None:
     magnitudes = np.linspace(0.1, 1, 10)
@@ -105,3 +153,27 @@ def test_for_and_against_differ_on_a_colour_bar(sight: str) -> None:
     assert distances[-1] > 80
     for side in (against, in_favour):
         assert (np.diff(seen(side, sight)[:, 0]) < 0).all()  # the further from zero, the darker
+
+
+def on_white(places: Any, **options: Any) -> Array:
+    """Return the background of a series at places of its colormap."""
+    colours = background_colours(make_look(**options))(places)
+    return np.asarray(colours[..., 3:] * colours[..., :3] + 1 - colours[..., 3:])
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_more_heat_of_a_series_is_darker_for_everybody(sight: str) -> None:
+    lightness = seen(on_white(np.linspace(0, 1, 21)), sight)[:, 0]
+    assert (np.diff(lightness) < 0).all()
+    assert lightness[0] - lightness[-1] > 40
+    # The other way round the peak would be a shade of white, worst for who sees no blue.
+    yellow = seen(on_white(np.ones(1), colormap="viridis")[0], "no blue")
+    assert np.linalg.norm(yellow - seen(np.ones(3), "no blue")) < 20
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_for_and_against_a_series_differ(sight: str) -> None:
+    against, none, supports = on_white(np.array([0.0, 0.5, 1.0]), signed=True)
+    assert distance(against, supports, sight) > 30
+    assert distance(against, none, sight) > 30
+    assert distance(supports, none, sight) > 30

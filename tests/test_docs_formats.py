@@ -15,7 +15,7 @@ import pytest
 
 import eli5
 from eli5 import saving
-from eli5.base import Explanation
+from eli5.base import DocWeightedSpans, Explanation, Series, WeightedSpans
 from eli5.formatters.as_dict import SCHEMA_VERSION
 from eli5.storage import values
 from explanations import full_explanation, noise
@@ -43,6 +43,11 @@ def table(name: str) -> list[tuple[str, str, str]]:
     return rows
 
 
+# The keys below which the page lists keys, and items of arrays.
+OPEN = ["", "saved_with", "targets", "targets[]", "image", "series", "weighted_spans"]
+OPEN += ["docs_weighted_spans", "docs_weighted_spans[]"]
+
+
 def keys(ending: str | None) -> dict[str, str]:
     """Return the keys that the page promises for a file, or the dict, and their types."""
     others = {None: ("only in",), ".json": ("only in `.npz`",), ".npz": ("only in `.json`",)}
@@ -56,8 +61,11 @@ def rich() -> Explanation:
     expl.image.info = {"transparency": 3, "icc_profile": b"profile"}
     for name in ("feature_importances", "decision_tree", "highlight_spaces", "transition_features"):
         setattr(expl, name, 1)
+    expl.series = Series(np.zeros((3, 2)), np.arange(3.0), ["x", "y"])
     for target in expl.targets:
-        target.feature_weights = target.weighted_spans = 1
+        target.feature_weights = 1
+        text = DocWeightedSpans("a b", [("a", [(0, 1)], 0.5)], False, False, "title")
+        target.weighted_spans = WeightedSpans([text], 1)
     expl.targets[0].target = "contrast"
     return expl
 
@@ -75,7 +83,7 @@ def document(ending: str | None, folder: Path) -> Any:
 def flat(name: str, value: Any) -> dict[str, list[Any]]:
     """List what stands under each key of a document, but for the inside of values."""
     found = {name: [value]}
-    is_open = name in ("", "saved_with", "targets", "targets[]", "image")
+    is_open = name.rpartition(".")[2] in OPEN
     if is_open and isinstance(value, dict):
         inner = [(f"{name}.{key}".lstrip("."), one) for key, one in value.items() if key != "$"]
     else:
@@ -89,7 +97,8 @@ def flat(name: str, value: Any) -> dict[str, list[Any]]:
 @pytest.mark.parametrize("ending", [None, ".json", ".npz"])
 def test_the_keys_are_those_of_the_table(ending: str | None, tmp_path: Path) -> None:
     found = flat("", document(ending, tmp_path))
-    del found[""], found["targets[]"]
+    for name in ("", "targets[]", "targets[].weighted_spans.docs_weighted_spans[]"):
+        del found[name]
     assert found.keys() == keys(ending).keys()
     for key, kind in keys(ending).items():
         for value in found[key]:
@@ -113,10 +122,13 @@ def test_the_dtypes_are_those_of_the_page() -> None:
     assert {np.dtype(name).kind for name in values.DTYPES} == set("biuf")
 
 
-def test_the_columns_are_those_of_the_table() -> None:
+@pytest.mark.parametrize(("name", "rows"), [("columns", "targets"), ("token columns", "tokens")])
+def test_the_columns_are_those_of_the_table(name: str, rows: Any) -> None:
     pytest.importorskip("pandas")
-    frame = eli5.format_as_dataframe(full_explanation())
-    columns = {name: dtype for name, dtype, _ in table("columns")}
+    expl = rich()
+    expl.targets[0].target = 1
+    frame = eli5.format_as_dataframe(expl, rows=rows)
+    columns = {column: dtype for column, dtype, _ in table(name)}
     assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == columns
     assert list(frame) == list(columns)
 
@@ -130,7 +142,7 @@ def test_the_examples_run(
     pytest.importorskip("pandas")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"model": model, "doc": doc}
-    assert len(EXAMPLES) == PAGE.count("```python") == 2
+    assert len(EXAMPLES) == PAGE.count("```python") == 3
     for example in EXAMPLES:
         exec(textwrap.dedent(example), names)
     assert {one.name for one in tmp_path.iterdir()} == {"explained.npz", "explained.png"}

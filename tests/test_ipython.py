@@ -17,6 +17,7 @@ from eli5 import ipython
 from eli5.base import Explanation, TargetExplanation
 from eli5.formatters.image import format_as_image
 from eli5.formatters.notebook import mimebundle
+from texts import review
 
 MODEL, DOC = object(), np.zeros((1, 4, 4, 3))
 
@@ -97,6 +98,18 @@ def test_without_a_picture_gives_the_explanation(
     for name, value in change.items():
         setattr(expl, name, value)
     assert eli5.show_prediction(MODEL, DOC, alpha_limit=0.5) is expl
+
+
+@pytest.mark.parametrize("missing", [None, "PIL", "matplotlib"])
+def test_a_text_shows_itself_without_any_picture_library(
+    missing: str | None, expl: Explanation, calls: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expl.image, expl.targets = None, review().targets
+    if missing:
+        monkeypatch.setitem(sys.modules, missing, None)
+    assert eli5.show_prediction(MODEL, DOC, tokens=["a"], alpha_limit=0.5) is expl
+    assert calls == [(MODEL, DOC, {"tokens": ["a"]})]
+    assert "great" in expl._repr_mimebundle_()["text/html"]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import eli5
 from eli5.base import Explanation
+from eli5.storage.values import _DECODERS
 from explanations import full_explanation
 from saved_files import document_of, refused, write_document
 
@@ -49,10 +50,7 @@ ODD = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(["$", "items", "value", "values", "dtype", "shape", "member", "png"]),
-            inner
-            | st.sampled_from(
-                ["array", "bytes", "dict", "float", "str", "target", "tuple", "image"]
-            ),
+            inner | st.sampled_from([*_DECODERS, "image"]),
         )
     ),
     max_leaves=6,
@@ -87,10 +85,10 @@ def test_a_document_with_anything_in_it_is_refused_or_gives_an_explanation(
     ("change", "reason"),
     [
         (
-            {"version": 2},
-            r"it is of version 2 of the schema, saved by eli5 0\.1\.0, .*Install a new",
+            {"version": 3},
+            r"it is of version 3 of the schema, saved by eli5 0\.1\.0, .*Install a new",
         ),
-        ({"version": 2, "saved_with": []}, "it is of version 2 .*, saved by eli5 another version,"),
+        ({"version": 3, "saved_with": []}, "it is of version 3 .*, saved by eli5 another version,"),
         ({"version": "1"}, "it is of version '1' of the schema"),
         ({"version": None}, "it has no 'version'"),
         ({"heatmaps": []}, "its Explanation has the unknown key 'heatmaps'"),

@@ -10,7 +10,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from eli5.base import Explanation, TargetExplanation
+    from eli5.base import (
+        DocWeightedSpans,
+        Explanation,
+        Series,
+        TargetExplanation,
+        WeightedSpans,
+    )
     from eli5.explain import explain_prediction, explain_predictions
     from eli5.formatters.as_dataframe import format_as_dataframe
     from eli5.formatters.as_dict import format_as_dict
@@ -24,8 +30,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "DocWeightedSpans",
     "Explanation",
+    "Series",
     "TargetExplanation",
+    "WeightedSpans",
     "explain_prediction",
     "explain_predictions",
     "format_as_dataframe",
@@ -40,8 +49,11 @@ __all__ = [
 ]
 
 _HOME = {
+    "DocWeightedSpans": "eli5.base",
     "Explanation": "eli5.base",
+    "Series": "eli5.base",
     "TargetExplanation": "eli5.base",
+    "WeightedSpans": "eli5.base",
     "explain_prediction": "eli5.explain",
     "explain_predictions": "eli5.explain",
     "format_as_dataframe": "eli5.formatters.as_dataframe",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Explanation", "TargetExplanation"]
+__all__ = ["DocWeightedSpans", "Explanation", "Series", "TargetExplanation", "WeightedSpans"]
 
 _INEXACT = (float, np.inexact)
 
@@ -22,8 +22,81 @@ _INEXACT = (float, np.inexact)
 LOOKS = ("transparency", "icc_profile")
 
 
+class _Container:
+    """What all containers have: equality by their fields, and a short text."""
+
+    def __eq__(self, other: object) -> bool:
+        return _same_fields(self, other) if type(self) is type(other) else NotImplemented
+
+    def __repr__(self) -> str:
+        return _short_repr(self)
+
+
 @dataclass(eq=False, repr=False)
-class TargetExplanation:
+class DocWeightedSpans(_Container):
+    """A text, and how much each part of it weighs.
+
+    Parameters
+    ----------
+    document : str
+        The text.
+    spans : list of tuple
+        One ``(token, [(start, end), ...], weight)`` per token, in their order: the token as the
+        model sees it, where it lies in `document` (in characters, the end excluded; no place if it
+        is not in there), and its weight, signed where the method is.
+    preserve_density : bool, optional
+        Whether weights are of characters rather than of words.
+    with_probabilities : bool, optional
+        Always ``None`` for Keras models.
+    vec_name : str, optional
+        The name of the input that the text is, where a model has several.
+    """
+
+    document: str
+    spans: list[tuple[str, list[tuple[int, int]], float]]
+    preserve_density: bool | None = None
+    with_probabilities: bool | None = None
+    vec_name: str | None = None
+
+
+@dataclass(eq=False, repr=False)
+class WeightedSpans(_Container):
+    """The texts that a prediction was made of, with their weights.
+
+    Parameters
+    ----------
+    docs_weighted_spans : list of DocWeightedSpans
+        One per text.
+    other : Any, optional
+        Always ``None`` for Keras models.
+    """
+
+    docs_weighted_spans: list[DocWeightedSpans]
+    other: Any = None
+
+
+@dataclass(eq=False, repr=False)
+class Series(_Container):
+    """Numbers over time: what the heatmaps of a series belong to.
+
+    Parameters
+    ----------
+    values : numpy.ndarray, shape (T, F)
+        T steps of F channels, in the units of what the model takes. NaN is a gap.
+    time : numpy.ndarray, shape (T,), optional
+        When each step is, as numbers in the caller's unit or as ``datetime64``; 0, 1, 2, ... if not
+        given. It never runs backwards, but steps may lie at any distances, several at one time.
+    channel_names : list of str, optional
+        F names.
+    """
+
+    values: NDArray[Any]
+    time: NDArray[Any] | None = None
+    channel_names: list[str] | None = None
+
+
+@dataclass(eq=False, repr=False)
+class TargetExplanation(_Container):
     """What speaks for one target (a class) of a prediction.
 
     Parameters
@@ -36,12 +109,13 @@ class TargetExplanation:
         Probability of the class, where the model's output is one.
     score : float, optional
         The model's own output for the class.
-    weighted_spans : Any, optional
-        Always ``None`` for images.
+    weighted_spans : WeightedSpans, optional
+        Of texts: what each token weighs. ``None`` for all else.
     heatmap : numpy.ndarray, optional
-        Rank 2 ``(H, W)``, for volumes and videos rank 3 ``(d, h, w)``, float32 in [0, 1]; its size
-        is the target layer's, not the image's. The image of rank 3 shows ``d`` slices of one size,
-        side by side from left to right.
+        Float32 in [0, 1]. Of images rank 2 ``(H, W)``, of volumes and videos rank 3 ``(d, h, w)``;
+        its size is the target layer's, not the image's. The image of rank 3 shows ``d`` slices of
+        one size, side by side from left to right. Of texts rank 1, one number per token. Of series
+        rank 1 ``(t,)``, of the target layer's length, or rank 2 ``(T, F)`` like the series itself.
     class_name : str, optional
         The name of the class, where the caller gave names.
     attribution : numpy.ndarray, optional
@@ -62,15 +136,9 @@ class TargetExplanation:
     attribution: NDArray[np.floating[Any]] | None = None
     details: dict[str, float] | None = None
 
-    def __eq__(self, other: object) -> bool:
-        return _same_fields(self, other) if type(self) is type(other) else NotImplemented
-
-    def __repr__(self) -> str:
-        return _short_repr(self)
-
 
 @dataclass(eq=False, repr=False)
-class Explanation:
+class Explanation(_Container):
     """An explained prediction, or the reason why there is none.
 
     In a notebook it shows itself: the image under its heatmaps, or the error. It can be changed,
@@ -94,9 +162,11 @@ class Explanation:
     feature_importances, decision_tree, highlight_spaces, transition_features : Any, optional
         Always ``None`` for Keras models.
     image : PIL.Image.Image, optional
-        The picture that the heatmaps belong to.
+        The picture that the heatmaps belong to; ``None`` for texts and series.
     layer : str, optional
         Name of the target layer: the one whose activations are explained.
+    series : Series, optional
+        The series that the heatmaps belong to; ``None`` for all else.
     """
 
     estimator: str
@@ -111,12 +181,7 @@ class Explanation:
     transition_features: Any = None
     image: Any = None
     layer: str | None = None
-
-    def __eq__(self, other: object) -> bool:
-        return _same_fields(self, other) if type(self) is type(other) else NotImplemented
-
-    def __repr__(self) -> str:
-        return _short_repr(self)
+    series: Any = None
 
     # What writes and formats reads this module, so it is imported only when it is asked for.
     def save(self, path: str | PathLike[str]) -> None:
@@ -132,7 +197,8 @@ class Explanation:
 
     # Notebooks take the bundle above; these are for whoever asks for one format.
     def _repr_html_(self) -> str | None:
-        if missing_picture_libraries():
+        has_canvas = self.image is not None or self.series is not None
+        if has_canvas and missing_picture_libraries():
             return None
 
         from eli5.formatters.html import format_as_html

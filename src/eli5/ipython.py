@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from eli5.base import missing_picture_libraries
 from eli5.explain import explain_prediction
+from eli5.formatters.drawable import has_canvas
+from eli5.formatters.weighted_text import has_texts
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -38,10 +40,11 @@ def show_prediction(
     -------
     PIL.Image.Image or Explanation
         What `eli5.format_as_image` makes of the explanation, or with ``methods=`` of all of them: a
-        labelled sheet. The explanation itself, or the list of them, if there is an error or no
-        image, or if Pillow or matplotlib is missing; an explanation shows itself in a notebook.
-        There the picture shows as the explanation does, with its slider and its classes, unless
-        options of `eli5.format_as_image` ask for another look.
+        labelled sheet. The explanation itself, or the list of them, if it is one of a text, if
+        there is an error, or neither an image nor a series, or if Pillow or matplotlib is missing;
+        an explanation shows itself in a notebook, a text with its words coloured. There the picture
+        shows as the explanation does, with its slider and its classes, unless options of
+        `eli5.format_as_image` ask for another look.
 
     Warns
     -----
@@ -51,7 +54,7 @@ def show_prediction(
     format_options = {name: kwargs.pop(name) for name in _FORMAT_OPTIONS if name in kwargs}
     expl = explain_prediction(estimator, doc, **kwargs)
     explanations = expl if isinstance(expl, list) else [expl]
-    if any(one.error for one in explanations):
+    if any(one.error or has_texts(one) for one in explanations):
         return expl
     if missing := missing_picture_libraries():
         warnings.warn(
@@ -61,7 +64,7 @@ def show_prediction(
             stacklevel=2,
         )
         return expl
-    if any(one.image is None for one in explanations):
+    if not all(map(has_canvas, explanations)):
         return expl
 
     from eli5.formatters.image import format_as_image

@@ -27,7 +27,7 @@ def save(expl: Explanation, path: str | PathLike[str]) -> None:
     """Save an explanation to a file; the ending of its name, in any case, says the format.
 
     ``.png``, ``.jpg``, ``.jpeg``, ``.webp``
-        The overlay, as `eli5.format_as_image` draws it.
+        The overlay, as `eli5.format_as_image` draws it; not of texts.
     ``.html``
         A page in one piece; see `eli5.formatters.html.format_as_page`.
     ``.json``
@@ -48,8 +48,9 @@ def save(expl: Explanation, path: str | PathLike[str]) -> None:
     ------
     TypeError
         If `expl` is no Explanation; for ``.json`` and ``.npz`` if a field holds what cannot be
-        kept, which is what is neither None, a number, str, bytes, list, tuple, dict,
-        TargetExplanation nor an array of numbers; `image` may be a Pillow image.
+        kept, which is what is neither None, a number, str, bytes, list, tuple, dict, container of
+        `eli5.base` nor an array of numbers; `image` may be a Pillow image. For pictures if it is
+        an explanation of a text.
     ValueError
         If the ending is unknown, if there is nothing to draw, if it is too large for the format or
         for `load`, if Pillow's mode of the picture cannot be kept, or if a field is nested more

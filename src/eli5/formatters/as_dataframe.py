@@ -1,14 +1,15 @@
-"""Format explanations as a table: one row per target."""
+"""Format explanations as a table: one row per target, or per token of a text."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from eli5.base import Explanation, TargetExplanation
+from eli5.formatters.token_rows import TOKEN_TYPES, table_text, token_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,20 +33,24 @@ _TYPES = {
 _IDS = 2**63  # how many integers Int64 has on each side of zero
 
 
-def format_as_dataframe(expl: Explanation | Iterable[Any]) -> pd.DataFrame:
-    """Format one or many explanations as a pandas DataFrame with one row per target.
+def format_as_dataframe(
+    expl: Explanation | Iterable[Any], *, rows: Literal["targets", "tokens"] = "targets"
+) -> pd.DataFrame:
+    """Format one or many explanations as a pandas DataFrame: a row per target, or per token.
 
     Parameters
     ----------
     expl : Explanation or iterable
         An explanation, or several: a list, what `eli5.explain_predictions` yields, or with
         ``methods=`` the lists that it yields.
+    rows : {"targets", "tokens"}
+        One row per target, or one per target and token of its text.
 
     Returns
     -------
     pandas.DataFrame
-        An explanation without targets, such as one with an error, has one row, so that none gets
-        lost. The columns, in this order:
+        With ``rows="targets"`` an explanation without targets, such as one with an error, has one
+        row, so that none gets lost. The columns, in this order:
 
         ``explanation`` : int64
             Which explanation, counted from 0.
@@ -60,19 +65,38 @@ def format_as_dataframe(expl: Explanation | Iterable[Any]) -> pd.DataFrame:
             NaN where there is none, or one that is no number.
         ``peak_x``, ``peak_y`` : float64
             Where the heatmap is highest: the middle of that place, as a share of the image's width
-            from the left, and of its height from the top. NaN where the heatmap is empty or
-            missing.
+            from the left, and of its height from the top. Of a series, as a share of its steps, and
+            of its channels from the first one, which is 0.5 where they share a heatmap. NaN where
+            the heatmap is empty or missing.
         ``area`` : float64
-            The share of the image, in [0, 1], where the heatmap is at least half as high as there:
-            small for one thing that was looked at, large for the whole scene, 0 where the heatmap
-            is empty. NaN where there is no heatmap of rank 2 or 3.
+            The share of the image or the series, in [0, 1], where the heatmap is at least half as
+            high as there: small for one thing that was looked at, large for the whole scene, 0
+            where the heatmap is empty. NaN where there is no heatmap that could be drawn.
         ``error`` : string
             Why there is no explanation; missing where there is one.
+
+        With ``rows="tokens"`` only texts have rows. They are in the order of the text, and
+        ``frame.groupby(["explanation", "target"])`` takes them apart. The columns are
+        ``explanation``, ``method``, ``target`` and ``class_name`` as above, then:
+
+        ``text`` : int64
+            Which of the target's texts, counted from 0.
+        ``position`` : int64
+            Which token of the text, counted from 0; padding is not one.
+        ``token`` : string
+            As the model sees it.
+        ``start``, ``end`` : Int64
+            Where it lies in the text, in characters, the end excluded; its first place if there are
+            several, missing if it is not in the text.
+        ``weight`` : float64
+            Its weight, signed where the method is; 0 where it is not finite.
 
     Raises
     ------
     TypeError
         If `expl` is, or holds, something else.
+    ValueError
+        If `rows` is unknown.
     ModuleNotFoundError
         If pandas is not installed.
     """
@@ -82,10 +106,13 @@ def format_as_dataframe(expl: Explanation | Iterable[Any]) -> pd.DataFrame:
         raise ModuleNotFoundError(
             "Making a DataFrame needs pandas. Install it: pip install 'eli5-keras[dataframe]'"
         ) from error
-    rows = [row for i, one in enumerate(_explanations(expl)) for row in _rows(i, one)]
-    are_ids = all(_is_id(row["target"]) for row in rows)
-    types = _TYPES | ({} if are_ids else {"target": "object"})
-    return pd.DataFrame(rows, columns=list(types)).astype(types)
+    if rows not in _ROWS:
+        raise ValueError(f"Expected rows to be one of {', '.join(_ROWS)}. Received: rows={rows!r}")
+    types, rows_of = _ROWS[rows]
+    found = [row for i, one in enumerate(_explanations(expl)) for row in rows_of(i, one)]
+    if not all(_is_id(row["target"]) for row in found):
+        types = types | {"target": "object"}
+    return pd.DataFrame(found, columns=list(types)).astype(types)
 
 
 def _explanations(expl: Any) -> Iterator[Explanation]:
@@ -104,29 +131,30 @@ def _explanations(expl: Any) -> Iterator[Explanation]:
 def _rows(number: int, expl: Explanation) -> Iterator[dict[str, Any]]:
     of_all = {
         "explanation": number,
-        "estimator": _text(expl.estimator),
-        "method": _text(expl.method),
-        "layer": _text(expl.layer),
-        "error": _text(expl.error or None),
+        "estimator": table_text(expl.estimator),
+        "method": table_text(expl.method),
+        "layer": table_text(expl.layer),
+        "error": table_text(expl.error or None),
     }
     for target in expl.targets or [None]:
-        yield of_all | ({"target": None} if target is None else _of_target(target))
+        yield of_all | ({"target": None} if target is None else _of_target(target, expl))
 
 
-def _text(value: Any) -> str | None:
-    """Give a text that can be written to a file: half characters, of odd file names, become "?"."""
-    return None if value is None else str(value).encode(errors="replace").decode()
-
-
-def _of_target(target: TargetExplanation) -> dict[str, Any]:
+def _of_target(target: TargetExplanation, expl: Explanation) -> dict[str, Any]:
     is_text = isinstance(target.target, str)
     return {
-        "target": _text(target.target) if is_text else target.target,
-        "class_name": _text(target.class_name),
+        "target": table_text(target.target) if is_text else target.target,
+        "class_name": table_text(target.class_name),
         "score": _number(target.score),
         "proba": _number(target.proba),
-        **_of_heatmap(target.heatmap),
+        **_of_heatmap(_upright(target.heatmap, expl)),
     }
+
+
+_ROWS: dict[str, tuple[dict[str, str], Callable[[int, Explanation], Iterator[dict[str, Any]]]]] = {
+    "targets": (_TYPES, _rows),
+    "tokens": (TOKEN_TYPES, token_rows),
+}
 
 
 def _is_id(target: Any) -> bool:
@@ -138,6 +166,12 @@ def _number(value: Any) -> float:
         return float(value)
     except (TypeError, ValueError, OverflowError):
         return math.nan
+
+
+def _upright(heatmap: Any, expl: Explanation) -> Any:
+    """Turn the heatmap of a series, so that time runs from left to right as on its picture."""
+    is_series = expl.series is not None and isinstance(heatmap, np.ndarray)
+    return np.atleast_2d(heatmap.T) if is_series and heatmap.ndim in (1, 2) else heatmap
 
 
 def _of_heatmap(heatmap: Any) -> dict[str, float]:

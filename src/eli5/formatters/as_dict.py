@@ -18,7 +18,7 @@ __all__ = ["SCHEMA_VERSION", "format_as_dict"]
 
 # Of the keys and their types, in the dictionary and in the files that `eli5.saving` writes. Each
 # change of them raises it; docs/formats.md says what each version holds.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # Where json.dumps gives up: at some hundred levels, at integers of some thousand bits.
 _DEEPEST = 100

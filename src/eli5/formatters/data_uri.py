@@ -26,6 +26,7 @@ __all__ = [
     "heat_layer",
     "legend_colours",
     "picture_layer",
+    "png_uri",
     "room_on_page",
 ]
 
@@ -173,6 +174,11 @@ def _with_palette(png: bytes) -> bytes:
 def _chunk(content: bytes) -> bytes:
     size, checksum = len(content) - 4, zlib.crc32(content)  # the name counts in one of them only
     return struct.pack(">I", size) + content + struct.pack(">I", checksum)
+
+
+def png_uri(picture: Image.Image) -> str:
+    """Write a picture as a data URI, a PNG, pixel by pixel as it is."""
+    return _data_uri(picture, "PNG")
 
 
 def _data_uri(picture: Image.Image, kind: str, **options: Any) -> str:

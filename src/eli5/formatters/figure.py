@@ -26,7 +26,11 @@ def picture_inches(width: int, height: int, count: int) -> tuple[float, float]:
 
 
 def new_axes(
-    count: int, inches: tuple[float, float], colorbar: bool, n_title_lines: int
+    count: int,
+    inches: tuple[float, float],
+    colorbar: bool,
+    n_title_lines: int,
+    beside: tuple[float, float] = (0.0, 0.0),
 ) -> list[Axes]:
     """Make axes in a new figure.
 
@@ -40,6 +44,8 @@ def new_axes(
         Whether there is to be room for colour bars.
     n_title_lines : int
         For how many lines above each there is to be room.
+    beside : tuple of float
+        How much room there is to be at the left of each and below it, in inches.
 
     Returns
     -------
@@ -47,21 +53,22 @@ def new_axes(
     """
     from matplotlib import pyplot as plt  # where it is needed: it looks for a screen
 
-    width, height = inches
+    (width, height), (at_left, below) = inches, beside
     most = 1 if width > 2 * height else _MOST_COLUMNS
     columns = math.ceil(count / math.ceil(count / most))
     rows = math.ceil(count / columns)
     slot = width + (PAD + BAR if colorbar else 0)
     right, above = (_LABELS if colorbar else _MARGIN), _LINE * n_title_lines + 2 * _MARGIN
-    total = _MARGIN + columns * (slot + right), _MARGIN + rows * (height + above)
+    cell = at_left + slot + right, above + height + below
+    total = _MARGIN + columns * cell[0], _MARGIN + rows * cell[1]
     figure, grid = plt.subplots(rows, columns, squeeze=False, figsize=total, layout="none")
     figure.subplots_adjust(
-        left=_MARGIN / total[0],
+        left=(_MARGIN + at_left) / total[0],
         right=1 - right / total[0],
-        bottom=_MARGIN / total[1],
+        bottom=(_MARGIN + below) / total[1],
         top=1 - above / total[1],
-        wspace=right / slot,
-        hspace=above / height,
+        wspace=(at_left + right) / slot,
+        hspace=(above + below) / height,
     )
     for ax in grid.flat[count:]:
         ax.remove()

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from eli5.base import Explanation
 from eli5.formatters.card import card, has_layers, legend, open_form, slider
-from eli5.formatters.data_uri import room_on_page
+from eli5.formatters.drawable import has_canvas
 from eli5.formatters.target_rows import escaped
+from eli5.formatters.text_rows import text_legend
+from eli5.formatters.weighted_text import has_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -68,9 +70,11 @@ def format_as_html(expl: Explanation | Several, include_styles: bool = True) -> 
     Returns
     -------
     str
-        For one explanation: the picture, and over it the heatmap of the target chosen by a radio
-        button; class, score and probability of each target; model, method, layer and description;
-        a slider for the heatmap's opacity and a legend. For several: a grid of such cards with one
+        For one explanation: the picture, or the series drawn as one, and over it the heatmap of the
+        target chosen by a radio button; class, score and probability of each target; model, method,
+        layer and description; a slider for the heatmap's opacity and a legend. Of a text, for each
+        target the text with its words coloured by their weights, which the tooltips tell; that
+        needs neither Pillow nor matplotlib. For several explanations: a grid of such cards with one
         slider for all. The script only moves the opacity; without it the heatmaps look as
         `eli5.format_as_image` draws them. No reference to anything outside, and all text escaped.
 
@@ -79,10 +83,11 @@ def format_as_html(expl: Explanation | Several, include_styles: bool = True) -> 
     TypeError
         If `expl` holds anything but explanations.
     TypeError, ValueError
-        If an image or a heatmap cannot be drawn; see `eli5.format_as_image`.
+        If an image, a series or a heatmap cannot be drawn; see `eli5.format_as_image`.
     """
-    body = _body(list(_flat(expl)))
-    return f"{_styles('eli5.css')}\n{body}\n{_script()}" if include_styles else body
+    explanations = list(_flat(expl))
+    body = _body(explanations)
+    return f"{_styles(explanations)}\n{body}\n{_script()}" if include_styles else body
 
 
 def format_as_page(expl: Explanation | Several, title: str = "What the model looked at") -> str:
@@ -106,11 +111,12 @@ def format_as_page(expl: Explanation | Several, title: str = "What the model loo
     TypeError, ValueError
         See `format_as_html`.
     """
+    explanations = list(_flat(expl))
     return _PAGE.format(
         policy=_POLICY.format(digest=_digest(_asset("eli5.js"))),
         title=escaped(title),
-        styles=_styles("eli5.css", "page.css"),
-        body=format_as_html(expl, include_styles=False),
+        styles=_styles(explanations, "page.css"),
+        body=_body(explanations),
         script=_script(),
     )
 
@@ -137,10 +143,15 @@ def _body(explanations: Sequence[Explanation]) -> str:
         return f"{_open_section('')}\n{card(explanations[0], room)}\n</section>"
     shared = _shared(explanations)
     cards = [card(one, room, shared) for one in explanations]
+    reading = [one for one in explanations if has_texts(one)]
+    has_heat = any(map(has_layers, cards))
+    has_pictures = any(one.image is not None for one in explanations)
+    legends = [legend()] if has_heat and has_pictures else []  # a series has its own in the chart
+    legends += [text_legend(reading)] if reading else []
     parts = [
-        _open_section(" eli5-gallery"),
+        _open_section(" eli5-gallery eli5-reading" if reading else " eli5-gallery"),
         _shared_facts(shared),
-        _toolbar(len(cards)) if any(map(has_layers, cards)) else "",
+        _toolbar(len(cards), legends, has_slider=has_heat) if has_heat or legends else "",
         '<div class="eli5-grid">',
         *cards,
         "</div>",
@@ -149,8 +160,13 @@ def _body(explanations: Sequence[Explanation]) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _room(explanations: Sequence[Explanation]) -> Room:
-    shown = [one for one in explanations if one.image is not None]
+def _room(explanations: Sequence[Explanation]) -> Room | None:
+    shown = [one for one in explanations if has_canvas(one)]
+    if not shown:
+        return None
+
+    from eli5.formatters.data_uri import room_on_page  # needs Pillow and matplotlib
+
     return room_on_page(len(shown), sum(len(one.targets or []) for one in shown))
 
 
@@ -181,8 +197,9 @@ def _shared_facts(shared: Mapping[str, str]) -> str:
     return f'<p class="eli5-description">{shown}</p>' if shown else ""
 
 
-def _toolbar(n_cards: int) -> str:
-    parts = [slider(), _LINK, legend(), f'<span class="eli5-count">{n_cards} explanations</span>']
+def _toolbar(n_cards: int, legends: Sequence[str], *, has_slider: bool) -> str:
+    sliders = [slider(), _LINK] if has_slider else []
+    parts = [*sliders, *legends, f'<span class="eli5-count">{n_cards} explanations</span>']
     return "\n".join([open_form("eli5-toolbar eli5-controls"), *parts, "</form>"])
 
 
@@ -191,7 +208,8 @@ def _asset(name: str) -> str:
     return resources.files(__package__).joinpath("web", name).read_text(encoding="utf-8").strip()
 
 
-def _styles(*names: str) -> str:
+def _styles(explanations: Sequence[Explanation], *more: str) -> str:
+    names = ["eli5.css", *(["text.css"] if any(map(has_texts, explanations)) else []), *more]
     return "<style>\n{}\n</style>".format("\n".join(map(_asset, names)))
 
 

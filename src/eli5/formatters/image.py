@@ -1,4 +1,4 @@
-"""Format explanations as a picture: the heatmap laid over the image."""
+"""Format explanations as a picture: the heatmap laid over the image, or behind the series."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from eli5.base import Explanation, TargetExplanation
+from eli5.formatters.drawable import is_drawable
 from eli5.formatters.heatmap import LANCZOS, checked_picture, expand_heatmap, heatmap_to_image
 from eli5.formatters.layer import draw_layer
 from eli5.formatters.look import VIRIDIS, default_percentile, make_look
 from eli5.formatters.picture import to_png, to_rgba
+from eli5.formatters.series_picture import draw_series
 from eli5.formatters.sheet import to_sheet
+from eli5.formatters.weighted_text import has_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +41,7 @@ def format_as_image(
     percentile: float | None = None,
     signed: bool = False,
 ) -> Image.Image:
-    """Lay the heatmap of an explanation over its image.
+    """Lay the heatmap of an explanation over its image, or draw it behind its series.
 
     The heatmap is resized to the image first and coloured then, so every pixel has a colour of the
     colormap. A pixel is as opaque as its heatmap value, up to `alpha_limit`; see `percentile` for
@@ -47,18 +50,28 @@ def format_as_image(
     The heatmap of a volume or a video has rank 3, ``(d, h, w)``, and its image shows ``d`` slices
     of one size side by side. Each slice of the heatmap is resized to its own part of the image.
 
+    A series is drawn over time on white, with a colour bar: up to eight channels as lines, each in
+    a panel of its own range, more as a strip with a row for each, from light for its least to dark
+    for its largest value. The heatmap is the background, and gives the lines their colour, made
+    dark enough to be seen on it. One of rank 1 is stretched to the steps of the series and stands
+    behind all channels; one of rank 2 behind each its own. Where many steps share a column of
+    pixels, the line covers all their values, and the colour is that of the highest heat. Missing
+    and infinite values leave gaps.
+
     Parameters
     ----------
     expl : Explanation or iterable of Explanation
-        An explanation with a Pillow ``image`` of any mode and at least one target with a heatmap;
-        or several, as ``methods=`` and `eli5.explain_predictions` give.
+        An explanation with a Pillow ``image`` of any mode or a ``series``, and at least one target
+        with a heatmap; or several, as ``methods=`` and `eli5.explain_predictions` give.
     resampling_filter : PIL.Image.Resampling
-        How the heatmap is resized to the image; ``LANCZOS`` if not given.
+        How the heatmap is resized to the image; ``LANCZOS`` if not given. To a series it is
+        stretched with ``BILINEAR``, which is taken if none is given, or ``NEAREST``.
     colormap : matplotlib.colors.Colormap, str or callable
         A colormap of matplotlib, its name, or a function that takes a rank-2 float array in [0, 1]
         and returns its colours, RGB or RGBA floats in [0, 1] of shape ``(H, W, 3)`` or
-        ``(H, W, 4)``, whose alpha is not used; viridis if not given, and for ``signed=True`` one
-        from blue (against) to red (for).
+        ``(H, W, 4)``, whose alpha is not used; viridis if not given, for a series the other way
+        round, as more heat is to be darker on white, and for ``signed=True`` one from blue
+        (against) to red (for).
     alpha_limit : float or None
         The highest opacity, in [0, 1]: how much of the image always stays visible. ``None`` is no
         limit.
@@ -75,16 +88,18 @@ def format_as_image(
     Returns
     -------
     PIL.Image.Image
-        Mode ``RGBA``. For one target, of the image's size. For several targets or explanations a
-        labelled sheet; see `eli5.formatters.sheet.to_sheet`.
+        Mode ``RGBA``. For one target, of the image's size, or for a series 1,300 pixels wide. For
+        several targets or explanations a labelled sheet; see `eli5.formatters.sheet.to_sheet`.
 
     Raises
     ------
     TypeError
-        If `expl` holds anything but explanations, an image is not a Pillow image, a heatmap is not
-        a NumPy array, or an option has the wrong type.
+        If `expl` holds anything but explanations, or one of a text; if an image is not a Pillow
+        image, a heatmap is not a NumPy array, an option has the wrong type, or a series holds what
+        is no number, time or name.
     ValueError
-        If there is no explanation, image or target (the message shows the explanation's ``error``),
+        If there is no explanation, image, series or target (the message shows the explanation's
+        ``error``), a series is not as `eli5.base.Series` says,
         a heatmap has values outside [0, 1] or is not of rank 2 or 3, an attribution is missing or
         not finite, the image's width is not divisible by the number of slices of a heatmap of
         rank 3, or an option has an unknown value.
@@ -93,14 +108,14 @@ def format_as_image(
     for one in explanations:
         _check(one)
 
-    def overlay(one: Explanation, target: TargetExplanation, image: Image.Image) -> Image.Image:
+    def draw(one: Explanation, target: TargetExplanation) -> Image.Image:
         shown = default_percentile(one) if percentile is None else percentile
         look = make_look(resampling_filter, colormap, alpha_limit, shown, signed)
-        return _overlay(target, image, look)
+        return _drawn(one, target, look)
 
     if len(explanations) == len(explanations[0].targets) == 1:
-        return overlay(explanations[0], explanations[0].targets[0], explanations[0].image)
-    return to_sheet(explanations, overlay)
+        return draw(explanations[0], explanations[0].targets[0])
+    return to_sheet(explanations, draw)
 
 
 def overlay_png(expl: Explanation) -> bytes | None:
@@ -111,11 +126,7 @@ def overlay_png(expl: Explanation) -> bytes | None:
     bytes or None
         ``None`` if the explanation has an error, or no picture to show.
     """
-    if expl.error or expl.image is None or not expl.targets:
-        return None
-    if any(target.heatmap is None for target in expl.targets):
-        return None
-    return to_png(format_as_image(expl))
+    return to_png(format_as_image(expl)) if is_drawable(expl) else None
 
 
 def _listed(expl: Any) -> list[Explanation]:
@@ -141,13 +152,20 @@ def _taken_apart(expl: Any) -> Iterator[Explanation]:
 
 
 def _check(expl: Explanation) -> None:
-    if expl.error or expl.image is None:
-        raise ValueError(
-            "Expected an explanation with an image. "
-            f"Received: expl.image={expl.image!r}, expl.error={expl.error}. "
-            "Explain a picture, or show the explanation with format_as_text."
+    if expl.image is None and not expl.error and has_texts(expl):
+        raise TypeError(
+            "Expected an explanation of a picture. Received: one of a text, which a browser shows "
+            "better than a picture could. Use format_as_html, or save it as .html; eli5.plot draws "
+            "the weights of its words as bars, and format_as_text marks them."
         )
-    checked_picture(expl.image, "expl.image")
+    if expl.error or (expl.image is None and expl.series is None):
+        raise ValueError(
+            "Expected an explanation with an image or a series. "
+            f"Received: expl.image={expl.image!r}, expl.error={expl.error}. "
+            "Explain a picture or a series, or show the explanation with format_as_text."
+        )
+    if expl.image is not None:
+        checked_picture(expl.image, "expl.image")
     if not expl.targets:
         raise ValueError(
             "Expected an explanation with at least one target. "
@@ -155,9 +173,11 @@ def _check(expl: Explanation) -> None:
         )
 
 
-def _overlay(target: TargetExplanation, image: Image.Image, look: Look) -> Image.Image:
-    layer = draw_layer(target, checked_picture(image, "image"), look)
-    base = to_rgba(image)
+def _drawn(expl: Explanation, target: TargetExplanation, look: Look) -> Image.Image:
+    if expl.image is None:
+        return draw_series(expl, target, look)
+    layer = draw_layer(target, checked_picture(expl.image, "image"), look)
+    base = to_rgba(expl.image)
     if base.getchannel("A").getextrema() != (255, 255):
         return Image.alpha_composite(base, layer)
     # The same to half a level in half the time, but it would blend the opacity, too.

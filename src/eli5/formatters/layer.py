@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from eli5.base import TargetExplanation
     from eli5.formatters.look import Look
 
-__all__ = ["draw_layer", "shown_values", "stretched"]
+__all__ = ["checked_colours", "draw_layer", "shown_values", "stretched"]
 
 _ZERO = 128  # the level of 8 bits that stands for zero where values have a sign
 _LEVELS = np.arange(256, dtype=np.float32)
@@ -142,7 +142,7 @@ def _coloured(levels: Image.Image, values: NDArray[np.float32], look: Look) -> I
         levels.putpalette(np.rint(colours * 255).astype(np.uint8).tobytes(), "RGBA")
         return levels.convert("RGBA")
     values = values[np.asarray(levels)]
-    colours = _checked_colours(look.colormap(_places(values, look)), values.shape)
+    colours = checked_colours(look.colormap(_places(values, look)), values.shape)
     return heatmap_to_image(np.dstack([colours, _alpha(values, look)]))
 
 
@@ -155,7 +155,7 @@ def _alpha(values: NDArray[np.float32], look: Look) -> NDArray[np.float32]:
     return np.minimum(np.abs(values), look.alpha_limit)
 
 
-def _checked_colours(colours: Any, size: tuple[int, ...]) -> NDArray[np.float32]:
+def checked_colours(colours: Any, size: tuple[int, ...]) -> NDArray[np.float32]:
     """Give the RGB part of what a colormap returned."""
     values = checked_values(colours, "colormap(heatmap)")
     if values.shape not in [(*size, 3), (*size, 4)]:

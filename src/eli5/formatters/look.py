@@ -59,9 +59,10 @@ def default_percentile(expl: Explanation) -> float:
 
     A map of the input's own pixels, which is one of a method without a layer, has a few pixels that
     outshine all others, and nothing else would be seen. It is drawn up to its 99th percentile, as
-    in section 3.1 of Smilkov et al. 2017 (arXiv:1706.03825). Maps of layers are drawn as they are.
+    in section 3.1 of Smilkov et al. 2017 (arXiv:1706.03825). Maps of layers are drawn as they are,
+    and so are series, of which the highest steps are what one looks for.
     """
-    return 99.0 if expl.method and expl.layer is None else 100.0
+    return 99.0 if expl.method and expl.layer is None and expl.series is None else 100.0
 
 
 def _find_colormap(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from eli5.base import missing_picture_libraries
+from eli5.formatters.drawable import has_canvas, is_drawable
 from eli5.formatters.text import format_as_text
 
 if TYPE_CHECKING:
@@ -41,12 +42,12 @@ def mimebundle(
     dict
         ``"text/html"``, what `eli5.format_as_html` gives; ``"image/png"``, what
         `eli5.format_as_image` gives, made smaller and in base64, if there is something to draw;
-        ``"text/plain"``, what `eli5.format_as_text` gives. Where Pillow or matplotlib is missing,
-        the last alone.
+        ``"text/plain"``, what `eli5.format_as_text` gives. Of a picture or a series, where
+        Pillow or matplotlib is missing, the last alone.
     """
     explanations = expl if isinstance(expl, Sequence) else [expl]
     forms: dict[str, Callable[[Sequence[Explanation]], str | None]] = {"text/plain": _text}
-    if not missing_picture_libraries():
+    if not any(map(has_canvas, explanations)) or not missing_picture_libraries():
         forms = {"text/html": _html, "image/png": _png} | forms
     bundle = {
         mime: form(explanations)
@@ -60,7 +61,7 @@ def _text(explanations: Sequence[Explanation]) -> str:
     return "\n\n".join(map(format_as_text, explanations))
 
 
-# The formatters below need Pillow and matplotlib.
+# The formatters below need Pillow and matplotlib where there is a picture or a series.
 def _html(explanations: Sequence[Explanation]) -> str:
     from eli5.formatters.html import format_as_html
 
@@ -68,7 +69,7 @@ def _html(explanations: Sequence[Explanation]) -> str:
 
 
 def _png(explanations: Sequence[Explanation]) -> str | None:
-    if not explanations or not all(map(_has_picture, explanations)):
+    if not explanations or not all(map(is_drawable, explanations)):
         return None
 
     from eli5.formatters.image import format_as_image
@@ -77,8 +78,3 @@ def _png(explanations: Sequence[Explanation]) -> str | None:
     picture = format_as_image(explanations)
     picture.thumbnail(_LARGEST_PICTURE)
     return b64encode(to_png(picture)).decode("ascii")
-
-
-def _has_picture(expl: Explanation) -> bool:
-    has_heatmaps = expl.targets and all(target.heatmap is not None for target in expl.targets)
-    return not expl.error and expl.image is not None and bool(has_heatmaps)

@@ -2,59 +2,33 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, Normalize
+from matplotlib.colors import Colormap
 from matplotlib.font_manager import FontProperties
 from mpl_toolkits.axes_grid1 import make_axes_locatable  # type: ignore[import-untyped]
-from PIL import Image
 
 from eli5.base import check_single
+from eli5.formatters.bars import draw_bars, new_bar_axes
 from eli5.formatters.caption import title_lines
 from eli5.formatters.figure import BAR, PAD, new_axes, picture_inches
 from eli5.formatters.fonts import families
-from eli5.formatters.heatmap import LANCZOS, checked_picture
-from eli5.formatters.layer import shown_values
+from eli5.formatters.heatmap import LANCZOS
 from eli5.formatters.look import VIRIDIS, Look, default_percentile, make_look
-from eli5.formatters.picture import to_rgba
+from eli5.formatters.plot_panels import picture_panel, series_panel
+from eli5.formatters.weighted_text import has_texts
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from eli5.base import Explanation, TargetExplanation
+    from eli5.formatters.plot_panels import Panel
 
 __all__ = ["plot"]
 
-_FINEST = 1024  # pixels of the longer side: a figure shows no more of a smooth heatmap
 _POINTS = 72  # per inch
 _LABELLED = 1.0  # inches: shorter colour bars have no room for a name
-
-
-class Panel(NamedTuple):
-    """What is drawn in one pair of axes.
-
-    Attributes
-    ----------
-    picture : PIL.Image.Image or None
-        Mode ``RGBA``.
-    size : tuple of int
-        Width and height in the units of the axes: the picture's pixels, or places of the heatmap.
-    values : numpy.ndarray
-        Rank 2, in units of the heatmap or attribution.
-    peak : float
-        The value at the end of the colormap.
-    target : TargetExplanation
-    """
-
-    picture: Image.Image | None
-    size: tuple[int, int]
-    values: NDArray[np.float64]
-    peak: float
-    target: TargetExplanation
 
 
 def plot(
@@ -72,13 +46,17 @@ def plot(
 ) -> Any:
     """Draw an explanation with matplotlib.
 
-    The heatmap lies over the picture, whose pixels are the units of the axes. Nothing is shown or
-    saved, and no setting of matplotlib is changed.
+    The heatmap lies over the picture, whose pixels are the units of the axes. A series is drawn as
+    `eli5.format_as_image` draws it, with all channels in one pair of axes: their x is the time,
+    dates in matplotlib's days, and their y the value of a single channel. Several channels are each
+    1 high. Of a text there is a bar for each token's weight, or for the heaviest 30, and only `ax`,
+    `target` and `title` matter. Nothing is shown or saved, and no setting of matplotlib is changed.
 
     Parameters
     ----------
     expl : Explanation
-        An explanation with at least one target. Without an ``image`` the heatmap is drawn alone.
+        An explanation with at least one target. Without ``image`` and ``series`` the heatmap is
+        drawn alone.
     ax : matplotlib.axes.Axes, optional
         Where to draw one target, without `matplotlib.pyplot`. If not given, in a new figure of
         pyplot.
@@ -121,13 +99,20 @@ def plot(
     targets = _chosen(expl, target)
     if ax is not None:
         _check_axes(ax, len(targets))
+    if has_texts(expl):
+        axes = [ax] if ax is not None else new_bar_axes(targets)
+        for one, chosen in zip(axes, targets, strict=True):
+            draw_bars(one, expl, chosen, title=title)
+        return axes[0] if len(axes) == 1 else np.array(axes)
     # All of it first, so that what cannot be drawn leaves no empty figure.
-    panels = [_panel(expl, one, look) for one in targets]
+    is_series = expl.image is None and expl.series is not None
+    make_panel = series_panel if is_series else picture_panel
+    panels = [make_panel(expl, one, look) for one in targets]
     axes = [ax] if ax is not None else _new_axes(expl, panels, colorbar, title)
     for one, panel in zip(axes, panels, strict=True):
-        _draw(one, panel, look)
+        heat = panel.draw(one)
         if colorbar:
-            _draw_colorbar(one, look)
+            _draw_colorbar(one, heat, look)
         if title:
             lines = _title(expl, panel.target, one.get_window_extent().width / one.figure.dpi)
             _write_title(one, lines)
@@ -168,55 +153,19 @@ def _check_axes(ax: Any, n_targets: int) -> None:
         )
 
 
-def _panel(expl: Explanation, target: TargetExplanation, look: Look) -> Panel:
-    picture = None if expl.image is None else to_rgba(checked_picture(expl.image, "expl.image"))
-    values, peak = shown_values(target, _canvas(picture, target, look), look)
-    size = picture.size if picture else (values.shape[1], values.shape[0])
-    return Panel(picture, size, values * np.float64(peak), peak or 1.0, target)
-
-
-def _canvas(picture: Image.Image | None, target: TargetExplanation, look: Look) -> Image.Image:
-    """Give an image of the size to which the heatmap is resized."""
-    values = target.attribution if look.signed else target.heatmap
-    shape = values.shape if isinstance(values, np.ndarray) and values.size else ()
-    n_slices = shape[0] if len(shape) == 3 else 1
-    if picture is None:
-        # Of the heatmap's own size. What has another rank is refused later.
-        height, width = shape[-2:] if len(shape) in (2, 3) else (1, 1)
-        return Image.new("1", (n_slices * width, height))
-    scale = _FINEST / max(picture.size)
-    if scale >= 1 or picture.width % n_slices:
-        return picture
-    width, height = round(scale * picture.width / n_slices), round(scale * picture.height)
-    return Image.new("1", (n_slices * max(width, 1), max(height, 1)))
-
-
 def _new_axes(expl: Explanation, panels: list[Panel], colorbar: bool, title: bool) -> list[Axes]:
-    width, height = panels[0].size
-    inches = picture_inches(width, height, len(panels))
+    first = panels[0]
+    inches = first.inches or picture_inches(*first.size, len(panels))
     titles = [_title(expl, panel.target, inches[0]) for panel in panels] if title else [[]]
-    return new_axes(len(panels), inches, colorbar, max(map(len, titles)))
+    return new_axes(len(panels), inches, colorbar, max(map(len, titles)), first.beside)
 
 
-def _draw(ax: Axes, panel: Panel, look: Look) -> None:
-    width, height = panel.size
-    # All is said here, because the user's settings may be others.
-    draw = partial(ax.imshow, extent=(0, width, height, 0), origin="upper", aspect="equal")
-    alpha = None
-    if panel.picture:
-        draw(panel.picture)
-        alpha = np.minimum(np.abs(panel.values) / panel.peak, look.alpha_limit)
-    colormap: Any = look.colormap
-    norm = Normalize(-panel.peak if look.signed else 0, panel.peak)
-    draw(panel.values, cmap=colormap, norm=norm, alpha=alpha)
-    ax.set_axis_off()
-
-
-def _draw_colorbar(ax: Axes, look: Look) -> None:
-    figure, heat = ax.figure, ax.images[-1]
+def _draw_colorbar(ax: Axes, heat: Any, look: Look) -> None:
+    figure = ax.figure
     current = figure.gca()
     place = make_axes_locatable(ax).append_axes("right", size=BAR, pad=PAD)
     place.grid(False)
+    place.set_facecolor("white")  # the colours of a series let it through, as on its axes
     cut_off = "both" if look.signed else "max"
     bar = figure.colorbar(heat, cax=place, extend="neither" if look.percentile == 100 else cut_off)
     bar.ax.ticklabel_format(axis="y", scilimits=(-2, 3))  # longer numbers have no room

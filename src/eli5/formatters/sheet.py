@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,16 +18,18 @@ from eli5.formatters.caption import (
     name_lines,
 )
 from eli5.formatters.picture import to_rgba
+from eli5.formatters.series_picture import FONT, chart_size
 from eli5.formatters.sheet_grid import Block, Grid, Tile, measure, shown_size
 
 if TYPE_CHECKING:
     from eli5.base import Explanation, TargetExplanation
 
-    Overlay = Callable[[Explanation, TargetExplanation, Image.Image], Image.Image]
+    Overlay = Callable[[Explanation, TargetExplanation], Image.Image]
 
 __all__ = ["is_wide", "to_sheet"]
 
 _FEW_PIXELS = 64
+_CHART_FONT = round(1.4 * FONT)  # a little larger than what is written in the chart itself
 
 
 class Row(NamedTuple):
@@ -57,9 +60,9 @@ def to_sheet(
     Parameters
     ----------
     explanations : sequence of Explanation
-        Each with an image and targets.
+        Each with an image or a series, and targets.
     overlay : callable
-        Draws the overlay of an explanation's target on an image, in mode ``RGBA`` and of its size.
+        Draws the overlay of an explanation's target, in mode ``RGBA`` and of the image's size.
 
     Returns
     -------
@@ -81,6 +84,13 @@ def is_wide(image: Image.Image) -> bool:
 
 
 def _tiles(expl: Explanation, overlay: Overlay) -> list[Tile]:
+    if expl.image is None:
+        charts = [lambda _, target=target: overlay(expl, target) for target in expl.targets]
+        return [
+            Tile(target, chart_size(expl), chart, font_size=_CHART_FONT)
+            for target, chart in zip(expl.targets, charts, strict=True)
+        ]
+
     @cache
     def image(size: tuple[int, int]) -> Image.Image:
         return to_rgba(expl.image).resize(size, Image.Resampling.LANCZOS)
@@ -89,7 +99,7 @@ def _tiles(expl: Explanation, overlay: Overlay) -> list[Tile]:
         # All targets share the picture made smaller; a strip has to keep the seams of its slices.
         ranks = [getattr(one, "ndim", 0) for one in (target.heatmap, target.attribution)]
         shrinks = size[0] < expl.image.width and 3 not in ranks
-        return overlay(expl, target, image(size) if shrinks else expl.image)
+        return overlay(replace(expl, image=image(size)) if shrinks else expl, target)
 
     return [Tile(target, expl.image.size, partial(draw, target)) for target in expl.targets]
 

@@ -33,12 +33,15 @@ class Tile(NamedTuple):
         so that one at a time is in memory.
     heading : str
         What tells the picture's explanation from others.
+    font_size : int
+        In pixels, beside the picture in its own size; or 0, to choose one.
     """
 
     target: TargetExplanation
     size: tuple[int, int]
     draw: Callable[[tuple[int, int]], Image.Image]
     heading: str = ""
+    font_size: int = 0
 
 
 class Block(NamedTuple):
@@ -86,7 +89,8 @@ def measure(blocks: Sequence[Block]) -> Grid:
     rows = sum(math.ceil(len(block.tiles) / columns) for block in blocks)
     scale = _scale(columns * width, rows * height)
     width, height = round(scale * width), round(scale * height)
-    font_size = min(max(min(width, 2 * height) // 16, _SMALLEST_FONT), _LARGEST_FONT)
+    wanted = round(scale * max(tile.font_size for tile in tiles)) or min(width, 2 * height) // 16
+    font_size = min(max(wanted, _SMALLEST_FONT), _LARGEST_FONT)
     # Small pictures stand apart, so that there is room for a name of some length.
     tile_width = max(width, 10 * font_size)
     return Grid(columns, tile_width, font_size, round(0.7 * font_size), scale * side)

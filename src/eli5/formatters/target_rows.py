@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from eli5.formatters.data_uri import heat_layer
-from eli5.formatters.look import default_percentile
+from eli5.formatters.drawable import has_canvas
+from eli5.formatters.series_peaks import peak_note
 from eli5.formatters.text import number, one_line, target_label, target_name
 
 if TYPE_CHECKING:
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from eli5.base import Explanation, TargetExplanation
     from eli5.formatters.data_uri import Room
 
-__all__ = ["escaped", "target_rows"]
+__all__ = ["escaped", "target_choice", "target_facts", "target_rows"]
 
 
-def target_rows(expl: Explanation, room: Room) -> str:
+def target_rows(expl: Explanation, room: Room | None) -> str:
     """Format the targets of an explanation.
 
     Parameters
     ----------
     expl : Explanation
         See `eli5.format_as_html`.
-    room : Room
-        See `eli5.formatters.data_uri.heat_layer`.
+    room : Room or None
+        See `eli5.formatters.data_uri.heat_layer`; ``None`` if there is no picture.
 
     Returns
     -------
@@ -40,12 +40,15 @@ def target_rows(expl: Explanation, room: Room) -> str:
     layers = [_layer(expl, target, room) for target in expl.targets]
     if len(layers) == 1 or not any(layers):
         rows = [
-            f'<div class="eli5-target">{layer}{_facts(expl, target)}</div>'
+            f'<div class="eli5-target">{layer}{target_facts(expl, target)}</div>'
             for target, layer in zip(expl.targets, layers, strict=True)
         ]
         return _joined('<div class="eli5-targets">', rows, "</div>")
     legend = f"<legend>Heatmap of the {_kind(expl).lower()}</legend>"
-    rows = _choices(expl, layers)
+    rows = [
+        target_choice(expl, target, layer, checked=k == 0)
+        for k, (target, layer) in enumerate(zip(expl.targets, layers, strict=True))
+    ]
     return _joined(f'<fieldset class="eli5-targets">{legend}', rows, "</fieldset>")
 
 
@@ -53,23 +56,36 @@ def _joined(begin: str, rows: Sequence[str], end: str) -> str:
     return "\n".join([begin, *rows, end])
 
 
-def _choices(expl: Explanation, layers: Sequence[str]) -> list[str]:
-    return [
+def target_choice(
+    expl: Explanation, target: TargetExplanation, layer: str = "", *, checked: bool
+) -> str:
+    """Make a radio button of a target, with its heat layer and facts."""
+    state = " checked" if checked else ""
+    return (
         '<label class="eli5-target">'
-        f'<input type="radio" name="target"{"" if i else " checked"} aria-label="{_label(target)}">'
-        f"{layer}{_facts(expl, target)}</label>"
-        for i, (target, layer) in enumerate(zip(expl.targets, layers, strict=True))
-    ]
+        f'<input type="radio" name="target"{state} aria-label="{_label(target)}">'
+        f"{layer}{target_facts(expl, target)}</label>"
+    )
 
 
-def _layer(expl: Explanation, target: TargetExplanation, room: Room) -> str:
-    if expl.image is None or target.heatmap is None:
+def _layer(expl: Explanation, target: TargetExplanation, room: Room | None) -> str:
+    if room is None or not has_canvas(expl) or target.heatmap is None:
         return ""
-    source = heat_layer(target.heatmap, expl.image, room, default_percentile(expl))
+    if expl.image is None:
+        from eli5.formatters.series_html import series_layer  # needs Pillow and matplotlib
+
+        source, place = series_layer(expl, target, room), "behind the series"
+    else:
+        from eli5.formatters.data_uri import heat_layer
+        from eli5.formatters.look import default_percentile
+
+        source = heat_layer(target.heatmap, expl.image, room, default_percentile(expl))
+        place = "laid over the picture"
     if source is None:
         return ""
     method = f"{expl.method} heatmap" if expl.method else "Heatmap"
-    alt = escaped(f"{method} of {target_label(target)}, laid over the picture")
+    note = peak_note(expl, target)
+    alt = escaped(f"{method} of {target_label(target)}, {place}{note and f'; {note}'}")
     return f'<img class="eli5-layer" alt="{alt}" src="{source}">'
 
 
@@ -78,7 +94,7 @@ def _label(target: TargetExplanation) -> str:
     return escaped(", ".join([target_label(target), *facts]))
 
 
-def _facts(expl: Explanation, target: TargetExplanation) -> str:
+def target_facts(expl: Explanation, target: TargetExplanation) -> str:
     """Name a target, with its numbers; one without a name is "Class 281"."""
     class_id, kind = one_line(target.target), _kind(expl)
     is_named = target_name(target) != class_id
@@ -112,9 +128,12 @@ def _bar(probability: float | None) -> str:
 
 
 def _note(expl: Explanation, target: TargetExplanation) -> str:
-    """Say why there is no heat to be seen on the picture."""
-    if expl.image is None or (target.heatmap is not None and target.heatmap.any()):
+    """Say why there is no heat to be seen on the picture, or where it is on a series."""
+    if not has_canvas(expl):
         return ""
+    if target.heatmap is not None and target.heatmap.any():
+        note = peak_note(expl, target)
+        return f"<span>{escaped(note[0].upper() + note[1:])}</span>" if note else ""
     what = "No heatmap" if target.heatmap is None else "The heatmap is empty"
     return f'<span class="eli5-note">{what}</span>'
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from unicodedata import category, combining, east_asian_width
 
 from eli5.base import check_single
+from eli5.formatters.series_peaks import peaks_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["format_as_text"]
 
 
-def format_as_text(expl: Explanation) -> str:
+def format_as_text(expl: Explanation, *, ansi: bool = False) -> str:
     """Format an explanation as plain text.
 
     It needs no picture, and neither Pillow nor matplotlib.
@@ -24,13 +25,21 @@ def format_as_text(expl: Explanation) -> str:
     ----------
     expl : Explanation
         An explanation, with or without targets or an error.
+    ansi : bool
+        Colour the marked words of a text for a terminal, with ANSI escape sequences.
 
     Returns
     -------
     str
-        Model, method and layer; a table of the targets with their class, score and probability;
-        the description. Several lines, without a line break at the end.
+        Model, method and layer; a table of the targets with their class, score and probability, and
+        for series with the time of up to three peaks, where the heatmap is at least half as high as
+        at its highest, and their channel if each has its own heatmap; of a text, for each target
+        the text with its strong words in brackets, such as ``[great +0.5312]``, and the ten
+        heaviest tokens; the description. Several lines, without a line break at the end.
     """
+    # It needs the names and numbers below.
+    from eli5.formatters.marked_text import marked_texts
+
     check_single(expl)
     facts = {
         "Model": one_line(expl.estimator),
@@ -40,22 +49,30 @@ def format_as_text(expl: Explanation) -> str:
     }
     parts = ["\n".join(f"{name:<6}  {fact}" for name, fact in facts.items() if fact)]
     if expl.targets:
-        parts.append(_target_table(expl.targets, "Output" if expl.is_regression else "Class"))
+        parts.append(_target_table(expl))
+        for target in expl.targets:
+            texts = marked_texts(expl, target, ansi=ansi)
+            parts += [f"What speaks for {target_label(target)}:", *texts] if texts else []
     if expl.description:
         parts.append(printable(expl.description))
     return "\n\n".join(parts)
 
 
-def _target_table(targets: Sequence[TargetExplanation], heading: str) -> str:
-    columns = {
+def _target_table(expl: Explanation) -> str:
+    heading, targets = "Output" if expl.is_regression else "Class", expl.targets
+    table = {
         heading: [target_label(target) for target in targets],
         "Score": [number(target.score) for target in targets],
         "Probability": [number(target.proba) for target in targets],
+        "Peak": [one_line(peaks_in_words(expl, target)) for target in targets],
     }
+    return columns(table, right=("Score", "Probability"))
+
+
+def columns(table: dict[str, list[str]], right: Sequence[str] = ()) -> str:
+    """Write a table of texts by their headings, those of `right` aligned there, empty ones not."""
     padded = [
-        _padded([name, *cells], right=name != heading)
-        for name, cells in columns.items()
-        if any(cells)
+        _padded([name, *cells], right=name in right) for name, cells in table.items() if any(cells)
     ]
     return "\n".join("  ".join(row).rstrip() for row in zip(*padded, strict=True))
 
@@ -104,6 +121,13 @@ def printable(text: object) -> str:
     """
     lines = "\n".join(str(text).splitlines())
     return "".join(c if c in "\n\t" or category(c) not in _UNSHOWN else "\ufffd" for c in lines)
+
+
+def printable_part(text: str) -> str:
+    """Do as `printable` does with a part of a text, which may end in a line break that counts."""
+    if text.isprintable():
+        return text
+    return printable(f"{text}|")[:-1]
 
 
 _UNSHOWN = ("Cc", "Cs")

@@ -90,7 +90,7 @@ def from_document(document: Any, get_array: GetArray, get_pixels: GetPixels) -> 
     version = fields.pop("version", None)
     if version is None:
         raise ValueError("it has no 'version'")
-    if version != SCHEMA_VERSION:
+    if version not in range(1, SCHEMA_VERSION + 1):  # what is newer only added kinds of values
         raise ValueError(_other_version(version, fields))
     del fields["saved_with"]
     image = fields.get("image")
@@ -106,5 +106,5 @@ def _other_version(version: Any, fields: dict[str, Any]) -> str:
     by = saved_with.get("eli5") if isinstance(saved_with, dict) else "another version"
     return (
         f"it is of version {version!r} of the schema, saved by eli5 {by}, and this is eli5 "
-        f"{__version__}, which knows version {SCHEMA_VERSION}. Install a newer eli5-keras"
+        f"{__version__}, which knows versions 1 to {SCHEMA_VERSION}. Install a newer eli5-keras"
     )

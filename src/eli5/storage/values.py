@@ -10,14 +10,15 @@ import base64
 import math
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from functools import singledispatch
 from types import NoneType
 from typing import Any, NoReturn
 
 import numpy as np
 
-from eli5.base import TargetExplanation
+from eli5.base import DocWeightedSpans, Series, TargetExplanation, WeightedSpans
+from eli5.storage.spans import listed_spans, tupled_spans
 
 __all__ = ["DTYPES", "decode", "decode_fields", "encode", "encode_fields"]
 
@@ -35,6 +36,13 @@ _DEEPEST = 100
 _LONGEST = 2000  # bits of an integer; Python refuses to write, or read, one of some thousands
 
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+_CONTAINERS: dict[type, str] = {
+    TargetExplanation: "target",
+    WeightedSpans: "weighted_spans",
+    DocWeightedSpans: "doc_weighted_spans",
+    Series: "series",
+}
+
 # Two half characters; one after the other, JSON's escapes for them mean one whole character.
 _HALVES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
@@ -44,7 +52,7 @@ def encode_fields(container: Any, put_array: PutArray, where: str = "") -> dict[
 
     Parameters
     ----------
-    container : Explanation or TargetExplanation
+    container : Explanation, or what may be in one
     put_array : callable ``(where, array) -> dict``
         Keeps an array, whose dtype is one of `DTYPES`, and returns what stands for it.
     where : str
@@ -87,7 +95,7 @@ def _is_deeper(value: Any, n_levels: int) -> bool:
 def _inside(value: Any) -> Iterable[Any]:
     if isinstance(value, dict):
         return (*value, *value.values())
-    if isinstance(value, TargetExplanation):
+    if isinstance(value, tuple(_CONTAINERS)):
         return vars(value).values()
     return value if isinstance(value, list | tuple) else ()
 
@@ -104,8 +112,8 @@ def encode(value: Any, where: str, put_array: PutArray) -> Any:
 
 def _refuse(value: Any, where: str, kind: str = "") -> NoReturn:
     raise TypeError(
-        f"Expected {where} to be None, a number, str, bytes, list, tuple, dict, TargetExplanation "
-        "or NumPy array of numbers, to be saved. Received: a value of type "
+        f"Expected {where} to be None, a number, str, bytes, list, tuple, dict, container of "
+        "eli5.base or NumPy array of numbers, to be saved. Received: a value of type "
         f"{type(value).__name__}{kind or _dtype(value)}. Set it to None, or to values of these "
         "types."
     )
@@ -185,8 +193,14 @@ def _(value: dict[Any, Any], where: str, put_array: PutArray) -> Any:
 
 
 @encode.register(TargetExplanation)
-def _(value: TargetExplanation, where: str, put_array: PutArray) -> Any:
-    return {"$": "target", **encode_fields(value, put_array, f"{where}.")}
+@encode.register(WeightedSpans)
+@encode.register(DocWeightedSpans)
+@encode.register(Series)
+def _(value: Any, where: str, put_array: PutArray) -> Any:
+    kind = next(kind for container, kind in _CONTAINERS.items() if isinstance(value, container))
+    if isinstance(value, DocWeightedSpans):
+        value = replace(value, spans=listed_spans(value.spans, f"{where}.spans"))
+    return {"$": kind, **encode_fields(value, put_array, f"{where}.")}
 
 
 def decode_fields(kind: type, document: dict[str, Any], get_array: GetArray) -> Any:
@@ -223,9 +237,13 @@ def _decode_dict(document: dict[str, Any], get_array: GetArray) -> dict[Any, Any
     return {decode(k, get_array): decode(v, get_array) for k, v in document["items"]}
 
 
-def _decode_target(document: dict[str, Any], get_array: GetArray) -> TargetExplanation:
+def _decode_container(document: dict[str, Any], get_array: GetArray) -> Any:
+    container = next(one for one, kind in _CONTAINERS.items() if kind == document["$"])
     inner = {name: value for name, value in document.items() if name != "$"}
-    return decode_fields(TargetExplanation, inner, get_array)
+    decoded = decode_fields(container, inner, get_array)
+    if isinstance(decoded, DocWeightedSpans):
+        decoded.spans = tupled_spans(decoded.spans)
+    return decoded
 
 
 _DECODERS: dict[str, Callable[[dict[str, Any], GetArray], Any]] = {
@@ -234,6 +252,6 @@ _DECODERS: dict[str, Callable[[dict[str, Any], GetArray], Any]] = {
     "dict": _decode_dict,
     "float": lambda document, _: _NOT_FINITE[document["value"]],
     "str": lambda document, _: "".join(map(chr, document["code_points"])),
-    "target": _decode_target,
     "tuple": lambda document, get_array: tuple(decode(document["items"], get_array)),
+    **dict.fromkeys(_CONTAINERS.values(), _decode_container),
 }
