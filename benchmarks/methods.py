@@ -196,7 +196,7 @@ def method_table() -> str:
     rows = [
         [
             method.name,
-            method.shows.format(score="the score", raises="raises"),
+            method.shows.format(score="the score", raises="raises", region="region", place="pixel"),
             _link(method.paper),
             method.cost,
             "yes" if method.is_signed else "no",

@@ -9,6 +9,9 @@ from typing import Any
 # Before Keras is imported: TensorFlow is quiet about the machine it runs on.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+# JAX compiles quickly: to make programs of such small models fast takes longer than to run them.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+
 import keras
 import numpy as np
 import pytest
@@ -20,6 +23,11 @@ if keras.backend.backend() == "torch":
 
     # The models are so small that threads cost more than they gain, most of all on a busy machine.
     torch.set_num_threads(1)
+
+
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Return how many cores the tests may use, which may be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
 @pytest.fixture(autouse=True)

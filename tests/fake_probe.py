@@ -88,7 +88,8 @@ def function_probe(
             raise AssertionError(f"{question}: {x.shape}, picture: {picture.shape}")
         return run(question, called, x)
 
-    def masked_scores(masks: Array, baseline: Array) -> Array:
+    def masked_scores(masks: Array, baseline: Array | None) -> Array:
+        assert baseline is not None  # which is for token ids
         if masks.shape[1:] != picture.shape[:-1] or baseline.shape != picture.shape:
             raise AssertionError(f"{masks.shape}, {baseline.shape}, picture: {picture.shape}")
         m = np.asarray(masks, "float32")[..., None]
@@ -142,7 +143,7 @@ def recording(probe: Probe) -> tuple[Probe, list[Array]]:
     """Return the probe and a list that gets the masks it is asked about, one by one."""
     seen: list[Array] = []
 
-    def masked_scores(masks: Array, baseline: Array) -> Array:
+    def masked_scores(masks: Array, baseline: Array | None) -> Array:
         seen.extend(masks.copy())
         return probe.masked_scores(masks, baseline)
 

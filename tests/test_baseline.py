@@ -96,7 +96,7 @@ def test_result_is_a_copy() -> None:
 @pytest.mark.parametrize(
     ("baseline", "error", "message"),
     [
-        ("black", ValueError, '"mean" or "blur". Received: baseline=\'black\''),
+        ("black", ValueError, '"blur" or "mask". Received: baseline=\'black\''),
         (
             None,
             TypeError,

@@ -202,10 +202,10 @@ def test_a_keras_2_model_is_told_apart() -> None:
 
 
 def test_a_model_without_images_is_not_supported() -> None:
-    model = keras.Sequential([keras.Input((5,)), layers.Dense(2)], name='a"b')
+    model = keras.Sequential([keras.Input((5,)), layers.Dense(2)], name="a>b")
     explanation = explain_prediction_keras(model, np.zeros((1, 5), "float32"))
-    assert explanation.estimator == 'a"b'
-    assert 'model "a"b" is not supported, try passing the "image" argument' in str(
+    assert explanation.estimator == "a>b"
+    assert 'model "a>b" is not supported, try passing the "image" argument' in str(
         explanation.error
     )
     assert explanation.targets is None
@@ -225,7 +225,6 @@ DOC_SHAPE = r"Expected `doc` of shape \(1, 12, 20, 3\).*Received: doc.shape="
     [
         ([[1.0]], TypeError, "Expected `doc` to be a NumPy array. Received: doc of type list"),
         (None, TypeError, "doc of type NoneType"),
-        (np.array(["text"]), TypeError, "array of numbers. Received: doc.dtype=<U4"),
         (np.zeros((1, 12, 20, 3), complex), TypeError, "doc.dtype=complex128"),
         (np.zeros((2, 12, 20, 3)), ValueError, DOC_SHAPE + r"\(2, 12, 20, 3\)"),
         (np.zeros((0, 12, 20, 3)), ValueError, DOC_SHAPE + r"\(0, 12, 20, 3\)"),
@@ -241,6 +240,14 @@ def test_a_bad_doc_is_refused(
     for explain in (eli5.explain_prediction, explain_prediction_keras_image):
         with pytest.raises(error, match=message):
             explain(model, bad)
+
+
+def test_a_text_is_no_picture(model: keras.Model) -> None:
+    doc = np.array(["text"])
+    with pytest.raises(ValueError, match="Expected a model with a TextVectorization"):
+        eli5.explain_prediction(model, doc)
+    with pytest.raises(TypeError, match=r"array of numbers. Received: doc.dtype=<U4"):
+        explain_prediction_keras_image(model, doc)
 
 
 def test_a_batch_of_two_is_refused_before_anything_else() -> None:

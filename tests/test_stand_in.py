@@ -165,7 +165,7 @@ def ways(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     evaluate = engine.evaluate
 
     def noting(model: Any, inputs: Any, targets: Any, question: Any, *extra: Any) -> Any:
-        head = "stand-in" if len(question.sites) == 2 else "head"
+        head = "stand-in" if len(question.replace) == 2 else "head"
         ways.append("read" if question.read else "whole" if question.arrange else head)
         return evaluate(model, inputs, targets, question, *extra)
 
@@ -187,7 +187,7 @@ def check(model: Headed, size: tuple[int, ...] = SIZE, channel: int = -1, **opti
     assert len(found.targets) == len(right)
     for k, target in enumerate(found.targets):
         expected = right[target.target if isinstance(target.target, int) else k]
-        np.testing.assert_allclose(target.attribution, expected, atol=1e-5 * right.max())
+        np.testing.assert_allclose(target.attribution, expected, atol=3e-5 * right.max())
     assert right.any()
 
 

@@ -17,10 +17,12 @@ def explain_prediction(estimator: Any, doc: Any, **kwargs: Any) -> Any:
     estimator : keras.Model
         The model: functional, `Sequential` or subclassed.
     doc : numpy.ndarray
-        One sample of the model's input, with batch size 1.
+        One sample of the model's input, with batch size 1: a picture, token ids, a series; or a
+        string, for a model that takes strings.
     **kwargs
         Options of the implementation: for Keras models those of
-        `eli5.keras.explain_prediction.explain_prediction_keras_image`.
+        `eli5.keras.explain_prediction.explain_prediction_keras_image`, of texts and series also
+        those of ``explain_prediction_keras_text`` and ``explain_prediction_keras_series`` there.
 
     Returns
     -------
@@ -42,6 +44,7 @@ def explain_predictions(
     *,
     targets: Iterable[Any] | None = None,
     images: Iterable[Any] | None = None,
+    tokens: Iterable[Any] | None = None,
     batch_size: int = 32,
     progress: bool = False,
     **options: Any,
@@ -59,6 +62,10 @@ def explain_predictions(
         Per doc a class id or a list of them; the top prediction of each if not given.
     images : iterable of PIL.Image.Image, optional
         Per doc the picture to lay the heatmap over; made from the doc if not given.
+    tokens : iterable of lists of str, optional
+        Per doc that is a text its tokens; see
+        `eli5.keras.explain_prediction.explain_prediction_keras_text`. Strings themselves, as a list
+        or an array, need none.
     batch_size : int
         How many docs, or perturbed inputs, the model sees at once. A smaller last batch is filled
         up and compiles nothing anew.
@@ -90,6 +97,7 @@ def explain_predictions(
         docs,
         targets=targets,
         images=images,
+        tokens=tokens,
         batch_size=batch_size,
         progress=progress,
         **options,

@@ -11,7 +11,28 @@ from typing import Any
 import keras
 from keras import ops
 
-from eli5.keras.engine import Site
+from eli5.keras.engine import Question, Site
+
+
+def putting(question: Question, site: Site) -> Question:
+    """Ask about pictures, shape (n, *size, C), in the place of the one."""
+    if site.leaf is not None:
+        return question._replace(arrange=PutPictures(site))
+    return question._replace(arrange=Repeat(), replace=((site, _put_output),))
+
+
+def masking(question: Question, site: Site) -> Question:
+    """Ask about the picture where masks (n, *size) are 1, a baseline (1, *size, C) elsewhere."""
+    if site.leaf is not None:
+        return question._replace(arrange=MaskPicture(site))
+    return question._replace(arrange=Repeat(), replace=((site, _mask_output),))
+
+
+def on_path(question: Question, site: Site) -> Question:
+    """Ask about points on the way between two pictures; see `PutPath`."""
+    if site.leaf is not None:
+        return question._replace(arrange=PutPath(site))
+    return question._replace(arrange=Repeat(), replace=((site, _put_points),))
 
 
 @dataclass(frozen=True)
@@ -35,8 +56,7 @@ class MaskPicture:
         """Return the inputs of n samples; the baseline has shape (1, *size, C)."""
         leaves = keras.tree.flatten(inputs)
         (picture,) = (leaf for k, leaf in enumerate(leaves) if k == self.site.leaf)
-        picture = self.site.fold(ops.cast(picture, "float32"))
-        mixed = _mixed(masks, picture, baseline)
+        mixed = _mixed(masks, self.site.fold(ops.cast(picture, "float32")), baseline)
         return _put(inputs, self.site, _as_input(self.site, mixed))
 
 
@@ -51,18 +71,36 @@ class PutPath:
 
         The ends have shape (2, *size, C); the first column of the rows tells how far each point is.
         """
-        start, end = ops.split(ops.reshape(ends, (2, -1)), 2)
-        points = ops.reshape(start + rows[:, :1] * (end - start), (-1, *ends.shape[1:]))
-        return _put(inputs, self.site, _as_input(self.site, points))
+        return _put(inputs, self.site, _as_input(self.site, _points(rows, ends)))
 
 
 @dataclass(frozen=True)
 class Repeat:
-    """Repeats the sample, once for each of the maps that are left out."""
+    """Repeats the sample, once for each variant of what a layer gives."""
 
-    def __call__(self, inputs: Any, maps: Any, _: Any) -> Any:
+    def __call__(self, inputs: Any, variants: Any, *_: Any) -> Any:
         """Return the inputs of n samples."""
-        return keras.tree.map_structure(lambda x: ops.repeat(x, maps.shape[0], axis=0), inputs)
+        n = variants.shape[0]
+        return keras.tree.map_structure(lambda x: ops.repeat(x, n, axis=0), inputs)
+
+
+@dataclass(frozen=True)
+class LeaveOutTokens:
+    """Puts another id in the place of the tokens that a mask, shape (n, T), has 0 for.
+
+    So the model masks them itself, where it masks that id.
+    """
+
+    leaf: int
+    substitute: int
+
+    def __call__(self, inputs: Any, masks: Any, _: Any) -> Any:
+        """Return the inputs of n samples."""
+        n = masks.shape[0]
+        leaves = [ops.repeat(leaf, n, axis=0) for leaf in keras.tree.flatten(inputs)]
+        ids = leaves[self.leaf]
+        leaves[self.leaf] = ops.where(masks > 0, ids, ops.cast(self.substitute, ids.dtype))
+        return keras.tree.pack_sequence_as(inputs, leaves)
 
 
 def leave_out(site: Site, output: Any, maps: Any, given: Any) -> Any:
@@ -73,6 +111,25 @@ def leave_out(site: Site, output: Any, maps: Any, given: Any) -> Any:
     output = ops.cast(given, output.dtype)
     is_left = ops.arange(_n_maps(site, output), dtype="int32")[None] != maps[:, None]
     return site.scale(output, is_left)
+
+
+def _put_output(site: Site, output: Any, pictures: Any) -> Any:
+    return ops.cast(site.unfold(pictures), output.dtype)
+
+
+def _mask_output(site: Site, output: Any, masks: Any, baseline: Any) -> Any:
+    picture = site.fold(ops.cast(output[:1], "float32"))
+    return _put_output(site, output, _mixed(masks, picture, baseline))
+
+
+def _put_points(site: Site, output: Any, rows: Any, ends: Any) -> Any:
+    return _put_output(site, output, _points(rows, ends))
+
+
+def _points(rows: Any, ends: Any) -> Any:
+    """Return points on the way between two pictures, (2, *size, C); see `PutPath`."""
+    start, end = ops.split(ops.reshape(ends, (2, -1)), 2)
+    return ops.reshape(start + rows[:, :1] * (end - start), (-1, *ends.shape[1:]))
 
 
 def show_to_stand_in(site: Site, output: Any, _: Any, given: Any) -> Any:

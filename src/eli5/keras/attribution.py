@@ -10,17 +10,20 @@ import keras
 import numpy as np
 
 from eli5.keras import engine
-from eli5.keras.arrangement import PutPictures
+from eli5.keras.arrangement import putting
 from eli5.keras.formulas import question_of, reads
 from eli5.keras.head_runs import advise_on_batches, pad
 from eli5.keras.heatmap import normalize
+from eli5.keras.methods.baseline import LEFT_OUT
 from eli5.keras.methods.choice import Chosen
 from eli5.keras.methods.fusion import fuse
 from eli5.keras.methods.probe import Attributions, Probe
 from eli5.keras.methods.smoothing import smooth
 from eli5.keras.preparation import Preparation
 from eli5.keras.probing import make_probe, picture_of
+from eli5.keras.scores import is_integer
 from eli5.keras.selection import Select
+from eli5.keras.steps import fit
 
 Array = np.ndarray[Any, Any]
 
@@ -125,7 +128,8 @@ def _run_formulas(
     for site, result in zip(question.sites, results if formulas else (), strict=True):
         readers = [k for k, chosen in formulas.items() if reads(chosen, site)]
         for k, maps, healthy in zip(readers, result["maps"], result["health"], strict=True):
-            collected[k].append((maps[:n_docs], healthy))
+            fitted = fit(maps[:n_docs], site, prepared.view, prepared.trace)
+            collected[k].append((fitted, healthy))
     return {k: _per_doc(per_site, plan.fusion) for k, per_site in collected.items()}, [], report
 
 
@@ -155,18 +159,19 @@ def _alone(prepared: Preparation, classes: Array, doc: int) -> Preparation:
 
 def _smoothed(model: keras.Model, prepared: Preparation, plan: Plan, chosen: Chosen) -> Array:
     """Return the mean of a formula's maps over copies of the picture."""
-    question = _question(prepared, plan, [chosen])._replace(
-        arrange=PutPictures(prepared.input_site)
-    )
+    question = putting(_question(prepared, plan, [chosen]), prepared.input_site)
 
     def maps_of(pictures: Array) -> list[Array]:
         padded = pad(pictures, plan.batch_size)
         targets = np.repeat(prepared.targets, len(padded), axis=0)
         with advise_on_batches(len(padded)):
             results, _ = engine.evaluate(model, prepared.sample, targets, question, padded)
-        return [result["maps"][0][: len(pictures)] for result in results]
+        return [
+            fit(result["maps"][0][: len(pictures)], site, prepared.view, prepared.trace)
+            for site, result in zip(question.sites, results, strict=True)
+        ]
 
-    picture = picture_of(prepared)
+    picture = picture_of(model, prepared)
     return fuse(smooth(maps_of, picture, chosen.smoothing, plan.batch_size), plan.fusion)
 
 
@@ -180,6 +185,8 @@ def _run_procedure(
     is_at_layer = chosen.method.at == "layer"
     sites = prepared.sites if is_at_layer else (None,)
     outputs = known if is_at_layer and known else [None] * len(sites)
+    if chosen.method.is_per_step:  # of a series: all channels of a step are one place
+        prepared = prepared._replace(input_site=prepared.input_site._replace(has_channels=True))
     ask = functools.partial(
         make_probe,
         model,
@@ -188,13 +195,23 @@ def _run_procedure(
         sign=plan.sign,
         batch_size=plan.batch_size,
     )
-    options = _as_seen(chosen.options, prepared)
+    options = _defaults(chosen, prepared) | _as_seen(chosen.options, prepared)
     per_site = [
         _procedure(chosen, ask(site, known=output), options)
         for site, output in zip(sites, outputs, strict=True)
     ]
-    maps = fuse([np.asarray(found.maps, "float32") for found in per_site], plan.fusion)
+    maps = fuse(
+        [
+            _fitted(np.asarray(found.maps, "float32"), site, prepared)
+            for site, found in zip(sites, per_site, strict=True)
+        ],
+        plan.fusion,
+    )
     return Found(maps, _heatmaps(maps), details=per_site[0].details)
+
+
+def _fitted(maps: Array, site: engine.Site | None, prepared: Preparation) -> Array:
+    return maps if site is None else fit(maps, site, prepared.view, prepared.trace)
 
 
 def _procedure(chosen: Chosen, probe: Probe, options: dict[str, Any]) -> Attributions:
@@ -219,8 +236,34 @@ def _procedure(chosen: Chosen, probe: Probe, options: dict[str, Any]) -> Attribu
     return Attributions(maps, tuple(means))
 
 
+def _defaults(chosen: Chosen, prepared: Preparation) -> dict[str, Any]:
+    """Return the options of which texts and series need other defaults than pictures."""
+    kind = prepared.view.kind
+    own: dict[str, Any] = {}
+    if kind != "image" and "patch" in chosen.method.own_options:
+        # One token; of a series an eighth of one channel.
+        own["patch"] = 1 if kind == "tokens" else (max(prepared.view.size[0] // 8, 1), 1)
+        if "patch" in chosen.options:
+            del own["patch"]
+    if chosen.method.leaves_out and prepared.mask_id is not None:
+        own["baseline"] = LEFT_OUT
+    if chosen.method.leaves_out and kind == "tokens" and "n_segments" in chosen.method.own_options:
+        own["n_segments"] = prepared.view.size[0]
+    return own
+
+
+_WINDOWS = ("patch", "stride")
+
+
 def _as_seen(options: dict[str, Any], prepared: Preparation) -> dict[str, Any]:
-    """Move the channels of a baseline of the doc's shape last, as a procedure sees the picture."""
+    """Return the options as a procedure sees the picture.
+
+    The channels of a baseline of the doc's shape are moved last, and the steps of a series' window
+    get the one channel that it covers.
+    """
+    if prepared.view.kind == "series":
+        windows = {k: (v, 1) for k, v in options.items() if k in _WINDOWS and is_integer(v)}
+        options = options | windows
     baseline = options.get("baseline")
     site = prepared.input_site
     if not (isinstance(baseline, np.ndarray) and site.channels_first):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 import numpy as np
 
+from eli5.base import Explanation
 from eli5.keras import engine, inputs
 from eli5.keras.attribution import Found, Plan, attribute
 from eli5.keras.composition import Labels, Look, compose, look_at
@@ -17,6 +19,8 @@ from eli5.keras.methods.choice import Chosen
 from eli5.keras.preparation import Preparation, prepare
 from eli5.keras.request import Request
 from eli5.keras.scores import target_array
+from eli5.keras.series import Axes, check_lengths, with_axes
+from eli5.keras.text import Words, make_text, with_text
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -36,12 +40,15 @@ class Item(NamedTuple):
         The picture to show.
     number : int, optional
         Which of many docs it is.
+    beside : Words or Axes, optional
+        What is said of a text or of a series.
     """
 
     doc: Any
     targets: Sequence[int] | None = None
     image: Image | None = None
     number: int | None = None
+    beside: Words | Axes | None = None
 
 
 @contextlib.contextmanager
@@ -91,21 +98,24 @@ def _explain(model: keras.Model, request: Request, items: Sequence[Item], size: 
     plan = Plan(request.chosen, request.score, request.sign, request.fusion, request.batch_size)
     # Before the model runs: then the docs are still in the processor's cache.
     looks = [look_at(item.doc, batch, item.image) for item in items]
+    finish = [_finish(model, batch, item) for item in items]
     found, report = attribute(model, batch, plan, len(items))
     labels = Labels(model.name, request.score, request.sign, request.class_names)
     return [
-        _explanations(batch, request, labels, item, doc, results, report, look)
-        for doc, (item, results, look) in enumerate(zip(items, found, looks, strict=True))
+        _explanations(batch, request, labels, item, doc, results, report, look, finished)
+        for doc, (item, results, look, finished) in enumerate(
+            zip(items, found, looks, finish, strict=True)
+        )
     ]
 
 
 def _check_methods(prepared: Preparation, request: Request) -> None:
-    """Raise ValueError if the model is not one that a method is defined for."""
-    at_input = [one.method.name for one in request.chosen if one.method.at == "input"]
-    if at_input and prepared.picture.ndim not in inputs.IMAGE_RANKS:
+    """Raise ValueError if model and doc are not what a method is defined for."""
+    kind = prepared.view.kind
+    if kind != "image" and any(one.smoothing.augment for one in request.chosen):
         raise ValueError(
-            f"Expected a picture as the model's input for method={at_input[0]!r}. Received: an "
-            f"input of shape {prepared.picture.shape}. Choose a method that explains a layer."
+            "Expected a picture for augment=True, which mirrors it. Received: a "
+            f"{'text' if kind == 'tokens' else kind}. Smooth over noisy copies instead: n_samples=8"
         )
     needs = {one.method.needs: one.method.name for one in request.chosen}
     if "contrast" in needs and prepared.n_classes == 1:
@@ -153,28 +163,51 @@ def _explanations(
     results: Sequence[Found],
     report: dict[str, Array],
     look: Look,
+    finish: Callable[[Explanation], Explanation],
 ) -> Any:
     alone = batch._replace(
         sample=keras.tree.map_structure(lambda x: x[doc : doc + 1], batch.sample),
-        picture=keras.tree.flatten(item.doc)[batch.input_site.leaf],
+        picture=keras.tree.flatten(item.doc)[batch.leaf],
     )
     n_targets = len(item.targets) if item.targets else None
     classes, outputs = report["classes"][doc][:n_targets], report["outputs"][doc][:n_targets]
     explanations = [
-        compose(
-            alone,
-            one.method,
-            result.first(n_targets),
-            classes,
-            outputs,
-            labels,
-            look,
-            how=_how(one, request.fusion, len(batch.sites)),
-            number=item.number,
+        finish(
+            compose(
+                alone,
+                one.method,
+                result.first(n_targets),
+                classes,
+                outputs,
+                labels,
+                look,
+                how=_how(one, request.fusion, len(batch.sites)),
+                number=item.number,
+            )
         )
         for one, result in zip(request.chosen, results, strict=True)
     ]
     return explanations if request.is_list else explanations[0]
+
+
+def _finish(
+    model: keras.Model, prepared: Preparation, item: Item
+) -> Callable[[Explanation], Explanation]:
+    """Return what is done last, which depends on how the doc is seen; check what is said of it."""
+    kind, beside = prepared.view.kind, item.beside
+    if kind == "image":
+        return lambda expl: expl
+    with at_doc(item.number):
+        if kind == "series":
+            axes = beside if isinstance(beside, Axes) else Axes()
+            check_lengths(axes, prepared.view.size[0], prepared.picture)
+            return functools.partial(with_axes, axes=axes)
+        picture = keras.tree.flatten(item.doc)[prepared.leaf]
+        words = beside if isinstance(beside, Words) else Words()
+        text = make_text(prepared._replace(picture=picture), words)
+        names = list(inputs.named_arrays(model, item.doc))
+        name = names[prepared.leaf] if len(names) > 1 else None
+        return functools.partial(with_text, text=text, name=name)
 
 
 def _how(chosen: Chosen, fusion: str, n_layers: int) -> list[str]:

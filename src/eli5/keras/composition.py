@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import keras
 import numpy as np
 
-from eli5.base import Explanation, TargetExplanation, missing_picture_libraries
+from eli5.base import Explanation, Series, TargetExplanation, missing_picture_libraries
 from eli5.keras import scores
 from eli5.keras.attribution import Found
-from eli5.keras.heatmap import why_empty
+from eli5.keras.heatmap import normalize, why_empty
 from eli5.keras.methods import Method
 from eli5.keras.picture import to_picture
 from eli5.keras.preparation import Preparation
@@ -26,6 +26,14 @@ ClassNames = Sequence[str] | Mapping[int, str] | Callable[[int], str]
 
 # Above this Integrated Gradients do not add up to the difference that they explain.
 _INCOMPLETE = 0.05
+
+
+# What people call a place of a layer's map and of the input's, and what follows their number.
+_PLACES = {
+    "image": ("region", "pixel", ""),
+    "tokens": ("token", "token", " tokens"),
+    "series": ("step", "value", " steps"),
+}
 
 
 class Labels(NamedTuple):
@@ -57,8 +65,9 @@ def look_at(doc: Any, prepared: Preparation, image: Image | None) -> Look:
     arrays = keras.tree.flatten(doc)
     # NaN comes out of both extremes; no array of flags is made.
     is_finite = all(np.isfinite([array.min(), array.max()]).all() for array in arrays)
-    picture = arrays[prepared.input_site.leaf]
-    if image is None and picture.ndim < 5 and not missing_picture_libraries():
+    picture = arrays[prepared.leaf]
+    is_flat = prepared.view.kind == "image" and picture.ndim < 5
+    if image is None and is_flat and not missing_picture_libraries():
         image = to_picture(picture, channels_first=prepared.channels_first)
     return Look(image, is_finite)
 
@@ -116,6 +125,7 @@ def compose(
         is_regression=callable(labels.score) or _is_regression(prepared),
         targets=targets,
         image=look.image or _slices(prepared, places),
+        series=_series(prepared),
         layer=_layers(prepared) if method.at == "layer" else None,
     )
 
@@ -130,8 +140,11 @@ def _empty(
 ) -> Iterator[str]:
     """Say of each target whose heatmap is empty why it is."""
     where = f"layer {_layers(prepared)!r}" if method.at == "layer" else "the input"
+    # Of a text, what speaks against is shown, too.
+    is_text = prepared.view.kind == "tokens"
+    shown = normalize(np.abs(found.maps), 1) if is_text else found.heatmaps
     for k, target in enumerate(targets):
-        if not found.heatmaps[k].any():
+        if not shown[k].any():
             health = None if found.health is None else found.health[k]
             why = why_empty(found.maps[k], health, explained, reason, method.at)
             yield f"The heatmap of target {target.target} at {where} is empty: {why}."
@@ -210,7 +223,8 @@ def _class_name(class_names: ClassNames | None, class_id: int, prepared: Prepara
 def _describe(
     prepared: Preparation, method: Method, places: tuple[int, ...], labels: Labels
 ) -> str:
-    size = "x".join(map(str, places))
+    region, place, unit = _PLACES[prepared.view.kind]
+    size = "x".join(map(str, places)) + (unit if len(places) == 1 else "")
     where = f"the input ({size})"
     if method.at == "layer":
         chosen = ", chosen automatically" if prepared.is_automatic else ""
@@ -219,6 +233,8 @@ def _describe(
     shows = method.shows.format(
         score=scores.explained(labels.score, prepared.activation),
         raises="raises" if labels.sign > 0 else "lowers",
+        region=region,
+        place=place,
     )
     description = f"{method.name} heatmap of {where}: {shows}."
     if prepared.n_classes == 1 and prepared.activation == "sigmoid":
@@ -235,10 +251,17 @@ def _is_regression(prepared: Preparation) -> bool:
 
 def _slices(prepared: Preparation, places: tuple[int, ...]) -> Image | None:
     """Return the picture of a volume: as many slices as its heatmap has."""
-    if "Pillow" in missing_picture_libraries():
+    if prepared.view.kind != "image" or "Pillow" in missing_picture_libraries():
         return None
     n_slices = places[0] if len(places) == 3 else 1
     return to_picture(prepared.picture, channels_first=prepared.channels_first, n_slices=n_slices)
+
+
+def _series(prepared: Preparation) -> Series | None:
+    if prepared.view.kind != "series":
+        return None
+    values = prepared.picture[0]
+    return Series(np.array(values.T if prepared.channels_first else values))
 
 
 def _callers_level() -> int:

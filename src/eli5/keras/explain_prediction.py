@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -12,12 +12,21 @@ from eli5.base import Explanation
 from eli5.keras import inputs, scores
 from eli5.keras.batch import Item, explain_batch
 from eli5.keras.composition import ClassNames
+from eli5.keras.preparation import has_steps
 from eli5.keras.request import make_request
+from eli5.keras.series import check_axes
+from eli5.keras.strings import as_ids, is_string
+from eli5.keras.text import check_words
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["explain_prediction_keras", "explain_prediction_keras_image"]
+__all__ = [
+    "explain_prediction_keras",
+    "explain_prediction_keras_image",
+    "explain_prediction_keras_series",
+    "explain_prediction_keras_text",
+]
 
 Array = np.ndarray[Any, Any]
 
@@ -32,32 +41,77 @@ def explain_prediction_keras(
 ) -> Any:
     """Explain the prediction of a Keras classifier.
 
-    A model whose input looks like an image, ``(1, H, W, C)`` or ``(1, H, W)``, or a call with
-    ``image=`` goes to `explain_prediction_keras_image`, where the parameters are described.
+    What is said of the doc tells what it is: ``tokens=``, ``pad_value=`` or ``pad_token=`` a text,
+    as does a string for a doc; ``time=`` or ``channel_names=`` a series; ``image=`` a picture.
+    Otherwise ``(1, H, W, C)`` is a picture, ``(1, T)`` a text for a model with an embedding, and
+    ``(1, T, F)`` a series, or a picture ``(1, H, W)`` where the model makes maps of height and
+    width of it.
+
+    Parameters
+    ----------
+    model, doc, targets, layer, image, **options
+        See `explain_prediction_keras_image`, `explain_prediction_keras_text` and
+        `explain_prediction_keras_series`.
 
     Returns
     -------
     Explanation, or a list of them if ``methods=`` is given
         With ``error`` set if model and doc are of no supported kind.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As these functions; ValueError also if what is said of the doc speaks for two of them.
     """
     inputs.check_model(model)
-    if image is None and not _may_be_image(model, doc):
+    kind = _told_kind(doc, image, options)
+    if kind is None and _is_table(model, doc):
         return Explanation(
             model.name,
             error=f'model "{model.name}" is not supported, try passing the "image" argument if '
             "explaining an image model.",
         )
+    if kind == "text" or (kind is None and isinstance(doc, np.ndarray) and doc.ndim == 2):
+        return explain_prediction_keras_text(model, doc, targets=targets, layer=layer, **options)
+    if kind == "series":
+        return explain_prediction_keras_series(model, doc, targets=targets, layer=layer, **options)
     return explain_prediction_keras_image(
         model, doc, image=image, targets=targets, layer=layer, **options
     )
 
 
-def _may_be_image(model: keras.Model, doc: Any) -> bool:
+_TELLING = {
+    "text": ("tokens", "pad_value", "pad_token"),
+    "series": ("time", "channel_names"),
+    "image": ("image",),
+}
+
+
+def _told_kind(doc: Any, image: Any, options: Mapping[str, Any]) -> str | None:
+    """Return what the arguments say that the doc is; ValueError if they do not agree."""
+    given = {name for name, value in options.items() if value is not None}
+    given |= {"image"} if image is not None else set()
+    kinds = [kind for kind, names in _TELLING.items() if given & set(names)]
+    if is_string(doc) and "text" not in kinds:
+        kinds.append("text")
+    if len(kinds) > 1:
+        names = [f"`{n}`" for kind in kinds for n in _TELLING[kind] if n in given] or kinds
+        raise ValueError(
+            f"Expected a doc to be one of text, series and image. Received: {' and '.join(names)}, "
+            "which speak for two of them."
+        )
+    return kinds[0] if kinds else None
+
+
+def _is_table(model: keras.Model, doc: Any) -> bool:
+    """Tell a doc of rank 2 that is no text, because the model has no layer with its steps."""
     if not isinstance(doc, np.ndarray):
-        return True  # the check of `doc` says better what is wrong
+        return False  # the check of `doc` says better what is wrong
     shapes = inputs.input_shapes(model)
     ranks = {doc.ndim} if shapes is None else set(map(len, shapes.values()))
-    return bool(ranks & set(inputs.IMAGE_RANKS))
+    if ranks & set(inputs.IMAGE_RANKS):
+        return False
+    return doc.ndim != 2 or not has_steps(model, doc)
 
 
 def explain_prediction_keras_image(
@@ -184,6 +238,110 @@ def explain_prediction_keras_image(
         batch_size=batch_size,
         **options,
     )
+
+
+def explain_prediction_keras_text(
+    model: keras.Model,
+    doc: Array,
+    tokens: Sequence[str] | None = None,
+    pad_value: float | None = None,
+    pad_token: str | None = None,
+    targets: list[int] | None = None,
+    layer: Any = None,
+    **options: Any,
+) -> Any:
+    """Explain a text classifier's prediction, with Grad-CAM over the tokens if not said.
+
+    Parameters
+    ----------
+    model : keras.Model
+    doc : numpy.ndarray, or a list or dict of them
+        Token ids ``(1, T)``, or one vector per token ``(1, T, F)``. For a model that takes strings,
+        or that has a ``preprocessor`` in front, as KerasHub's tasks have: ``np.array([text])``.
+    tokens : list or array of str, optional
+        One per step, also with a batch axis of 1. The ids if not given.
+    pad_value : number, optional
+        What `doc` holds where there is padding. Padding before and after the text is left out of
+        the result. If neither this nor `pad_token` is given, it is what the model itself masks
+        (``Embedding(mask_zero=True)``, ``Masking``).
+    pad_token : str, optional
+        What `tokens` hold where there is padding.
+    targets, layer, **options
+        See `explain_prediction_keras_image`. Methods that explain the input itself differentiate
+        with respect to the embedding's output; Occlusion, LIME and KernelSHAP leave tokens out: the
+        id of padding takes their place where it is known, and zeros that of their embedding where
+        not, or as ``baseline=`` says.
+
+    Returns
+    -------
+    Explanation, or a list of them if ``methods=`` is given
+        ``targets[k].heatmap`` and ``attribution`` have one number per token; ``weighted_spans`` has
+        the text, with the place and the weight of each token. ``image`` is None.
+
+    Raises
+    ------
+    TypeError
+        If `tokens` are no strings, `pad_value` is no number or `pad_token` no string.
+    ValueError
+        If there are no tokens or another number of them than steps, if `image` is given as well, if
+        all is padding, or if a raw string cannot be cut into tokens for this model.
+    """
+    if options.get("image") is not None:
+        raise ValueError("Expected either `image` or `tokens`. Received: both")
+    words = check_words(tokens, pad_value, pad_token)
+    options = {"layer": layer, **options}
+    model, doc, words, options = as_ids(model, doc, words, options)
+    inputs.check_doc(model, doc)
+    scores.check_targets(targets)
+    known = {"kind": "tokens", "mask_id": None if words.pad_value is None else int(words.pad_value)}
+    return _explain_one(model, Item(doc, targets, beside=words), known | options)
+
+
+def explain_prediction_keras_series(
+    model: keras.Model,
+    doc: Array,
+    targets: list[int] | None = None,
+    layer: Any = None,
+    *,
+    time: Any = None,
+    channel_names: Sequence[str] | None = None,
+    **options: Any,
+) -> Any:
+    """Explain the prediction of a classifier of series, with Grad-CAM over time if not said.
+
+    Parameters
+    ----------
+    model : keras.Model
+    doc : numpy.ndarray, or a list or dict of them
+        T steps of F channels, ``(1, T, F)``; ``(1, F, T)`` where the model has its channels first.
+    time : array of T numbers or dates, optional
+        When each step is; it must rise.
+    channel_names : list of F strings, optional
+    targets, layer, **options
+        See `explain_prediction_keras_image`.
+
+    Returns
+    -------
+    Explanation, or a list of them if ``methods=`` is given
+        ``series`` has the doc. ``targets[k].heatmap`` and ``attribution`` have one number per step,
+        ``(T,)``; by gradients of the input and by Occlusion one per step and channel, ``(T, F)``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `time` or `channel_names` are of another type or length; see
+        `explain_prediction_keras_image`.
+    """
+    axes = check_axes(time, channel_names)
+    inputs.check_doc(model, doc)
+    scores.check_targets(targets)
+    options = {"kind": "series", "layer": layer, **options}
+    return _explain_one(model, Item(doc, targets, beside=axes), options)
+
+
+def _explain_one(model: keras.Model, item: Item, options: Mapping[str, Any]) -> Any:
+    request = make_request(targets=item.targets, **options)
+    return explain_batch(model, request, [item])[0]
 
 
 def explain_classes(

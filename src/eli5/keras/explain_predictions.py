@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any
 
 import keras
@@ -12,8 +12,11 @@ from eli5.keras import inputs
 from eli5.keras.batch import Item, at_doc, explain_batch
 from eli5.keras.request import Request, make_request
 from eli5.keras.scores import is_integer
+from eli5.keras.series import Axes, check_axes
+from eli5.keras.strings import are_strings, as_ids
+from eli5.keras.text import Words, check_words
 
-__all__ = ["explain_predictions_keras"]
+__all__ = ["explain_items", "explain_predictions_keras"]
 
 
 def explain_predictions_keras(
@@ -22,19 +25,74 @@ def explain_predictions_keras(
     *,
     targets: Iterable[Any] | None = None,
     images: Iterable[Any] | None = None,
+    tokens: Iterable[Any] | None = None,
     batch_size: int = 32,
     progress: bool = False,
     **options: Any,
 ) -> Iterator[Any]:
     """Explain many predictions; see `eli5.explain_predictions`."""
     inputs.check_model(model)
-    request = make_request(targets=targets, batch_size=batch_size, **options)
+    beside = {"targets": targets, "images": images, "tokens": tokens}
+    describe, options = _describing(options, has_tokens=tokens is not None)
     sources.check_docs(docs)
     n_docs = sources.count(model, docs)
-    for name, values in {"targets": targets, "images": images}.items():
+    for name, values in beside.items():
         _check_per_doc(name, values, n_docs)
-    explanations = _explain(model, request, _items(model, docs, targets, images))
+    if are_strings(docs):
+        model, docs, options, describe = _cut(model, docs, options, has_tokens=tokens is not None)
+    request = make_request(targets=targets, batch_size=batch_size, **options)
+    explanations = explain_items(model, request, _items(model, docs, beside, describe))
     return _with_bar(explanations, n_docs) if progress else explanations
+
+
+# From a doc's number and its tokens to what is said of it.
+Describe = Callable[[int, Any], Words | Axes | None]
+
+
+def _describing(options: dict[str, Any], *, has_tokens: bool) -> tuple[Describe, dict[str, Any]]:
+    """Return what says of each doc what it is, and the other options."""
+    rest = dict(options)
+    of_text = {name: rest.pop(name, None) for name in ("pad_value", "pad_token")}
+    of_series = {name: rest.pop(name, None) for name in ("time", "channel_names")}
+    is_series = any(value is not None for value in of_series.values())
+    if is_series and (has_tokens or any(value is not None for value in of_text.values())):
+        raise ValueError(
+            "Expected docs to be texts or series. Received: options of both, "
+            f"{sorted(of_text)} or `tokens`, and {sorted(of_series)}"
+        )
+    if is_series:
+        axes = check_axes(**of_series)
+        return (lambda number, tokens: axes), {"kind": "series", **rest}
+    if not has_tokens:
+        words = check_words(None, **of_text)
+        if words == Words():
+            return (lambda number, tokens: None), rest
+    mask_id = None if of_text["pad_value"] is None else int(of_text["pad_value"])
+    return (
+        lambda number, tokens: check_words(tokens, **of_text),
+        {"kind": "tokens", "mask_id": mask_id, **rest},
+    )
+
+
+def _cut(
+    model: keras.Model, docs: Any, options: dict[str, Any], *, has_tokens: bool
+) -> tuple[keras.Model, Any, dict[str, Any], Describe]:
+    """Return what explains strings: the model behind its tokenizer, and docs of token ids."""
+    if has_tokens or options.get("kind") is not None:
+        raise ValueError(
+            "Expected neither `tokens` nor padding, time or names for strings. Received: docs "
+            "that are strings with them"
+        )
+    part, _, _, own = as_ids(model, docs[0], Words(), options)
+    said: dict[int, Words] = {}
+
+    def ids() -> Iterator[Any]:
+        for number, text in enumerate(docs):
+            with at_doc(number):
+                _, doc, said[number], _ = as_ids(model, text, Words(), options)
+            yield doc
+
+    return part, ids(), {"kind": "tokens", **own}, lambda number, _: said.pop(number)
 
 
 def _check_per_doc(name: str, values: Any, n_docs: int | None) -> None:
@@ -53,10 +111,9 @@ def _check_per_doc(name: str, values: Any, n_docs: int | None) -> None:
 
 
 def _items(
-    model: keras.Model, docs: Any, targets: Iterable[Any] | None, images: Iterable[Any] | None
+    model: keras.Model, docs: Any, beside: dict[str, Iterable[Any] | None], describe: Describe
 ) -> Iterator[Item]:
     """Yield the docs with what belongs to each, checked."""
-    beside = {"targets": targets, "images": images}
     streams = {name: iter(values) for name, values in beside.items() if values is not None}
     number = -1
     for number, doc in enumerate(sources.stream(model, docs)):
@@ -65,7 +122,8 @@ def _items(
             own = {name: _next(name, values, number) for name, values in streams.items()}
             inputs.check_image(own.get("images"))
             listed = target_list(own["targets"]) if "targets" in own else None
-        yield Item(doc, listed, own.get("images"), number)
+            said = describe(number, own.get("tokens"))
+        yield Item(doc, listed, own.get("images"), number, said)
     for name, values in streams.items():
         if any(True for _ in values):
             raise ValueError(
@@ -94,8 +152,8 @@ def target_list(targets: Any) -> list[int]:
     return [int(target) for target in listed]
 
 
-def _explain(model: keras.Model, request: Request, items: Iterable[Item]) -> Iterator[Any]:
-    """Explain batch after batch; at most one is held."""
+def explain_items(model: keras.Model, request: Request, items: Iterable[Item]) -> Iterator[Any]:
+    """Explain docs that are checked, batch after batch; at most one is held."""
     full = False
     for batch in _batches(items, request.batch_size):
         # A rest takes the program of the batches before it.

@@ -59,7 +59,7 @@ def question_of(
 
 def reads(chosen: Chosen, site: engine.Site) -> bool:
     """Tell whether a formula is one of this site's."""
-    return (chosen.method.at == "input") == (site.leaf is not None)
+    return (chosen.method.at == "input") == site.is_input
 
 
 def _contrast(chosen: Chosen) -> Contrast | None:

@@ -112,7 +112,7 @@ def _ways(
     prepared: Preparation, site: engine.Site, question: engine.Question, batch_size: int
 ) -> list[_Way]:
     """Return the ways, the fastest first; the last is certain."""
-    head = question._replace(sites=(site,), replace=(leave_out,))
+    head = question._replace(replace=((site, leave_out),))
     whole = head._replace(arrange=Repeat())
     ways = [
         _Way("head", head, _most(prepared, site, batch_size)),
@@ -120,8 +120,8 @@ def _ways(
     ]
     stand_in = find_stand_in(prepared.trace, site)
     if stand_in is not None:
-        replace = show_to_stand_in, leave_out_of_stand_in
-        short = question._replace(sites=(site, stand_in), replace=replace)
+        changes = (site, show_to_stand_in), (stand_in, leave_out_of_stand_in)
+        short = question._replace(replace=changes)
         ways.insert(0, _Way("stand-in", short, _most(prepared, stand_in, batch_size)))
     return ways
 

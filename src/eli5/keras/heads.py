@@ -9,7 +9,7 @@ from keras import activations, layers
 
 from eli5.keras.engine import Call, Site, Trace
 
-_POOLING = (layers.GlobalAveragePooling2D, layers.GlobalAveragePooling3D)
+_POOLING = tuple(getattr(layers, f"GlobalAveragePooling{n}D") for n in (1, 2, 3))
 # What leaves the maps, or the class scores, as they are in inference.
 _NEUTRAL = (layers.Dropout, layers.Identity)
 # What leaves pooled maps as they are, and mixes the places of others.

@@ -17,6 +17,15 @@ Array = np.ndarray[Any, Any]
 _called: weakref.WeakSet[keras.Model] = weakref.WeakSet()
 _lock = threading.RLock()
 
+# What is looked for first, second, ... among several inputs, and how it is called.
+_RANKS: dict[str | None, tuple[tuple[int, ...], ...]] = {
+    None: ((4, 5), (3,)),
+    "image": ((4, 5), (3,)),
+    "tokens": ((2,), (3,)),
+    "series": ((3,),),
+}
+_NAMES = {None: "the picture", "image": "the picture", "tokens": "the text", "series": "the series"}
+
 IMAGE_RANKS = (3, 4, 5)  # (1, H, W), (1, H, W, C), and volumes and videos (1, D, H, W, C)
 
 
@@ -122,7 +131,7 @@ def _fits(size: int, expected: int | None) -> bool:
     return size == expected if expected is not None else size > 0
 
 
-def find_picture(model: keras.Model, doc: Any, input: Any) -> int:
+def find_picture(model: keras.Model, doc: Any, input: Any, kind: str | None = None) -> int:
     """Return which input is the picture, in the order of `keras.tree.flatten`.
 
     Parameters
@@ -132,6 +141,8 @@ def find_picture(model: keras.Model, doc: Any, input: Any) -> int:
         Checked.
     input : None, str or int
         The name or the index of the picture. None: the only one that has the rank of one.
+    kind : {"image", "tokens", "series"}, optional
+        What is looked for in its place.
 
     Raises
     ------
@@ -143,14 +154,15 @@ def find_picture(model: keras.Model, doc: Any, input: Any) -> int:
     arrays = named_arrays(model, doc)
     names = list(arrays)
     if input is None:
-        ranks = [array.ndim for array in arrays.values()]
-        likely = [k for k, rank in enumerate(ranks) if rank in (4, 5)] or [
-            k for k, rank in enumerate(ranks) if rank == 3
-        ]
         if len(names) == 1:
             return 0
-        if len(likely) == 1:
-            return likely[0]
+        ranks = [array.ndim for array in arrays.values()]
+        for wanted in _RANKS[kind]:
+            likely = [k for k, rank in enumerate(ranks) if rank in wanted]
+            if len(likely) == 1:
+                return likely[0]
+            if likely:
+                break
     elif not (isinstance(input, str) or is_integer(input)):
         raise TypeError(
             "Expected `input` to be None, a name or an index. Received: "
@@ -161,8 +173,8 @@ def find_picture(model: keras.Model, doc: Any, input: Any) -> int:
     elif is_integer(input) and -len(names) <= input < len(names):
         return int(input) % len(names)
     raise ValueError(
-        f"Expected `input` to say which of the inputs is the picture: one of {names}, or an index. "
-        f"Received: input={input!r}"
+        f"Expected `input` to say which of the inputs is {_NAMES[kind]}: one of {names}, or an "
+        f"index. Received: input={input!r}"
     )
 
 

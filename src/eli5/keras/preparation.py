@@ -13,6 +13,7 @@ from keras import ops
 from eli5.keras import engine, inputs, scores, suitable
 from eli5.keras.selection import Select
 from eli5.keras.target_layer import find_target_layer
+from eli5.keras.view import Kind, View, view_of
 
 Array = np.ndarray[Any, Any]
 
@@ -25,7 +26,11 @@ class Preparation(NamedTuple):
     sample : numpy.ndarray, or a list or dict of them
         As it is fed to the model.
     picture : numpy.ndarray
-        The input that is the picture, as it came.
+        The input that is explained, as it came.
+    leaf : int
+        Which input it is, in the order of `keras.tree.flatten`.
+    view : View
+        How it is seen.
     channels_first : bool
         Whether the picture's channels are the first axis behind the batch axis.
     targets : numpy.ndarray of int32, shape (1, K)
@@ -37,17 +42,21 @@ class Preparation(NamedTuple):
     output : int or None
         See `eli5.keras.selection.Select`.
     input_site : eli5.keras.engine.Site
-        The picture, as what is differentiated or perturbed.
+        The picture, as what is differentiated or perturbed; of token ids their embedding.
     sites : tuple of eli5.keras.engine.Site
         The target layers.
     is_automatic : bool
         Whether the target layer was chosen and not given.
     trace : eli5.keras.engine.Trace
         Of one call of the model.
+    mask_id : int or None
+        Of token ids: the one that stands for a token that is left out, where it is known.
     """
 
     sample: Any
     picture: Array
+    leaf: int
+    view: View
     channels_first: bool
     targets: Array
     n_classes: int | None
@@ -57,6 +66,7 @@ class Preparation(NamedTuple):
     sites: tuple[engine.Site, ...]
     is_automatic: bool
     trace: engine.Trace
+    mask_id: int | None = None
 
 
 def prepare(
@@ -70,18 +80,24 @@ def prepare(
     input: Any = None,
     output: Any = None,
     grid: tuple[int, ...] | None = None,
+    kind: Kind | None = None,
+    mask_id: int | None = None,
     needs_layer: bool = True,
+    needs_input: bool = False,
 ) -> Preparation:
     """Find out all that is not given, of a model that is built.
 
-    Without `needs_layer` no target layer is looked for. See
+    Without `needs_layer` no target layer is looked for, and without `needs_input` no embedding of
+    token ids. `kind` says how the doc is seen, see `eli5.keras.view`; `mask_id` is the id that
+    stands for a token left out. See
     `eli5.keras.explain_prediction.explain_prediction_keras_image` for the parameters, which must
     have been checked, and for the errors.
     """
-    position = inputs.find_picture(model, doc, input)
+    position = inputs.find_picture(model, doc, input, kind)
     picture = keras.tree.flatten(doc)[position]
     sample = inputs.standardize(doc)
     trace = engine.trace(model, sample, position)
+    view = view_of(picture, trace, kind)
     which = scores.find_output(model, trace.outputs, output)
     activation = trace.activations[which]
     n_classes = None
@@ -91,21 +107,24 @@ def prepare(
     prepared = Preparation(
         sample=sample,
         picture=picture,
+        leaf=position,
+        view=view,
         channels_first=trace.channels_first,
         targets=scores.target_array(targets, top_targets, n_classes or 1),
         n_classes=n_classes,
         activation=activation,
         output=None if callable(score) and output is None else which,
-        input_site=_input_site(position, picture, trace),
+        input_site=_input_site(position, picture, view, trace, needs_input),
         sites=(),
         is_automatic=layer is None,
         trace=trace,
+        mask_id=_mask_id(trace, view, picture) if mask_id is None else mask_id,
     )
     if not needs_layer:
         return prepared
     found = _remembered(
         model,
-        ("sites", engine.signature(sample), position, engine.Reference(score), output, grid),
+        ("sites", engine.signature(sample), position, engine.Reference(score), output, grid, view),
         layer,
         lambda: _sites(model, prepared, score, layer, grid),
     )
@@ -116,7 +135,7 @@ def _sites(
     model: keras.Model, prepared: Preparation, score: Any, layer: Any, grid: tuple[int, ...] | None
 ) -> list[engine.Site]:
     """Return the target layers that were asked for, or the one that is chosen."""
-    trace, size = prepared.trace, _size(prepared.picture, prepared.channels_first)
+    trace, size = prepared.trace, prepared.view.size
     n_inputs = len(keras.tree.flatten(prepared.sample))
     if layer is not None:
         asked = layer if isinstance(layer, list) else [layer]
@@ -129,7 +148,7 @@ def _sites(
     sites = suitable.candidates(trace, size, grid)
     # With one input and one output the last map is what the score comes from; tokens may not be,
     # nor is the last layer that runs where there are several.
-    certain = sites[0].grid is None and n_inputs + len(keras.tree.flatten(trace.outputs)) == 2
+    certain = len(sites[0].shape) > 3 and n_inputs + len(keras.tree.flatten(trace.outputs)) == 2
     return [sites[0 if certain else _last_that_reacts(model, prepared, score, sites)]]
 
 
@@ -147,16 +166,28 @@ def _remembered(
     return tuple(site._replace(operation=operation()) for operation, site in kept)
 
 
-def _input_site(position: int, picture: Array, trace: engine.Trace) -> engine.Site:
+def _input_site(
+    position: int, picture: Array, view: View, trace: engine.Trace, is_needed: bool
+) -> engine.Site:
+    if picture.ndim == 2 and is_needed:
+        return suitable.embedding_site(trace, view.size)
     return engine.Site(
         None,
         0,
         "input",
-        trace.channels_first and picture.ndim > 3,
+        trace.channels_first,
         leaf=position,
+        has_channels=picture.ndim > 3 or view.kind == "tokens",
+        is_input=True,
         shape=picture.shape,
         dtype=keras.config.floatx(),
     )
+
+
+def _mask_id(trace: engine.Trace, view: View, picture: Array) -> int | None:
+    """Return 0 if the model itself masks that id."""
+    operations = [call.operation() for call in trace.calls] if picture.ndim == 2 else []
+    return 0 if any(getattr(operation, "mask_zero", False) for operation in operations) else None
 
 
 def _check_sees_picture(trace: engine.Trace, site: engine.Site, n_inputs: int) -> None:
@@ -204,14 +235,23 @@ def target_layers(
     inputs.ensure_built(model, doc)
     position = inputs.find_picture(model, doc, input)
     trace = engine.trace(model, inputs.standardize(doc), position)
-    size = _size(keras.tree.flatten(doc)[position], trace.channels_first)
-    return suitable.target_layers(trace, size, grid)
+    view = view_of(keras.tree.flatten(doc)[position], trace, None)
+    return suitable.target_layers(trace, view.size, grid)
 
 
-def _size(picture: Array, channels_first: bool) -> tuple[int, ...]:
-    if picture.ndim == 3:
-        return picture.shape[1:]
-    return picture.shape[2:] if channels_first else picture.shape[1:-1]
+def has_steps(model: keras.Model, doc: Array) -> bool:
+    """Tell whether a layer of the model has the steps of a doc ``(1, T)``."""
+    inputs.check_doc(model, doc)
+    parts = engine.parts_of(model)
+    if not model.built and not any(isinstance(part, keras.layers.Embedding) for part in parts):
+        return False  # and is not built for nothing
+
+    def build() -> None:
+        inputs.ensure_built(model, doc)
+
+    with engine.steady(model, build):
+        trace = engine.trace(model, inputs.standardize(doc), 0)
+    return bool(suitable.suitable_calls(trace, doc.shape[1:]))
 
 
 def _last_that_reacts(
@@ -220,7 +260,8 @@ def _last_that_reacts(
     """Return which site is the last that the score has a gradient at; found out once.
 
     A transformer's head that takes the class token alone leaves the patches without gradient from
-    the last attention on. Without a gradient anywhere it is the last site.
+    the last attention on, as does a head that takes the last step of a recurrent layer: a gradient
+    at one place alone is no map. Without any other it is the last site.
     """
     question = engine.Question(score, Select(prepared.output), tuple(sites), (reacts,) * len(sites))
     arguments = prepared.sample, prepared.targets
@@ -233,6 +274,10 @@ def _last_that_reacts(
 
 
 def reacts(activations: Any, gradients: list[Any], _: Any) -> Any:
-    """Tell whether any gradient is other than zero; traced, shape ``(B,)``."""
-    flags = [ops.any(slope != 0, axis=tuple(range(1, slope.ndim))) for slope in gradients]
+    """Tell whether any gradient is other than zero, at two places at least; traced, ``(B,)``."""
+    places = tuple(range(1, activations.ndim - 1))
+    flags = [
+        ops.sum(ops.cast(ops.any(slope != 0, axis=-1), "int32"), axis=places) > 1
+        for slope in gradients
+    ]
     return ops.any(ops.stack(flags), axis=0)

@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from eli5.keras import engine
-from eli5.keras.arrangement import MaskPicture, PutPath, PutPictures
+from eli5.keras.arrangement import LeaveOutTokens, masking, on_path, putting
 from eli5.keras.head_runs import advise_on_batches, head_runs, pad, run_padded
 from eli5.keras.methods.probe import Array, Probe
 from eli5.keras.preparation import Preparation
@@ -48,16 +48,25 @@ def make_probe(
     picture = prepared.input_site
     select = Select(prepared.output, sign, reports=False)
     question = engine.Question(score, select)
-    put = question._replace(arrange=PutPictures(picture))
-    masked = question._replace(arrange=MaskPicture(picture))
+    put, masked = putting(question, picture), masking(question, picture)
     sloped = question._replace(sites=(picture,), formulas=(_gradients,))
-    spread = sloped._replace(arrange=PutPictures(picture), combine=_sums)
-    along = sloped._replace(arrange=PutPath(picture), combine=_weighted)
+    spread = putting(sloped, picture)._replace(combine=_sums)
+    along = on_path(sloped, picture)._replace(combine=_weighted)
+    shown = picture_of(model, prepared)
 
     ask = functools.partial(run_padded, model, prepared, batch_size)
 
-    def masked_scores(masks: Array, baseline: Array) -> Array:
-        return ask(masked, _float32(masks), _float32(baseline[None]))
+    def masked_scores(masks: Array, baseline: Array | None) -> Array:
+        masks = _float32(masks)
+        if baseline is not None:
+            return ask(masked, masks, _float32(baseline[None]))
+        left_out = question._replace(arrange=_leaving_out(prepared))
+        scores = np.array(ask(left_out, masks, masks[:1]))
+        ids = keras.tree.flatten(prepared.sample)[prepared.leaf]
+        empty = ~((masks > 0) & (ids != prepared.mask_id)).any(axis=1)
+        if empty.any():  # a model that masks all it is given may divide by zero
+            scores[empty] = ask(masked, masks[empty], np.zeros_like(shown)[None])
+        return scores
 
     def path_gradients(ends: Array, nodes: Array, weights: Array) -> Array:
         rows = np.stack([nodes, weights], axis=1).astype("float32")
@@ -73,7 +82,7 @@ def make_probe(
         return found
 
     return Probe(
-        picture=picture_of(prepared),
+        picture=shown,
         batch_size=batch_size,
         scores=lambda pictures: ask(put, _float32(pictures)),
         masked_scores=masked_scores,
@@ -83,12 +92,29 @@ def make_probe(
     )
 
 
-def picture_of(prepared: Preparation) -> Array:
-    """Return the picture of the sample with its channels last, shape (*size, C), float32."""
-    picture = np.asarray(keras.tree.flatten(prepared.sample)[prepared.input_site.leaf], "float32")
-    if picture.ndim == 3:
-        return picture[0, ..., None]
-    return np.moveaxis(picture[0], 0, -1) if prepared.input_site.channels_first else picture[0]
+def picture_of(model: keras.Model, prepared: Preparation) -> Array:
+    """Return the picture of the sample with its channels last, shape (*size, C), float32.
+
+    Of token ids it is their embedding.
+    """
+    site = prepared.input_site
+    if site.leaf is None:
+        asked = engine.Question("output", Select(prepared.output), (site,), read=True)
+        (_, ((_, folded),)), _ = engine.evaluate(model, prepared.sample, prepared.targets, asked)
+        return folded[0]
+    leaf = np.asarray(keras.tree.flatten(prepared.sample)[site.leaf][0], "float32")
+    last = np.moveaxis(leaf, 0, -1) if site.channels_first else leaf
+    return last if site.has_channels else last[..., None]
+
+
+def _leaving_out(prepared: Preparation) -> LeaveOutTokens:
+    if prepared.picture.ndim != 2 or prepared.mask_id is None:
+        raise ValueError(
+            'Expected token ids, and the id of padding, for baseline="mask". Received: a doc of '
+            f"shape {prepared.picture.shape}, with pad_value={prepared.mask_id}. Give `pad_value`, "
+            "or another baseline."
+        )
+    return LeaveOutTokens(prepared.leaf, prepared.mask_id)
 
 
 def _float32(array: Array) -> Array:

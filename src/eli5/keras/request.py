@@ -14,6 +14,7 @@ from eli5.keras.methods.choice import Chosen, choose
 from eli5.keras.methods.fusion import check_fusion
 from eli5.keras.scores import is_integer
 from eli5.keras.target_layer import check_layer
+from eli5.keras.view import Kind
 
 
 class Request(NamedTuple):
@@ -56,11 +57,14 @@ def make_request(
     grid: tuple[int, ...] | None = None,
     fusion: str = "mean",
     batch_size: int = 32,
+    kind: Kind | None = None,
+    mask_id: int | None = None,
     **options: Any,
 ) -> Request:
     """Check the options of a call.
 
-    See `eli5.keras.explain_prediction.explain_prediction_keras_image`.
+    `kind` and `mask_id` go to `eli5.keras.preparation.prepare`. For the rest see
+    `eli5.keras.explain_prediction.explain_prediction_keras_image`.
     """
     scores.check_top_targets(top_targets, targets)
     scores.check_score(score, targets, top_targets)
@@ -98,7 +102,13 @@ def make_request(
             "input": input,
             "output": output,
             "grid": grid,
+            "kind": kind,
+            "mask_id": mask_id,
             "needs_layer": needs_layer,
+            "needs_input": any(
+                one.method.at == "input" or one.method.is_procedure or one.smoothing.is_used
+                for one in chosen
+            ),
         },
     )
 

@@ -214,3 +214,8 @@ def is_probability(activation: str | None) -> bool:
 def is_integer(value: Any) -> bool:
     """Tell whether `value` is an integer of Python or NumPy; a truth value is none."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether `value` is a real number of Python or NumPy; a truth value is none."""
+    return is_integer(value) or isinstance(value, float | np.floating)

@@ -34,9 +34,9 @@ _CARRIERS = _classes(
     [
         f"{kind}{n}D"
         for kind in ("AveragePooling", "Cropping", "MaxPooling", "UpSampling", "ZeroPadding")
-        for n in (2, 3)
+        for n in (1, 2, 3)
     ]
-    + ["Permute", "Reshape"]
+    + ["Permute", "RepeatVector", "Reshape"]
 )
 # Their inner calls have axes for heads and for pairs of tokens, which look like a map's.
 _ATTENTION = _classes(
@@ -62,7 +62,8 @@ class TargetLayer(NamedTuple):
     name : str
         Its name with its path in the model, as ``layer=`` takes it.
     grid : tuple of int
-        Height and width of its heatmap; for volumes depth, height and width.
+        Height and width of its heatmap; for volumes depth, height and width; of texts and series
+        the number of steps.
     nth : int
         Which of its calls, from 0; ``layer=(name, nth)`` picks it.
     """
@@ -86,7 +87,8 @@ def candidates(trace: Trace, size: Shape, grid: Shape | None = None) -> list[Sit
     """Return the sites that may be chosen without being asked for, the best first.
 
     The last feature map, in execution order and at any depth, which Grad-CAM (arXiv:1610.02391)
-    takes; in a transformer the last normalised tokens.
+    takes; in a vision transformer the last normalised tokens. Poolings come after what has weights,
+    and embeddings last.
 
     Raises
     ------
@@ -94,20 +96,63 @@ def candidates(trace: Trace, size: Shape, grid: Shape | None = None) -> list[Sit
         If there is none, or if the last has tokens whose grid cannot be inferred.
     """
     calls = suitable_calls(trace, size) or _summed_up(trace, size)
-    features = [call for call in calls if not isinstance(call.operation(), _CARRIERS)] or calls
+    beyond = [call for call in calls if not _embeds(call, calls)]
+    features = [call for call in beyond if not _is_carrier(call)] or beyond or calls
     if features and _is_tokens(features[-1], size):
         features = _token_calls(features, size)
     sites = [site_of(call, trace, size, grid) for call in reversed(features)]
     if not sites:
         raise ValueError(
-            "Expected a model with a layer that gives a feature map of shape (1, height, width, "
-            "channels), such as a convolution. Received: a model without one."
+            f"Expected a model with a layer that gives a feature map of shape {_map_shape(size)}, "
+            "such as a convolution. Received: a model without one."
         )
     if sites[0] is None:
         raise ValueError(
             why_no_map(features[-1].path, features[-1], size, grid) + choices(trace, size)
         )
     return [site for site in sites if site is not None]
+
+
+def _is_carrier(call: Call) -> bool:
+    return isinstance(call.operation(), _CARRIERS)
+
+
+def embedding_site(trace: Trace, size: Shape) -> Site:
+    """Return the embedding of token ids, which are no numbers to differentiate or to mix.
+
+    Raises
+    ------
+    ValueError
+        If no layer makes vectors of the ids.
+    """
+    for call in trace.calls:
+        is_embedding = isinstance(call.operation(), layers.Embedding)
+        if is_embedding and call.has_place and call.is_outside and call.shape[1:-1] == size:
+            return Site(
+                call.operation(), call.nth, call.path, is_input=True, shape=call.shape,
+                dtype=call.dtype,
+            )  # fmt: skip
+    raise ValueError(
+        "Expected a picture, a series, or token ids for an Embedding layer, for a method that "
+        f"explains the input itself. Received: an input of shape {(1, *size)} for a model without "
+        "such a layer. Choose a method that explains a layer."
+    )
+
+
+def _embeds(call: Call, calls: list[Call]) -> bool:
+    """Tell an embedding, and a layer that only adds positions to one, from what comes after."""
+    operation = call.operation()
+    if isinstance(operation, keras.Model):
+        return False
+    inner = [one for one in calls if any(around() is operation for around in one.within)]
+    parts = [one.operation() for one in inner] or [operation]
+    # KerasHub's embedding of positions is no Embedding but by its name.
+    return all("Embedding" in cls.__name__ for cls in map(type, parts))
+
+
+def _map_shape(size: Shape) -> str:
+    names = {1: "(1, steps, channels)", 3: "(1, depth, height, width, channels)"}
+    return names.get(len(size), "(1, height, width, channels)")
 
 
 def _summed_up(trace: Trace, size: Shape) -> list[Call]:
@@ -167,7 +212,7 @@ def _token_calls(calls: list[Call], size: Shape) -> list[Call]:
 def site_of(call: Call, trace: Trace, size: Shape, grid: Shape | None) -> Site | None:
     """Return a call as a site with its map, or None if it has none."""
     operation = call.operation()
-    if len(call.shape) > 3:
+    if len(call.shape) > 3 or (len(call.shape) == 3 and len(size) == 1):
         return Site(
             operation,
             call.nth,
@@ -212,7 +257,7 @@ def why_no_map(layer: Any, call: Call, size: Shape, grid: Shape | None) -> str:
         )
     shape = call.shape or "no single tensor"
     return (
-        "Expected `layer` to give a feature map of shape (1, height, width, channels). "
+        f"Expected `layer` to give a feature map of shape {_map_shape(size)}. "
         f"Received: layer={layer!r} with output shape {shape}."
     )
 

@@ -14,12 +14,15 @@ import keras
 import numpy as np
 
 from eli5.keras.engine import hooks
+from eli5.keras.engine.alignment import Alignment
 from eli5.keras.engine.cache import memory_of, steady
 from eli5.keras.engine.question import Question, Site
 from eli5.keras.engine.reference import Reference
 from eli5.keras.engine.tracing import Call, Recorder, Trace, spec_of
+from eli5.keras.engine.traits import parts_of
 
 __all__ = [
+    "Alignment",
     "Call",
     "Question",
     "Reference",
@@ -27,6 +30,7 @@ __all__ = [
     "Trace",
     "evaluate",
     "key_of",
+    "parts_of",
     "recall",
     "signature",
     "steady",
@@ -108,9 +112,15 @@ def recall(model: keras.Model, key: Hashable, make: Callable[[], T]) -> T:
 
 def key_of(question: Question, arguments: Any) -> Hashable:
     """Return what a question about arguments like these is kept under."""
-    sites = tuple((id(site.operation), *site[1:]) for site in question.sites)
-    rest = question._replace(score=Reference(question.score), sites=())
-    return sites, rest, signature(arguments)
+    sites = tuple((id(site.operation), *site[1:]) for site in _touched(question))
+    changes = tuple(change for _, change in question.replace)
+    rest = question._replace(score=Reference(question.score), sites=(), replace=())
+    return sites, changes, rest, signature(arguments)
+
+
+def _touched(question: Question) -> list[Site]:
+    """Return the sites that are changed, then those that are read or differentiated."""
+    return [*(site for site, _ in question.replace), *question.sites]
 
 
 def signature(arrays: Any) -> str:
@@ -140,10 +150,13 @@ def _compile(
 ) -> Callable[..., Any]:
     # The compiled program outlives this call in a cache: it must keep neither model nor score.
     get_model, get_score = Reference(model), Reference(question.score)
-    get_operations = [Reference(site.operation) for site in question.sites]
+    touched = _touched(question)
+    get_operations = [Reference(site.operation) for site in touched]
     specs = [_spec(site, len(arguments[1])) for site in question.sites]
+    nameless = [site._replace(operation=None) for site in touched]
+    changes = list(zip(nameless, [change for _, change in question.replace], strict=False))
     question = question._replace(
-        score=None, sites=tuple(site._replace(operation=None) for site in question.sites)
+        score=None, replace=tuple(changes), sites=tuple(nameless[len(changes) :])
     )
 
     def program(values: list[Any], inputs: Any, targets: Any, *extra: Any) -> tuple[Any, Any]:
@@ -152,7 +165,7 @@ def _compile(
 
         def forward(taps: Sequence[Tap]) -> tuple[Any, Any]:
             operations = [get() for get in get_operations]
-            on_output = _at(operations, question.sites, taps)
+            on_output = _at(operations, nameless, [*_replacing(question, extra), *taps])
             state = zip(variables, values, strict=False)
             tapped = _tap_inputs(inputs, question.sites, taps)
             outputs, watch = _call(get_model(), tapped, state, on_output)
@@ -174,12 +187,20 @@ def _plain(
     def tap(s: int, site: Site) -> Tap:
         def pass_on(output: Any) -> Any:
             activations[s] = keras.ops.cast(output, "float32"), _folded(site, output)
-            return question.replace[s](site, output, *extra) if question.replace else output
+            return output
 
         return pass_on
 
     scores, report = forward([tap(s, site) for s, site in enumerate(question.sites)])
     return ((scores, activations) if question.read else scores), report
+
+
+def _replacing(question: Question, extra: Any) -> list[Tap]:
+    """Return the taps of what is replaced."""
+    return [
+        lambda output, site=site, change=change: change(site, output, *extra)  # type: ignore[misc]
+        for site, change in question.replace
+    ]
 
 
 def _differentiated(
@@ -189,7 +210,7 @@ def _differentiated(
     found = _backend.differentiate(forward, specs, question.curved)
     activations, gradients, products, report = found
     if gradients is None:
-        if question.sites[0].leaf is not None:
+        if question.sites[0].is_input:
             raise ValueError(
                 "Expected an input that the score depends on in a differentiable way. Received: a "
                 "model that rounds its input, or takes it as integers. Choose a method that needs "
@@ -232,18 +253,18 @@ def _call(
 
 def _at(operations: Sequence[Any], sites: Sequence[Site], taps: Sequence[Tap]) -> hooks.OnOutput:
     """Return a watcher that passes the output of one call of each operation through its tap."""
-    waiting = {
-        (id(operation), site.nth): tap
-        for operation, site, tap in zip(operations, sites, taps, strict=True)
-        if site.leaf is None
-    }
+    waiting: dict[tuple[int, int], list[Tap]] = {}
+    for operation, site, tap in zip(operations, sites, taps, strict=True):
+        if site.leaf is None:
+            waiting.setdefault((id(operation), site.nth), []).append(tap)
     counts: dict[int, int] = {}
 
     def on_output(running: Any, arguments: Any, output: Any) -> Any:
         key = id(running[-1])
         nth = counts[key] = counts.get(key, -1) + 1
-        tap = waiting.get((key, nth))
-        return output if tap is None else tap(output)
+        for tap in waiting.get((key, nth), ()):
+            output = tap(output)
+        return output
 
     return on_output
 

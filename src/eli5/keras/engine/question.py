@@ -27,6 +27,11 @@ class Site(NamedTuple):
         For tokens ``(B, L, C)``: the grid that the last ``prod(grid)`` of them lie on, row by row.
     leaf : int, optional
         For an input: which one, in the order of `keras.tree.flatten`.
+    has_channels : bool
+        False for an input whose every number is a place of its own: a grey picture ``(B, H, W)``.
+    is_input : bool
+        Whether it is an input, or stands for one that cannot be differentiated: the output of an
+        embedding stands for the token ids.
     shape, dtype
         Of its output for one sample, batch axis included.
     """
@@ -37,6 +42,8 @@ class Site(NamedTuple):
     channels_first: bool = False
     grid: tuple[int, ...] | None = None
     leaf: int | None = None
+    has_channels: bool = True
+    is_input: bool = False
     shape: tuple[int, ...] = ()
     dtype: str = ""
 
@@ -46,15 +53,13 @@ class Site(NamedTuple):
             batch, _, channels = tensor.shape
             patches = tensor[:, -math.prod(self.grid) :]
             return ops.reshape(patches, (batch, *self.grid, channels))
-        if self.leaf is not None and tensor.ndim == 3:  # a grey picture without channels
-            return tensor[..., None]
-        return ops.moveaxis(tensor, 1, -1) if self.channels_first else tensor
+        last = ops.moveaxis(tensor, 1, -1) if self.channels_first else tensor
+        return last if self.has_channels else last[..., None]
 
     def unfold(self, pictures: Any) -> Any:
         """Return pictures ``(n, *places, C)`` as the model takes them: `fold`'s inverse."""
-        if len(self.shape) == 3:
-            return pictures[..., 0]
-        return ops.moveaxis(pictures, -1, 1) if self.channels_first else pictures
+        last = pictures if self.has_channels else pictures[..., 0]
+        return ops.moveaxis(last, -1, 1) if self.channels_first else last
 
     def scale(self, tensor: Any, factors: Any) -> Any:
         """Multiply each map by a factor, shape (n, C); tokens beside the grid stay as they are.
@@ -93,8 +98,9 @@ class Question(NamedTuple):
         site with the activations; None at the others.
     arrange : callable, optional
         ``arrange(inputs, *extra) -> inputs``: changes the inputs before the model sees them.
-    replace : tuple of callable
-        One per site, or none: ``replace(site, output, *extra) -> output`` changes the output.
+    replace : tuple of (Site, callable)
+        ``change(site, output, *extra) -> output``: changes the output there, before anything is
+        read or differentiated.
     combine : callable, optional
         ``combine(results, *extra) -> results``: what of the formulas' results leaves the device.
     read : bool
@@ -107,6 +113,6 @@ class Question(NamedTuple):
     formulas: tuple[Callable[..., Any], ...] = ()
     curved: tuple[int, ...] = ()
     arrange: Callable[..., Any] | None = None
-    replace: tuple[Callable[..., Any], ...] = ()
+    replace: tuple[tuple[Site, Callable[..., Any]], ...] = ()
     combine: Callable[..., Any] | None = None
     read: bool = False

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import keras
 
+from eli5.keras.engine.alignment import Alignment, align, moves_steps
+
 Shape = tuple[int, ...]
 
 
@@ -34,7 +36,8 @@ class Call(NamedTuple):
         False behind global pooling: where the output has no two positions, or was computed from
         such outputs, or from inputs other than the picture, alone.
     channels_first : bool
-        Whether the channels are the first axis behind the batch axis.
+        Whether the channels are the first axis behind the batch axis; of an output of rank 3, where
+        it is a map over time or tokens. Tokens of a picture have them last in any case.
     is_outside : bool
         False inside of a compiled loop or branch, or a rematerialised part: the output cannot be
         taken out of it.
@@ -44,6 +47,8 @@ class Call(NamedTuple):
     parent : int or None
         The source of the one tensor that it took, untouched since; None if it took several, or one
         that no call gave.
+    alignment : Alignment
+        Of an output of rank 3: where its steps lie in the input.
     """
 
     operation: weakref.ref[keras.Operation]
@@ -58,6 +63,7 @@ class Call(NamedTuple):
     is_outside: bool
     source: int
     parent: int | None
+    alignment: Alignment = Alignment()
 
 
 class Trace(NamedTuple):
@@ -88,10 +94,13 @@ class _Facts(NamedTuple):
     channels_first: bool
     source: int = -1
     version: float = 0
+    is_time_last: bool = False
+    alignment: Alignment = Alignment()
 
 
 # Where the channels go when axes are moved: (2, 3, 1) is a Permute from first to last.
 _MOVES = {(2, 3, 1): False, (0, 2, 3, 1): False, (3, 1, 2): True, (0, 3, 1, 2): True}
+_SWAPS = {(2, 1), (0, 2, 1)}  # of time and channels
 
 
 class Recorder:
@@ -123,6 +132,7 @@ class Recorder:
         self._facts: dict[int, _Facts] = {}
         self._default = keras.config.image_data_format() == "channels_first"
         self._input_layout: bool | None = None
+        self._input_shape = tuple(picture.shape)
         for tensor in beside:
             self._facts[id(tensor)] = _Facts(weakref.ref(tensor), False, self._default)
 
@@ -136,6 +146,9 @@ class Recorder:
             spec = spec_of(output)
             shape, dtype, known = spec.shape, spec.dtype, self._look_up(output)
             facts = known or self._judge(operation, shape, arguments, output)
+            if known and moves_steps(operation):  # by an operation within, which does not say how
+                judged = self._judge(operation, shape, arguments, output)
+                facts = known._replace(alignment=judged.alignment)
             self._facts[id(output)] = facts
         if len(running) == 1:
             return output  # the model itself
@@ -149,10 +162,11 @@ class Recorder:
                 dtype=dtype,
                 is_new=known is None,
                 has_place=facts is not None and facts.has_place,
-                channels_first=facts is not None and facts.channels_first,
+                channels_first=facts is not None and _is_first(facts, shape),
                 is_outside=self._level(output) == self._outside,
                 source=facts.source if facts else len(self.calls),
                 parent=self._parent(arguments),
+                alignment=Alignment() if facts is None else facts.alignment,
             )
         )
         return output
@@ -160,7 +174,9 @@ class Recorder:
     @property
     def channels_first(self) -> bool:
         """Whether the picture's channels come first, as told by the first layer that takes it."""
-        return self._default if self._input_layout is None else self._input_layout
+        if self._input_layout is None:
+            return self._default and len(self._input_shape) > 3
+        return self._input_layout
 
     def _look_up(self, tensor: Any) -> _Facts | None:
         facts = self._facts.get(id(tensor))
@@ -175,23 +191,67 @@ class Recorder:
     def _judge(
         self, operation: keras.Operation, shape: Shape, arguments: Any, output: Any
     ) -> _Facts:
-        tensors = filter(keras.ops.is_tensor, keras.tree.flatten(arguments))
+        tensors = list(filter(keras.ops.is_tensor, keras.tree.flatten(arguments)))
         parents = [self._look_up(tensor) for tensor in tensors]
         # What no layer gave, the input or a user's own computation, may well have places.
         placeless = bool(parents) and all(p is not None and not p.has_place for p in parents)
         inherited = next((p.channels_first for p in parents if p is not None), self._default)
         moved = _moved_to_first(operation)
         channels_first = _layout(operation, inherited) if moved is None else moved
+        is_time_last = len(shape) == 3 and _is_time_last(operation, tensors, parents)
         if self._input_layout is None and None in parents:
-            self._input_layout = channels_first if moved is None else not moved
-        places = shape[2:] if channels_first and len(shape) > 3 else shape[1:-1]
-        return _Facts(
+            self._note_layout(operation, channels_first if moved is None else not moved)
+        alignment = Alignment()
+        if len(shape) == 3:
+            alignment = _aligned(operation, shape[-1 if is_time_last else 1], tensors, parents)
+        facts = _Facts(
             weakref.ref(output),
-            math.prod(places) > 1 and not placeless,
+            True,
             channels_first,
             len(self.calls),
             self._version(output),
+            is_time_last,
+            alignment,
         )
+        places = shape[2:] if _is_first(facts, shape) else shape[1:-1]
+        if len(shape) == 2 and shape == self._input_shape:  # still one number per token
+            places = shape[1:]
+        return facts._replace(has_place=math.prod(places) > 1 and not placeless)
+
+    def _note_layout(self, operation: keras.Operation, channels_first: bool) -> None:
+        """Note the layout of the picture, as the first layer that takes it sees it."""
+        if len(self._input_shape) > 3:
+            self._input_layout = channels_first
+        elif isinstance(getattr(operation, "data_format", None), str):
+            self._input_layout = operation.data_format == "channels_first"
+
+
+def _is_first(facts: _Facts, shape: Shape) -> bool:
+    return facts.is_time_last if len(shape) == 3 else facts.channels_first
+
+
+def _is_time_last(operation: keras.Operation, tensors: list[Any], parents: list[Any]) -> bool:
+    """Tell whether an output of rank 3 has its channels before time or tokens."""
+    if isinstance(getattr(operation, "data_format", None), str):
+        return bool(operation.data_format == "channels_first")
+    before = [
+        facts.is_time_last
+        for tensor, facts in zip(tensors, parents, strict=True)
+        if facts is not None and len(tensor.shape) == 3
+    ]
+    return (_axes(operation) in _SWAPS) != (before[0] if before else False)
+
+
+def _aligned(
+    operation: keras.Operation, length: int, tensors: list[Any], parents: list[Any]
+) -> Alignment:
+    """Return where the steps of an output of rank 3 lie in the input."""
+    for tensor, facts in zip(tensors, parents, strict=True):
+        if len(tensor.shape) == 3 and (facts is None or facts.has_place):
+            is_last = facts is not None and facts.is_time_last
+            before = Alignment() if facts is None else facts.alignment
+            return align(operation, before, tensor.shape[-1 if is_last else 1], length)
+    return Alignment()
 
 
 def _layout(operation: keras.Operation, inherited: bool) -> bool:
@@ -201,8 +261,13 @@ def _layout(operation: keras.Operation, inherited: bool) -> bool:
 
 def _moved_to_first(operation: keras.Operation) -> bool | None:
     """Tell where an operation moves the channels to, if it does."""
+    return _MOVES.get(_axes(operation))
+
+
+def _axes(operation: keras.Operation) -> tuple[int, ...]:
+    """Return the axes that an operation puts in another order, or none."""
     axes = getattr(operation, "dims", None) or getattr(operation, "axes", None)
-    return _MOVES.get(tuple(axes)) if isinstance(axes, list | tuple) else None
+    return tuple(axes) if isinstance(axes, list | tuple) else ()
 
 
 def spec_of(tensor: Any) -> keras.KerasTensor:

@@ -17,7 +17,7 @@ __all__ = ["METHODS", "Method"]
 _HEAD = "1 forward pass, 1 backward pass through the head"
 _WHOLE = "1 forward pass, 1 backward pass"
 _MASKS = "n_masks forward passes"
-_REACTS = "the higher, the more {score} reacts to the pixel"
+_REACTS = "the higher, the more {score} reacts to the {place}"
 
 _CAMS = (
     Method("Grad-CAM", cam.grad_cam, "arXiv:1610.02391", _HEAD),
@@ -43,7 +43,7 @@ _CAMS = (
         "arXiv:2501.11309",
         _HEAD,
         needs="contrast",
-        shows="the higher, the more the region {raises} {score}, less that of similar classes",
+        shows="the higher, the more the {region} {raises} {score}, less that of similar classes",
     ),
     Method(
         "ShapleyCAM",
@@ -65,6 +65,7 @@ _CAMS = (
         "arXiv:1910.01279",
         "1 forward pass per map",
         is_procedure=True,
+        is_per_step=True,
     ),
 )
 
@@ -94,7 +95,7 @@ _INPUTS = (
         "n_samples forward and backward passes",
         is_procedure=True,
         is_signed=False,
-        shows="the higher, the more the pixel's gradient of {score} varies under noise",
+        shows="the higher, the more the {place}'s gradient of {score} varies under noise",
     ),
     Method(
         "SquareGrad",
@@ -119,14 +120,24 @@ _INPUTS = (
         "arXiv:1311.2901",
         "1 forward pass per window",
         is_procedure=True,
+        leaves_out=True,
     ),
-    Method("RISE", perturbation.rise, "arXiv:1806.07421", _MASKS, is_procedure=True),
+    Method(
+        "RISE",
+        perturbation.rise,
+        "arXiv:1806.07421",
+        _MASKS,
+        is_procedure=True,
+        is_per_step=True,
+    ),
     Method(
         "KernelSHAP",
         segments.kernel_shap,
         "arXiv:1705.07874",
         "n_samples forward passes",
         is_procedure=True,
+        is_per_step=True,
+        leaves_out=True,
     ),
     Method(
         "LIME",
@@ -134,6 +145,8 @@ _INPUTS = (
         "arXiv:1602.04938",
         "n_samples forward passes",
         is_procedure=True,
+        is_per_step=True,
+        leaves_out=True,
     ),
 )
 

@@ -11,7 +11,11 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 
-def make_baseline(baseline: float | str | Array, picture: Array) -> Array:
+# Stands for tokens that are left out: not a picture, but other ids.
+LEFT_OUT = "mask"
+
+
+def make_baseline(baseline: float | str | Array, picture: Array) -> Any:
     """Return the baseline for a picture.
 
     Parameters
@@ -20,12 +24,15 @@ def make_baseline(baseline: float | str | Array, picture: Array) -> Array:
         A number for each value; ``"mean"``, the picture's mean colour; ``"blur"``, the picture
         blurred by a Gaussian with a standard deviation of a tenth of the shorter side (for volumes
         and videos of each side); or an array that broadcasts to the picture's shape, with or
-        without a batch axis of 1. All in the units of what the model takes.
+        without a batch axis of 1. All in the units of what the model takes; of token ids in those
+        of their embedding. For Occlusion, KernelSHAP and LIME also ``"mask"``, the default of token
+        ids where the id of padding or of a mask token is known: it is put in their place.
     picture : numpy.ndarray, shape (*size, C)
 
     Returns
     -------
     numpy.ndarray, shape (*size, C), float32
+        None for ``"mask"``.
 
     Raises
     ------
@@ -34,6 +41,8 @@ def make_baseline(baseline: float | str | Array, picture: Array) -> Array:
     ValueError
         If the name is unknown, if the array does not fit the picture, or if a value is not finite.
     """
+    if isinstance(baseline, str) and baseline == LEFT_OUT:
+        return None
     result = np.array(np.broadcast_to(_values(baseline, picture), picture.shape), "float32")
     if not np.isfinite(result).all():
         raise ValueError(
@@ -64,7 +73,8 @@ def _named(name: str, picture: Array) -> Array:
     if name == "blur":
         return _blurred(picture)
     raise ValueError(
-        f'Expected the name of a baseline to be "mean" or "blur". Received: baseline={name!r}'
+        'Expected the name of a baseline to be "mean", "blur" or "mask". '
+        f"Received: baseline={name!r}"
     )
 
 

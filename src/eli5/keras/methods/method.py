@@ -32,7 +32,13 @@ class Method(NamedTuple):
     has_class : bool
         False where the map is the same for each class.
     shows : str
-        What a high value means, for people; ``{score}`` and ``{raises}`` are filled in.
+        What a high value means, for people; ``{score}``, ``{raises}``, ``{region}`` and
+        ``{place}`` are filled in.
+    is_per_step : bool
+        Whether the map of a series has one number per step, where it would otherwise have one per
+        step and channel.
+    leaves_out : bool
+        Whether parts of the doc are hidden as a whole, so that tokens can be left out.
     needs : {"", "products", "contrast", "gap-dense"}
         What a formula asks for beyond the gradients: the Hessian's product with the activations, a
         contrasted score, or a head of global average pooling and one dense layer.
@@ -47,7 +53,9 @@ class Method(NamedTuple):
     is_smoothable: bool = False
     is_signed: bool = True
     has_class: bool = True
-    shows: str = "the higher, the more the region {raises} {score}"
+    shows: str = "the higher, the more the {region} {raises} {score}"
+    is_per_step: bool = False
+    leaves_out: bool = False
     needs: Literal["", "products", "contrast", "gap-dense"] = ""
 
     @property

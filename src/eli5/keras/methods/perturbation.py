@@ -40,7 +40,8 @@ def occlusion(
     probe : Probe
     patch : int or one int per axis, optional
         Size of the window. None: an eighth of the picture's shorter side, at least 1; for volumes
-        and videos an eighth of each side.
+        and videos an eighth of each side; one token of a text; an eighth of a series. Of a series
+        an int is the steps of a window of one channel, and so it is for `stride`.
     stride : int or one int per axis, optional
         Steps of the window, at most `patch`. None: half the patch, at least 1.
     baseline : number, str or array, default 0

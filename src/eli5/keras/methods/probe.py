@@ -30,7 +30,8 @@ class Probe(NamedTuple):
         ``scores(pictures (n, *size, C)) -> (n, K)``: the explained score of each class.
     masked_scores : callable
         ``masked_scores(masks (n, *size), baseline (*size, C)) -> (n, K)``: of ``picture * mask +
-        baseline * (1 - mask)``.
+        baseline * (1 - mask)``. Without a baseline (None), of token ids: with those left out for
+        which the mask is 0.
     gradient_sums : callable
         ``gradient_sums(pictures (n, *size, C)) -> (last, sums, squares)``, each (K, *size, C): the
         gradients ``G`` of the scores at the last picture, and the sums over all pictures of
@@ -48,7 +49,7 @@ class Probe(NamedTuple):
     picture: Array
     batch_size: int
     scores: Callable[[Array], Array]
-    masked_scores: Callable[[Array, Array], Array]
+    masked_scores: Callable[[Array, Array | None], Array]
     gradient_sums: Callable[[Array], tuple[Array, Array, Array]]
     path_gradients: Callable[[Array, Array, Array], Array]
     activations: Callable[[], Array]

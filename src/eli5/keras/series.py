@@ -1,0 +1,84 @@
+"""Series: what the axes of their pictures say."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from eli5.base import Explanation, Series
+
+Array = np.ndarray[Any, Any]
+
+
+class Axes(NamedTuple):
+    """What the caller says of a doc that is a series.
+
+    Attributes
+    ----------
+    time : numpy.ndarray, shape (T,), optional
+    channel_names : list of str, optional
+    """
+
+    time: Array | None = None
+    channel_names: list[str] | None = None
+
+
+def check_axes(time: Any, channel_names: Any) -> Axes:
+    """Check what a caller says of a series, before the model is looked at.
+
+    Raises
+    ------
+    TypeError
+        If `time` is no sequence of numbers or dates, or `channel_names` no sequence of strings.
+    ValueError
+        If `time` has another rank than 1, or does not rise.
+    """
+    if time is not None:
+        time = np.asarray(time)
+        if time.dtype.kind not in "iufM":
+            raise TypeError(
+                "Expected `time` to hold numbers or dates, one per step. Received: an array of "
+                f"dtype {time.dtype}"
+            )
+        if time.ndim != 1 or not (time[1:] > time[:-1]).all():
+            raise ValueError(
+                "Expected `time` to have one axis and to rise from step to step. Received: "
+                f"time of shape {time.shape}, {_first_fall(time)}"
+            )
+    if channel_names is not None:
+        is_list = isinstance(channel_names, list | tuple | np.ndarray)
+        if not is_list or not all(isinstance(name, str) for name in channel_names):
+            raise TypeError(
+                "Expected `channel_names` to be a list of strings. Received: "
+                f"channel_names={channel_names!r}"
+            )
+        channel_names = [str(name) for name in channel_names]
+    return Axes(time, channel_names)
+
+
+def _first_fall(time: Array) -> str:
+    if time.ndim != 1:
+        return f"with {time.ndim} axes"
+    at = int(np.argmin(time[1:] > time[:-1]))
+    return f"with {time[at]} before {time[at + 1]}"
+
+
+def check_lengths(axes: Axes, n_steps: int, doc: Array) -> None:
+    """Raise ValueError if there are more or fewer names or times than channels or steps."""
+    n_channels = doc[0].size // n_steps
+    for name, values, expected, what in (
+        ("time", axes.time, n_steps, "step"),
+        ("channel_names", axes.channel_names, n_channels, "channel"),
+    ):
+        if values is not None and len(values) != expected:
+            raise ValueError(
+                f"Expected one entry in `{name}` per {what}, {expected} of them. Received: "
+                f"{len(values)}"
+            )
+
+
+def with_axes(expl: Explanation, axes: Axes) -> Explanation:
+    """Put time and names into the explanation of a series, which is changed."""
+    expl.series = Series(expl.series.values, axes.time, axes.channel_names)
+    return expl

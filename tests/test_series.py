@@ -1,0 +1,199 @@
+"""Series: maps over time, and over time and channels."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import eli5
+from models import with_weights
+
+Array = np.ndarray[Any, Any]
+LENGTH, MOTIF = 96, 16
+WAVE = np.sin(np.linspace(0, 4 * np.pi, MOTIF))
+
+
+def recordings(n: int, seed: int) -> tuple[Array, Array, Array]:
+    """Return noise of two channels, in the second a motif in one of two forms; and its place."""
+    random = np.random.default_rng(seed)
+    docs = random.normal(0, 0.5, (n, LENGTH, 2)).astype("float32")
+    labels, starts = random.integers(0, 2, n), random.integers(4, LENGTH - MOTIF - 4, n)
+    for doc, label, start in zip(docs, labels, starts, strict=True):
+        doc[start : start + MOTIF, 1] += 2 * (WAVE if label else np.abs(WAVE))
+    return docs, labels, starts
+
+
+@functools.cache
+def listener() -> keras.Model:
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((LENGTH, 2)),
+            layers.Conv1D(16, 9, padding="same", activation="relu", name="first"),
+            layers.MaxPooling1D(2),
+            layers.Conv1D(16, 5, activation="relu", name="last"),
+            layers.GlobalAveragePooling1D(),
+            layers.Dense(2, activation="softmax"),
+        ],
+        name="listener",
+    )
+    docs, labels, _ = recordings(600, seed=0)
+    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
+    model.fit(docs, labels, batch_size=32, epochs=8, verbose=0)
+    return model
+
+
+@pytest.mark.parametrize("method", ["Grad-CAM", "LayerCAM", "Gradient × Input", "Occlusion"])
+def test_the_motif_holds_most_of_the_heatmap(method: str) -> None:
+    docs, labels, starts = recordings(12, seed=1)
+    shares = []
+    for doc, label, start in zip(docs, labels, starts, strict=True):
+        expl = eli5.explain_prediction(listener(), doc[None], method=method)
+        (target,) = expl.targets
+        if target.target != label:
+            continue
+        heatmap = target.heatmap if target.heatmap.ndim == 1 else target.heatmap[:, 1]
+        window = slice(max(start - 6, 0), start + MOTIF + 6)  # what the layers' windows see of it
+        shares.append((heatmap[window] ** 2).sum() / (target.heatmap**2).sum())
+    assert len(shares) >= 10
+    assert np.median(shares) > 0.6
+
+
+def test_the_map_of_a_long_series_lies_between_the_steps_of_its_layer() -> None:
+    n_steps = 60_000  # what has a number for each pair of steps would take 14 GB
+    model = keras.Sequential(
+        [keras.Input((None, 1)), layers.MaxPooling1D(2), layers.Conv1D(1, 1, name="conv"),
+         layers.GlobalAveragePooling1D()]
+    )  # fmt: skip
+    model.set_weights([np.ones((1, 1, 1)), np.zeros(1)])
+    doc = np.random.default_rng(0).uniform(size=(1, n_steps, 1)).astype("float32")
+    expl = eli5.explain_prediction(model, doc, method="HiResCAM", score="output")
+    found = expl.targets[0].attribution
+    maxima = doc.reshape(-1, 2).max(axis=1) / (n_steps // 2)
+    wanted = np.interp(np.arange(n_steps), 0.5 + 2 * np.arange(n_steps // 2), maxima)
+    np.testing.assert_allclose(found, wanted, rtol=1e-4)
+
+
+def test_shapes() -> None:
+    doc = recordings(1, seed=2)[0]
+    shapes = {
+        "Grad-CAM": (LENGTH,),
+        "Ablation-CAM": (LENGTH,),
+        "Score-CAM": (LENGTH,),
+        "RISE": (LENGTH,),
+        "LIME": (LENGTH,),
+        "Saliency": (LENGTH, 2),
+        "Integrated Gradients": (LENGTH, 2),
+        "Occlusion": (LENGTH, 2),
+    }
+    options = {"RISE": {"n_masks": 30}, "LIME": {"n_samples": 60}}
+    for method, shape in shapes.items():
+        expl = eli5.explain_prediction(listener(), doc, method=method, **options.get(method, {}))
+        (target,) = expl.targets
+        assert target.heatmap.shape == target.attribution.shape == shape, method
+        assert target.heatmap.max() == 1
+        np.testing.assert_array_equal(expl.series.values, doc[0])
+        assert expl.image is None
+
+
+def test_occlusion_covers_a_window_of_one_channel() -> None:
+    model = keras.Sequential(
+        [keras.Input((6, 2)), layers.Flatten(), layers.Dense(1, use_bias=False)]
+    )
+    weights = np.arange(12.0).reshape(12, 1)
+    model.layers[-1].set_weights([weights])
+    doc = np.random.default_rng(0).normal(size=(1, 6, 2)).astype("float32")
+    expl = eli5.explain_prediction(model, doc, method="Occlusion", patch=1, stride=1)
+    np.testing.assert_allclose(
+        expl.targets[0].attribution, doc[0] * weights.reshape(6, 2), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_a_window_of_a_series_is_of_one_channel_if_only_its_steps_are_given() -> None:
+    model = with_weights(
+        keras.Sequential([keras.Input((12, 2)), layers.Flatten(), layers.Dense(3)])
+    )
+    doc = np.random.default_rng(0).normal(size=(1, 12, 2)).astype("float32")
+
+    def asked(**options: Any) -> Any:
+        expl = eli5.explain_prediction(model, doc, method="Occlusion", score="output", **options)
+        return expl.targets[0].attribution
+
+    in_steps = asked(patch=4, stride=2)  # more steps than there are channels
+    np.testing.assert_array_equal(in_steps, asked(patch=(4, 1), stride=(2, 1)))
+    assert not np.allclose(in_steps, asked(patch=(4, 2), stride=(2, 2)))
+
+
+def test_channels_first() -> None:
+    if keras.backend.backend() == "tensorflow":
+        pytest.skip("TensorFlow has no convolution with the channels first on this device")
+    last = keras.Sequential(
+        [keras.Input((20, 3)), layers.Conv1D(4, 3, activation="relu", name="c"),
+         layers.GlobalAveragePooling1D(), layers.Dense(2)]
+    )  # fmt: skip
+    with_weights(last, seed=4)
+    first = keras.Sequential(
+        [
+            keras.Input((3, 20)),
+            layers.Conv1D(4, 3, activation="relu", data_format="channels_first", name="c"),
+            layers.GlobalAveragePooling1D(data_format="channels_first"),
+            layers.Dense(2),
+        ]
+    )
+    first.set_weights(last.get_weights())
+    doc = np.random.default_rng(1).normal(size=(1, 20, 3)).astype("float32")
+    for method in ("HiResCAM", "Gradient × Input"):
+        one = eli5.explain_prediction(last, doc, method=method)
+        two = eli5.explain_prediction(first, doc.transpose(0, 2, 1), method=method)
+        np.testing.assert_allclose(
+            one.targets[0].attribution, two.targets[0].attribution, rtol=1e-4, atol=1e-6
+        )
+        np.testing.assert_array_equal(two.series.values, doc[0])
+
+
+def test_a_series_that_becomes_a_picture_stays_a_picture() -> None:
+    model = keras.Sequential(
+        [
+            keras.Input((12, 16)),
+            layers.Reshape((12, 16, 1)),
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(2),
+        ]
+    )
+    with_weights(model)
+    expl = eli5.explain_prediction(model, np.ones((1, 12, 16), "float32"), method="HiResCAM")
+    assert expl.targets[0].heatmap.ndim == 2
+    assert expl.image.size == (16, 12)
+    assert expl.series is None
+
+
+def test_time_and_names() -> None:
+    doc = recordings(1, seed=3)[0]
+    time = np.arange(LENGTH) / 100
+    expl = eli5.explain_prediction(listener(), doc, time=time, channel_names=["left", "right"])
+    np.testing.assert_array_equal(expl.series.time, time)
+    assert expl.series.channel_names == ["left", "right"]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"time": ["a"] * LENGTH}, TypeError, "Expected `time` to hold numbers or dates"),
+        ({"time": np.zeros((2, 3))}, ValueError, "Received: time of shape (2, 3), with 2 axes"),
+        ({"time": [0, 2, 1]}, ValueError, "with 2 before 1"),
+        ({"time": [0, 1]}, ValueError, "Expected one entry in `time` per step, 96 of them."),
+        ({"channel_names": "ab"}, TypeError, "Expected `channel_names` to be a list of strings."),
+        ({"channel_names": [1, 2]}, TypeError, "Expected `channel_names` to be a list of strings."),
+        ({"channel_names": ["a"]}, ValueError, "per channel, 2 of them. Received: 1"),
+    ],
+)
+def test_errors(options: Any, error: Any, message: str) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        eli5.explain_prediction(listener(), recordings(1, seed=3)[0], **options)
