@@ -115,6 +115,7 @@ def test_a_narrow_terminal_breaks_a_paper_but_cuts_nothing_off(
 ) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "70")
+    monkeypatch.setenv("LINES", "25")
     monkeypatch.setenv("TERM", "dumb")
     said = run(capsys, "methods").out
     assert max(map(len, said.splitlines())) <= 70

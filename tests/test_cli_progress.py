@@ -88,6 +88,13 @@ def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said.count("\x1b[?25l") == said.count("\x1b[?25h") == 1  # the cursor comes back
 
 
+def test_what_is_counted_has_its_name(capsys: Capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eli5.cli.progress._EVERY", 0)
+    with measured(3, has_bar=False, what="texts") as meter:
+        meter.advance()
+    assert capsys.readouterr().err.startswith("eli5: 1 of 3 texts, ")
+
+
 def test_stopping_gives_the_terminal_back(monkeypatch: pytest.MonkeyPatch) -> None:
     with terminal(monkeypatch) as end, measured(3, has_bar=True) as meter:
         meter.advance()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
+import io
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import keras
@@ -15,8 +18,10 @@ from cli_helpers import TIMEOUT, colour_model, run, saved, two_colours
 from eli5.cli import app
 from eli5.cli.demo import DEMO_EXAMPLES
 from eli5.cli.explain import EXAMPLES
+from eli5.cli.explain_text import TEXT_EXAMPLES
 from eli5.cli.layers import LAYER_EXAMPLES
 from eli5.cli.method_table import METHOD_EXAMPLES
+from word_models import WORDS, ids_model, texts_model
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -26,11 +31,18 @@ PAGE = (Path(__file__).parents[1] / "docs" / "command-line.md").read_text(encodi
 def lines(text: str) -> list[str]:
     """Return the commands in a text, each in a block of its own or with others."""
     blocks = re.findall(r"^```\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
-    return [line for block in blocks for line in block.splitlines() if line.startswith("eli5 ")]
+    return [
+        line[line.index("eli5 ") :]
+        for block in blocks
+        for line in block.splitlines()
+        if line.startswith(("eli5 ", "echo "))
+    ]
 
 
 ON_PAGE = lines(PAGE)
-IN_HELP = lines("\n".join([EXAMPLES, LAYER_EXAMPLES, METHOD_EXAMPLES, DEMO_EXAMPLES]))
+IN_HELP = lines(
+    "\n".join([EXAMPLES, TEXT_EXAMPLES, LAYER_EXAMPLES, METHOD_EXAMPLES, DEMO_EXAMPLES])
+)
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +51,20 @@ def model() -> keras.Model:
     return colour_model()
 
 
+@pytest.fixture(scope="module")
+def readers() -> dict[str, keras.Model]:
+    """Return models of texts, by their files; none of strings where TensorFlow is missing."""
+    has_strings = importlib.util.find_spec("tensorflow") is not None
+    return {"ids.keras": ids_model()} | ({"reader.keras": texts_model()} if has_strings else {})
+
+
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: keras.Model) -> Path:
+def folder(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    model: keras.Model,
+    readers: dict[str, keras.Model],
+) -> Path:
     """Return a folder with the files that the page names, as the current one."""
     monkeypatch.chdir(tmp_path)
     saved(model, tmp_path)
@@ -48,6 +72,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: keras.Model) 
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         two_colours().save(path)
+    for name, reader in readers.items():
+        saved(reader, tmp_path, name)
+    for name in ("review.txt", "reviews.txt", "new.txt"):
+        (tmp_path / name).write_text("a good film\nnot good\n", encoding="utf-8")
+    (tmp_path / "words.txt").write_text("\n".join(WORDS), encoding="utf-8")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"not a good film")))
     (tmp_path / "names.txt").write_text("red\ngreen\nblue\n", encoding="utf-8")
     return tmp_path
 
@@ -55,6 +85,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: keras.Model) 
 def words(line: str) -> list[str]:
     """Return the arguments of a line, up to the next program."""
     _, *arguments = shlex.split(line.split(" | ")[0])
+    if "reader.keras" in arguments:
+        pytest.importorskip("tensorflow", reason="TextVectorization runs on TensorFlow")
     return arguments
 
 

@@ -1,7 +1,8 @@
 """The command ``eli5``: its subcommands, and how it ends.
 
-Exit codes: 0, 1 if some pictures could not be explained or nobody reads the output any more, 2 if
-something is wrong with what was asked for (one line on standard error says what), 130 after Ctrl-C.
+Exit codes: 0, 1 if some pictures or texts could not be explained or nobody reads the output any
+more, 2 if something is wrong with what was asked for (one line on standard error says what), 130
+after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from eli5.cli.completion import add_completion
 from eli5.cli.console import UserError, print_error
 from eli5.cli.demo import DEMO_EXAMPLES, explain_demo
 from eli5.cli.explain import EXAMPLES, explain_pictures
+from eli5.cli.explain_text import TEXT_EXAMPLES, explain_texts
 from eli5.cli.layers import LAYER_EXAMPLES, list_layers
 from eli5.cli.method_table import METHOD_EXAMPLES, list_methods
 
@@ -28,6 +30,7 @@ _FIRST_STEPS = """**Examples**
 eli5 demo
 eli5 layers MobileNetV2
 eli5 explain MobileNetV2 cat.jpg --out cat.html
+eli5 explain-text reader.keras "not a good film"
 ```
 """
 
@@ -50,6 +53,12 @@ app.command(
     name="explain",
     usage="Usage: eli5 explain [OPTIONS] MODEL IMAGES...",
     help_epilogue=EXAMPLES,
+)
+app.command(
+    explain_texts,
+    name="explain-text",
+    usage="Usage: eli5 explain-text [OPTIONS] MODEL [TEXTS...]",
+    help_epilogue=TEXT_EXAMPLES,
 )
 app.command(list_layers, name="layers", help_epilogue=LAYER_EXAMPLES)
 app.command(list_methods, name="methods", help_epilogue=METHOD_EXAMPLES)

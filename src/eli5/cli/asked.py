@@ -1,4 +1,4 @@
-"""What ``eli5 explain`` is asked for, and the model that it takes, both ready for use."""
+"""What ``eli5 explain`` and ``explain-text`` are asked for, and their model, ready for use."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from eli5.cli.console import UserError, shortened
 
 if TYPE_CHECKING:
     from eli5.cli.models import Loaded
-    from eli5.cli.sources import Found
 
-__all__ = ["Asked", "Ready", "make_ready"]
+__all__ = ["Asked", "Ready", "checked_classes", "make_ready"]
 
 
 class Asked(NamedTuple):
@@ -26,11 +25,9 @@ class Asked(NamedTuple):
     """
 
     model: str
-    found: Found
     classes: list[int] | None
     methods: list[str]
     options: dict[str, Any]
-    preprocess: str | None
     labels: Path | None
     weights: Path | None
     batch_size: int
@@ -53,6 +50,15 @@ class Ready(NamedTuple):
     backend: str
 
 
+def checked_classes(classes: list[int] | None, top: int | None) -> list[int] | None:
+    """Return the classes, each once; UserError if their number is asked for as well."""
+    if classes and top:
+        raise UserError(
+            f"Expected either --class or --top. Received: both, --class={classes} and --top={top}"
+        )
+    return list(dict.fromkeys(classes)) if classes else None
+
+
 def make_ready(asked: Asked) -> Ready:
     """Start Keras, check the options, and then load the model, which may take long.
 
@@ -61,7 +67,9 @@ def make_ready(asked: Asked) -> Ready:
     UserError
         If an option is wrong, or the model cannot be loaded.
     """
-    names = None if asked.labels is None else files.read_labels(asked.labels)
+    names = (
+        None if asked.labels is None else files.read_lines(asked.labels, "--labels", "class name")
+    )
     start_keras()
     import keras
 

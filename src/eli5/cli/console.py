@@ -14,6 +14,7 @@ from rich.text import Text
 __all__ = [
     "UserError",
     "above_bar",
+    "has_colours",
     "print_error",
     "print_fact",
     "print_notice",
@@ -69,6 +70,12 @@ def _console(*, stderr: bool = False) -> Console:
     return _with_bar[-1] if _with_bar and stream.isatty() else Console(stderr=stderr)
 
 
+def has_colours() -> bool:
+    """Tell whether standard output is a terminal that shows colours, and the user wants them."""
+    console = _console()
+    return console.is_terminal and console.color_system is not None and not console.no_color
+
+
 def print_error(message: str, *details: str) -> None:
     """Print an error, and its details below it."""
     _print_line("eli5: error: ", message, "bold red", stderr=True)
@@ -87,9 +94,10 @@ def print_fact(name: str, fact: str, style: str = "") -> None:
 
 
 def print_text(text: str) -> None:
-    """Print lines that are made for showing."""
+    """Print lines that are made for showing; they may have colours, if `has_colours` says so."""
     # As Text, so that brackets and colons in a name are no markup; neither wrapped nor cut off.
-    _console().print(Text(text), soft_wrap=True)
+    shown = Text.from_ansi(text) if "\x1b" in text else Text(text)
+    _console().print(shown, soft_wrap=True)
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

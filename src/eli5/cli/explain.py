@@ -9,13 +9,13 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from eli5.cli import files
-from eli5.cli.asked import Asked
-from eli5.cli.console import UserError
+from eli5.cli.asked import Asked, checked_classes
 from eli5.cli.many import explain_many
 from eli5.cli.method_table import complete_methods
 from eli5.cli.one import explain_one
-from eli5.cli.output import as_folder, check_folder, check_output
-from eli5.cli.sources import Found, find_pictures
+from eli5.cli.output import as_folder, check_file, check_folder
+from eli5.cli.pictures import picture_job
+from eli5.cli.sources import find_pictures
 
 __all__ = ["EXAMPLES", "explain_pictures"]
 
@@ -110,10 +110,7 @@ def explain_pictures(
     as_json
         Print a line of JSON per picture and method, and nothing else.
     """
-    if classes and top:
-        raise UserError(
-            f"Expected either --class or --top. Received: both, --class={classes} and --top={top}"
-        )
+    classes = checked_classes(classes, top)
     files.check_model(str(model), weights)
     folder = None if out is None else as_folder(str(out))
     if folder is not None:
@@ -121,31 +118,19 @@ def explain_pictures(
     found = find_pictures(list(map(str, images)), folder)
     file = Path(out) if out is not None and folder is None else None
     if file is not None:
-        _check_file(file, found, sources=(str(model), labels, weights))
+        check_file(file, found.paths, (str(model), labels, weights))
     asked = Asked(
         model=str(model),
-        found=found,
-        # A class that is asked for twice is explained once.
-        classes=list(dict.fromkeys(classes)) if classes else None,
+        classes=classes,
         methods=methods or ["Grad-CAM"],
         options={"layer": layer, "score": score, "top_targets": top},
-        preprocess=preprocess,
         labels=labels,
         weights=weights,
         batch_size=batch_size,
         as_json=as_json,
     )
+    job = picture_job(found, preprocess)
     if folder is None and len(found.paths) == 1 and not found.problems:
-        explain_one(asked, file)
+        explain_one(asked, job, file)
         return 0
-    return explain_many(asked, folder)
-
-
-def _check_file(file: Path, found: Found, sources: tuple[str | Path | None, ...]) -> None:
-    if len(found.paths) > 1:
-        raise UserError(
-            "Expected --out to be a folder for several pictures: one that exists, a name without "
-            f"an ending, or one with a slash at its end. Received: --out={file} for "
-            f"{len(found.paths)} pictures"
-        )
-    check_output(file, (*sources, *found.paths))
+    return explain_many(asked, job, folder)

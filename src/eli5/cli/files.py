@@ -13,7 +13,7 @@ from eli5.cli.console import UserError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["check_model", "check_readable", "is_model_file", "read_labels", "read_picture"]
+__all__ = ["check_model", "check_readable", "is_model_file", "read_lines", "read_picture"]
 
 _MODEL_ENDINGS = (".keras", ".h5", ".hdf5")
 _NAME = re.compile(r"[\w-]+")
@@ -62,15 +62,24 @@ def check_readable(path: str | Path, name: str) -> None:
     raise UserError(f"Expected {name} to be a file. Received: {name}={path}, {reason}")
 
 
-def read_labels(path: Path) -> list[str]:
-    """Read class names from a text file in UTF-8: line i, from 0, names class i."""
-    check_readable(path, "--labels")
+def read_lines(path: Path, name: str, what: str) -> list[str]:
+    """Read a text file in UTF-8, such as of class names: line i, from 0, is that of class i.
+
+    Parameters
+    ----------
+    path : Path
+    name : str
+        The option that names it.
+    what : str
+        What each line is.
+    """
+    check_readable(path, name)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            "Expected --labels to be a text file in UTF-8 with one class name per line. Received: "
-            f"--labels={path}, which cannot be read: {error}"
+            f"Expected {name} to be a text file in UTF-8 with one {what} per line. Received: "
+            f"{name}={path}, which cannot be read: {error}"
         ) from error
     return text.rstrip("\n").split("\n")
 

@@ -40,10 +40,15 @@ class Gallery:
         How many there will be, at most.
     per_picture : int
         How many cards there are of each picture.
+    what : str
+        What the pictures are called; they may be texts.
     """
 
-    def __init__(self, folder: Path, n_pictures: int, per_picture: int) -> None:
+    def __init__(
+        self, folder: Path, n_pictures: int, per_picture: int, what: str = "pictures"
+    ) -> None:
         self.folder = folder
+        self.what = what.capitalize()
         most = max(CARDS // per_picture, 1)  # pictures on a page
         self.per_page = math.ceil(n_pictures / math.ceil(n_pictures / most))  # and no short rest
         self.sizes: list[int] = []  # pictures on the pages that are written
@@ -53,7 +58,8 @@ class Gallery:
         """Take in what there is of one picture; a page is written when the next one begins."""
         if len(self.waiting) == self.per_page:
             self._write(is_last=False)
-        shown = _shrunk(explanations[0].image, self.per_page)
+        image = explanations[0].image
+        shown = None if image is None else _shrunk(image, self.per_page)
         self.waiting.append([_named(expl, name, shown) for expl in explanations])
 
     def finish(self) -> list[Path]:
@@ -96,14 +102,14 @@ class Gallery:
         parts = [
             f'<a href="{_INDEX}">All pages</a>' if number else "",
             self._link(number - 1, "Previous") if number else "",
-            f"Pictures {self._range(number)}",
+            f"{self.what} {self._range(number)}",
             "" if is_last else self._link(number + 1, "Next"),
         ]
         return " · ".join(part for part in parts if part)
 
     def _links(self) -> str:
         links = [self._link(k, self._range(k)) for k in range(1, len(self.sizes))]
-        return " · ".join([f"Pictures {self._range(0)}", *links])
+        return " · ".join([f"{self.what} {self._range(0)}", *links])
 
     def _link(self, number: int, text: str) -> str:
         return f'<a href="{self._path(number).name}">{escape(text)}</a>'
@@ -126,5 +132,5 @@ def _shrunk(image: Image, n_pictures: int) -> Image:
     return to_rgba(image).resize(size, LANCZOS)  # which palettes could not be
 
 
-def _named(expl: Explanation, name: str, image: Image) -> Explanation:
+def _named(expl: Explanation, name: str, image: Image | None) -> Explanation:
     return replace(expl, image=image, description=f"{expl.description or ''}\n{name}")

@@ -50,11 +50,12 @@ def list_layers(
 
         loaded = models.load(str(model), weights)
         try:
-            doc = noise_doc(loaded.model, picture)
-            layers = target_layers(loaded.model, doc)
+            part = _behind_strings(loaded.model)
+            doc = noise_doc(part, picture)
+            layers = target_layers(part, doc)
         except (TypeError, ValueError) as error:
             raise UserError(shortened(str(error))) from error
-        chosen, why_not = _chosen(loaded.model, doc)
+        chosen, why_not = _chosen(part, doc)
         if not layers:
             raise UserError(why_not)
     print_table(("", "Layer", "Grid"), _rows(layers, chosen))
@@ -64,6 +65,14 @@ def list_layers(
         print_notice(f"No layer is taken by itself. {why_not}")
     else:
         print_text("\n* is explained if no --layer is given")
+
+
+def _behind_strings(model: Any) -> Any:
+    """Return what is explained of a model that takes strings: the part that takes their ids."""
+    from eli5.keras.behind import split_model
+
+    takes_strings = [str(one.dtype) for one in getattr(model, "inputs", None) or []] == ["string"]
+    return split_model(model).behind if takes_strings else model
 
 
 def _chosen(model: Any, doc: Any) -> tuple[tuple[str, int] | None, str]:

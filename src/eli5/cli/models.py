@@ -80,7 +80,12 @@ def class_names(loaded: Loaded, labels: list[str] | None) -> list[str] | None:
 _IN_PYTHON = (
     " In Python, it can be loaded together with its own code: use eli5.explain_prediction there."
 )
-_NEEDS_CODE = ("`Lambda` layer", "Could not locate", "Unknown layer")
+_ADVICE = {
+    **dict.fromkeys(("`Lambda` layer", "Could not locate", "Unknown layer"), _IN_PYTHON),
+    "requires TensorFlow": (
+        " It is needed beside any Keras backend: pip install tensorflow-cpu, or tensorflow."
+    ),
+}
 
 
 def _from_file(path: str) -> keras.Model:
@@ -90,7 +95,7 @@ def _from_file(path: str) -> keras.Model:
     # Keras raises whatever comes to it from a broken file.
     except Exception as error:
         reason = _reason(error)
-        advice = _IN_PYTHON if any(mark in reason for mark in _NEEDS_CODE) else ""
+        advice = next((advice for mark, advice in _ADVICE.items() if mark in reason), "")
         raise UserError(
             "Expected MODEL to be a model that Keras can load. Received: "
             f"MODEL={path}: {reason}.{advice}"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eli5.cli.console import UserError
 from eli5.cli.sources import RECORDS
@@ -20,10 +19,19 @@ if TYPE_CHECKING:
 
     from eli5.base import Explanation
 
-__all__ = ["as_folder", "check_folder", "check_output", "name_overlays", "write_output"]
+__all__ = [
+    "TEXT_ENDINGS",
+    "as_folder",
+    "check_file",
+    "check_folder",
+    "check_output",
+    "write_output",
+]
 
 _PAGE = ".html"
 _ENDINGS = (*PICTURE_FORMATS, _PAGE)
+# What a text, which has no picture, can be written as.
+TEXT_ENDINGS = (_PAGE, ".json", ".npz", ".txt")
 
 
 def as_folder(out: str) -> Path | None:
@@ -36,7 +44,42 @@ def as_folder(out: str) -> Path | None:
     return Path(out) if is_folder else None
 
 
-def check_output(path: Path, sources: Iterable[str | Path | None]) -> None:
+def check_file(
+    file: Path,
+    names: Sequence[str],
+    sources: Iterable[str | Path | None],
+    *,
+    what: str = "pictures",
+    endings: Sequence[str] = _ENDINGS,
+) -> None:
+    """Check that a file can be written, and that it is for one picture or text.
+
+    Parameters
+    ----------
+    file, sources, endings
+        See `check_output`.
+    names : sequence of str
+        What is explained; none of them is overwritten if it is a file.
+    what : str
+        What they are called.
+
+    Raises
+    ------
+    UserError
+        If there are several of them, and as `check_output`.
+    """
+    if len(names) > 1:
+        raise UserError(
+            f"Expected --out to be a folder for several {what}: one that exists, a name without "
+            f"an ending, or one with a slash at its end. Received: --out={file} for "
+            f"{len(names)} {what}"
+        )
+    check_output(file, (*sources, *names), endings)
+
+
+def check_output(
+    path: Path, sources: Iterable[str | Path | None], endings: Sequence[str] = _ENDINGS
+) -> None:
     """Check that a file can be written, without writing it.
 
     Parameters
@@ -45,6 +88,8 @@ def check_output(path: Path, sources: Iterable[str | Path | None]) -> None:
         The file to write; its ending says the format.
     sources : iterable of paths
         What it must not overwrite.
+    endings : sequence of str
+        The formats that can be written.
 
     Raises
     ------
@@ -54,8 +99,11 @@ def check_output(path: Path, sources: Iterable[str | Path | None]) -> None:
     """
     folder = path.parent
     problem = None
-    if path.suffix.lower() not in _ENDINGS:
-        problem = f"a file that ends in one of {', '.join(_ENDINGS)}", ""
+    ending = path.suffix.lower()
+    if ending not in endings:
+        is_picture = ending in PICTURE_FORMATS
+        advice = f". A text has no picture; {path.with_suffix(_PAGE)} would be a page"
+        problem = f"a file that ends in one of {', '.join(endings)}", advice if is_picture else ""
     elif not folder.is_dir():
         problem = "a file in a folder that exists", f". Make the folder {folder} first"
     elif not os.access(folder, os.W_OK):
@@ -73,13 +121,13 @@ def _is_same(path: Path, source: str | Path) -> bool:
     return path.exists() and os.path.exists(source) and path.samefile(source)
 
 
-def write_output(expl: Explanation, path: Path, title: str) -> None:
+def write_output(expl: Explanation | list[Explanation], path: Path, title: str) -> None:
     """Write an explanation; a file that is there already is replaced.
 
     Parameters
     ----------
-    expl : Explanation
-        An explanation with an image and heatmaps.
+    expl : Explanation or list of Explanation
+        An explanation, or several where the format holds them.
     path : Path
         See `check_output`.
     title : str
@@ -99,15 +147,47 @@ def write_output(expl: Explanation, path: Path, title: str) -> None:
         ) from error
 
 
-def _content(expl: Explanation, ending: str, title: str) -> bytes:
-    if ending == _PAGE:
-        from eli5.formatters.html import format_as_page  # loads matplotlib
-
-        return format_as_page(expl, title=title).encode()
+def _content(expl: Any, ending: str, title: str) -> bytes:
     try:
+        if ending in _WRITERS:
+            return _WRITERS[ending](expl, title)
         return format_as_picture_file(expl, ending, name="--out")
     except ValueError as error:
         raise UserError(str(error)) from error
+
+
+# Each loads what it needs; matplotlib and Keras are slow to load.
+def _page(expl: Any, title: str) -> bytes:
+    from eli5.formatters.html import format_as_page
+
+    return format_as_page(expl, title=title).encode()
+
+
+def _json(expl: Any, _: str) -> bytes:
+    from eli5.storage.json_file import write_json
+
+    return write_json(expl)
+
+
+def _npz(expl: Any, _: str) -> bytes:
+    from eli5.storage.npz_file import write_npz
+
+    return write_npz(expl)
+
+
+def _text(expl: Any, _: str) -> bytes:
+    from eli5.formatters.text import format_as_text
+
+    explanations = expl if isinstance(expl, list) else [expl]
+    return "".join(f"{format_as_text(one)}\n\n" for one in explanations).encode()
+
+
+_WRITERS: dict[str, Callable[[Any, str], bytes]] = {
+    _PAGE: _page,
+    ".json": _json,
+    ".npz": _npz,
+    ".txt": _text,
+}
 
 
 def check_folder(folder: Path) -> None:
@@ -150,44 +230,5 @@ def _has_records(path: Path) -> bool:
     with contextlib.suppress(OSError, ValueError):
         with open(path, encoding="utf-8") as file:
             record = json.loads(file.readline())
-        return isinstance(record, dict) and "path" in record
+        return isinstance(record, dict) and bool({"path", "source"} & record.keys())
     return False
-
-
-def name_overlays(paths: Sequence[str], base: Path) -> list[Path]:
-    """Give each picture's overlay a name of its own, below the folder of the results.
-
-    It is the picture's, where that names a format that can be written; else ``.png`` takes the
-    place of the ending, or follows it where the name is taken.
-
-    Parameters
-    ----------
-    paths : sequence of str
-    base : Path
-        What is above it is left out; see `eli5.cli.sources.Found`.
-
-    Returns
-    -------
-    list of Path
-        Relative; none differs from another in upper and lower case alone.
-    """
-    sources = [Path(os.path.abspath(path)).relative_to(base) for path in paths]
-    taken = {str(folder).casefold() for source in sources for folder in source.parents}
-    # Those first that keep their name, or another's new name might take it.
-    kept = sorted(range(len(sources)), key=lambda k: not _is_writable(sources[k]))
-    names: dict[int, Path] = {}
-    for k in kept:
-        names[k] = next(name for name in _names(sources[k]) if str(name).casefold() not in taken)
-        taken.add(str(names[k]).casefold())
-    return [names[k] for k in range(len(sources))]
-
-
-def _is_writable(source: Path) -> bool:
-    return source.suffix.lower() in PICTURE_FORMATS
-
-
-def _names(source: Path) -> Iterator[Path]:
-    yield source if _is_writable(source) else source.with_suffix(".png")
-    yield source.with_name(f"{source.name}.png")
-    for number in itertools.count(2):
-        yield source.with_name(f"{source.name}-{number}.png")

@@ -132,9 +132,13 @@ def _image_input(model: keras.Model, picture: Image) -> tuple[tuple[int, int], s
     is_one = len(shape) in (3, 4)
     channels = shape[3] if len(shape) == 4 else 1
     if not is_one or channels not in _COLOURS:
+        types = [str(one.dtype) for one in getattr(model, "inputs", None) or []]
+        is_text = len(shape) == 2 and any(one == "string" or "int" in one for one in types)
+        advice = ". Texts are explained by eli5 explain-text" if is_text else ""
         raise UserError(
             "Expected a model with one picture as input, of shape (height, width, channels) with "
             f"1, 3 or 4 channels. Received: model {model.name!r} with input shape {shape or shapes}"
+            f"{advice}"
         )
     height, width = shape[1:3]
     return (width or picture.width, height or picture.height), _COLOURS[channels], len(shape)

@@ -21,7 +21,7 @@ class Meter(NamedTuple):
     Attributes
     ----------
     advance : callable
-        One more picture is done.
+        One more is done.
     stop : callable
         Gives the terminal back, where a bar is shown.
     """
@@ -31,19 +31,21 @@ class Meter(NamedTuple):
 
 
 @contextmanager
-def measured(total: int, *, has_bar: bool) -> Iterator[Meter]:
-    """Say on standard error how many of `total` pictures are done.
+def measured(total: int, *, has_bar: bool, what: str = "pictures") -> Iterator[Meter]:
+    """Say on standard error how many of `total` are done.
 
     Parameters
     ----------
     total : int
     has_bar : bool
         Whether a bar may be shown, if standard error is a terminal.
+    what : str
+        What is counted.
     """
     if has_bar and sys.stderr is not None and sys.stderr.isatty():
         yield from _bar(total)
     else:
-        yield Meter(_lines(total), lambda: None)
+        yield Meter(_lines(total, what), lambda: None)
 
 
 def _bar(total: int) -> Iterator[Meter]:
@@ -69,7 +71,7 @@ def _bar(total: int) -> Iterator[Meter]:
         yield Meter(advance, bar.stop)
 
 
-def _lines(total: int) -> Callable[[], None]:
+def _lines(total: int, what: str) -> Callable[[], None]:
     begun = said = monotonic()
     done = 0
 
@@ -79,7 +81,7 @@ def _lines(total: int) -> Callable[[], None]:
         now = monotonic()
         if now - said >= _EVERY and done < total:
             said = now
-            print_notice(f"{done} of {total} pictures, {pace(done, total, now - begun)}")
+            print_notice(f"{done} of {total} {what}, {pace(done, total, now - begun)}")
 
     return advance
 

@@ -1,4 +1,4 @@
-"""What is said of pictures: a line each, the warnings, and in the end what they came to."""
+"""What is said of pictures or texts: of each, the warnings, and in the end what they came to."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eli5.cli.console import print_fact, print_notice, print_text
@@ -18,6 +17,7 @@ from eli5.cli.sources import RECORDS
 
 if TYPE_CHECKING:
     from eli5.base import Explanation
+    from eli5.cli.job import Terms
     from eli5.cli.results import Results
     from eli5.cli.stream import Explained
 
@@ -32,11 +32,11 @@ __all__ = [
 ]
 
 
-def as_lines(path: str, explanations: Sequence[Explanation], **more: str) -> list[str]:
-    """Return a line of JSON per explanation: `path`, `more`, what `eli5.format_as_dict` gives."""
+def as_lines(explanations: Sequence[Explanation], **known: str) -> list[str]:
+    """Return a line of JSON per explanation: what is known, what `eli5.format_as_dict` gives."""
     from eli5.formatters.as_dict import format_as_dict
 
-    return [as_line({"path": path, **more, **format_as_dict(expl)}) for expl in explanations]
+    return [as_line({**known, **format_as_dict(expl)}) for expl in explanations]
 
 
 def as_line(record: Mapping[str, Any]) -> str:
@@ -44,12 +44,12 @@ def as_line(record: Mapping[str, Any]) -> str:
     return json.dumps(record, allow_nan=False)
 
 
-def as_row(path: str, expl: Explanation) -> str:
-    """Return path, classes and scores in one line."""
+def as_row(name: str, expl: Explanation) -> str:
+    """Return a name, classes and scores in one line."""
     from eli5.formatters.text import number, one_line, target_label
 
     scores = [f"{target_label(one)} {number(one.score)}" for one in expl.targets]
-    return f"{one_line(path)}: {', '.join(scores)}"
+    return f"{one_line(name)}: {', '.join(scores)}"
 
 
 _MOST_SAID, _MOST_KEPT = 5, 1000  # kinds of them
@@ -91,20 +91,22 @@ class Tally:
 
     Attributes
     ----------
+    terms : Terms
     total : int
-        Pictures to explain.
+        How many are to be explained.
     backend : str
     loading, seconds : float
-        How long it took to get ready, and then for all pictures.
+        How long it took to get ready, and then for all of them.
     n_explained, n_skipped : int
     input : str
-        How the first picture became the model's input.
+        How the first became the model's input.
     has_sizes : bool
         Whether others became one of another size.
     facts : dict of str
         What all explanations have alike, and their methods and layers.
     """
 
+    terms: Terms
     total: int
     backend: str
     loading: float
@@ -117,16 +119,16 @@ class Tally:
 
     @property
     def n_done(self) -> int:
-        """The number of pictures that are explained or skipped."""
+        """The number of those that are explained or skipped."""
         return self.n_explained + self.n_skipped
 
     def note_input(self, said: str) -> None:
-        """Note how a picture became the model's input."""
+        """Note how one became the model's input."""
         self.has_sizes = self.has_sizes or self.input not in ("", said)
         self.input = self.input or said
 
     def add(self, one: Explained) -> None:
-        """Count one picture."""
+        """Count one of them."""
         if one.problem:
             self.n_skipped += 1
             return
@@ -143,7 +145,7 @@ class Tally:
 def print_summary(
     tally: Tally, notes: Sequence[str], results: Results | None, *, on_stderr: bool
 ) -> None:
-    """Print how many pictures were explained, how, and where the results are.
+    """Print how many were explained, how, and where the results are.
 
     Parameters
     ----------
@@ -165,7 +167,7 @@ def print_summary(
     if results is None and tally.n_explained:
         print_text("")  # below the rows
     facts = {
-        "Images": counts,
+        tally.terms.heading: counts,
         **tally.facts,
         "Input": tally.input + (", and other sizes" if tally.has_sizes else ""),
         "Time": _time(tally),
@@ -176,7 +178,7 @@ def print_summary(
     for note in notes:
         print_fact("Warning", note, "yellow")
     if results is not None and results.pages:
-        print_fact("Written", _written(results.pages, tally.n_explained))
+        print_fact("Written", _written(results))
 
 
 def _time(tally: Tally) -> str:
@@ -186,8 +188,10 @@ def _time(tally: Tally) -> str:
     )
 
 
-def _written(pages: Sequence[Path], n_overlays: int) -> str:
-    written = [str(pages[0]), RECORDS, _counted(n_overlays, "overlay")]
+def _written(results: Results) -> str:
+    pages, n_overlays = results.pages, results.n_overlays
+    overlays = [_counted(n_overlays, "overlay")] if n_overlays else []
+    written = [str(pages[0]), RECORDS, *overlays]
     if len(pages) > 1:
         written.insert(1, _counted(len(pages) - 1, "more page"))
     return ", ".join(written)

@@ -1,4 +1,4 @@
-"""The folder of results: an overlay per picture, a line of JSON per explanation, the pages."""
+"""The folder of results: overlays of pictures, a line of JSON per explanation, the pages."""
 
 from __future__ import annotations
 
@@ -30,16 +30,23 @@ class Results:
         How many there will be, at most.
     per_picture : int
         How many cards there are of each picture.
+    what : str
+        What the pictures are called; they may be texts.
     """
 
-    def __init__(self, folder: Path, n_pictures: int, per_picture: int) -> None:
+    def __init__(self, folder: Path, n_pictures: int, per_picture: int, what: str) -> None:
         self.folder = folder
-        self.gallery = Gallery(folder, n_pictures, per_picture)
+        self.gallery = Gallery(folder, n_pictures, per_picture, what)
         self.has_begun = False
         self.pages: list[Path] = []
+        self.n_overlays = 0
 
     def add(
-        self, name: str, overlay: Path, explanations: Sequence[Explanation], records: Sequence[str]
+        self,
+        name: str,
+        overlay: Path | None,
+        explanations: Sequence[Explanation],
+        records: Sequence[str],
     ) -> str:
         """Write all there is of one picture: overlay, lines, and its part of a page.
 
@@ -47,8 +54,8 @@ class Results:
         ----------
         name : str
             What the picture is called on the page.
-        overlay : Path
-            Relative to the folder.
+        overlay : Path, optional
+            Relative to the folder; a text has none.
         explanations : sequence of Explanation
             One per method.
         records : sequence of str
@@ -64,6 +71,16 @@ class Results:
         UserError
             If the disk cannot be written to.
         """
+        if overlay is not None:
+            problem = self._add_overlay(overlay, explanations)
+            if problem:
+                return problem
+        self._write(records)
+        with self._on_disk():
+            self.gallery.add(name, explanations)
+        return ""
+
+    def _add_overlay(self, overlay: Path, explanations: Sequence[Explanation]) -> str:
         # The overlays of several methods are one picture.
         shown: Any = explanations if len(explanations) > 1 else explanations[0]
         try:
@@ -75,9 +92,7 @@ class Results:
             target = self.folder / overlay
             target.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(target, content)
-        self._write(records)
-        with self._on_disk():
-            self.gallery.add(name, explanations)
+        self.n_overlays += 1
         return ""
 
     def skip(self, records: Sequence[str]) -> None:

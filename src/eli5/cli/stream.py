@@ -1,4 +1,4 @@
-"""Pictures into explanations, batch by batch: read, explained, and handed on in their order."""
+"""Docs into explanations, batch by batch: explained, and handed on in their order."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from eli5.cli.console import UserError, shortened
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from eli5.base import Explanation
 
 __all__ = ["Explained", "Item", "explained"]
@@ -20,26 +18,27 @@ _FAILED = (*_WRONG, RuntimeError)  # and what PyTorch says, also of a lack of me
 
 
 class Item(NamedTuple):
-    """One picture.
+    """One picture or text.
 
     Attributes
     ----------
     number : int
         Its place among all.
     doc : numpy.ndarray, optional
-    picture : PIL.Image.Image, optional
+    beside : Any
+        What belongs to the doc, such as the picture.
     problem : str
         Why it cannot be explained, if so.
     """
 
     number: int
     doc: Any = None
-    picture: Image | None = None
+    beside: Any = None
     problem: str = ""
 
 
 class Explained(NamedTuple):
-    """What came of one picture: explanations, one per method, or a problem."""
+    """What came of one item: explanations, one per method, or a problem."""
 
     number: int
     explanations: list[Explanation]
@@ -49,12 +48,12 @@ class Explained(NamedTuple):
 def explained(
     explain: Callable[..., Any], items: Iterable[Item], classes: list[int] | None = None
 ) -> Iterator[Explained]:
-    """Explain one picture after the other.
+    """Explain one item after the other.
 
     Parameters
     ----------
     explain : callable
-        `eli5.explain_predictions` but for ``docs``, ``images`` and ``targets``, by keyword.
+        See `eli5.cli.job.Steps`.
     items : iterable of Item
         At most one batch of them is in memory.
     classes : list of int, optional
@@ -68,7 +67,7 @@ def explained(
     Raises
     ------
     UserError
-        If not one picture of the first batch can be explained.
+        If not one item of the first batch can be explained.
     """
     source, works = _Source(items), False
     while True:
@@ -81,8 +80,8 @@ def explained(
         except _FAILED as error:
             if source.has_failed:
                 raise
-            # Of the model, and then nothing can be explained; or of a picture, such as one that is
-            # too small for a model that takes any size.
+            # Of the model, and then nothing can be explained; or of an item, such as a picture
+            # that is too small for a model that takes any size.
             singly = [_alone(explain, item, classes) for item in taken]
             if not works and not any(one.explanations for one in singly):
                 if not isinstance(error, _WRONG):
@@ -114,19 +113,19 @@ def _explained(
     taken: deque[Item],
     classes: list[int] | None,
 ) -> Iterator[Explained]:
-    images: deque[Any] = deque()
+    beside: deque[Any] = deque()
     targets: deque[Any] = deque()
 
     def docs() -> Iterator[Any]:
         for item in source:
             taken.append(item)
             if not item.problem:
-                images.append(item.picture)
+                beside.append(item.beside)
                 targets.append(classes)
                 yield item.doc
 
     listed = None if classes is None else _emptied(targets)
-    for explanations in explain(docs=docs(), images=_emptied(images), targets=listed):
+    for explanations in explain(docs=docs(), beside=_emptied(beside), targets=listed):
         yield from _problems(taken)
         yield Explained(taken.popleft().number, explanations)
     yield from _problems(taken)
@@ -149,7 +148,7 @@ def _alone(explain: Callable[..., Any], item: Item, classes: list[int] | None) -
         return Explained(item.number, [], item.problem)
     try:
         listed = None if classes is None else [classes]
-        (explanations,) = explain(docs=[item.doc], images=[item.picture], targets=listed)
+        (explanations,) = explain(docs=[item.doc], beside=[item.beside], targets=listed)
     except _FAILED as error:
         return Explained(item.number, [], shortened(str(error)))
     return Explained(item.number, explanations)
