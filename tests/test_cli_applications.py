@@ -160,7 +160,7 @@ def test_a_real_application_with_a_local_weights_file(
 
 
 def test_every_application_is_found_by_its_name_and_has_a_family() -> None:
-    from eli5.cli import models
+    from eli5.intake import models
 
     names = models._application_names()
     assert len(names) >= 38

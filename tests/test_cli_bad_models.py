@@ -189,6 +189,6 @@ def test_an_error_in_the_program_is_not_taken_for_a_users(
     def broken(*_: object) -> None:
         raise ValueError("a defect")
 
-    monkeypatch.setattr("eli5.cli.models.class_names", broken)
+    monkeypatch.setattr("eli5.intake.models.class_names", broken)
     with pytest.raises(ValueError, match="a defect"):
         run(capsys, "explain", model_path, image_path)

@@ -14,9 +14,9 @@ from PIL import Image
 from cli_helpers import colour_model, two_colours
 from eli5.cli.console import UserError
 from eli5.cli.explain import explain_pictures
-from eli5.cli.files import read_picture
-from eli5.cli.models import Loaded
-from eli5.cli.preprocess import MODES, picture_to_doc
+from eli5.intake.files import read_picture
+from eli5.intake.models import Loaded
+from eli5.intake.preprocess import MODES, picture_to_doc
 
 RAW = np.array([0.0, 255.0, 51.0])  # of the picture below, in the order RGB
 

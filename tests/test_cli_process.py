@@ -17,6 +17,7 @@ from cli_helpers import BLUE, TIMEOUT, interrupt, open_for, run_process
 from eli5.cli import backend
 from eli5.cli.console import UserError
 from eli5.cli.interrupt import ended_by_ctrl_c
+from eli5.intake.quiet import muted_stderr
 
 BACKEND = keras.backend.backend()
 Capsys = pytest.CaptureFixture[str]
@@ -110,7 +111,7 @@ def test_interrupts_are_exceptions_again_when_there_is_something_to_clean_up() -
 
 
 def test_standard_error_is_muted_and_comes_back(capfd: pytest.CaptureFixture[str]) -> None:
-    with backend.muted_stderr():
+    with muted_stderr():
         os.write(2, b"TensorFlow on itself")
     os.write(2, b"heard")
     assert capfd.readouterr().err == "heard"

@@ -11,7 +11,7 @@ from keras import layers
 from PIL import Image
 
 from cli_helpers import colour_model, fails, run, saved, two_colours
-from eli5.cli import files
+from eli5.intake import files
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -62,7 +62,7 @@ def test_options_are_checked_before_the_model_is_loaded(
     options: list[str],
     message: str,
 ) -> None:
-    monkeypatch.setattr("eli5.cli.models.load", None)
+    monkeypatch.setattr("eli5.intake.models.load", None)
     said = fails(capsys, "explain", model_path, colour_photos, *options)
     assert said.startswith(message)
     assert said.endswith("Did you mean 'Grad-CAM'?") == ("gradcamm" in options)
@@ -74,7 +74,7 @@ def test_a_defect_in_reading_is_not_taken_for_a_picture_that_does_not_fit(
     def broken(*_: object) -> None:
         raise ValueError("a defect")
 
-    monkeypatch.setattr("eli5.cli.preprocess.picture_to_doc", broken)
+    monkeypatch.setattr("eli5.intake.preprocess.picture_to_doc", broken)
     with pytest.raises(ValueError, match="a defect"):
         run(capsys, "explain", model_path, colour_photos)
 

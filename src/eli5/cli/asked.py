@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from eli5.cli import files
 from eli5.cli.backend import start_keras
 from eli5.cli.console import UserError, shortened
+from eli5.intake import files
 
 if TYPE_CHECKING:
-    from eli5.cli.models import Loaded
+    from eli5.intake.models import Loaded
 
 __all__ = ["Asked", "Ready", "checked_classes", "make_ready"]
 
@@ -39,7 +39,7 @@ class Ready(NamedTuple):
 
     Attributes
     ----------
-    loaded : eli5.cli.models.Loaded
+    loaded : eli5.intake.models.Loaded
     options : dict
         Those that were asked for, with ``methods`` and ``class_names``.
     backend : str
@@ -73,7 +73,7 @@ def make_ready(asked: Asked) -> Ready:
     start_keras()
     import keras
 
-    from eli5.cli import models
+    from eli5.intake import models
 
     methods = _methods(asked)
     loaded = models.load(asked.model, asked.weights)

@@ -7,16 +7,16 @@ import logging
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
 from eli5 import __version__
 from eli5.cli.console import UserError, print_notice
+from eli5.intake.quiet import muted_stderr
 
-__all__ = ["choose_backend", "find_backend", "installed_versions", "muted_stderr", "start_keras"]
+__all__ = ["choose_backend", "find_backend", "installed_versions", "start_keras"]
 
 # Those that give gradients, in the order in which they are tried.
 _BACKENDS = ("jax", "torch", "tensorflow")
@@ -39,28 +39,6 @@ def start_keras() -> None:
     choose_backend()
     with muted_stderr():
         import keras  # noqa: F401
-
-
-@contextmanager
-def muted_stderr() -> Iterator[None]:
-    """Drop what the process writes to standard error.
-
-    For as long as TensorFlow is imported: it writes several lines then, past Python and whatever
-    the log level.
-    """
-    try:
-        kept = os.dup(2)
-    except OSError:  # standard error is closed
-        yield
-        return
-    sink = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(sink, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(sink)
 
 
 def _is_installed(name: str) -> bool:

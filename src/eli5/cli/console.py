@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import sys
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.text import Text
+
+from eli5.intake.errors import UserError, shortened
 
 __all__ = [
     "UserError",
@@ -23,32 +23,6 @@ __all__ = [
     "print_whole",
     "shortened",
 ]
-
-
-class UserError(Exception):
-    """Something is wrong with what the user asked for; it ends the command without a traceback.
-
-    Parameters
-    ----------
-    message : str
-        What was expected, what came, what to do. Shown in one line, whatever it holds.
-    *details : str
-        A list of choices, where there is one; each shown in a line below the message.
-    """
-
-    def __init__(self, message: str, *details: str) -> None:
-        super().__init__(message)
-        self.lines = (message, *details)
-
-
-# Keras puts what a layer says into bold letters, between a headline and a list of arguments.
-_HEART = re.compile(r"\x1b\[1m(.*?)\x1b\[0m", re.DOTALL)
-
-
-def shortened(message: str) -> str:
-    """Return the heart of a message, without the end of one that lists all layers, say."""
-    heart = _HEART.search(message)
-    return textwrap.shorten(heart[1] if heart else message, 500, placeholder=" […]")
 
 
 # The console of the bar that is shown, if one is: only it can write lines above the bar.

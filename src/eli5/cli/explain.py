@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from eli5.cli import files
 from eli5.cli.asked import Asked, checked_classes
 from eli5.cli.many import explain_many
 from eli5.cli.method_table import complete_methods
@@ -16,6 +15,7 @@ from eli5.cli.one import explain_one
 from eli5.cli.output import as_folder, check_file, check_folder
 from eli5.cli.pictures import picture_job
 from eli5.cli.sources import find_pictures
+from eli5.intake import files
 
 __all__ = ["EXAMPLES", "explain_pictures"]
 

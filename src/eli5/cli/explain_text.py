@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from eli5.cli import files
 from eli5.cli.asked import Asked, checked_classes
 from eli5.cli.console import UserError
 from eli5.cli.many import explain_many
@@ -17,6 +16,7 @@ from eli5.cli.one import explain_one
 from eli5.cli.output import TEXT_ENDINGS, as_folder, check_file, check_folder
 from eli5.cli.text_sources import Source, find_texts
 from eli5.cli.texts import Vocabulary, text_job
+from eli5.intake import files
 
 __all__ = ["TEXT_EXAMPLES", "explain_texts"]
 

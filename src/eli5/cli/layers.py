@@ -6,11 +6,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from eli5.cli import files
 from eli5.cli.backend import start_keras
 from eli5.cli.console import UserError, print_notice, print_table, print_text, shortened
 from eli5.cli.interrupt import ended_by_ctrl_c
 from eli5.cli.report import collected_warnings, worded
+from eli5.intake import files
 
 __all__ = ["LAYER_EXAMPLES", "list_layers"]
 
@@ -44,8 +44,8 @@ def list_layers(
     with ended_by_ctrl_c(), collected_warnings() as counts:
         picture = None if image is None else files.read_picture(image)
         start_keras()
-        from eli5.cli import models
-        from eli5.cli.preprocess import noise_doc
+        from eli5.intake import models
+        from eli5.intake.preprocess import noise_doc
         from eli5.keras import target_layers
 
         loaded = models.load(str(model), weights)

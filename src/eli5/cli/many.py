@@ -23,7 +23,7 @@ from eli5.cli.report import (
     worded,
 )
 from eli5.cli.results import Results
-from eli5.cli.stream import Explained, Item, explained
+from eli5.intake.stream import Explained, Item, explained
 
 __all__ = ["explain_many"]
 

@@ -19,7 +19,7 @@ from eli5.cli.interrupt import ended_by_ctrl_c
 from eli5.cli.job import Job
 from eli5.cli.output import write_output
 from eli5.cli.report import as_lines, collected_warnings, worded
-from eli5.cli.stream import Item, explained
+from eli5.intake.stream import Item, explained
 
 if TYPE_CHECKING:
     from eli5.base import Explanation

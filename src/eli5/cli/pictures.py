@@ -6,10 +6,10 @@ import functools
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from eli5.cli import files
 from eli5.cli.job import Job, Prepared, Steps, Terms
 from eli5.cli.overlay_names import name_overlays
 from eli5.cli.report import as_row
+from eli5.intake import files
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -29,7 +29,7 @@ def picture_job(found: Found, preprocess: str | None) -> Job:
     ----------
     found : Found
     preprocess : str, optional
-        See `eli5.cli.preprocess.picture_to_doc`.
+        See `eli5.intake.preprocess.picture_to_doc`.
     """
 
     def begin(ready: Ready) -> Steps:
@@ -51,7 +51,7 @@ def picture_job(found: Found, preprocess: str | None) -> Job:
 
 
 def _prepare(ready: Ready, preprocess: str | None, picture: Image) -> Prepared:
-    from eli5.cli.preprocess import picture_to_doc
+    from eli5.intake.preprocess import picture_to_doc
 
     doc, said = picture_to_doc(ready.loaded, picture, preprocess)
     return Prepared(doc, picture, said)

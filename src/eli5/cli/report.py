@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from eli5.base import Explanation
     from eli5.cli.job import Terms
     from eli5.cli.results import Results
-    from eli5.cli.stream import Explained
+    from eli5.intake.stream import Explained
 
 __all__ = [
     "Tally",

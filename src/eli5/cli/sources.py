@@ -9,15 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from eli5.cli.console import UserError
-from eli5.cli.files import check_readable
+from eli5.intake.files import ENDINGS, check_readable
 
 __all__ = ["ENDINGS", "RECORDS", "Found", "find_pictures"]
-
-# What is taken for a picture where it is found; a file that is named counts whatever its ending.
-ENDINGS = (
-    ".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png",
-    ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp",
-)  # fmt: skip
 
 # A folder with a file of this name is a result of this command.
 RECORDS = "explanations.jsonl"

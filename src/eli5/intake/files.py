@@ -6,14 +6,28 @@ import os
 import re
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
-from eli5.cli.console import UserError
+from eli5.intake.errors import UserError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["check_model", "check_readable", "is_model_file", "read_lines", "read_picture"]
+__all__ = [
+    "ENDINGS",
+    "check_model",
+    "check_readable",
+    "decode_picture",
+    "is_model_file",
+    "read_lines",
+    "read_picture",
+]
+
+# What is taken for a picture where it is found; a file that is named counts whatever its ending.
+ENDINGS = (
+    ".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png",
+    ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp",
+)  # fmt: skip
 
 _MODEL_ENDINGS = (".keras", ".h5", ".hdf5")
 _NAME = re.compile(r"[\w-]+")
@@ -85,22 +99,40 @@ def read_lines(path: Path, name: str, what: str) -> list[str]:
 
 
 def read_picture(path: str | Path) -> Image:
+    """Read the picture in a file; see `decode_picture`."""
+    check_readable(path, "IMAGE")
+    return decode_picture(path, path)
+
+
+def decode_picture(file: str | Path | IO[bytes], path: str | Path) -> Image:
     """Read a picture, upright as its EXIF orientation says, with 8 bits per channel.
 
     Grey values of 16 bits are brought to 8 bits; the range of 32-bit values is not known.
+
+    Parameters
+    ----------
+    file : path or file
+    path : path
+        What errors call it.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read.
     """
     from PIL import Image, ImageOps  # only where a picture is read
 
-    check_readable(path, "IMAGE")
     try:
-        with Image.open(path) as file:
-            picture = ImageOps.exif_transpose(file)
+        with Image.open(file) as opened:
+            picture = ImageOps.exif_transpose(opened)
             picture.load()
     # Pillow's readers raise whatever comes to them from a broken file.
     except Exception as error:
+        # Without the address that an open file has in the message.
+        reason = str(error).partition(" <")[0] or type(error).__name__
         raise UserError(
             "Expected IMAGE to be a picture that Pillow can read. Received: "
-            f"IMAGE={path}, which cannot be read: {error or type(error).__name__}"
+            f"IMAGE={path}, which cannot be read: {reason}"
         ) from error
     if picture.mode.startswith("I;16"):
         return _to_eight_bits(picture)

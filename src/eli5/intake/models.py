@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from eli5.cli.backend import muted_stderr
-from eli5.cli.console import UserError, shortened
-from eli5.cli.files import is_model_file
+from eli5.intake.errors import UserError, shortened
+from eli5.intake.files import is_model_file
+from eli5.intake.quiet import muted_stderr
 
 __all__ = ["Loaded", "class_names", "load"]
 

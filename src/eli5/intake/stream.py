@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from eli5.cli.console import UserError, shortened
+from eli5.intake.errors import UserError, shortened
 
 if TYPE_CHECKING:
     from eli5.base import Explanation
@@ -46,18 +46,25 @@ class Explained(NamedTuple):
 
 
 def explained(
-    explain: Callable[..., Any], items: Iterable[Item], classes: list[int] | None = None
+    explain: Callable[..., Any],
+    items: Iterable[Item],
+    classes: list[int] | None = None,
+    *,
+    works: bool = False,
 ) -> Iterator[Explained]:
     """Explain one item after the other.
 
     Parameters
     ----------
     explain : callable
-        See `eli5.cli.job.Steps`.
+        Takes ``docs``, ``beside`` and ``targets``, which may be iterators, and explains one after
+        the other, as `eli5.explain_predictions` does.
     items : iterable of Item
         At most one batch of them is in memory.
     classes : list of int, optional
         What is explained of each.
+    works : bool
+        Whether it is known that the model can be explained, so that no item raises.
 
     Yields
     ------
@@ -69,7 +76,7 @@ def explained(
     UserError
         If not one item of the first batch can be explained.
     """
-    source, works = _Source(items), False
+    source = _Source(items)
     while True:
         taken: deque[Item] = deque()  # and not handed on yet
         try:

@@ -12,8 +12,8 @@ import numpy as np
 from keras import layers
 from PIL.Image import Resampling
 
-from eli5.cli.console import UserError
-from eli5.cli.models import Loaded
+from eli5.intake.errors import UserError
+from eli5.intake.models import Loaded
 from eli5.keras.inputs import blank, input_shapes
 
 if TYPE_CHECKING:

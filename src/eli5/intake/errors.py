@@ -1,0 +1,34 @@
+"""What is wrong with what the user asked for, in words for the user."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+
+__all__ = ["UserError", "shortened"]
+
+
+class UserError(ValueError):
+    """Something is wrong with what the user asked for; it ends the command without a traceback.
+
+    Parameters
+    ----------
+    message : str
+        What was expected, what came, what to do. Shown in one line, whatever it holds.
+    *details : str
+        A list of choices, where there is one; each shown in a line below the message.
+    """
+
+    def __init__(self, message: str, *details: str) -> None:
+        super().__init__(message)
+        self.lines = (message, *details)
+
+
+# Keras puts what a layer says into bold letters, between a headline and a list of arguments.
+_HEART = re.compile(r"\x1b\[1m(.*?)\x1b\[0m", re.DOTALL)
+
+
+def shortened(message: str) -> str:
+    """Return the heart of a message, without the end of one that lists all layers, say."""
+    heart = _HEART.search(message)
+    return textwrap.shorten(heart[1] if heart else message, 500, placeholder=" […]")
