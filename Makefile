@@ -7,7 +7,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 BACKENDS := jax tensorflow torch
 RESULTS := benchmarks/results
 
-.PHONY: demo test test-oracles bench bench-peers pictures notebooks lint format clean $(BACKENDS:%=test-%)
+.PHONY: demo test test-oracles test-faults bench bench-peers bench-bulk pictures notebooks lint format clean \
+    $(BACKENDS:%=test-%)
 
 demo: $(VENV)/.demo
 	KERAS_BACKEND=jax $(BIN)/eli5 demo
@@ -23,6 +24,10 @@ $(BACKENDS:%=test-%): test-%: $(VENV)/.dev
 test-oracles: $(VENV)/.oracles
 	KERAS_BACKEND=torch $(BIN)/python -m pytest tests/oracles
 
+# Bulk runs whose driver, workers, disk, Ray actors and Ray nodes fail; minutes of real processes.
+test-faults: $(VENV)/.dev
+	KERAS_BACKEND=jax TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest tests/faults
+
 # What explanations cost, in units of the backend's own forward pass.
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/bench.py --backend all --json $(RESULTS)
@@ -32,6 +37,10 @@ bench-peers: $(VENV)-peers/.done $(VENV)-eli5/.done
 	$(VENV)-peers/bin/python benchmarks/bench.py --backend all --json $(RESULTS) \
 	    --eli5-python $(VENV)-eli5/bin/python
 	$(VENV)-peers/bin/python benchmarks/report.py --write docs/performance.md $(BACKENDS:%=$(RESULTS)/%.json)
+
+# What bulk runs cost, by the core.
+bench-bulk: $(VENV)/.dev
+	KERAS_BACKEND=tensorflow TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python benchmarks/bulk.py
 
 # The pictures of README and docs.
 pictures: $(VENV)/.dev

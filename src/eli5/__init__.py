@@ -68,7 +68,7 @@ _HOME = {
 }
 
 
-_SUBMODULES = ("callbacks", "keras")
+_SUBMODULES = ("bulk", "callbacks", "keras")
 
 
 def __getattr__(name: str) -> Any:

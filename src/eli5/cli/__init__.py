@@ -14,6 +14,8 @@ import sys
 from cyclopts import App, CycloptsError, Parameter, UnknownOptionError
 
 from eli5.cli.backend import installed_versions
+from eli5.cli.bulk import BULK_EXAMPLES, explain_bulk
+from eli5.cli.bulk_status import show_bulk_status
 from eli5.cli.completion import add_completion
 from eli5.cli.console import UserError, print_error
 from eli5.cli.demo import DEMO_EXAMPLES, explain_demo
@@ -62,6 +64,8 @@ app.command(
 )
 app.command(list_layers, name="layers", help_epilogue=LAYER_EXAMPLES)
 app.command(list_methods, name="methods", help_epilogue=METHOD_EXAMPLES)
+app.command(explain_bulk, name="bulk", help_epilogue=BULK_EXAMPLES)
+app.command(show_bulk_status, name="bulk-status")
 app.command(explain_demo, name="demo", help_epilogue=DEMO_EXAMPLES)
 add_completion(app)
 

@@ -1,0 +1,134 @@
+"""What `eli5.bulk.explain` is asked for, checked and put into plain values."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from eli5.bulk.job import Job
+from eli5.bulk.rows import DTYPES
+from eli5.intake import files
+from eli5.intake.errors import UserError, shortened
+from eli5.intake.quiet import muted_stderr
+
+__all__ = ["check_numbers", "make_job"]
+
+
+def make_job(
+    model: str | os.PathLike[str],
+    *,
+    method: str | Sequence[str] = "Grad-CAM",
+    top: int = 1,
+    layer: int | str | None = None,
+    score: str = "auto",
+    preprocess: str | None = None,
+    labels: str | os.PathLike[str] | Sequence[str] | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    overlays: bool = False,
+    batch_size: int = 32,
+    dtype: str = "float32",
+    **more: Any,
+) -> Job:
+    """Check what is asked for; see `eli5.bulk.explain`. Keras is started, but no model loaded."""
+    check_numbers(top=top, batch_size=batch_size)
+    if not isinstance(model, str | os.PathLike):
+        raise TypeError(
+            "Expected `model` to be a file, or the name of a keras.applications model, because "
+            f"other processes load it. Received: a {type(model).__name__}. Save it first: "
+            'model.save("model.keras")'
+        )
+    if dtype not in DTYPES:
+        raise ValueError(f"Expected `dtype` to be one of {DTYPES}. Received: dtype={dtype!r}")
+    local = None if weights is None else Path(weights)
+    files.check_model(os.fspath(model), local)
+    names = [method] if isinstance(method, str) else list(method)
+    plain = _plain({"layer": layer, "score": score, "top_targets": top, **more})
+    backend = _start_keras()
+    _check_preprocess(preprocess)
+    return Job(
+        os.path.abspath(model) if files.is_model_file(os.fspath(model)) else os.fspath(model),
+        None if local is None else os.path.abspath(local),
+        _methods(names, plain),
+        plain,
+        preprocess,
+        _labels(labels),
+        bool(overlays),
+        dtype,
+        batch_size,
+        min(4, os.cpu_count() or 1),
+        backend,
+    )
+
+
+def check_numbers(**numbers: Any) -> None:
+    """Check that each of these is an integer of at least 1, or None."""
+    for name, value in numbers.items():
+        if value is None:
+            continue
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise TypeError(
+                f"Expected `{name}` to be an integer. Received: {name}={value!r} (of type "
+                f"{type(value).__name__})"
+            )
+        if value < 1:
+            raise ValueError(f"Expected `{name}` >= 1. Received: {name}={value}")
+
+
+def _start_keras() -> str:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for name in ("absl", "jax", "tensorflow"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with muted_stderr():
+        import keras
+    return str(keras.backend.backend())
+
+
+def _check_preprocess(preprocess: str | None) -> None:
+    from eli5.intake.preprocess import MODES
+
+    if preprocess is not None and preprocess not in MODES:
+        raise ValueError(
+            f"Expected `preprocess` to be None or one of {', '.join(MODES)}. Received: "
+            f"preprocess={preprocess!r}"
+        )
+
+
+def _methods(names: list[str], options: dict[str, Any]) -> list[str]:
+    """Return the methods' proper names, each once, if they go with the options."""
+    from eli5.keras.methods.choice import find
+    from eli5.keras.request import make_request
+
+    methods = list(dict.fromkeys(find(name).name for name in names))
+    try:
+        make_request(methods=methods, **options)
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(shortened(str(error))) from error
+    return methods
+
+
+def _plain(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options that come out of JSON as they went in."""
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(options, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            "Expected options that are numbers, strings, or lists or dicts of them, because they "
+            f"go to other processes. Received: {options}"
+        ) from error
+    return plain
+
+
+def _labels(labels: Any) -> list[str] | None:
+    if labels is None:
+        return None
+    if isinstance(labels, str | os.PathLike):
+        return files.read_lines(Path(labels), "--labels", "class name")
+    listed = list(labels)
+    if not all(isinstance(one, str) for one in listed):
+        raise UserError(f"Expected `labels` to be a file or a list of names. Received: {labels!r}")
+    return listed

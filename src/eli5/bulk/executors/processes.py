@@ -1,0 +1,180 @@
+"""Several processes of this machine, each with a model of its own and its part of the cores."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from multiprocessing.connection import Connection, wait
+from typing import TYPE_CHECKING, Any
+
+from eli5.bulk.executors.events import Advanced, Finished, Lost, Refused, Tell
+from eli5.bulk.executors.threads import thread_variables
+from eli5.bulk.job import Job
+from eli5.bulk.worker import Task, start_worker
+from eli5.intake.errors import UserError, shortened
+
+if TYPE_CHECKING:
+    from multiprocessing.context import SpawnProcess
+
+__all__ = ["open_processes"]
+
+_STARTS = 3  # that may fail in a row
+
+
+def open_processes(n_workers: int, job: Job, folder: str) -> _Processes:
+    """Start so many worker processes."""
+    return _Processes(n_workers, job, folder)
+
+
+class _Processes:
+    """A pool of processes; see `eli5.bulk.executors.Pool`."""
+
+    def __init__(self, n_workers: int, job: Job, folder: str) -> None:
+        self.job, self.folder = job, folder
+        self.cores = _shares(n_workers)
+        self.failed_starts = 0
+        self.workers: list[_Worker] = []
+        for number in range(n_workers):
+            self.workers.append(self._start(number))
+
+    def _start(self, number: int) -> _Worker:
+        return _Worker(number, self.job, self.folder, self.cores[number])
+
+    def has_room(self) -> bool:
+        return any(worker.is_idle for worker in self.workers)
+
+    def give(self, task: Task) -> None:
+        next(worker for worker in self.workers if worker.is_idle).give(task)
+
+    def wait(self, seconds: float, tell: Tell) -> None:
+        by_pipe = {worker.pipe: worker for worker in self.workers}
+        for pipe in wait(list(by_pipe), seconds):
+            worker = by_pipe[pipe]  # type: ignore[index]
+            try:
+                while worker.pipe.poll():
+                    self._heed(worker, worker.pipe.recv(), tell)
+            except (EOFError, OSError):  # it has ended, and so has its end of the pipe
+                self._replace(worker, tell)
+
+    def _heed(self, worker: _Worker, message: tuple[str, Any], tell: Tell) -> None:
+        kind, value = message
+        task = worker.task
+        if kind == "ready":
+            worker.is_ready, self.failed_starts = True, 0
+        elif kind == "refused":
+            tell(Refused(value))
+        elif task is not None and kind == "advanced":
+            tell(Advanced(task, *value))
+        elif task is not None:
+            worker.task = None
+            tell(Finished(task, value) if kind == "finished" else Lost(task, value))
+
+    def _replace(self, worker: _Worker, tell: Tell) -> None:
+        reason, task = worker.how_it_ended(), worker.task
+        if not worker.is_ready:
+            self.failed_starts += 1
+            if self.failed_starts >= _STARTS:
+                tell(Refused((f"Expected workers that start. Received: {reason}, as they start",)))
+        self.workers[worker.number] = self._start(worker.number)
+        if task is not None:
+            tell(Lost(task, reason))
+
+    def close(self) -> None:
+        for worker in self.workers:
+            worker.process.kill()  # what it has half written is swept
+        for worker in self.workers:
+            worker.process.join()
+            worker.pipe.close()
+
+
+class _Worker:
+    """A process, and the task that it has."""
+
+    def __init__(self, number: int, job: Job, folder: str, cores: set[int]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.number, self.is_ready = number, False
+        self.task: Task | None = None
+        self.pipe, theirs = context.Pipe()
+        # Not a daemon: those may start no processes, which a user's own data may need.
+        self.process: SpawnProcess = context.Process(
+            target=_work, args=(theirs, job, folder, cores), name=f"eli5-bulk-{number}"
+        )
+        self.process.start()
+        theirs.close()
+
+    @property
+    def is_idle(self) -> bool:
+        return self.is_ready and self.task is None
+
+    def give(self, task: Task) -> None:
+        self.task = task
+        try:
+            self.pipe.send(task)
+        except OSError:
+            return  # it has ended, which the next wait finds
+
+    def how_it_ended(self) -> str:
+        self.pipe.close()
+        self.process.join()
+        code = self.process.exitcode or 0
+        if code >= 0:
+            return f"the worker process ended with exit code {code}"
+        name = signal.Signals(-code).name
+        hint = ", as for a lack of memory" if name == "SIGKILL" else ""
+        return f"the worker process was ended by {name}{hint}"
+
+
+def _shares(n_workers: int) -> list[set[int]]:
+    """Deal out the cores: each worker its own, or none to anybody if they do not suffice."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    if len(cores) < n_workers:
+        return [set()] * n_workers
+    return [set(cores[number::n_workers]) for number in range(n_workers)]
+
+
+def _work(pipe: Connection, job: Job, folder: str, cores: set[int]) -> None:
+    """Be a worker; the process begins here."""
+    # A terminal sends Ctrl-C to all of them; the driver decides.
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, signal.SIG_IGN)
+    _end_with_parent()
+    os.environ["KERAS_BACKEND"] = job.backend
+    if cores:
+        # The backends make as many threads as there are cores that they may use.
+        os.sched_setaffinity(0, cores)
+        os.environ.update(thread_variables(len(cores)))
+    try:
+        run = start_worker(job, folder)
+        pipe.send(("ready", None))
+        while True:
+            pipe.send(_result(run, pipe, pipe.recv()))
+    except UserError as error:
+        pipe.send(("refused", error.lines))
+    except EOFError:  # the driver has gone
+        return
+
+
+def _result(run: Any, pipe: Connection, task: Task) -> tuple[str, Any]:
+    def advance(done: int, failed: int) -> None:
+        pipe.send(("advanced", (done, failed)))
+
+    try:
+        return "finished", run(task, advance)
+    except (UserError, EOFError, BrokenPipeError):
+        raise
+    except Exception as error:  # a backend may raise anything, of a lack of memory say
+        return "lost", shortened(f"{type(error).__name__}: {error}")
+
+
+def _end_with_parent() -> None:
+    """End this process as soon as the driver has ended, however that was."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

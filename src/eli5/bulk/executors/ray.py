@@ -1,0 +1,215 @@
+"""A Ray cluster: actors that load the model once, on whichever machines it has."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from eli5.bulk.executors.events import Finished, Lost, Refused, Tell
+from eli5.bulk.executors.threads import thread_variables
+from eli5.bulk.job import Job
+from eli5.bulk.needs import need
+from eli5.bulk.worker import Advance, Task, start_worker
+from eli5.intake.errors import UserError, shortened
+
+__all__ = ["open_ray"]
+
+_STARTS = 3  # that may fail in a row
+_LOCAL = "local"
+_PATIENCE = 10.0  # seconds
+_STORE = 100 << 20  # bytes, of which little is needed: tasks and counts are small
+
+
+def open_ray(
+    address: str,
+    n_workers: int | None,
+    cpus: float,
+    gpus: float,
+    job: Job,
+    folder: str,
+    n_tasks: int,
+) -> _Ray:
+    """Connect to a cluster, or start one, and ask it for actors.
+
+    Parameters
+    ----------
+    address : str
+        As `ray.init` takes it, or ``"local"`` for a cluster that lives as long as this run.
+    n_workers : int, optional
+        As many as there is room for, if not given.
+    cpus, gpus : float
+        What each actor takes.
+    job : Job
+    folder : str
+        The run's.
+    n_tasks : int
+        There are no more actors than that.
+
+    Raises
+    ------
+    UserError
+        If the cluster cannot be reached, or has no room for one actor.
+    """
+    ray = need("ray")
+    is_ours = not ray.is_initialized()
+    if is_ours:
+        _connect(ray, address)
+    room = n_workers or _room(ray, cpus, gpus)
+    variables = {"KERAS_BACKEND": job.backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    actor = ray.remote(_Actor).options(
+        num_cpus=cpus,
+        num_gpus=gpus,
+        # Tries are counted here, by shard, and a lost actor is replaced by a new one.
+        max_restarts=0,
+        max_task_retries=0,
+        runtime_env={"env_vars": {**variables, **thread_variables(cpus)}},
+    )
+    return _Ray(ray, lambda: actor.remote(job, folder), min(room, n_tasks), is_ours=is_ours)
+
+
+def _connect(ray: Any, address: str) -> None:
+    # Nothing is reported to anybody. Whether a token is asked for is left alone: Ray asks for one
+    # on a cluster that starts here.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    more: dict[str, Any] = {}
+    if address == _LOCAL:
+        more = {"include_dashboard": False, "object_store_memory": _STORE}
+    try:
+        _knock(address)
+        with _kept_signals():
+            ray.init(address, **more, log_to_driver=False, logging_level="ERROR")
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        raise UserError(
+            "Expected --ray to be the address of a Ray cluster, with its token where this user's "
+            f"is looked for. Received: --ray={address}: {shortened(str(error))}"
+        ) from error
+
+
+def _knock(address: str) -> None:
+    """Raise OSError if nothing listens at an address; Ray itself would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), _PATIENCE).close()
+
+
+@contextmanager
+def _kept_signals() -> Iterator[None]:
+    """Keep what this process does on SIGTERM; Ray has an answer of its own."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _room(ray: Any, cpus: float, gpus: float) -> int:
+    have = ray.cluster_resources()
+    rooms = [int(have.get(name, 0) / n) for name, n in (("CPU", cpus), ("GPU", gpus)) if n > 0]
+    if min(rooms) < 1:
+        raise UserError(
+            f"Expected a Ray cluster with room for a worker that takes {cpus:g} CPUs and {gpus:g} "
+            f"GPUs. Received: {have.get('CPU', 0):g} CPUs and {have.get('GPU', 0):g} GPUs. For a "
+            "cluster that grows, say how many: --workers N"
+        )
+    return min(rooms)
+
+
+class _Actor:
+    """What runs in the cluster."""
+
+    def __init__(self, job: Job, folder: str) -> None:
+        self.job, self.folder = job, folder
+        self.work: Callable[[Task, Advance], Any] | None = None
+
+    def start(self) -> tuple[str, Any]:
+        try:
+            self.work = start_worker(self.job, self.folder)
+        except UserError as error:
+            return "refused", error.lines
+        return "ready", None
+
+    def run(self, task: Task) -> tuple[str, Any]:
+        try:
+            return "finished", self.work(task, lambda *_: None)  # type: ignore[misc]
+        except UserError as error:
+            return "refused", error.lines
+        except Exception as error:  # a backend may raise anything, of a lack of memory say
+            return "lost", shortened(f"{type(error).__name__}: {error}")
+
+
+class _Ray:
+    """A pool of actors; see `eli5.bulk.executors.Pool`."""
+
+    def __init__(self, ray: Any, new: Callable[[], Any], n_workers: int, *, is_ours: bool) -> None:
+        self.ray, self.new, self.is_ours = ray, new, is_ours
+        self.idle: list[Any] = []
+        self.out: dict[Any, tuple[Any, Task | None]] = {}  # by what is waited for
+        self.failed_starts = 0
+        for _ in range(n_workers):
+            self._start()
+
+    def _start(self) -> None:
+        # One that the cluster has no room for stays away; tasks go to those that have come.
+        actor = self.new()
+        self.out[actor.start.remote()] = (actor, None)
+
+    def has_room(self) -> bool:
+        return bool(self.idle)
+
+    def give(self, task: Task) -> None:
+        actor = self.idle.pop()
+        self.out[actor.run.remote(task)] = (actor, task)
+
+    def wait(self, seconds: float, tell: Tell) -> None:
+        ready, _ = self.ray.wait(list(self.out), num_returns=1, timeout=seconds)
+        for promise in ready:
+            actor, task = self.out.pop(promise)
+            try:
+                kind, value = self.ray.get(promise)
+            except self.ray.exceptions.RayError as error:  # the actor, or its node, has gone
+                self._replace(actor, task, error, tell)
+            else:
+                self._heed(actor, task, kind, value, tell)
+
+    def _heed(self, actor: Any, task: Task | None, kind: str, value: Any, tell: Tell) -> None:
+        self.failed_starts = 0
+        if kind == "refused":
+            tell(Refused(value))
+            return
+        self.idle.append(actor)
+        if task is not None:
+            tell(Finished(task, value) if kind == "finished" else Lost(task, value))
+
+    def _replace(self, actor: Any, task: Task | None, error: Exception, tell: Tell) -> None:
+        self.ray.kill(actor)
+        reason = f"the Ray actor has gone: {_reason(error)}"
+        self._start()
+        if task is not None:
+            tell(Lost(task, reason))
+            return
+        self.failed_starts += 1
+        if self.failed_starts >= _STARTS:
+            tell(Refused((f"Expected workers that start. Received: {reason}",)))
+
+    def close(self) -> None:
+        actors = [*self.idle, *(actor for actor, _ in self.out.values())]
+        for actor in actors:
+            self.ray.kill(actor)
+        if self.is_ours:
+            with _kept_signals():
+                self.ray.shutdown()
+
+
+def _reason(error: Exception) -> str:
+    """Return the line of Ray's message that tells; the others are names and ids."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if "died" in line or "killed" in line or "exit" in line]
+    return shortened((telling or lines or [type(error).__name__])[-1])

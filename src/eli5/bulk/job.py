@@ -1,0 +1,93 @@
+"""What is computed of each item, and the fingerprint that tells one job from another."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib import metadata
+from typing import Any, NamedTuple
+
+from eli5.intake.files import is_model_file
+
+__all__ = ["Job", "fingerprint", "ingredients"]
+
+_DISTRIBUTIONS = {
+    "jax": ("jax", "jaxlib"),
+    "tensorflow": ("tensorflow", "tensorflow-cpu"),
+    "torch": ("torch",),
+}
+
+
+class Job(NamedTuple):
+    """All that a worker must know, in plain values: it goes to other processes and machines.
+
+    Attributes
+    ----------
+    model, weights : str
+        Paths, or the name of an application.
+    methods : list of str
+    options : dict
+        Further options of `eli5.explain_predictions`.
+    preprocess, labels : str, list of str
+        See `eli5.intake.preprocess` and `eli5.intake.models.class_names`.
+    overlays : bool
+    dtype : str
+        Of the heatmaps in the parts.
+    batch_size, threads : int
+        How many pictures the model sees at once, and how many threads decode.
+    backend : str
+    """
+
+    model: str
+    weights: str | None
+    methods: list[str]
+    options: dict[str, Any]
+    preprocess: str | None
+    labels: list[str] | None
+    overlays: bool
+    dtype: str
+    batch_size: int
+    threads: int
+    backend: str
+
+
+def ingredients(job: Job) -> dict[str, Any]:
+    """Return all that results depend on, by name; the model and its weights by their bytes."""
+    return {
+        "model": _digest(job.model) if is_model_file(job.model) else job.model,
+        "weights": None if job.weights is None else _digest(job.weights),
+        "methods": job.methods,
+        "options": job.options,
+        "preprocess": job.preprocess,
+        "labels": job.labels,
+        "overlays": job.overlays,
+        "dtype": job.dtype,
+        "versions": _versions(job.backend),
+    }
+
+
+def fingerprint(values: Any) -> str:
+    """Return a hash of plain values."""
+    text = json.dumps(values, sort_keys=True, allow_nan=False)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _digest(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def _versions(backend: str) -> dict[str, str]:
+    """Return the versions of what computes, without importing any of it."""
+    from eli5 import __version__
+
+    names = ("keras", "numpy", "pillow", *_DISTRIBUTIONS.get(backend, ()))
+    versions = {name: _version(name) for name in names}
+    return {"eli5": __version__, "backend": backend, **{k: v for k, v in versions.items() if v}}
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""

@@ -1,0 +1,194 @@
+"""`eli5.bulk.explain`: from a source to a folder of results."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from eli5.bulk import parts, storage
+from eli5.bulk.asked import check_numbers, make_job
+from eli5.bulk.driver import drive, find_todo
+from eli5.bulk.executors import Wanted
+from eli5.bulk.job import Job, fingerprint, ingredients
+from eli5.bulk.meter import measured
+from eli5.bulk.needs import need
+from eli5.bulk.plan import Plan, make_plan, read_plan
+from eli5.bulk.run_folder import PARTS, find_run_folder, locked
+from eli5.bulk.sources import find_source
+from eli5.bulk.stopping import stoppable
+from eli5.bulk.summary import Summary, read_summary, write_summary
+from eli5.bulk.worker import Stopped
+from eli5.intake.errors import UserError
+
+__all__ = ["explain"]
+
+_Path = str | os.PathLike[str]
+
+
+def explain(
+    model: _Path,
+    source: _Path,
+    out: _Path,
+    *,
+    method: str | Sequence[str] = "Grad-CAM",
+    top: int = 1,
+    layer: int | str | None = None,
+    score: str = "auto",
+    preprocess: str | None = None,
+    labels: _Path | Sequence[str] | None = None,
+    weights: _Path | None = None,
+    overlays: bool = False,
+    shard_size: int = 1000,
+    batch_size: int = 32,
+    workers: int | None = None,
+    ray: str | None = None,
+    cpus_per_worker: float = 1.0,
+    gpus_per_worker: float = 0.0,
+    dtype: str = "float32",
+    progress: bool = False,
+    **options: Any,
+) -> Summary:
+    """Explain millions of pictures, on one machine or on a Ray cluster.
+
+    It can be killed at any moment and called again: what is done is not done again. A picture that
+    cannot be explained is a row that says why, and stops nothing.
+
+    Parameters
+    ----------
+    model : str or path
+        A ``.keras`` or ``.h5`` file, or the name of a ``keras.applications`` model.
+    source : str or path
+        A folder, a list of paths (``.txt``, ``.csv``, ``.tsv``, ``.parquet``), ``.parquet`` files
+        or ``.tar`` files with pictures in them; a path, a pattern, or a URL that fsspec knows.
+    out : str or path
+        A folder or URL: ``parts/`` will hold a Parquet file per shard, ``overlays/`` the pictures,
+        ``plan.json`` and ``summary.json`` what they are. If it holds a run of another model, source
+        or option, the new run gets a folder in it; see `Summary.folder`.
+    method : str, or sequence of str
+    top : int
+        How many classes are explained, the likeliest first.
+    layer, score
+        As `eli5.explain_prediction` takes them; of scores only the named ones.
+    preprocess : {"tf", "torch", "caffe", "unit", "none"}, optional
+        How pixels become the model's input. Needed for a file whose model does not start with a
+        Rescaling or Normalization layer.
+    labels : str, path or sequence of str, optional
+        Names of the classes, or a text file with one per line.
+    weights : str or path, optional
+        A local weights file, for a ``keras.applications`` model.
+    overlays : bool
+        Whether the picture under its heatmap is written as well, at most 1024 pixels long.
+    shard_size : int
+        How many items a part is for: what is lost at most if a worker is. A plan that is there
+        keeps its own.
+    batch_size : int
+        How many pictures the model sees at once.
+    workers : int, optional
+        So many processes, each with its part of the cores. If not given, this process works alone;
+        with `ray`, the cluster is filled.
+    ray : str, optional
+        The address of a Ray cluster, or ``"local"``.
+    cpus_per_worker, gpus_per_worker : float
+        What a worker takes of a Ray cluster.
+    dtype : {"float32", "float16"}
+        Of the heatmaps in the parts.
+    progress : bool
+        Whether standard error tells how far it is.
+    **options
+        Further options of the methods, such as ``n_masks``: numbers and strings.
+
+    Returns
+    -------
+    Summary
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something is wrong with what is asked for, nothing can be explained by the model, or
+        nothing can be written.
+    ModuleNotFoundError
+        If pyarrow, fsspec or ray is missing.
+    KeyboardInterrupt, SystemExit
+        After Ctrl-C and SIGTERM; call it again to go on.
+    """
+    for module in ("fsspec", "pyarrow.parquet", *(["ray"] if ray is not None else [])):
+        need(module)
+    check_numbers(shard_size=shard_size, workers=workers)
+    job = make_job(
+        model,
+        method=method,
+        top=top,
+        layer=layer,
+        score=score,
+        preprocess=preprocess,
+        labels=labels,
+        weights=weights,
+        overlays=overlays,
+        batch_size=batch_size,
+        dtype=dtype,
+        **options,
+    )
+    wanted = Wanted(workers, ray, cpus_per_worker, gpus_per_worker)
+    return _run(job, os.fspath(source), os.fspath(out), shard_size, wanted, shown=progress)
+
+
+def _run(
+    job: Job, source: str, out: str, shard_size: int, wanted: Wanted, *, shown: bool
+) -> Summary:
+    made_from = ingredients(job)
+    mark = fingerprint(made_from)
+    name, top = storage.absolute(source), storage.absolute(out)
+    run = find_run_folder(top, name, mark, made_from)
+    say = _say if shown else _hush
+    if run.others:
+        say(f"{top} holds a run that differs in {', '.join(run.others)}.")
+        say(f"The results of this one go to {run.path}.")
+    with locked(run.path):
+        plan = read_plan(run.path)
+        if plan is None:
+            found = find_source(name)
+            plan = make_plan(run.path, name, found, mark, made_from, shard_size, skip=top)
+        with stoppable() as stop:
+            return _finish(job, run.path, plan, wanted, stop, shown=shown)
+
+
+def _finish(
+    job: Job, folder: str, plan: Plan, wanted: Wanted, stop: Callable[[], int], *, shown: bool
+) -> Summary:
+    todo = find_todo(folder)
+    if not todo.n_shards:
+        return read_summary(folder) or write_summary(folder, plan)
+    parts.sweep(folder)
+    say = _say if shown else _hush
+    if todo.done_items:
+        say(f"{todo.done_items} of {plan.n_items} are done already; going on.")
+    try:
+        with measured(plan.n_items, todo.done_items, shown=shown) as meter:
+            drive(job, folder, wanted, todo, meter, stop)
+    except Stopped:
+        left = find_todo(folder)
+        say(
+            f"Stopped with {left.done_items} of {plan.n_items} done. To go on, run the same "
+            "command again."
+        )
+        if stop() == signal.SIGINT:
+            raise KeyboardInterrupt from None
+        raise SystemExit(128 + stop()) from None
+    if find_todo(folder).n_shards:
+        raise UserError(
+            f"Expected {storage.join(folder, PARTS)} to keep the parts of this run. Received: less "
+            "than was written. Run the same command again, and let nothing else remove files there."
+        )
+    return write_summary(folder, plan)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"eli5: {text}\n")
+    sys.stderr.flush()
+
+
+def _hush(text: str) -> None:
+    del text

@@ -1,0 +1,181 @@
+"""A worker: it loads the model once, and then explains one task after the other."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from eli5.bulk import parts, storage
+from eli5.bulk.items import decoded, make_decoder
+from eli5.bulk.job import Job
+from eli5.bulk.plan import Shard, refs
+from eli5.bulk.rows import Row, failed_row, rows_of
+from eli5.bulk.run_folder import OVERLAYS, PARTS
+from eli5.bulk.sources.ranges import Ref
+from eli5.intake.quiet import muted_stderr
+from eli5.intake.stream import Explained, Item, explained
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from eli5.base import Explanation
+
+__all__ = ["Stopped", "Task", "start_worker"]
+
+Advance = Callable[[int, int], None]
+
+
+class Stopped(Exception):  # noqa: N818 - it is no error
+    """The run is to end; what has been begun is dropped."""
+
+
+class Task(NamedTuple):
+    """Some items of a shard, from `low` to below `high`; mostly all of them."""
+
+    shard: Shard
+    low: int
+    high: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is all of the shard."""
+        return self.high - self.low == self.shard.n
+
+
+def start_worker(job: Job, folder: str) -> Callable[[Task, Advance], parts.Counts]:
+    """Load the model.
+
+    Parameters
+    ----------
+    job : Job
+    folder : str
+        The run's.
+
+    Returns
+    -------
+    callable
+        Explains a task, writes its part, and returns what it counted. Its second argument is called
+        after each item, with the numbers of items that are done and that have failed, and may raise
+        `Stopped`.
+
+    Raises
+    ------
+    UserError
+        If the model cannot be loaded, or nothing can be explained by it.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for name in ("absl", "jax", "tensorflow"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with muted_stderr():
+        import keras  # noqa: F401
+
+    import eli5
+    from eli5.intake import models
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        loaded = models.load(job.model, None if job.weights is None else Path(job.weights))
+        names = models.class_names(loaded, job.labels)
+        decode = make_decoder(loaded, job.preprocess, overlays=job.overlays)
+    options: dict[str, Any] = {**job.options, "methods": job.methods, "class_names": names}
+    pool = ThreadPoolExecutor(job.threads, thread_name_prefix="eli5-decode")
+    has_worked = False
+
+    def explain(docs: Any, beside: Any, targets: Any) -> Any:
+        return eli5.explain_predictions(
+            loaded.model,
+            docs,
+            images=beside,
+            targets=targets,
+            batch_size=job.batch_size,
+            **options,
+        )
+
+    def run(task: Task, advance: Advance) -> parts.Counts:
+        nonlocal has_worked
+        taken: list[Ref] = []
+
+        def items() -> Iterator[Item]:
+            chosen = islice(refs(task.shard), task.low, task.high)
+            for ref, item in decoded(chosen, decode, pool, 2 * job.batch_size):
+                taken.append(ref)
+                yield item
+
+        with warnings.catch_warnings():
+            # They are in the descriptions, and pictures that are too large raise.
+            warnings.simplefilter("ignore")
+            results = explained(explain, items(), works=has_worked)
+            counts = _write(job, folder, task, taken, results, advance)
+        has_worked = has_worked or counts.failed < counts.items
+        return counts
+
+    return run
+
+
+def _write(
+    job: Job,
+    folder: str,
+    task: Task,
+    taken: list[Ref],
+    results: Iterator[Explained],
+    advance: Advance,
+) -> parts.Counts:
+    begun = time.time()
+    done = failed = 0
+
+    def count() -> parts.Counts:
+        now = time.time()
+        return parts.Counts(done, failed, now - begun, now)
+
+    with parts.new_part(_path(folder, task), job.dtype, count) as add:
+        for one in results:
+            ref = taken[one.number]
+            rows = _rows(job, folder, task, ref, one)
+            add(rows)
+            done += 1
+            failed += not rows[0].ok
+            advance(done, failed)
+    return count()
+
+
+def _path(folder: str, task: Task) -> str:
+    if task.is_whole:
+        return storage.join(folder, PARTS, parts.part_name(task.shard))
+    return parts.fragment_path(folder, task.shard, task.low, task.high)
+
+
+def _rows(job: Job, folder: str, task: Task, ref: Ref, one: Explained) -> list[Row]:
+    if one.problem:
+        return [failed_row(ref.id, ref.path, one.problem)]
+    overlay = None
+    if job.overlays:
+        name = _overlay_name(task, one.number, ref)
+        try:
+            content = _overlay(one.explanations)
+        except ValueError as error:  # its format may not hold so many pixels
+            return [failed_row(ref.id, ref.path, str(error))]
+        parts.write_overlay(folder, name, content)
+        overlay = f"{OVERLAYS}/{name}"
+    return rows_of(ref.id, ref.path, one.explanations, overlay, job.dtype)
+
+
+def _overlay(explanations: Sequence[Explanation]) -> bytes:
+    from eli5.formatters.picture_file import format_as_picture_file
+
+    # The overlays of several methods are one picture.
+    shown: Any = explanations if len(explanations) > 1 else explanations[0]
+    return format_as_picture_file(shown, ".jpg", name="the overlay")
+
+
+def _overlay_name(task: Task, number: int, ref: Ref) -> str:
+    """Return a name that no other item has: a folder per shard, and there the item's place."""
+    tail = re.sub(r"[^\w.-]+", "_", ref.id.rpartition("/")[2], flags=re.ASCII)[-60:]
+    return f"{task.shard.number:08d}/{task.low + number:06d}-{tail}.jpg"
