@@ -1,0 +1,232 @@
+"""Measure bulk runs: against decoding and predicting, by the core, and with nothing left to do.
+
+    KERAS_BACKEND=jax python benchmarks/bulk.py [serial] [processes] [ray] [resume] [--images N]
+
+Pictures and parts are made for it in a temporary folder. Start-up and compiling are left out, as
+they do not grow with the number of pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from timing import compare
+
+from eli5.bulk import parts, storage
+from eli5.bulk.asked import make_job
+from eli5.bulk.executors.threads import thread_variables
+from eli5.bulk.plan import make_plan, refs, shards
+from eli5.bulk.rows import failed_row
+from eli5.bulk.sources import find_source
+from eli5.bulk.worker import Task, start_worker
+
+BATCH, SHARD = 32, 64
+RESUMED = 10_000
+
+
+def main() -> None:
+    """Print what was asked for, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", nargs="*", choices=[*MEASURES, []], default=[])
+    parser.add_argument("--images", type=int, default=512)
+    parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        model, photos = _make_model(Path(folder)), _make_photos(Path(folder), options.images)
+        for name in options.what or MEASURES:
+            MEASURES[name](model, photos, Path(folder), options.cores)
+
+
+def measure_serial(model: str, photos: Path, folder: Path, cores: int) -> None:
+    """Compare a worker with decoding and `model.predict`, one after the other in one process."""
+    del cores
+    job = make_job(model, preprocess="tf", batch_size=BATCH)
+    task = _one_task(photos, folder / "serial")
+    run = start_worker(job, str(folder / "serial"))
+    predict = _predicting(model, task)
+    cost = compare(lambda: run(task, lambda *_: None), predict, pairs=5, warm=1)
+    begun = time.perf_counter()
+    run(task, lambda *_: None)
+    rate = task.high / (time.perf_counter() - begun)
+    _print("serial", 1 / cost.ratio, f"of decoding and predicting; {rate:.1f} per second", 0.9)
+
+
+def _one_task(photos: Path, folder: Path) -> Task:
+    source = find_source(str(photos))
+    make_plan(str(folder), str(photos), source, "mark", {}, shard_size=10**9)
+    parts.sweep(str(folder))
+    (shard,) = shards(str(folder))
+    return Task(shard, 0, shard.n)
+
+
+def _predicting(model: str, task: Task) -> Callable[[], None]:
+    import keras
+
+    from eli5.intake.files import decode_picture
+    from eli5.intake.models import Loaded
+    from eli5.intake.preprocess import picture_to_doc
+
+    loaded = Loaded(keras.saving.load_model(model, compile=False))
+
+    def decode(ref: Any) -> Any:
+        picture = decode_picture(io.BytesIO(ref.read()), ref.path)
+        return picture_to_doc(loaded, picture, "tf")[0]
+
+    def predict() -> None:
+        found = list(refs(task.shard))
+        for start in range(0, len(found), BATCH):
+            docs = np.concatenate([decode(ref) for ref in found[start : start + BATCH]])
+            loaded.model.predict(docs, batch_size=BATCH, verbose=0)
+
+    return predict
+
+
+def measure_processes(model: str, photos: Path, folder: Path, cores: int) -> None:
+    """Compare as many processes as cores with one process on one core."""
+    argv = ("--workers", str(cores))
+    _measure_scaling("processes", model, photos, folder, cores, argv)
+
+
+def measure_ray(model: str, photos: Path, folder: Path, cores: int) -> None:
+    """Compare as many actors as cores with one process on one core."""
+    argv = ("--ray", "local", "--workers", str(cores))
+    _measure_scaling("ray", model, photos, folder, cores, argv)
+
+
+def _measure_scaling(
+    name: str, model: str, photos: Path, folder: Path, cores: int, argv: tuple[str, ...]
+) -> None:
+    one = _rate(model, photos, folder / f"{name}-1", 1, "--workers", "1")
+    all_ = _rate(model, photos, folder / f"{name}-n", cores, *argv)
+    alone, together = _predict_rate(model, 1), _predict_rate(model, cores)
+    scaled, most = all_ / one / cores, together / alone / cores
+    said = f"per core; {one:.1f} per second on one, {all_:.1f} on {cores}; predict keeps {most:.2f}"
+    _print(name, scaled, said, 0.8)
+
+
+_PREDICTING = """
+import os, sys, time
+os.sched_setaffinity(0, {int(sys.argv[2])})
+import keras, numpy as np
+model = keras.saving.load_model(sys.argv[1], compile=False)
+docs = np.zeros((32, 224, 224, 3), "float32")
+times = []
+for _ in range(20):
+    begun = time.perf_counter()
+    model.predict(docs, verbose=0)
+    times.append(time.perf_counter() - begun)
+print(32 / sorted(times)[10])
+"""
+
+
+def _predict_rate(model: str, cores: int) -> float:
+    """Return how many pictures per second as many plain processes as cores predict together.
+
+    Cores share memory and caches, and a machine may share its cores: no program scales further.
+    """
+    used = sorted(os.sched_getaffinity(0))[:cores]
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", _PREDICTING, model, str(core)],
+            stdout=subprocess.PIPE,
+            env={**os.environ, **thread_variables(1)},
+        )
+        for core in used
+    ]
+    return sum(float(one.communicate()[0]) for one in running)
+
+
+def _rate(model: str, photos: Path, out: Path, cores: int, *argv: str) -> float:
+    """Return how many pictures per second the workers explain once all are at work."""
+    used = sorted(os.sched_getaffinity(0))[:cores]
+    common = ["--preprocess", "tf", "--shard-size", str(SHARD), "--batch-size", str(BATCH)]
+    command = [sys.executable, "-m", "eli5", "bulk", model, str(photos), "--out", str(out)]
+    subprocess.run(
+        ["taskset", "-c", ",".join(map(str, used)), *command, *common, *argv],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    counts = [parts.counts_of(str(part)) for part in (out / "parts").iterdir()]
+    # The median, so that those do not count in which a worker has compiled.
+    return cores * SHARD / statistics.median(one.seconds for one in counts)
+
+
+def measure_resume(model: str, photos: Path, folder: Path, cores: int) -> None:
+    """Time a run with nothing left to do, with its summary and without."""
+    del photos, cores
+    from eli5 import bulk
+
+    names, out = folder / "list.txt", folder / "resumed"
+    names.write_text("\n".join(f"{number:07}.png" for number in range(RESUMED)))
+    _simulate(model, names, out)
+    for kind in ("no summary", "summary"):
+        begun = time.perf_counter()
+        summary = bulk.explain(model, names, out, preprocess="tf", shard_size=1)
+        seconds = time.perf_counter() - begun
+        if summary.n_shards != RESUMED:
+            raise RuntimeError(f"{summary.n_shards} parts were found")
+        _print(f"resume, {kind}", seconds, f"seconds for {RESUMED} parts", 2.0, at_least=False)
+
+
+def _simulate(model: str, names: Path, out: Path) -> None:
+    """Write the plan of a run and, for each of its shards, a part."""
+    from eli5.bulk.job import fingerprint, ingredients
+
+    made_from = ingredients(make_job(model, preprocess="tf"))
+    source = find_source(str(names))
+    make_plan(str(out), str(names), source, fingerprint(made_from), made_from, 1)
+    parts.sweep(str(out))
+    draft, counts = str(out / "one"), parts.Counts(1, 0, 1.0, 1.0)
+    with parts.new_part(draft, "float32", lambda: counts) as add:
+        add([failed_row("a", "a", "simulated")])
+    for shard in shards(str(out)):
+        shutil.copy(draft, storage.join(str(out), "parts", parts.part_name(shard)))
+    os.unlink(draft)
+
+
+def _print(name: str, value: float, unit: str, goal: float, *, at_least: bool = True) -> None:
+    is_met = value >= goal if at_least else value <= goal
+    sign = ">=" if at_least else "<="
+    print(f"{name:<20} {value:6.2f} {unit}; goal {sign} {goal} {'ok' if is_met else 'NO'}")
+
+
+def _make_model(folder: Path) -> str:
+    import keras
+
+    model = keras.applications.MobileNetV2(weights=None)
+    model.save(folder / "model.keras")
+    return str(folder / "model.keras")
+
+
+def _make_photos(folder: Path, n: int) -> Path:
+    """Write JPEG files of the size of small photos."""
+    (folder / "photos").mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(n):
+        coarse = Image.fromarray(rng.integers(0, 255, (30, 40, 3), "uint8"))
+        coarse.resize((640, 480)).save(folder / "photos" / f"{number:05}.jpg", quality=90)
+    return folder / "photos"
+
+
+MEASURES = {
+    "serial": measure_serial,
+    "processes": measure_processes,
+    "ray": measure_ray,
+    "resume": measure_resume,
+}
+
+if __name__ == "__main__":
+    main()
