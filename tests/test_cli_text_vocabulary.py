@@ -137,7 +137,7 @@ def test_a_model_of_any_length_needs_no_padding(
     capsys: Capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loads(monkeypatch, ids_model(None))
-    write(["was", *WORDS[1:]])
+    write(["is", *WORDS[1:]])
     texts = ["good " * 9, "the bad film", "the good film"]
     ended = run(capsys, "explain-text", "model.h5", *texts, *VOCABULARY, "--json")
     assert ended.err == ""

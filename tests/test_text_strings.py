@@ -28,7 +28,7 @@ def model() -> keras.Model:
             keras.Input((1,), dtype="string"),
             vectorizer,
             layers.Embedding(10, 5, mask_zero=True, name="embed"),
-            layers.Dense(4, activation="relu", name="dense"),
+            layers.Dense(4, activation="relu", name="inner"),
             layers.GlobalAveragePooling1D(),
             layers.Dense(3, activation="softmax"),
         ],

@@ -41,6 +41,7 @@ def give_words(model: keras.Model, words: list[str], path: Path, pad_value: int 
         If the model does not take ids, of this vocabulary, or if it is not known what padding is.
     """
     length = _length(model)
+    _check_words(words, path)
     _check_size(model, words, path)
     if pad_value is None and words[0] in _PADDING:
         pad_value = 0
@@ -51,6 +52,18 @@ def give_words(model: keras.Model, words: list[str], path: Path, pad_value: int 
             f"{words[0]!r} in the first line of --vocabulary={path}"
         )
     model.preprocessor = _Preprocessor(_Tokenizer(words, pad_value), length)
+
+
+def _check_words(words: list[str], path: Path) -> None:
+    """Check that each word has one id."""
+    seen: set[str] = set()
+    for word in words:
+        if word and word in seen:
+            raise UserError(
+                "Expected --vocabulary to hold each word once. Received: --vocabulary="
+                f"{path} with {word!r} in two lines"
+            )
+        seen.add(word)
 
 
 def _length(model: keras.Model) -> int | None:

@@ -20,7 +20,7 @@ from eli5.keras.methods.fusion import fuse
 from eli5.keras.methods.probe import Attributions, Probe
 from eli5.keras.methods.smoothing import smooth
 from eli5.keras.preparation import Preparation
-from eli5.keras.probing import make_probe, picture_of
+from eli5.keras.probing import make_probe, picture_of, within
 from eli5.keras.scores import is_integer
 from eli5.keras.selection import Select
 from eli5.keras.steps import fit
@@ -69,7 +69,7 @@ class Plan(NamedTuple):
 
 
 def attribute(
-    model: keras.Model, prepared: Preparation, plan: Plan, n_docs: int
+    model: keras.Model, prepared: Preparation, plan: Plan, kept: Sequence[slice | None]
 ) -> tuple[list[list[Found]], dict[str, Array]]:
     """Explain a batch of docs.
 
@@ -79,20 +79,21 @@ def attribute(
     prepared : Preparation
         With a batch of B docs as its sample, and their targets.
     plan : Plan
-    n_docs : int
-        How many of the batch count; the rest fills it up.
+    kept : sequence of slice or None
+        Of each doc that counts, the rest fills up the batch: the steps of a text that are no
+        padding.
 
     Returns
     -------
-    found : list of n_docs lists
-        One entry per method.
+    found : list of lists
+        One entry per doc that counts, and in it per method.
     report : dict
         ``classes`` and the model's own ``outputs`` for them, shape (B, K).
     """
-    per_formula, outputs, report = _run_formulas(model, prepared, plan, n_docs)
+    per_formula, outputs, report = _run_formulas(model, prepared, plan, len(kept))
     found = []
-    for doc, classes in enumerate(report["classes"][:n_docs]):
-        alone = _alone(prepared, classes, doc)
+    for doc, classes in enumerate(report["classes"][: len(kept)]):
+        alone = _alone(prepared, classes, doc)._replace(kept=kept[doc])
         results = []
         for k, chosen in enumerate(plan.chosen):
             if chosen.method.is_procedure:
@@ -195,14 +196,19 @@ def _run_procedure(
         sign=plan.sign,
         batch_size=plan.batch_size,
     )
+    hides = not is_at_layer and (chosen.method.is_per_step or chosen.method.leaves_out)
+    kept = prepared.kept if hides else None
     options = _defaults(chosen, prepared) | _as_seen(chosen.options, prepared)
-    per_site = [
-        _procedure(chosen, ask(site, known=output), options)
-        for site, output in zip(sites, outputs, strict=True)
-    ]
+    if kept is not None:
+        options = _of_steps(options, kept, prepared.view.size[0])
+    per_site = []
+    for site, output in zip(sites, outputs, strict=True):
+        probe = ask(site, known=output)
+        probe = probe if kept is None else within(probe, kept)
+        per_site.append(_procedure(chosen, probe, options))
     maps = fuse(
         [
-            _fitted(np.asarray(found.maps, "float32"), site, prepared)
+            _fitted(np.asarray(found.maps, "float32"), site, prepared, kept)
             for site, found in zip(sites, per_site, strict=True)
         ],
         plan.fusion,
@@ -210,7 +216,13 @@ def _run_procedure(
     return Found(maps, _heatmaps(maps), details=per_site[0].details)
 
 
-def _fitted(maps: Array, site: engine.Site | None, prepared: Preparation) -> Array:
+def _fitted(
+    maps: Array, site: engine.Site | None, prepared: Preparation, kept: slice | None
+) -> Array:
+    if kept is not None:
+        whole = np.zeros((len(maps), prepared.view.size[0]), maps.dtype)
+        whole[:, kept] = maps
+        return whole
     return maps if site is None else fit(maps, site, prepared.view, prepared.trace)
 
 
@@ -247,9 +259,23 @@ def _defaults(chosen: Chosen, prepared: Preparation) -> dict[str, Any]:
             del own["patch"]
     if chosen.method.leaves_out and prepared.mask_id is not None:
         own["baseline"] = LEFT_OUT
-    if chosen.method.leaves_out and kind == "tokens" and "n_segments" in chosen.method.own_options:
-        own["n_segments"] = prepared.view.size[0]
+    if kind == "tokens" and "n_segments" in chosen.method.own_options:
+        own["n_segments"] = prepared.view.size[0]  # one per token
     return own
+
+
+def _of_steps(options: dict[str, Any], kept: slice, n_steps: int) -> dict[str, Any]:
+    """Return the options of a text for those of its steps that are no padding."""
+    n_kept = kept.stop - kept.start
+    own = {}
+    for name, value in options.items():
+        if name in _WINDOWS and is_integer(value) and value <= n_steps:
+            own[name] = min(value, n_kept)
+        elif isinstance(value, np.ndarray) and value.shape[:1] == (n_steps,):
+            own[name] = value[kept]
+        elif isinstance(value, np.ndarray) and value.shape[:2] == (1, n_steps):
+            own[name] = value[:, kept]
+    return options | own
 
 
 _WINDOWS = ("patch", "stride")

@@ -98,13 +98,13 @@ def _explain(model: keras.Model, request: Request, items: Sequence[Item], size: 
     plan = Plan(request.chosen, request.score, request.sign, request.fusion, request.batch_size)
     # Before the model runs: then the docs are still in the processor's cache.
     looks = [look_at(item.doc, batch, item.image) for item in items]
-    finish = [_finish(model, batch, item) for item in items]
-    found, report = attribute(model, batch, plan, len(items))
+    ends = [_finish(model, batch, item) for item in items]
+    found, report = attribute(model, batch, plan, [end.kept for end in ends])
     labels = Labels(model.name, request.score, request.sign, request.class_names)
     return [
-        _explanations(batch, request, labels, item, doc, results, report, look, finished)
-        for doc, (item, results, look, finished) in enumerate(
-            zip(items, found, looks, finish, strict=True)
+        _explanations(batch, request, labels, item, doc, results, report, look, end.finish)
+        for doc, (item, results, look, end) in enumerate(
+            zip(items, found, looks, ends, strict=True)
         )
     ]
 
@@ -190,24 +190,29 @@ def _explanations(
     return explanations if request.is_list else explanations[0]
 
 
-def _finish(
-    model: keras.Model, prepared: Preparation, item: Item
-) -> Callable[[Explanation], Explanation]:
+class _End(NamedTuple):
+    """What is done with an explanation last, and which steps of a text are no padding."""
+
+    finish: Callable[[Explanation], Explanation]
+    kept: slice | None = None
+
+
+def _finish(model: keras.Model, prepared: Preparation, item: Item) -> _End:
     """Return what is done last, which depends on how the doc is seen; check what is said of it."""
     kind, beside = prepared.view.kind, item.beside
     if kind == "image":
-        return lambda expl: expl
+        return _End(lambda expl: expl)
     with at_doc(item.number):
         if kind == "series":
             axes = beside if isinstance(beside, Axes) else Axes()
             check_lengths(axes, prepared.view.size[0], prepared.picture)
-            return functools.partial(with_axes, axes=axes)
+            return _End(functools.partial(with_axes, axes=axes))
         picture = keras.tree.flatten(item.doc)[prepared.leaf]
         words = beside if isinstance(beside, Words) else Words()
         text = make_text(prepared._replace(picture=picture), words)
         names = list(inputs.named_arrays(model, item.doc))
         name = names[prepared.leaf] if len(names) > 1 else None
-        return functools.partial(with_text, text=text, name=name)
+        return _End(functools.partial(with_text, text=text, name=name), text.kept)
 
 
 def _how(chosen: Chosen, fusion: str, n_layers: int) -> list[str]:

@@ -95,7 +95,8 @@ def _told_kind(doc: Any, image: Any, options: Mapping[str, Any]) -> str | None:
     if is_string(doc) and "text" not in kinds:
         kinds.append("text")
     if len(kinds) > 1:
-        names = [f"`{n}`" for kind in kinds for n in _TELLING[kind] if n in given] or kinds
+        names = [f"`{n}`" for kind in kinds for n in _TELLING[kind] if n in given]
+        names = ["a string for `doc`", *names] if is_string(doc) else names
         raise ValueError(
             f"Expected a doc to be one of text, series and image. Received: {' and '.join(names)}, "
             "which speak for two of them."
@@ -293,7 +294,7 @@ def explain_prediction_keras_text(
     model, doc, words, options = as_ids(model, doc, words, options)
     inputs.check_doc(model, doc)
     scores.check_targets(targets)
-    known = {"kind": "tokens", "mask_id": None if words.pad_value is None else int(words.pad_value)}
+    known = {"kind": "tokens", "mask_id": words.pad_value}
     return _explain_one(model, Item(doc, targets, beside=words), known | options)
 
 

@@ -67,7 +67,7 @@ def _describing(options: dict[str, Any], *, has_tokens: bool) -> tuple[Describe,
         words = check_words(None, **of_text)
         if words == Words():
             return (lambda number, tokens: None), rest
-    mask_id = None if of_text["pad_value"] is None else int(of_text["pad_value"])
+    mask_id = check_words(None, of_text["pad_value"], None).pad_value
     return (
         lambda number, tokens: check_words(tokens, **of_text),
         {"kind": "tokens", "mask_id": mask_id, **rest},

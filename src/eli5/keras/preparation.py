@@ -51,6 +51,8 @@ class Preparation(NamedTuple):
         Of one call of the model.
     mask_id : int or None
         Of token ids: the one that stands for a token that is left out, where it is known.
+    kept : slice or None
+        Of a single text: the steps that are no padding.
     """
 
     sample: Any
@@ -67,6 +69,7 @@ class Preparation(NamedTuple):
     is_automatic: bool
     trace: engine.Trace
     mask_id: int | None = None
+    kept: slice | None = None
 
 
 def prepare(
@@ -81,7 +84,7 @@ def prepare(
     output: Any = None,
     grid: tuple[int, ...] | None = None,
     kind: Kind | None = None,
-    mask_id: int | None = None,
+    mask_id: float | None = None,
     needs_layer: bool = True,
     needs_input: bool = False,
 ) -> Preparation:
@@ -118,7 +121,7 @@ def prepare(
         sites=(),
         is_automatic=layer is None,
         trace=trace,
-        mask_id=_mask_id(trace, view, picture) if mask_id is None else mask_id,
+        mask_id=_mask_id(trace, picture, None if mask_id is None else float(mask_id)),
     )
     if not needs_layer:
         return prepared
@@ -184,10 +187,35 @@ def _input_site(
     )
 
 
-def _mask_id(trace: engine.Trace, view: View, picture: Array) -> int | None:
-    """Return 0 if the model itself masks that id."""
-    operations = [call.operation() for call in trace.calls] if picture.ndim == 2 else []
+def _mask_id(trace: engine.Trace, picture: Array, said: float | None) -> int | None:
+    """Return the id that stands for a token left out: what is said, or 0 if the model masks that.
+
+    Raises
+    ------
+    ValueError
+        If the ids, or that one, are none of the embedding's.
+    """
+    if picture.ndim != 2:
+        return None
+    n_ids = suitable.n_ids_of(trace, picture.shape[1:])
+    if n_ids is not None:
+        _check_ids("doc", float(picture.min()), float(picture.max()), n_ids)
+        if said is not None:
+            _check_ids("pad_value", said, said, n_ids)
+    if said is not None:
+        return int(said) if said.is_integer() else None
+    operations = [call.operation() for call in trace.calls]
     return 0 if any(getattr(operation, "mask_zero", False) for operation in operations) else None
+
+
+def _check_ids(name: str, low: float, high: float, n_ids: int) -> None:
+    # Backends differ: some raise what says little, some read another id's vector, or none.
+    if not (0 <= low <= high < n_ids and low.is_integer() and high.is_integer()):
+        received = f"ids from {low:g} to {high:g} in {name}" if low < high else f"{name}={low:g}"
+        raise ValueError(
+            f"Expected `{name}` to hold token ids of the model's embedding, from 0 to {n_ids - 1}. "
+            f"Received: {received}"
+        )
 
 
 def _check_sees_picture(trace: engine.Trace, site: engine.Site, n_inputs: int) -> None:

@@ -107,6 +107,28 @@ def picture_of(model: keras.Model, prepared: Preparation) -> Array:
     return last if site.has_channels else last[..., None]
 
 
+def within(probe: Probe, kept: slice) -> Probe:
+    """Return a probe of some of the steps alone: the others, padding, are never hidden."""
+    n_steps = len(probe.picture)
+
+    def scores(pictures: Array) -> Array:
+        whole = np.repeat(probe.picture[None], len(pictures), axis=0)
+        whole[:, kept] = pictures
+        return probe.scores(whole)
+
+    def masked_scores(masks: Array, baseline: Array | None) -> Array:
+        whole = np.ones((len(masks), n_steps), masks.dtype)
+        whole[:, kept] = masks
+        if baseline is not None:
+            hidden = np.zeros_like(probe.picture)
+            hidden[kept] = baseline
+            baseline = hidden
+        return probe.masked_scores(whole, baseline)
+
+    picture = probe.picture[kept]
+    return probe._replace(picture=picture, scores=scores, masked_scores=masked_scores)
+
+
 def _leaving_out(prepared: Preparation) -> LeaveOutTokens:
     if prepared.picture.ndim != 2 or prepared.mask_id is None:
         raise ValueError(

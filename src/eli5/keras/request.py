@@ -58,7 +58,7 @@ def make_request(
     fusion: str = "mean",
     batch_size: int = 32,
     kind: Kind | None = None,
-    mask_id: int | None = None,
+    mask_id: float | None = None,
     **options: Any,
 ) -> Request:
     """Check the options of a call.

@@ -19,6 +19,9 @@ def _classes(names: Iterable[str]) -> tuple[type, ...]:
     return tuple(getattr(layers, name) for name in names if hasattr(layers, name))
 
 
+# Models whose `call` follows the layers that they were made of.
+_GRAPHS = ("Functional", "Sequential")
+
 # Preprocessing and augmentation: what comes out is still the input, not a feature of it.
 _PREPROCESSING = _classes(
     [name for name in dir(layers) if name.startswith(("Random", "Rand", "Auto", "Mix", "Cut"))]
@@ -125,18 +128,41 @@ def embedding_site(trace: Trace, size: Shape) -> Site:
     ValueError
         If no layer makes vectors of the ids.
     """
-    for call in trace.calls:
-        is_embedding = isinstance(call.operation(), layers.Embedding)
-        if is_embedding and call.has_place and call.is_outside and call.shape[1:-1] == size:
-            return Site(
-                call.operation(), call.nth, call.path, is_input=True, shape=call.shape,
-                dtype=call.dtype,
-            )  # fmt: skip
+    for call in _embeddings(trace, size):
+        return Site(
+            call.operation(), call.nth, call.path, is_input=True, shape=call.shape,
+            dtype=call.dtype,
+        )  # fmt: skip
     raise ValueError(
         "Expected a picture, a series, or token ids for an Embedding layer, for a method that "
         f"explains the input itself. Received: an input of shape {(1, *size)} for a model without "
         "such a layer. Choose a method that explains a layer."
     )
+
+
+def n_ids_of(trace: Trace, size: Shape) -> int | None:
+    """Return how many ids there are, or None if the input does not go into an embedding as it is.
+
+    In a `call` of a user's own it may have been computed with before; one of the embeddings there
+    are may be that of positions.
+    """
+    takes_input: list[Any] = [
+        call.operation()
+        for call in _embeddings(trace, size)
+        if call.parent is None and all(type(op()).__name__ in _GRAPHS for op in call.within)
+    ]
+    return max((embedding.input_dim for embedding in takes_input), default=None)
+
+
+def _embeddings(trace: Trace, size: Shape) -> list[Call]:
+    return [
+        call
+        for call in trace.calls
+        if isinstance(call.operation(), layers.Embedding)
+        and call.has_place
+        and call.is_outside
+        and call.shape[1:-1] == size
+    ]
 
 
 def _embeds(call: Call, calls: list[Call]) -> bool:

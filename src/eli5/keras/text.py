@@ -16,6 +16,8 @@ from eli5.keras.scores import is_number
 Array = np.ndarray[Any, Any]
 Places = list[tuple[int, int]]
 
+_EQUAL = 1.001  # times as much is more than rounding
+
 
 class Words(NamedTuple):
     """What the caller says of a doc that is a text.
@@ -218,10 +220,11 @@ def with_text(expl: Explanation, text: Text, name: str | None = None) -> Explana
     is_hidden = False
     for target in expl.targets:
         whole = target.attribution
+        sizes = np.abs(whole)
         target.attribution = whole[text.kept].copy()
         target.heatmap = normalize(target.attribution, 1)
         target.weighted_spans = _spans(target, text, name)
-        is_hidden = is_hidden or whole.max() > max(target.attribution.max(), 0)
+        is_hidden = is_hidden or sizes.max() > _EQUAL * sizes[text.kept].max()
     if is_hidden:
         expl.description = f"{expl.description} The padding, which is not shown, weighs the most."
     return expl

@@ -216,7 +216,12 @@ class Recorder:
         places = shape[2:] if _is_first(facts, shape) else shape[1:-1]
         if len(shape) == 2 and shape == self._input_shape:  # still one number per token
             places = shape[1:]
-        return facts._replace(has_place=math.prod(places) > 1 and not placeless)
+        several = math.prod(places) > 1 or (self._is_one_step() and len(shape) == 3)
+        return facts._replace(has_place=several and not placeless)
+
+    def _is_one_step(self) -> bool:
+        """Tell a text of one token, or a series of one step: there are no other places."""
+        return len(self._input_shape) in (2, 3) and self._input_shape[1] == 1
 
     def _note_layout(self, operation: keras.Operation, channels_first: bool) -> None:
         """Note the layout of the picture, as the first layer that takes it sees it."""

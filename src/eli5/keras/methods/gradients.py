@@ -154,6 +154,11 @@ def integrated_gradients(
     """
     nodes, weights = _gauss_legendre(whole_number("steps", steps))
     start = make_baseline(baseline, probe.picture)
+    if start is None:
+        raise ValueError(
+            "Expected a baseline with numbers for Integrated Gradients, to which a path can lead. "
+            f"Received: baseline={baseline!r}, which leaves tokens out. Give 0.0, or an array."
+        )
     change = probe.picture.astype("float64") - start
     integral = _integral(probe, start, (nodes + 1) / 2, weights / 2)
     maps = (change * integral).sum(axis=-1)
