@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import eli5
-from eli5.base import Explanation
+from eli5.base import Explanation, Series
 from eli5.storage.values import _DECODERS
 from explanations import full_explanation
 from saved_files import document_of, refused, write_document
@@ -49,7 +49,20 @@ ODD = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["$", "items", "value", "values", "dtype", "shape", "member", "png"]),
+            st.sampled_from(
+                [
+                    "$",
+                    "items",
+                    "value",
+                    "values",
+                    "dtype",
+                    "shape",
+                    "member",
+                    "png",
+                    "unit",
+                    "since_1970",
+                ]
+            ),
             inner | st.sampled_from([*_DECODERS, "image"]),
         )
     ),
@@ -118,6 +131,54 @@ def test_odd_metadata_of_a_picture_is_refused(path: Path, name: str) -> None:
     document["image"][name] = {"a": 1}
     write_document(document, path)
     refused(path, f"the {name} of its picture is of type dict")
+
+
+def dated() -> Explanation:
+    return Explanation("net", series=Series(np.ones((2, 1)), np.array([1, 2], "M8[D]")))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"unit": "D]\n"}, "its dates are numbers of int64 in units of 'D]"),
+        ({"unit": "generic"}, "its dates are numbers of int64 in units of 'generic'"),
+        ({"unit": "0s"}, "its dates are numbers of int64 in units of '0s'"),
+        ({"unit": "٣s"}, "its dates are numbers of int64"),
+        ({"unit": 1}, "TypeError: "),
+        ({"unit": None}, "TypeError: "),
+        ({"since_1970": ["now"]}, "TypeError: "),
+        ({"since_1970": {"$": "pickle"}}, "KeyError: "),
+    ],
+)
+def test_odd_dates_are_refused(path: Path, change: Any, reason: str) -> None:
+    document = document_of(dated(), path)
+    document["series"]["time"] |= change
+    write_document(document, path)
+    refused(path, rf"(?s:.*){reason}")
+
+
+def test_dates_of_other_numbers_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    document = document_of(dated(), path)
+    document["series"]["time"]["since_1970"]["dtype"] = "float64"
+    write_document(document, path)
+    refused(path, "its dates are numbers of float64 in units of 'D'")
+
+
+@settings(deadline=None)
+@given(st.data(), st.sampled_from([".json", ".npz"]))
+def test_dates_with_anything_in_them_are_refused_or_give_an_explanation(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, ending: str
+) -> None:
+    path = tmp_path_factory.getbasetemp() / f"odd_dates{ending}"
+    document = document_of(dated(), path)
+    container, key = data.draw(st.sampled_from(places(document["series"])))
+    container[key] = data.draw(ODD)
+    write_document(document, path)
+    try:
+        assert isinstance(eli5.load(path), Explanation)
+    except ValueError as error:
+        assert str(error).startswith("Expected a file as Explanation.save writes")  # noqa: PT017
 
 
 @pytest.mark.parametrize("text", ["", "[]", "1", "{}", "[" * 100_000, '{"version": 1}', "NaN"])

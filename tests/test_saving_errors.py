@@ -73,6 +73,8 @@ Pair = namedtuple("Pair", "a b")
         (np.array(["a"]), "", "ndarray of <U1"),
         (np.ma.masked_array([1.0, 2.0], [True, False]), "", "MaskedArray of float64"),
         (np.datetime64("2020-01-02"), "", "datetime64"),
+        (np.array(["NaT"], "M8"), "", "ndarray of datetime64"),
+        (np.array([1], "m8[s]"), "", r"ndarray of timedelta64\[s\]"),
         (Image.new("L", (2, 2)), "", "Image"),
         (np.longdouble(1) / 3, "", "longdouble"),
     ],

@@ -56,6 +56,10 @@ def test_odd_texts_come_back(path: Path) -> None:
     [
         Series(np.arange(6.0).reshape(3, 2)),
         Series(np.ones((2, 1), np.float32), np.array([0.5, np.inf]), ["a\ud800"]),
+        Series(np.ones((3, 1)), np.datetime64("2026-03-01") + np.arange(3)),
+        Series(np.ones((3, 1)), np.datetime64("2026-03-01T12:00:00.123456789") + np.arange(3)),
+        Series(np.ones((2, 1)), np.array(["1969-12-31T23", "NaT"], "M8[25m]")),
+        Series(np.ones((2, 1)), np.array([-(2**63) + 1, 2**63 - 1]).astype(">M8[Y]")),
     ],
 )
 def test_a_series_comes_back(path: Path, series: Series) -> None:
@@ -63,6 +67,8 @@ def test_a_series_comes_back(path: Path, series: Series) -> None:
     loaded = through(expl, path)
     assert loaded == expl
     assert loaded.series.values.dtype == series.values.dtype
+    if series.time is not None:
+        assert loaded.series.time.dtype.name == series.time.dtype.name
     loaded.series.values[0, 0] = 7
     assert loaded != expl
 
@@ -73,6 +79,19 @@ def test_numpy_reads_a_series(tmp_path: Path) -> None:
     with np.load(tmp_path / "saved.npz") as file:
         np.testing.assert_array_equal(file["series.values"], series.values)
         np.testing.assert_array_equal(file["series.time"], series.time)
+
+
+def test_others_read_dates(path: Path) -> None:
+    days = np.datetime64("1970-01-03") - np.arange(3)
+    expl = Explanation("net", series=Series(np.ones((3, 1)), days))
+    time = document_of(expl, path)["series"]["time"]
+    assert time["$"] == "dates"
+    assert time["unit"] == "D"
+    if path.suffix == ".json":
+        assert time["since_1970"]["values"] == [2, 1, 0]
+        return
+    with np.load(path, allow_pickle=False) as file:
+        np.testing.assert_array_equal(file["series.time"].astype("datetime64[D]"), days)
 
 
 def test_others_read_the_spans(path: Path) -> None:

@@ -241,7 +241,7 @@ def _same_fields(one: Any, other: Any) -> bool:
 def _same(one: Any, other: Any) -> bool:
     """Compare two field values; unlike ``==`` it gives one truth for arrays too, and NaN is NaN."""
     if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
-        inexact = all(np.issubdtype(array.dtype, np.inexact) for array in (one, other))
+        inexact = all(array.dtype.kind in "fcmM" for array in (one, other))
         return np.array_equal(one, other, equal_nan=inexact)
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
         return False

@@ -40,8 +40,8 @@ def format_as_dict(expl: Explanation) -> dict[str, Any]:
     dict
         ``version``, the number of the schema, which docs/formats.md documents; then the fields of
         the explanation by their names, those that are ``None`` left out. Heatmaps are nested lists,
-        the picture is ``{"mode": …, "width": …, "height": …}``, NaN and the infinities are
-        ``None``, and what JSON cannot hold is its ``str``. So ``json.dumps(…, allow_nan=False)``
+        dates are ISO 8601, the picture is ``{"mode": …, "width": …, "height": …}``, NaN and the
+        infinities are ``None``, and what JSON cannot hold is its ``str``. So ``json.dumps(…, allow_nan=False)``
         accepts every result.
     """
     check_single(expl)
@@ -67,7 +67,9 @@ def _plain(value: Any, around: tuple[int, ...]) -> Any:
     if isinstance(value, float | np.floating):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, np.ndarray):
-        return _plain(value.tolist(), (*around, id(value)))
+        # Dates as ISO 8601 has them: of those in nanoseconds NumPy's own list has integers.
+        listed = _in_words(value) if value.dtype.kind == "M" else value
+        return _plain(listed.tolist(), (*around, id(value)))
     if isinstance(value, list | tuple | set | frozenset):
         inside = (*around, id(value))
         return [_plain(item, inside) for item in value]
@@ -79,3 +81,7 @@ def _plain(value: Any, around: tuple[int, ...]) -> Any:
     if is_picture(value):
         return {"mode": value.mode, "width": value.width, "height": value.height}
     return str(value)
+
+
+def _in_words(dates: Any) -> Any:
+    return np.where(np.isnat(dates), None, np.datetime_as_string(dates))

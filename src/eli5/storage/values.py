@@ -35,6 +35,9 @@ _DEEPEST = 100
 
 _LONGEST = 2000  # bits of an integer; Python refuses to write, or read, one of some thousands
 
+# Of dates, such as "D" or "25ms".
+_UNIT = re.compile("([1-9][0-9]{0,8})?([YMWDhms]|[munpfa]s)")
+
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 _CONTAINERS: dict[type, str] = {
     TargetExplanation: "target",
@@ -113,7 +116,7 @@ def encode(value: Any, where: str, put_array: PutArray) -> Any:
 def _refuse(value: Any, where: str, kind: str = "") -> NoReturn:
     raise TypeError(
         f"Expected {where} to be None, a number, str, bytes, list, tuple, dict, container of "
-        "eli5.base or NumPy array of numbers, to be saved. Received: a value of type "
+        "eli5.base or NumPy array of numbers or dates, to be saved. Received: a value of type "
         f"{type(value).__name__}{kind or _dtype(value)}. Set it to None, or to values of these "
         "types."
     )
@@ -168,10 +171,23 @@ def _(value: bytes, where: str, put_array: PutArray) -> Any:
 
 @encode.register(np.ndarray)
 def _(value: Array, where: str, put_array: PutArray) -> Any:
-    # A mask would be lost.
-    if value.dtype.name not in DTYPES or isinstance(value, np.ma.MaskedArray):
+    if isinstance(value, np.ma.MaskedArray):  # a mask would be lost
         _refuse(value, where)
-    return put_array(where, value)
+    if value.dtype.name in DTYPES:
+        return put_array(where, value)
+    unit = _unit(value)
+    if unit is None:
+        _refuse(value, where)
+    # Neither more nor less than what NumPy keeps, whatever the unit, and however far the date.
+    return {"$": "dates", "unit": unit, "since_1970": put_array(where, value.astype(np.int64))}
+
+
+def _unit(array: Array) -> str | None:
+    """Return the unit that dates are counted in; None of what holds no dates, or has no unit."""
+    if array.dtype.kind != "M" or array.dtype.name == "datetime64":
+        return None
+    name, count = np.datetime_data(array.dtype)
+    return name if count == 1 else f"{count}{name}"
 
 
 @encode.register(list)
@@ -246,9 +262,17 @@ def _decode_container(document: dict[str, Any], get_array: GetArray) -> Any:
     return decoded
 
 
+def _decode_dates(document: dict[str, Any], get_array: GetArray) -> Array:
+    counts, unit = get_array(document["since_1970"]), document["unit"]
+    if counts.dtype.name != "int64" or not _UNIT.fullmatch(unit):
+        raise ValueError(f"its dates are numbers of {counts.dtype} in units of {unit!r}")
+    return counts.astype(f"M8[{unit}]")
+
+
 _DECODERS: dict[str, Callable[[dict[str, Any], GetArray], Any]] = {
     "array": lambda document, get_array: get_array(document),
     "bytes": lambda document, _: base64.b64decode(document["base64"], validate=True),
+    "dates": _decode_dates,
     "dict": _decode_dict,
     "float": lambda document, _: _NOT_FINITE[document["value"]],
     "str": lambda document, _: "".join(map(chr, document["code_points"])),
