@@ -41,8 +41,8 @@ def format_as_dict(expl: Explanation) -> dict[str, Any]:
         ``version``, the number of the schema, which docs/formats.md documents; then the fields of
         the explanation by their names, those that are ``None`` left out. Heatmaps are nested lists,
         dates are ISO 8601, the picture is ``{"mode": …, "width": …, "height": …}``, NaN and the
-        infinities are ``None``, and what JSON cannot hold is its ``str``. So ``json.dumps(…, allow_nan=False)``
-        accepts every result.
+        infinities are ``None``, and what JSON cannot hold is its ``str``. So
+        ``json.dumps(…, allow_nan=False)`` accepts every result.
     """
     check_single(expl)
     return {"version": SCHEMA_VERSION, **_from_fields(expl, ())}

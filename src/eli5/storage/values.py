@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from eli5.base import DocWeightedSpans, Series, TargetExplanation, WeightedSpans
+from eli5.storage.dates import to_dates, unit_of
 from eli5.storage.spans import listed_spans, tupled_spans
 
 __all__ = ["DTYPES", "decode", "decode_fields", "encode", "encode_fields"]
@@ -34,9 +35,6 @@ DTYPES = ("bool", *(f"{kind}{size}" for kind, sizes in _SIZES.items() for size i
 _DEEPEST = 100
 
 _LONGEST = 2000  # bits of an integer; Python refuses to write, or read, one of some thousands
-
-# Of dates, such as "D" or "25ms".
-_UNIT = re.compile("([1-9][0-9]{0,8})?([YMWDhms]|[munpfa]s)")
 
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 _CONTAINERS: dict[type, str] = {
@@ -175,19 +173,10 @@ def _(value: Array, where: str, put_array: PutArray) -> Any:
         _refuse(value, where)
     if value.dtype.name in DTYPES:
         return put_array(where, value)
-    unit = _unit(value)
+    unit = unit_of(value)
     if unit is None:
         _refuse(value, where)
-    # Neither more nor less than what NumPy keeps, whatever the unit, and however far the date.
     return {"$": "dates", "unit": unit, "since_1970": put_array(where, value.astype(np.int64))}
-
-
-def _unit(array: Array) -> str | None:
-    """Return the unit that dates are counted in; None of what holds no dates, or has no unit."""
-    if array.dtype.kind != "M" or array.dtype.name == "datetime64":
-        return None
-    name, count = np.datetime_data(array.dtype)
-    return name if count == 1 else f"{count}{name}"
 
 
 @encode.register(list)
@@ -262,17 +251,12 @@ def _decode_container(document: dict[str, Any], get_array: GetArray) -> Any:
     return decoded
 
 
-def _decode_dates(document: dict[str, Any], get_array: GetArray) -> Array:
-    counts, unit = get_array(document["since_1970"]), document["unit"]
-    if counts.dtype.name != "int64" or not _UNIT.fullmatch(unit):
-        raise ValueError(f"its dates are numbers of {counts.dtype} in units of {unit!r}")
-    return counts.astype(f"M8[{unit}]")
-
-
 _DECODERS: dict[str, Callable[[dict[str, Any], GetArray], Any]] = {
     "array": lambda document, get_array: get_array(document),
     "bytes": lambda document, _: base64.b64decode(document["base64"], validate=True),
-    "dates": _decode_dates,
+    "dates": lambda document, get_array: to_dates(
+        get_array(document["since_1970"]), document["unit"]
+    ),
     "dict": _decode_dict,
     "float": lambda document, _: _NOT_FINITE[document["value"]],
     "str": lambda document, _: "".join(map(chr, document["code_points"])),
