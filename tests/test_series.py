@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import keras
@@ -12,6 +13,7 @@ import pytest
 from keras import layers
 
 import eli5
+from eli5.keras.times import check_time
 from models import with_weights
 
 Array = np.ndarray[Any, Any]
@@ -182,6 +184,66 @@ def test_time_and_names() -> None:
     assert expl.series.channel_names == ["left", "right"]
 
 
+def days(n: int = LENGTH) -> list[date]:
+    return [date(2026, 3, 1) + timedelta(days=k) for k in range(n)]
+
+
+def in_kolkata() -> list[datetime]:
+    zone = timezone(timedelta(hours=5, minutes=30))
+    return [datetime(2026, 3, day.day, day.month, 30, 1, tzinfo=zone) for day in days(20)]
+
+
+@pytest.mark.parametrize(
+    ("time", "wanted"),
+    [
+        (days(), np.datetime64("2026-03-01") + np.arange(LENGTH)),
+        (
+            [datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999)],
+            np.array(["0001-01-01", "9999-12-31T23:59:59.999999"], "M8[us]"),
+        ),
+        (in_kolkata()[:2], np.array(["2026-02-28T22:00:01", "2026-03-01T22:00:01"], "M8[us]")),
+        ([date(2026, 1, 1), datetime(2026, 1, 1, 1)], np.array([0, 1], "M8[h]") + 490896),
+        (np.array([0, 500, 2500], "m8[ms]"), np.array([0, 0.5, 2.5])),
+        ([timedelta(days=-1), timedelta(microseconds=1)], np.array([-86400, 1e-6])),
+    ],
+)
+def test_dates_and_durations(time: Any, wanted: Array) -> None:
+    found = check_time(time)
+    assert found.dtype.kind == wanted.dtype.kind
+    np.testing.assert_array_equal(found, wanted)
+
+
+def test_times_and_names_of_pandas() -> None:
+    pandas = pytest.importorskip("pandas")
+    nanosecond = pandas.Timestamp("2026-03-01T12:00:00.000000001")
+    index = pandas.date_range("2026-03-29", periods=LENGTH, freq="h", tz="Europe/Berlin")
+    wanted = np.datetime64("2026-03-28T23:00") + np.arange(LENGTH) * np.timedelta64(1, "h")
+    for time in (index, pandas.Series(index), index.tz_convert(None), list(index)):
+        np.testing.assert_array_equal(check_time(time), wanted)
+    assert check_time([nanosecond])[0] == np.datetime64("2026-03-01T12:00:00.000000001")
+    np.testing.assert_array_equal(check_time(index - index[0]), np.arange(LENGTH) * 3600)
+    for first in (pandas.Timestamp("2026-03-01"), index[0]):
+        with pytest.raises(ValueError, match=re.escape("Received: time[1]=NaT")):
+            check_time([first, pandas.NaT])
+    names = pandas.DataFrame({"left": [1], "right": [2]}).columns
+    doc = recordings(1, seed=3)[0]
+    for given in (names, pandas.Series(names, index=[7, 8]), (name for name in names)):
+        expl = eli5.explain_prediction(listener(), doc, time=index, channel_names=given)
+        assert expl.series.channel_names == ["left", "right"]
+        assert expl.series.time.dtype.kind == "M"
+
+
+def test_every_time_that_is_taken_can_be_drawn() -> None:
+    doc = recordings(1, seed=3)[0]
+    for time in (
+        np.linspace(-1e300, 1e300, LENGTH),
+        np.append(np.array(["0001"], "M8[D]"), np.datetime64("9999-09-28") + np.arange(95)),
+    ):
+        expl = eli5.explain_prediction(listener(), doc, time=time)
+        assert eli5.format_as_image(expl).size[0] > 1
+        assert "Peak" in eli5.format_as_text(expl)
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
@@ -189,6 +251,25 @@ def test_time_and_names() -> None:
         ({"time": np.zeros((2, 3))}, ValueError, "Received: time of shape (2, 3), with 2 axes"),
         ({"time": [0, 2, 1]}, ValueError, "with 2 before 1"),
         ({"time": [0, 1]}, ValueError, "Expected one entry in `time` per step, 96 of them."),
+        ({"time": np.array([0, 1], "m8[M]")}, TypeError, "timedelta64[M]. Divide durations in mon"),
+        ({"time": np.array(["2026"])}, TypeError, "dtype <U4. Make dates of strings with `np.arr"),
+        ({"time": [0, 1, np.nan]}, ValueError, "to be finite, and dates to be in the years 1 to"),
+        ({"time": [-np.inf, 0]}, ValueError, "Received: time[0]=-inf"),
+        ({"time": [0, np.inf]}, ValueError, "Received: time[1]=inf"),
+        ({"time": np.array(["NaT"], "M8[s]")}, ValueError, "Received: time[0]=NaT"),
+        ({"time": np.array([1, 8030], "M8[Y]")}, ValueError, "Received: time[1]=10000"),
+        ({"time": np.array([-1970, 5], "M8[Y]")}, ValueError, "Received: time[0]=0000"),
+        ({"time": np.array([0, "NaT"], "m8[s]")}, ValueError, "Received: time[1]=nan"),
+        (
+            {"time": [datetime(2026, 1, 1), datetime(2026, 1, 2, tzinfo=UTC)]},
+            ValueError,
+            "Expected all dates of `time` to have a time zone, or none.",
+        ),
+        ({"time": [date(2026, 1, 1), 3]}, TypeError, "Received: an array of dtype object."),
+        ({"time": 3}, ValueError, "with 0 axes"),
+        ({"channel_names": {"a": 1, "b": 2}}, TypeError, "`channel_names` to be a list of strings"),
+        ({"channel_names": 3}, TypeError, "Expected `channel_names` to be a list of strings."),
+        ({"channel_names": np.array("ab")}, TypeError, "`channel_names` to be a list of strings."),
         ({"channel_names": "ab"}, TypeError, "Expected `channel_names` to be a list of strings."),
         ({"channel_names": [1, 2]}, TypeError, "Expected `channel_names` to be a list of strings."),
         ({"channel_names": ["a"]}, ValueError, "per channel, 2 of them. Received: 1"),

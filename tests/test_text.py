@@ -56,11 +56,22 @@ def test_a_text_and_the_weights_of_its_tokens(model: keras.Model) -> None:
 
 
 @pytest.mark.parametrize(
-    "tokens", [TOKENS, tuple(TOKENS), np.array(TOKENS), [TOKENS], np.array([TOKENS])]
+    "tokens", [TOKENS, tuple(TOKENS), np.array(TOKENS), [TOKENS], np.array([TOKENS]), iter(TOKENS)]
 )
 def test_ways_to_give_tokens(model: keras.Model, tokens: Any) -> None:
     expl = eli5.explain_prediction(model, IDS, tokens=tokens)
     assert spans_of(expl).document == " ".join(TOKENS)
+
+
+def test_tokens_of_pandas(model: keras.Model) -> None:
+    pandas = pytest.importorskip("pandas")
+    column = pandas.Series(TOKENS, index=range(7, 15))
+    for tokens in (column, pandas.Index(TOKENS), [column], column.astype("category")):
+        expl = eli5.explain_prediction(model, IDS, tokens=tokens)
+        assert spans_of(expl).document == " ".join(TOKENS)
+    column[8] = None
+    with pytest.raises(TypeError, match=r"Expected `tokens` to hold strings\. Received: "):
+        eli5.explain_prediction(model, IDS, tokens=column)
 
 
 def test_without_tokens_the_ids_are_shown(model: keras.Model) -> None:
@@ -228,6 +239,14 @@ def test_joined(tokens: list[str], document: str) -> None:
     [
         ({"tokens": "abc"}, TypeError, "Expected `tokens` to be a list or an array of strings."),
         ({"tokens": [1, 2]}, TypeError, "Received: 1 (of type int) among them"),
+        (
+            {"tokens": [*TOKENS[:7], None]},
+            TypeError,
+            "Received: None (of type NoneType) among them",
+        ),
+        ({"tokens": dict.fromkeys("abcdefgh")}, TypeError, "Expected `tokens` to be a list or an"),
+        ({"tokens": b"abcdefgh"}, TypeError, "Expected `tokens` to be a list or an"),
+        ({"tokens": ["abcdefgh"]}, ValueError, "8 of them. Received: 1 tokens"),
         ({"tokens": []}, ValueError, "Expected `tokens` to hold one string per step."),
         ({"tokens": ["a"]}, ValueError, "8 of them. Received: 1 tokens for a doc of shape (1, 8)"),
         ({"pad_value": "x"}, TypeError, "Expected `pad_value` to be a number"),

@@ -259,7 +259,7 @@ def explain_prediction_keras_text(
     doc : numpy.ndarray, or a list or dict of them
         Token ids ``(1, T)``, or one vector per token ``(1, T, F)``. For a model that takes strings,
         or that has a ``preprocessor`` in front, as KerasHub's tasks have: ``np.array([text])``.
-    tokens : list or array of str, optional
+    tokens : list or array of str, or any iterable of them, optional
         One per step, also with a batch axis of 1. The ids if not given.
     pad_value : number, optional
         What `doc` holds where there is padding. Padding before and after the text is left out of
@@ -315,9 +315,11 @@ def explain_prediction_keras_series(
     model : keras.Model
     doc : numpy.ndarray, or a list or dict of them
         T steps of F channels, ``(1, T, F)``; ``(1, F, T)`` where the model has its channels first.
-    time : array of T numbers or dates, optional
-        When each step is; it must rise.
+    time : array of T numbers, dates or durations, optional
+        When each step is; it must rise. Dates with a time zone are converted to UTC, durations
+        (``timedelta64``) to seconds.
     channel_names : list of F strings, optional
+        Or an array, or a column of a table.
     targets, layer, **options
         See `explain_prediction_keras_image`.
 
@@ -330,7 +332,8 @@ def explain_prediction_keras_series(
     Raises
     ------
     TypeError, ValueError
-        If `time` or `channel_names` are of another type or length; see
+        If `time` or `channel_names` are of another type or length, or if `time` does not rise, is
+        not finite, or has dates of other years than 1 to 9999; see
         `explain_prediction_keras_image`.
     """
     axes = check_axes(time, channel_names)

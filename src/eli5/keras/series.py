@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from eli5.base import Explanation, Series
+from eli5.keras.listing import listed
+from eli5.keras.times import check_time
 
 Array = np.ndarray[Any, Any]
 
@@ -32,36 +34,20 @@ def check_axes(time: Any, channel_names: Any) -> Axes:
     TypeError
         If `time` is no sequence of numbers or dates, or `channel_names` no sequence of strings.
     ValueError
-        If `time` has another rank than 1, or does not rise.
+        If `time` has another rank than 1, does not rise, or is not finite; see
+        `eli5.keras.times.check_time`.
     """
     if time is not None:
-        time = np.asarray(time)
-        if time.dtype.kind not in "iufM":
-            raise TypeError(
-                "Expected `time` to hold numbers or dates, one per step. Received: an array of "
-                f"dtype {time.dtype}"
-            )
-        if time.ndim != 1 or not (time[1:] > time[:-1]).all():
-            raise ValueError(
-                "Expected `time` to have one axis and to rise from step to step. Received: "
-                f"time of shape {time.shape}, {_first_fall(time)}"
-            )
+        time = check_time(time)
     if channel_names is not None:
-        is_list = isinstance(channel_names, list | tuple | np.ndarray)
-        if not is_list or not all(isinstance(name, str) for name in channel_names):
+        names = listed(channel_names)
+        if names is None or not all(isinstance(name, str) for name in names):
             raise TypeError(
                 "Expected `channel_names` to be a list of strings. Received: "
                 f"channel_names={channel_names!r}"
             )
-        channel_names = [str(name) for name in channel_names]
+        channel_names = [str(name) for name in names]
     return Axes(time, channel_names)
-
-
-def _first_fall(time: Array) -> str:
-    if time.ndim != 1:
-        return f"with {time.ndim} axes"
-    at = int(np.argmin(time[1:] > time[:-1]))
-    return f"with {time[at]} before {time[at + 1]}"
 
 
 def check_lengths(axes: Axes, n_steps: int, doc: Array) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from eli5.base import DocWeightedSpans, Explanation, TargetExplanation, WeightedSpans
 from eli5.keras.heatmap import normalize
+from eli5.keras.listing import listed
 from eli5.keras.preparation import Preparation
 from eli5.keras.scores import is_number
 
@@ -52,12 +53,12 @@ def check_words(tokens: Any, pad_value: Any, pad_token: Any) -> Words:
     Raises
     ------
     TypeError
-        If `tokens` is neither None nor a list or array of strings, if `pad_value` is no number, or
-        `pad_token` no string.
+        If `tokens` is neither None nor strings in a list, an array or the like, if `pad_value` is
+        no number, or `pad_token` no string.
     ValueError
         If there are no tokens, if a `pad_token` comes without tokens, or with a `pad_value`.
     """
-    listed = None if tokens is None else _token_list(tokens)
+    token_list = None if tokens is None else _token_list(tokens)
     if pad_value is not None and not is_number(pad_value):
         raise TypeError(
             "Expected `pad_value` to be a number, as `doc` holds it. Received: "
@@ -68,7 +69,7 @@ def check_words(tokens: Any, pad_value: Any, pad_token: Any) -> Words:
             "Expected `pad_token` to be a string, as `tokens` hold it. Received: "
             f"pad_token={pad_token!r} (of type {type(pad_token).__name__})"
         )
-    if pad_token is not None and listed is None:
+    if pad_token is not None and token_list is None:
         raise ValueError(
             f"Expected `tokens` for a `pad_token`. Received: pad_token={pad_token!r} without "
             "tokens. Give `tokens`, or `pad_value`."
@@ -78,27 +79,29 @@ def check_words(tokens: Any, pad_value: Any, pad_token: Any) -> Words:
             "Expected either `pad_value` or `pad_token`. Received: both, "
             f"pad_value={pad_value!r} and pad_token={pad_token!r}"
         )
-    return Words(listed, None if pad_value is None else float(pad_value), pad_token)
+    return Words(token_list, None if pad_value is None else float(pad_value), pad_token)
 
 
 def _token_list(tokens: Any) -> list[str]:
     """Return the tokens as a list; they may come with a batch axis of 1."""
-    if not isinstance(tokens, list | tuple | np.ndarray):
+    found = listed(tokens)
+    if found is None:
         raise TypeError(
             "Expected `tokens` to be a list or an array of strings. Received: "
             f"tokens={tokens!r} (of type {type(tokens).__name__})"
         )
-    if len(tokens) == 1 and isinstance(tokens[0], list | tuple | np.ndarray):
-        tokens = tokens[0]
-    wrong = next((token for token in tokens if not isinstance(token, str)), None)
-    if wrong is not None:
+    if len(found) == 1:
+        inner = listed(found[0])
+        found = found if inner is None else inner
+    wrong = [token for token in found if not isinstance(token, str)]
+    if wrong:
         raise TypeError(
-            f"Expected `tokens` to hold strings. Received: {wrong!r} (of type "
-            f"{type(wrong).__name__}) among them"
+            f"Expected `tokens` to hold strings. Received: {wrong[0]!r} (of type "
+            f"{type(wrong[0]).__name__}) among them"
         )
-    if len(tokens) == 0:
+    if not found:
         raise ValueError(f"Expected `tokens` to hold one string per step. Received: {tokens!r}")
-    return [str(token) for token in tokens]
+    return [str(token) for token in found]
 
 
 class Text(NamedTuple):
