@@ -11,7 +11,9 @@ import pytest
 from PIL import Image
 
 from cli_helpers import fails, two_colours
-from eli5.cli.console import shortened
+from eli5.base import Explanation
+from eli5.cli.console import print_error, shortened
+from eli5.cli.report import as_row
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -181,3 +183,11 @@ def test_long_messages_end_after_what_matters() -> None:
     assert shortened(message).startswith("Expected a layer. Received: none. Layers: 0, 1, 2, ")
     assert len(shortened(message)) <= 500
     assert shortened(message).endswith("[…]")
+
+
+def test_no_name_turns_a_line_of_the_terminal_around(capsys: Capsys) -> None:
+    print_error("no file \u202egnp.evil", "nor \u2066שלום\u2069")
+    said = capsys.readouterr().err
+    assert "no file \ufffdgnp.evil" in said
+    assert "nor \ufffdשלום\ufffd" in said
+    assert as_row("\u202egnp.evil", Explanation("net", targets=[])) == "\ufffdgnp.evil: "

@@ -76,6 +76,23 @@ def test_colours_only_where_they_are_asked_for() -> None:
     assert re.sub(r"\x1b\[[\d;]+m", "", block(text, ansi=True)) == block(text)
 
 
+def test_no_name_turns_the_row_of_a_terminal_around() -> None:
+    turning = [chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))]
+    hebrew = "\u200fשלום\u200e عالم\u061c"  # from right to left by itself
+    spans = [(f"{c}live", [], 1.0 + k) for k, c in enumerate(turning)]
+    expl = of_texts(DocWeightedSpans(f"{''.join(turning)} {hebrew}", spans, vec_name="\u202ea"))
+    expl.estimator = expl.layer = expl.error = expl.description = f"\u202eevil\u202c {hebrew}"
+    expl.targets[0].class_name = "\u2067class\u2069"
+    for ansi in (False, True):
+        shown = eli5.format_as_text(expl, ansi=ansi)
+        assert not set(turning) & set(shown)
+        assert shown.count(hebrew) == 5
+        assert shown.count(f"\ufffdevil\ufffd {hebrew}") == 4
+        assert shown.count("\ufffdclass\ufffd (0)") == 2
+        assert "\ufffda: " + 9 * "\ufffd" + f" {hebrew}" in shown
+        assert shown.count("\ufffdlive") == 9
+
+
 def test_space_of_a_token_is_outside_of_its_brackets() -> None:
     spans = [("Ġgood", [(1, 6)], 1.0), ("\n", [(6, 7)], -1.0), ("  ", [(8, 10)], 0.5)]
     assert block(DocWeightedSpans("A good\nx  y", spans)) == (

@@ -97,7 +97,8 @@ def print_whole(lines: Iterable[str]) -> None:
 
 
 def _print_line(start: str, text: str, style: str, *, stderr: bool = False) -> None:
-    from eli5.formatters.text import one_line  # imports NumPy, which --help need not wait for
+    # It imports NumPy, which --help need not wait for.
+    from eli5.formatters.text import in_order, one_line
 
-    line = Text.assemble((start, style), one_line(text))
+    line = Text.assemble((start, style), in_order(one_line(text)))
     _console(stderr=stderr).print(line, soft_wrap=True)

@@ -35,7 +35,9 @@ def format_as_text(expl: Explanation, *, ansi: bool = False) -> str:
         for series with the time of up to three peaks, where the heatmap is at least half as high as
         at its highest, and their channel if each has its own heatmap; of a text, for each target
         the text with its strong words in brackets, such as ``[great +0.5312]``, and the ten
-        heaviest tokens; the description. Several lines, without a line break at the end.
+        heaviest tokens; the description. U+FFFD stands for what would drive the terminal: control
+        characters, and those that turn its row around, such as U+202E. Several lines, without a
+        line break at the end.
     """
     # It needs the names and numbers below.
     from eli5.formatters.marked_text import marked_texts
@@ -55,7 +57,7 @@ def format_as_text(expl: Explanation, *, ansi: bool = False) -> str:
             parts += [f"What speaks for {target_label(target)}:", *texts] if texts else []
     if expl.description:
         parts.append(printable(expl.description))
-    return "\n\n".join(parts)
+    return in_order("\n\n".join(parts))
 
 
 def _target_table(expl: Explanation) -> str:
@@ -130,4 +132,15 @@ def printable_part(text: str) -> str:
     return printable(f"{text}|")[:-1]
 
 
+def in_order(text: str) -> str:
+    """Replace, for a terminal, the characters that turn the rest of its row around.
+
+    HTML keeps what they do to a name inside of an element, ``<bdi>``; a terminal has nothing like
+    it. Letters that are written from right to left say that themselves, and need none of these.
+    """
+    return text.translate(_TURNING)
+
+
 _UNSHOWN = ("Cc", "Cs")
+# Embeddings, overrides and isolates, and what ends them (Unicode Standard Annex 9, table 4).
+_TURNING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd")
