@@ -182,7 +182,7 @@ def test_the_other_input_is_explained_when_asked() -> None:
 @pytest.mark.parametrize(
     ("doc", "options", "error", "message"),
     [
-        (lambda p: [p, p], {}, ValueError, r"which of the inputs is the picture: one of \['left'"),
+        (lambda p: [p, p], {}, ValueError, r"which of the inputs is explained: one of \['left'"),
         (lambda p: [p, p], {"input": "top"}, ValueError, "Received: input='top'"),
         (lambda p: [p, p], {"input": 2}, ValueError, "Received: input=2"),
         (lambda p: [p, p], {"input": 1.0}, TypeError, r"input=1.0 \(of type float"),

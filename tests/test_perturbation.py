@@ -137,12 +137,16 @@ def test_the_map_does_not_depend_on_the_batch_size(method: Any) -> None:
     ("options", "error", "message"),
     [
         ({"patch": 0}, ValueError, "Expected patch of at least 1. Received: patch=0"),
-        ({"patch": 8}, ValueError, r"no larger than the picture, \(7, 10\). Received: patch=8"),
-        ({"patch": (3, 11)}, ValueError, r"no larger than the picture.*patch=\(3, 11\)"),
+        ({"patch": 8}, ValueError, r"no larger than the doc, \(7, 10\). Received: patch=8"),
+        ({"patch": (3, 11)}, ValueError, r"no larger than the doc.*patch=\(3, 11\)"),
         ({"patch": (3, 3, 3)}, ValueError, r"2 of them: one per axis. Received: patch=\(3, 3, 3\)"),
         ({"patch": 2.5}, TypeError, "Expected patch to be a whole number. Received: patch=2.5"),
         ({"stride": 0}, ValueError, "Expected stride of at least 1. Received: stride=0"),
-        ({"patch": 2, "stride": 3}, ValueError, "no larger than the patch.*uncovered.*stride=3"),
+        (
+            {"patch": 2, "stride": 3},
+            ValueError,
+            "no larger than the patch.*leave places uncovered.*stride=3",
+        ),
         ({"stride": "x"}, ValueError, "one per axis. Received: stride='x'"),
     ],
 )

@@ -333,7 +333,7 @@ def test_missing_scikit_image_names_the_extra(monkeypatch: pytest.MonkeyPatch) -
         (
             {"segments": np.zeros((8, 6), int)},
             ValueError,
-            r"of the picture's size, \(6, 8\). Received: shape=\(8, 6\)",
+            r"of the doc's size, \(6, 8\). Received: shape=\(8, 6\)",
         ),
         ({"segments": np.zeros(SIZE)}, TypeError, "an array of int. Received: dtype=float64"),
     ],

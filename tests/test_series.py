@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import warnings
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from keras import layers
 
 import eli5
+from eli5.keras import METHODS
 from eli5.keras.times import check_time
 from models import with_weights
 
@@ -157,6 +159,120 @@ def test_channels_first() -> None:
             one.targets[0].attribution, two.targets[0].attribution, rtol=1e-4, atol=1e-6
         )
         np.testing.assert_array_equal(two.series.values, doc[0])
+
+
+def flat_and_deep() -> tuple[keras.Model, keras.Model]:
+    """Return two models that differ by how they take a series of one channel."""
+
+    def made(shape: tuple[int, ...]) -> keras.Model:
+        steps = [
+            keras.Input(shape),
+            *([layers.Reshape((30, 1))] if len(shape) == 1 else []),
+            layers.Conv1D(6, 5, padding="same", activation="relu", name="c"),
+            layers.Conv1D(6, 3, strides=2, activation="relu", name="d"),
+            layers.GlobalAveragePooling1D(),
+            layers.Dense(3, activation="softmax"),
+        ]
+        return with_weights(keras.Sequential(steps, name="net"), seed=2)
+
+    return made((30,)), made((30, 1))
+
+
+FEW: dict[str, Any] = {"RISE": {"n_masks": 30}, "LIME": {"n_samples": 60}}
+
+
+def test_a_series_of_one_channel_needs_no_axis_of_channels() -> None:
+    flat, deep = flat_and_deep()
+    doc = np.random.default_rng(3).normal(size=(1, 30)).astype("float32")
+    time = np.arange(30) / 2
+    for method in METHODS:
+        options = {"method": method, "time": time, **FEW.get(method, {})}
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The heatmap of target")
+            one = eli5.explain_prediction(flat, doc, **options)
+            two = eli5.explain_prediction(deep, doc[..., None], **options)
+        assert one.targets[0].attribution.shape == (30,), method
+        assert one.targets[0].weighted_spans is None
+        np.testing.assert_allclose(
+            one.targets[0].attribution,
+            two.targets[0].attribution.reshape(30),
+            rtol=1e-3,
+            atol=1e-6,
+            err_msg=method,
+        )
+        assert one.series == two.series
+        assert one.layer == two.layer
+    assert one.series.values.shape == (30, 1)
+    np.testing.assert_array_equal(one.series.time, time)
+    assert eli5.format_as_image(one).size[0] > 1
+    (many,) = eli5.explain_predictions(flat, doc, **options)
+    assert many == one
+
+
+def test_windows_and_copies_of_a_series_without_an_axis_of_channels() -> None:
+    flat, deep = flat_and_deep()
+    doc = np.random.default_rng(3).normal(size=(1, 30)).astype("float32")
+    for options in (
+        {"method": "Occlusion", "patch": 6, "stride": 2},
+        {"method": "Occlusion", "patch": (6,), "baseline": np.linspace(0, 1, 30)[:, None]},
+        {"method": "Gradient × Input", "n_samples": 4, "noise": 0.2},
+        {"method": "Grad-CAM", "n_samples": 4, "noise": 0.2},
+    ):
+        one = eli5.explain_prediction(flat, doc, channel_names=["x"], **options)
+        if options.get("patch") == (6,):
+            options |= {"patch": (6, 1), "baseline": np.linspace(0, 1, 30)[:, None, None]}
+        two = eli5.explain_prediction(deep, doc[..., None], channel_names=["x"], **options)
+        np.testing.assert_allclose(
+            one.targets[0].attribution,
+            two.targets[0].attribution.reshape(30),
+            rtol=1e-3,
+            atol=1e-6,
+        )
+
+
+def test_numbers_without_an_axis_of_channels_are_a_text_unless_they_are_said_to_be_a_series() -> (
+    None
+):
+    flat, _ = flat_and_deep()
+    doc = np.random.default_rng(3).normal(size=(1, 30)).astype("float32")
+    expl = eli5.explain_prediction(flat, doc)
+    assert expl.series is None
+    assert expl.targets[0].weighted_spans is not None
+    with pytest.raises(ValueError, match="Expected one entry in `channel_names` per channel, 1 of"):
+        eli5.explain_prediction(flat, doc, channel_names=["x", "y"])
+
+
+def with_picture(shape: tuple[int, ...]) -> tuple[keras.Model, list[Array]]:
+    """Return a model of a picture and a text or a series, and a doc for it."""
+    picture, other = keras.Input((8, 8, 3), name="picture"), keras.Input(shape, name="other")
+    seen = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3, name="seen")(picture))
+    vectors = layers.Embedding(9, 4)(other) if len(shape) == 1 else other
+    read = layers.GlobalAveragePooling1D()(layers.Conv1D(4, 3, name="read")(vectors))
+    model = keras.Model([other, picture], layers.Dense(2)(layers.Concatenate()([read, seen])))
+    random = np.random.default_rng(0)
+    return with_weights(model), [
+        random.integers(1, 9, (1, *shape)).astype("float32"),
+        random.uniform(size=(1, 8, 8, 3)).astype("float32"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "message"),
+    [
+        ((6,), {"tokens": list("abcdef")}, r"inputs is the text, or leave out `tokens`, `pad_val"),
+        ((6,), {"pad_value": 0}, r"inputs is the text, or leave out `tokens`, `pad_value` and `pa"),
+        ((6, 2), {"time": range(6)}, r"inputs is the series, or leave out `time` and `channel_na"),
+    ],
+)
+def test_what_is_said_of_one_input_is_not_dropped_for_another(
+    shape: tuple[int, ...], options: Any, message: str
+) -> None:
+    model, doc = with_picture(shape)
+    wanted = r"Received: an input of shape \(1, 8, 8, 3\)\. Say with `input` which of several "
+    with pytest.raises(ValueError, match=wanted + message):
+        eli5.explain_prediction(model, doc, input="picture", **options)
+    assert eli5.explain_prediction(model, doc, input="picture").image is not None
+    assert eli5.explain_prediction(model, doc, **options).image is None
 
 
 def test_a_series_that_becomes_a_picture_stays_a_picture() -> None:

@@ -186,7 +186,7 @@ def _run_procedure(
     is_at_layer = chosen.method.at == "layer"
     sites = prepared.sites if is_at_layer else (None,)
     outputs = known if is_at_layer and known else [None] * len(sites)
-    if chosen.method.is_per_step:  # of a series: all channels of a step are one place
+    if chosen.method.is_per_step and _has_axes(prepared):  # all channels of a step are one place
         prepared = prepared._replace(input_site=prepared.input_site._replace(has_channels=True))
     ask = functools.partial(
         make_probe,
@@ -254,7 +254,8 @@ def _defaults(chosen: Chosen, prepared: Preparation) -> dict[str, Any]:
     own: dict[str, Any] = {}
     if kind != "image" and "patch" in chosen.method.own_options:
         # One token; of a series an eighth of one channel.
-        own["patch"] = 1 if kind == "tokens" else (max(prepared.view.size[0] // 8, 1), 1)
+        steps = max(prepared.view.size[0] // 8, 1)
+        own["patch"] = 1 if kind == "tokens" else (steps, 1) if _has_axes(prepared) else steps
         if "patch" in chosen.options:
             del own["patch"]
     if chosen.method.leaves_out and prepared.mask_id is not None:
@@ -278,6 +279,11 @@ def _of_steps(options: dict[str, Any], kept: slice, n_steps: int) -> dict[str, A
     return options | own
 
 
+def _has_axes(prepared: Preparation) -> bool:
+    """Tell whether a series has an axis of channels beside that of time."""
+    return prepared.picture.ndim > 2
+
+
 _WINDOWS = ("patch", "stride")
 
 
@@ -287,7 +293,7 @@ def _as_seen(options: dict[str, Any], prepared: Preparation) -> dict[str, Any]:
     The channels of a baseline of the doc's shape are moved last, and the steps of a series' window
     get the one channel that it covers.
     """
-    if prepared.view.kind == "series":
+    if prepared.view.kind == "series" and _has_axes(prepared):
         windows = {k: (v, 1) for k, v in options.items() if k in _WINDOWS and is_integer(v)}
         options = options | windows
     baseline = options.get("baseline")

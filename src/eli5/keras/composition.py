@@ -261,6 +261,8 @@ def _series(prepared: Preparation) -> Series | None:
     if prepared.view.kind != "series":
         return None
     values = prepared.picture[0]
+    if values.ndim == 1:
+        return Series(np.array(values[:, None]))
     return Series(np.array(values.T if prepared.channels_first else values))
 
 

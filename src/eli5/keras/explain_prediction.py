@@ -315,6 +315,7 @@ def explain_prediction_keras_series(
     model : keras.Model
     doc : numpy.ndarray, or a list or dict of them
         T steps of F channels, ``(1, T, F)``; ``(1, F, T)`` where the model has its channels first.
+        One channel may be ``(1, T)``, if the model takes it so.
     time : array of T numbers, dates or durations, optional
         When each step is; it must rise. Dates with a time zone are converted to UTC, durations
         (``timedelta64``) to seconds.
@@ -326,8 +327,9 @@ def explain_prediction_keras_series(
     Returns
     -------
     Explanation, or a list of them if ``methods=`` is given
-        ``series`` has the doc. ``targets[k].heatmap`` and ``attribution`` have one number per step,
-        ``(T,)``; by gradients of the input and by Occlusion one per step and channel, ``(T, F)``.
+        ``series`` has the doc, as ``(T, F)``. ``targets[k].heatmap`` and ``attribution`` have one
+        number per step, ``(T,)``; by gradients of the input and by Occlusion one per step and
+        channel, ``(T, F)``, unless the doc is ``(1, T)``.
 
     Raises
     ------

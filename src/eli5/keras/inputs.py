@@ -22,9 +22,9 @@ _RANKS: dict[str | None, tuple[tuple[int, ...], ...]] = {
     None: ((4, 5), (3,)),
     "image": ((4, 5), (3,)),
     "tokens": ((2,), (3,)),
-    "series": ((3,),),
+    "series": ((3,), (2,)),
 }
-_NAMES = {None: "the picture", "image": "the picture", "tokens": "the text", "series": "the series"}
+_NAMES = {None: "explained", "image": "the picture", "tokens": "the text", "series": "the series"}
 
 IMAGE_RANKS = (3, 4, 5)  # (1, H, W), (1, H, W, C), and volumes and videos (1, D, H, W, C)
 

@@ -121,7 +121,7 @@ def prepare(
         sites=(),
         is_automatic=layer is None,
         trace=trace,
-        mask_id=_mask_id(trace, picture, None if mask_id is None else float(mask_id)),
+        mask_id=_mask_id(trace, view, picture, None if mask_id is None else float(mask_id)),
     )
     if not needs_layer:
         return prepared
@@ -172,7 +172,7 @@ def _remembered(
 def _input_site(
     position: int, picture: Array, view: View, trace: engine.Trace, is_needed: bool
 ) -> engine.Site:
-    if picture.ndim == 2 and is_needed:
+    if picture.ndim == 2 and view.kind == "tokens" and is_needed:
         return suitable.embedding_site(trace, view.size)
     return engine.Site(
         None,
@@ -187,7 +187,7 @@ def _input_site(
     )
 
 
-def _mask_id(trace: engine.Trace, picture: Array, said: float | None) -> int | None:
+def _mask_id(trace: engine.Trace, view: View, picture: Array, said: float | None) -> int | None:
     """Return the id that stands for a token left out: what is said, or 0 if the model masks that.
 
     Raises
@@ -204,7 +204,7 @@ def _mask_id(trace: engine.Trace, picture: Array, said: float | None) -> int | N
             _check_ids("pad_value", said, said, n_ids)
     if said is not None:
         return int(said) if said.is_integer() else None
-    operations = [call.operation() for call in trace.calls]
+    operations = [call.operation() for call in trace.calls if view.kind == "tokens"]
     return 0 if any(getattr(operation, "mask_zero", False) for operation in operations) else None
 
 
@@ -224,7 +224,7 @@ def _check_sees_picture(trace: engine.Trace, site: engine.Site, n_inputs: int) -
         is_it = call.operation() is site.operation and call.nth == site.nth
         if is_it and n_inputs > 1 and not call.has_place:
             raise ValueError(
-                "Expected a layer that takes in the picture. Received: layer="
+                "Expected a layer that takes in the input that is explained. Received: layer="
                 f"{site.path!r} (call {site.nth}), which sees other inputs alone, or nothing that "
                 "has places. Choose another layer or call, or another `input`."
             )

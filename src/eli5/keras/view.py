@@ -12,6 +12,12 @@ from eli5.keras.suitable import suitable_calls
 Array = np.ndarray[Any, Any]
 Kind = Literal["image", "tokens", "series"]
 
+_NAMES: dict[Kind | None, str] = {"tokens": "text", "series": "series"}
+_SAID: dict[Kind | None, str] = {
+    "tokens": "`tokens`, `pad_value` and `pad_token`",
+    "series": "`time` and `channel_names`",
+}
+
 
 class View(NamedTuple):
     """How a doc is seen.
@@ -19,8 +25,9 @@ class View(NamedTuple):
     Attributes
     ----------
     kind : {"image", "tokens", "series"}
-        Tokens are ids ``(1, T)`` or vectors ``(1, T, F)``; a series is numbers ``(1, T, F)``. The
-        difference between the last two: each number of a series is a place of its own.
+        Tokens are ids ``(1, T)`` or vectors ``(1, T, F)``; a series is numbers ``(1, T, F)``, or
+        ``(1, T)`` if it is said to be one. The difference between vectors and a series: each number
+        of a series is a place of its own.
     size : tuple of int
         ``(H, W)``, for volumes ``(D, H, W)``; ``(T,)`` of tokens and series.
     """
@@ -39,10 +46,21 @@ def view_of(doc: Array, trace: Trace, kind: Kind | None) -> View:
     trace : Trace
         Of the model's call.
     kind : {"image", "tokens", "series"} or None
+
+    Raises
+    ------
+    ValueError
+        If it is said to be a text or a series, and has the shape of neither.
     """
+    if doc.ndim > 3 and kind in _NAMES:
+        raise ValueError(
+            f"Expected the {_NAMES[kind]} that is described to have a shape of (1, T) or "
+            f"(1, T, F). Received: an input of shape {doc.shape}. Say with `input` which of "
+            f"several inputs is the {_NAMES[kind]}, or leave out {_SAID[kind]}."
+        )
     if doc.ndim > 3 or kind == "image":
         return View("image", _size(doc, trace.channels_first))
-    if doc.ndim == 2 or kind == "tokens":
+    if kind == "tokens" or (doc.ndim == 2 and kind is None):
         steps = doc.shape[-1] if doc.ndim == 3 and trace.channels_first else doc.shape[1]
         return View("tokens", (steps,))
     if kind is None and any(len(call.shape) == 4 for call in suitable_calls(trace, doc.shape[1:])):

@@ -113,7 +113,7 @@ def _fitted(array: Array, picture: Array) -> Array:
         return np.broadcast_to(fitted, picture.shape)
     except ValueError:
         raise ValueError(
-            f"Expected `baseline` to broadcast to the picture, (*size, channels) = {picture.shape}."
+            f"Expected `baseline` to broadcast to the doc, (*size, channels) = {picture.shape}."
             f" Received: baseline.shape={array.shape}"
         ) from None
 

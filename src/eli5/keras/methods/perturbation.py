@@ -154,11 +154,11 @@ def _covers(size: tuple[int, ...], patch: Any, stride: Any) -> list[Array]:
     strides = _per_axis("stride", stride, size)
     if any(p > length for p, length in zip(patches, size, strict=True)):
         raise ValueError(
-            f"Expected a patch no larger than the picture, {size}. Received: patch={patch!r}"
+            f"Expected a patch no larger than the doc, {size}. Received: patch={patch!r}"
         )
     if any(s > p for s, p in zip(strides, patches, strict=True)):
         raise ValueError(
-            f"Expected a stride no larger than the patch, {patches}: others leave pixels "
+            f"Expected a stride no larger than the patch, {patches}: others leave places "
             f"uncovered. Received: stride={stride!r}"
         )
     return [_cover(*axis) for axis in zip(size, patches, strides, strict=True)]

@@ -24,7 +24,7 @@ def label(picture: Array, segments: Any, n_segments: int) -> tuple[Array, int]:
         )
     if segments.shape != size:
         raise ValueError(
-            f"Expected segments of the picture's size, {size}. Received: shape={segments.shape}"
+            f"Expected segments of the doc's size, {size}. Received: shape={segments.shape}"
         )
     names, labels = np.unique(segments, return_inverse=True)
     return labels.reshape(size), len(names)
