@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,7 +80,7 @@ def test_colours_only_where_they_are_asked_for() -> None:
 def test_no_name_turns_the_row_of_a_terminal_around() -> None:
     turning = [chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))]
     hebrew = "\u200fשלום\u200e عالم\u061c"  # from right to left by itself
-    spans = [(f"{c}live", [], 1.0 + k) for k, c in enumerate(turning)]
+    spans: list[Any] = [(f"{c}live", [], 1.0 + k) for k, c in enumerate(turning)]
     expl = of_texts(DocWeightedSpans(f"{''.join(turning)} {hebrew}", spans, vec_name="\u202ea"))
     expl.estimator = expl.layer = expl.error = expl.description = f"\u202eevil\u202c {hebrew}"
     expl.targets[0].class_name = "\u2067class\u2069"
