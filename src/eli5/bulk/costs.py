@@ -128,4 +128,8 @@ def _nothing(done: int, failed: int) -> None:
 
 def _size(folder: str) -> int:
     """Return how many bytes the files in a folder take, if there is one."""
-    return sum(map(os.path.getsize, storage.walk(folder))) if os.path.isdir(folder) else 0
+    return sum(
+        os.path.getsize(os.path.join(inner, name))
+        for inner, _, names in os.walk(folder)
+        for name in names
+    )

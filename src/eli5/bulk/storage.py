@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
-from collections.abc import Iterator
 from typing import IO, Any
 
 from eli5.bulk.needs import need
+from eli5.intake.errors import UserError
 from eli5.writing import write_atomically
 
 __all__ = [
     "absolute",
+    "entries",
     "exists",
     "glob",
     "is_folder",
@@ -19,10 +21,11 @@ __all__ = [
     "join",
     "list_names",
     "open_file",
+    "parent",
     "put",
     "read_bytes",
     "remove",
-    "walk",
+    "within",
     "write_whole",
 ]
 
@@ -35,13 +38,48 @@ def is_remote(path: str) -> bool:
 
 
 def absolute(path: str) -> str:
-    """Return a path that means the same wherever a worker runs on this machine."""
-    return path.rstrip("/") if is_remote(path) else os.path.abspath(path)
+    """Return a path that means the same wherever a worker runs on this machine.
+
+    Raises
+    ------
+    UserError
+        If it is empty, which would be the current folder.
+    """
+    if not path:
+        raise UserError("Expected SOURCE and --out to be a path or a URL. Received: an empty one")
+    if not is_remote(path):
+        return os.path.abspath(path)
+    head, inner, tail = _split(path)
+    return head + (inner.rstrip("/") or inner[:1]) + tail
 
 
 def join(folder: str, *names: str) -> str:
     """Return the path of something in a folder."""
-    return "/".join((folder.rstrip("/"), *names)) if folder != "/" else "/" + "/".join(names)
+    head, inner, tail = _split(folder)
+    start = f"{inner.rstrip('/')}/" if inner else ""  # memory:// has all that is there in it
+    return head + start + "/".join(names) + tail
+
+
+def parent(path: str) -> str:
+    """Return the folder that something lies in."""
+    head, inner, tail = _split(path)
+    folder, mark, _ = inner.rpartition("/")
+    return head + (folder or mark) + tail
+
+
+def within(path: str) -> str:
+    """Return the part of a URL that is a path, and a local path as it is."""
+    return _split(path)[1]
+
+
+# URLs can be chained: zip://photo.png::s3://bucket/photos.zip
+_URL = re.compile("(.*?://)(.*?)((?:::.*)?)", re.DOTALL)
+
+
+def _split(path: str) -> tuple[str, str, str]:
+    """Return what stands before the path in a URL, the path, and what stands behind it."""
+    match = _URL.fullmatch(path)
+    return (match[1], match[2], match[3]) if match else ("", path, "")
 
 
 def exists(path: str) -> bool:
@@ -72,27 +110,9 @@ def list_names(folder: str) -> list[str]:
         return []
 
 
-def walk(folder: str, skip: str | None = None) -> Iterator[str]:
-    """Yield the paths of all files below a folder, by name.
-
-    One folder's names are in memory at a time, and those of the folders that it lies in.
-
-    Parameters
-    ----------
-    folder : str
-    skip : str, optional
-        A folder that is left out. Hidden files and folders are left out as well, and links to
-        folders.
-    """
-    names = _remote_names(folder) if is_remote(folder) else _local_names(folder)
-    for name, is_folder in sorted(names):
-        path = join(folder, name)
-        if name.startswith(".") or path == skip:
-            continue
-        if is_folder:
-            yield from walk(path, skip)
-        else:
-            yield path
+def entries(folder: str) -> list[tuple[str, bool]]:
+    """Return the names in a folder, and of each whether it is a folder; not links to folders."""
+    return _remote_entries(folder) if is_remote(folder) else _local_entries(folder)
 
 
 def glob(pattern: str) -> list[str]:
@@ -167,8 +187,20 @@ def remove(path: str) -> None:
 
 
 def _remote(path: str) -> tuple[Any, str]:
-    fs, inner = need("fsspec").core.url_to_fs(path)
+    core = need("fsspec").core
+    try:
+        fs, inner = core.url_to_fs(path)
+    except ImportError as error:
+        missing = getattr(error.__cause__, "name", None) or "the library that it names"
+        raise ModuleNotFoundError(
+            f"Expected the library that reads {path.partition('://')[0]}:// to be installed. "
+            f"Received: {path}: {error}. Install it: pip install {_PACKAGES.get(missing, missing)}",
+            name=missing,
+        ) from error
     return fs, inner
+
+
+_PACKAGES = {"smbclient": "smbprotocol"}  # where it is not called as the module is
 
 
 def _named_like(pattern: str, fs: Any, match: str) -> str:
@@ -176,7 +208,7 @@ def _named_like(pattern: str, fs: Any, match: str) -> str:
     return match if not is_remote(pattern) or is_remote(match) else fs.unstrip_protocol(match)
 
 
-def _local_names(folder: str) -> list[tuple[str, bool]]:
+def _local_entries(folder: str) -> list[tuple[str, bool]]:
     with os.scandir(folder) as entries:
         found = [(e.name, e.is_dir(follow_symlinks=False), e.is_symlink()) for e in entries]
     return [
@@ -187,12 +219,12 @@ def _local_names(folder: str) -> list[tuple[str, bool]]:
     ]
 
 
-def _remote_names(folder: str) -> list[tuple[str, bool]]:
+def _remote_entries(folder: str) -> list[tuple[str, bool]]:
     fs, inner = _remote(folder)
-    entries = fs.ls(inner, detail=True)
+    found = fs.ls(inner, detail=True)
     itself = inner.strip("/")
     return [
         (entry["name"].rstrip("/").rpartition("/")[2], entry["type"] == "directory")
-        for entry in entries
+        for entry in found
         if entry["name"].strip("/") != itself  # object stores may list the folder in itself
     ]

@@ -9,12 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from eli5.cli.console import UserError
-from eli5.intake.files import ENDINGS, check_readable
+from eli5.intake.files import ENDINGS, RECORDS, check_readable
 
 __all__ = ["ENDINGS", "RECORDS", "Found", "find_pictures"]
-
-# A folder with a file of this name is a result of this command.
-RECORDS = "explanations.jsonl"
 
 
 class Found(NamedTuple):

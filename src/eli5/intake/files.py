@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENDINGS",
+    "RECORDS",
     "check_model",
     "check_readable",
     "decode_picture",
@@ -28,6 +29,9 @@ ENDINGS = (
     ".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png",
     ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp",
 )  # fmt: skip
+
+# A folder with a file of this name is a result of ``eli5 explain``.
+RECORDS = "explanations.jsonl"
 
 _MODEL_ENDINGS = (".keras", ".h5", ".hdf5")
 _NAME = re.compile(r"[\w-]+")

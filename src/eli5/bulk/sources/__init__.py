@@ -7,11 +7,13 @@ step holds more than the items of one shard.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from eli5.bulk import storage
 from eli5.bulk.sources import folder, listing, lists, parquet, tar
 from eli5.bulk.sources.ranges import Range, Ref
+from eli5.bulk.sources.reading import reading, reason
 from eli5.intake.errors import UserError
 
 __all__ = ["Source", "find_source", "paths_of", "ranges_of", "read_range"]
@@ -39,7 +41,8 @@ class Source(NamedTuple):
 _Paths = Callable[[list[str], str | None], Iterator[tuple[str, str]]]
 _Ranges = Callable[[list[str], int], Iterator[Range]]
 _Reader = Callable[[str, int, int], Iterator[Ref]]
-_Container = tuple[_Ranges, _Reader]
+_Ids = Callable[[str, int, int], Iterator[str]]
+_Container = tuple[_Ranges, _Reader, _Ids]
 
 # Those that name pictures elsewhere; they give (id, path). The plan keeps them in a listing.
 _PATHS: dict[str, _Paths] = {
@@ -49,8 +52,8 @@ _PATHS: dict[str, _Paths] = {
 }
 # Those that hold the pictures themselves.
 _CONTAINERS: dict[str, _Container] = {
-    "parquet": (parquet.ranges, parquet.read),
-    "tar": (tar.ranges, tar.read),
+    "parquet": (parquet.ranges, parquet.read, parquet.ids),
+    "tar": (tar.ranges, tar.read, tar.ids),
 }
 
 
@@ -65,10 +68,13 @@ def find_source(source: str) -> Source:
     Raises
     ------
     UserError
-        If there is no such thing, or it is none of these.
+        If there is no such thing, or it is none of these or cannot be read.
+    ModuleNotFoundError
+        If it is a URL whose library is missing.
     """
-    files = _files(source)
-    name = files[0].lower()
+    with reading(source, _KINDS):
+        files = _files(source)
+    name = storage.within(files[0]).lower()
     if name.endswith(".parquet"):
         return Source(parquet.kind_of(files[0]), files)
     if name.endswith(_TARS):
@@ -97,24 +103,37 @@ def read_range(kind: str, file: str, start: int, n: int) -> Iterator[Ref]:
     """Yield exactly `n` items from a place in a file on.
 
     What cannot be read any more, because the file has vanished or is damaged, becomes items whose
-    reading fails.
+    reading fails. Their ids are those that were listed if the file still tells them.
     """
-    read = listing.read if kind in _PATHS else _CONTAINERS[kind][1]
     done = 0
     try:
-        for ref in read(file, start, n):
+        for ref in _reader(kind)(file, start, n):
             yield ref
             done += 1
-        reason = f"{file} has become shorter"
+        problem = f"{file} has become shorter, or is damaged"
     except Exception as error:  # whatever the library says of a damaged file
-        reason = f"{file} cannot be read: {error or type(error).__name__}"
-    for number in range(done, n):
-        yield Ref(f"{file}#{start}+{number}", file, _fails(reason))
+        problem = f"{file} cannot be read: {reason(error)}"
+    if done < n:
+        for name in _names(kind, file, start, n)[done:]:
+            yield Ref(name, file, _fails(problem))
 
 
-def _fails(reason: str) -> Callable[[], bytes]:
+def _reader(kind: str) -> _Reader:
+    return listing.read if kind in _PATHS else _CONTAINERS[kind][1]
+
+
+def _names(kind: str, file: str, start: int, n: int) -> list[str]:
+    """Return the ids of a range of which not all can be read, as far as they can be had."""
+    names: list[str] = []
+    if kind in _CONTAINERS:
+        with suppress(Exception):
+            names.extend(_CONTAINERS[kind][2](file, start, n))
+    return names + [f"{file}#{start}+{number}" for number in range(len(names), n)]
+
+
+def _fails(problem: str) -> Callable[[], bytes]:
     def read() -> bytes:
-        raise OSError(reason)
+        raise OSError(problem)
 
     return read
 
@@ -134,7 +153,7 @@ def _files(source: str) -> list[str]:
 
 def _ending(name: str) -> str:
     for ending in (".parquet", *_TARS, *_LISTS):
-        if name.lower().endswith(ending):
+        if storage.within(name).lower().endswith(ending):
             return ending
     raise UserError(f"Expected SOURCE to match {_KINDS}. Received: {name}")
 
@@ -153,5 +172,5 @@ def _in_folder(path: str) -> list[str]:
 
 
 def _ends_in_known(path: str) -> bool:
-    is_known = path.lower().endswith((".parquet", *_TARS, *_LISTS))
+    is_known = storage.within(path).lower().endswith((".parquet", *_TARS, *_LISTS))
     return is_known and not storage.is_folder(path)

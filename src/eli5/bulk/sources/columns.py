@@ -24,4 +24,4 @@ def resolve(path: str, file: str) -> str:
     """Return the path that an entry of a list stands for."""
     if storage.is_remote(path) or os.path.isabs(path):
         return path
-    return storage.join(file.rpartition("/")[0], path)
+    return storage.join(storage.parent(file), path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,9 +17,10 @@ from eli5.bulk.sources.columns import (
     resolve,
 )
 from eli5.bulk.sources.ranges import Range, Ref, chunks
+from eli5.bulk.sources.reading import reading
 from eli5.intake.errors import UserError
 
-__all__ = ["kind_of", "paths", "ranges", "read"]
+__all__ = ["ids", "kind_of", "paths", "ranges", "read"]
 
 _ROWS = 64  # read at once: their pictures are in memory
 
@@ -31,82 +33,103 @@ def kind_of(file: str) -> str:
     UserError
         If it has neither, or is no Parquet file.
     """
-    with _opened(file) as table:
+    with _listed(file) as table:
         schema = table.schema_arrow
         if _content_column(schema) is not None:
             return "parquet"
-        if find_column(_strings(schema), PATH_COLUMNS) is not None:
-            return "parquet-paths"
-    raise UserError(
-        "Expected SOURCE to have a column of binary values named one of "
-        f"{', '.join(CONTENT_COLUMNS)}, or one of paths named one of {', '.join(PATH_COLUMNS)}. "
-        f"Received: {file} with {', '.join(schema.names)}"
-    )
+        _found(_path_column(schema), file, schema)
+        return "parquet-paths"
 
 
 def paths(files: list[str]) -> Iterator[tuple[str, str]]:
     """Yield id and path of each row; see `eli5.bulk.sources.lists.paths`."""
     for file in files:
-        with _opened(file) as table:
-            path = find_column(_strings(table.schema_arrow), PATH_COLUMNS)
-            name = find_column(table.schema_arrow.names, ID_COLUMNS) or path
+        with _listed(file) as table:
+            schema, row = table.schema_arrow, 0
+            path = _found(_path_column(schema), file, schema)
+            name = find_column(schema.names, ID_COLUMNS) or path
             for batch in table.iter_batches(columns=list({path, name})):
-                for one, where in zip(
-                    batch[name].to_pylist(), batch[path].to_pylist(), strict=True
-                ):
-                    yield str(one), resolve(where or "", file)
+                names, wheres = batch[name].to_pylist(), batch[path].to_pylist()
+                for one, where in zip(names, wheres, strict=True):
+                    yield _text(one) or where or _row_id(file, row), resolve(where or "", file)
+                    row += 1
 
 
 def ranges(files: list[str], shard_size: int) -> Iterator[Range]:
     """Yield ranges of rows; no picture is read for it."""
     for file in files:
-        with _opened(file) as table:
-            ids = _ids(table, file, table.metadata.num_rows)
-            for number, chunk in enumerate(chunks(ids, shard_size)):
+        with _listed(file) as table:
+            _found(_content_column(table.schema_arrow), file, table.schema_arrow)
+            found = _ids(table, file, 0, table.metadata.num_rows)
+            for number, chunk in enumerate(chunks(found, shard_size)):
                 yield Range(file, number * shard_size, chunk)
-
-
-def _ids(table: Any, file: str, n: int) -> Iterator[str]:
-    column = find_column(table.schema_arrow.names, ID_COLUMNS)
-    if column is None:
-        yield from (_row_id(file, row) for row in range(n))
-        return
-    for batch in table.iter_batches(columns=[column]):
-        yield from map(str, batch[column].to_pylist())
-
-
-def _row_id(file: str, row: int) -> str:
-    return f"{file.rpartition('/')[2]}#{row}"
 
 
 def read(file: str, start: int, n: int) -> Iterator[Ref]:
     """Yield the pictures of `n` rows, from row `start` on."""
     with _opened(file) as table:
-        content = _content_column(table.schema_arrow)
-        name = find_column(table.schema_arrow.names, ID_COLUMNS)
-        columns = [column for column in (content, name) if column is not None]
+        content = _found(_content_column(table.schema_arrow), file, table.schema_arrow)
+        columns = [content, *_id_columns(table)]
         row = start
         for batch in _batches(table, columns, start, n):
-            values = batch[content].to_pylist()
-            ids = map(str, batch[name].to_pylist()) if name else _numbered(file, row, len(values))
-            for one, value in zip(ids, values, strict=True):
-                yield Ref(one, file, _reader(value))
-            row += len(values)
+            for one, value in zip(
+                _named(batch, file, row), batch[content].to_pylist(), strict=True
+            ):
+                yield _ref(one, value, file)
+            row += batch.num_rows
 
 
-def _numbered(file: str, row: int, n: int) -> Iterator[str]:
-    return (_row_id(file, number) for number in range(row, row + n))
+def ids(file: str, start: int, n: int) -> Iterator[str]:
+    """Yield the ids of `n` rows, without a look at the pictures."""
+    with _opened(file) as table:
+        yield from _ids(table, file, start, n)
 
 
-def _reader(value: Any) -> Any:
-    content = value.get("bytes") if isinstance(value, dict) else value
+def _ids(table: Any, file: str, start: int, n: int) -> Iterator[str]:
+    columns = _id_columns(table)
+    if not columns:
+        yield from (_row_id(file, row) for row in range(start, start + n))
+        return
+    row = start
+    for batch in _batches(table, columns, start, n):
+        yield from _named(batch, file, row)
+        row += batch.num_rows
+
+
+def _id_columns(table: Any) -> list[str]:
+    column = find_column(table.schema_arrow.names, ID_COLUMNS)
+    return [] if column is None else [column]
+
+
+def _named(batch: Any, file: str, row: int) -> Iterator[str]:
+    column = find_column(batch.schema.names, ID_COLUMNS)
+    names = [None] * batch.num_rows if column is None else batch[column].to_pylist()
+    return (_text(name) or _row_id(file, row + number) for number, name in enumerate(names))
+
+
+def _text(name: Any) -> str:
+    return "" if name is None else str(name)
+
+
+def _row_id(file: str, row: int) -> str:
+    return f"{storage.within(file).rpartition('/')[2]}#{row}"
+
+
+def _ref(name: str, value: Any, file: str) -> Ref:
+    """Return the item of a cell: a picture, or bytes and path, of which one may be missing."""
+    content, path = value, None
+    if isinstance(value, dict):
+        content, path = value.get("bytes"), value.get("path")
+    if content is None and path:
+        path = resolve(path, file)
+        return Ref(name, path, functools.partial(storage.read_bytes, path))
 
     def read() -> bytes:
         if content is None:
             raise OSError("the row has no picture")
         return bytes(content)
 
-    return read
+    return Ref(name, file, read)
 
 
 def _batches(table: Any, columns: list[str], start: int, n: int) -> Iterator[Any]:
@@ -135,33 +158,49 @@ def _batches(table: Any, columns: list[str], start: int, n: int) -> Iterator[Any
 @contextmanager
 def _opened(file: str) -> Iterator[Any]:
     with storage.open_file(file) as stream:
-        try:
-            table = need("pyarrow.parquet").ParquetFile(stream)
-        except ValueError as error:  # ArrowInvalid is one
-            raise UserError(
-                f"Expected SOURCE to be a Parquet file. Received: {file}: {error}"
-            ) from error
+        yield need("pyarrow.parquet").ParquetFile(stream)
+
+
+@contextmanager
+def _listed(file: str) -> Iterator[Any]:
+    # ArrowInvalid is a ValueError.
+    with reading(file, "a Parquet file", (ValueError,)), _opened(file) as table:
         yield table
 
 
+def _found(column: str | None, file: str, schema: Any) -> str:
+    if column is not None:
+        return column
+    raise UserError(
+        "Expected SOURCE to have a column of binary values named one of "
+        f"{', '.join(CONTENT_COLUMNS)}, or one of paths named one of {', '.join(PATH_COLUMNS)}, "
+        f"and the same in all its files. Received: {file} with {', '.join(schema.names)}"
+    )
+
+
 def _content_column(schema: Any) -> str | None:
-    types = need("pyarrow").types
-    binary = (types.is_binary, types.is_large_binary)
-
-    def holds_bytes(kind: Any) -> bool:
-        if types.is_struct(kind):  # as datasets write their pictures: bytes and path
-            index = kind.get_field_index("bytes")
-            return index >= 0 and holds_bytes(kind.field(index).type)
-        return any(test(kind) for test in binary)
-
-    columns = [field.name for field in schema if holds_bytes(field.type)]
+    columns = [field.name for field in schema if _holds_pictures(field.type)]
     return find_column(columns, CONTENT_COLUMNS) or (columns[0] if len(columns) == 1 else None)
 
 
-def _strings(schema: Any) -> list[str]:
-    types = need("pyarrow").types
-    return [
-        field.name
-        for field in schema
-        if types.is_string(field.type) or types.is_large_string(field.type)
-    ]
+def _path_column(schema: Any) -> str | None:
+    columns = [f.name for f in schema if _is_one_of(f.type, _STRINGS)]
+    return find_column(columns, PATH_COLUMNS)
+
+
+_BINARY = {"binary", "large_binary", "binary_view"}
+_STRINGS = {"string", "large_string", "string_view"}
+
+
+def _holds_pictures(kind: Any) -> bool:
+    if not need("pyarrow").types.is_struct(kind):
+        return _is_one_of(kind, _BINARY)
+    # As datasets write their pictures: bytes and path. If all are paths, bytes have no type.
+    inner = {field.name: field.type for field in kind}
+    return "bytes" in inner and _is_one_of(inner["bytes"], {*_BINARY, "null"})
+
+
+def _is_one_of(kind: Any, names: set[str]) -> bool:
+    # A column with few values, such as one of categories, may be written as numbers of them.
+    is_encoded = need("pyarrow").types.is_dictionary(kind)
+    return str(kind.value_type if is_encoded else kind) in names
