@@ -6,7 +6,7 @@ import gzip
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import islice
 from typing import IO
 
@@ -45,19 +45,17 @@ def ranges(files: list[str], shard_size: int) -> Iterator[Range]:
 
 def read(file: str, start: int, n: int) -> Iterator[Ref]:
     """Yield `n` pictures from the byte `start` of a file, unpacked, on."""
-    with _opened(file) as stream:
-        stream.seek(start)
-        with tarfile.open(fileobj=stream, mode="r:") as archive:
-            targets: dict[int, tarfile.TarInfo] | None = None
-            for member in islice(_pictures(archive), n):
-                name = _id(file, member.name)
-                if not is_link(member):
-                    yield Ref(name, file, _reader(archive, member))
-                    continue
-                if targets is None:
-                    targets = _targets(file, start, n)
-                with _archive(file) as whole:
-                    yield Ref(name, file, _reader(whole, targets.get(member.offset)))
+    with ExitStack() as opened:
+        whole, targets = None, dict[int, tarfile.TarInfo]()
+        archive = opened.enter_context(_archive(file, start))
+        for member in islice(_pictures(archive), n):
+            name = _id(file, member.name)
+            if not is_link(member):
+                yield Ref(name, file, _reader(archive, member))
+                continue
+            if whole is None:
+                whole, targets = opened.enter_context(_archive(file)), _targets(file, start, n)
+            yield Ref(name, file, _reader(whole, targets.get(member.offset)))
 
 
 def ids(file: str, start: int, n: int) -> Iterator[str]:
