@@ -129,6 +129,25 @@ def test_a_picture_that_the_model_cannot_take_is_a_row(tmp_path: Path) -> None:
     check_complete(out, ids, failed=["1/00001.png"])
 
 
+def test_pictures_that_are_all_too_small_are_rows(tmp_path: Path) -> None:
+    model = colour_model(
+        keras.layers.Rescaling(1 / 255), keras.layers.Conv2D(3, 9), size=(None, None, 3)
+    )
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    ids = make_photos(photos, 6)
+    for name in ids[:4]:  # two batches, and a whole shard
+        Image.new("RGB", (4, 4)).save(photos / name)
+    asked: dict[str, Any] = {"overlays": True, "batch_size": 2, "shard_size": 3}
+    bulk.explain(saved(model, tmp_path), photos, out, **asked)
+    check_complete(out, ids, failed=ids[:4])
+    # Refused by the model, each of them, and not set aside after all sorts of tries.
+    assert not any("Nothing can be explained" in row["error"] for row in read_rows(out))
+    # And so they are if a part is made again, by a process that has seen no other picture.
+    sorted((out / "parts").iterdir())[0].unlink()
+    bulk.explain(tmp_path / "model.keras", photos, out, **asked)
+    check_complete(out, ids, failed=ids[:4])
+
+
 def test_a_bomb_is_a_row(
     model: str, photos: Path, tmp_path: Path, monkeypatch: Monkeypatch
 ) -> None:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from eli5.intake.models import Loaded
 
-__all__ = ["decoded", "make_decoder"]
+__all__ = ["decoded", "make_decoder", "neutral_items"]
 
+_NEUTRAL = (224, 512)  # pixels; models that take any size mostly take these
 _SHOWN = 1024  # pixels, the longer side of an overlay; whole photos would fill the memory
 
 
@@ -99,6 +100,20 @@ def make_decoder(
             return Item(number, problem=shortened(f"{type(error).__name__}: {error}"))
 
     return decode
+
+
+def neutral_items(loaded: Loaded, preprocess: str | None) -> Iterator[Item]:
+    """Yield grey pictures that no model refuses for what they are, each larger than the last.
+
+    They are of the model's own size, where it has one; then all are the same.
+    """
+    from PIL import Image
+
+    from eli5.intake.preprocess import picture_to_doc
+
+    for side in _NEUTRAL:
+        doc, _ = picture_to_doc(loaded, Image.new("RGB", (side, side), "gray"), preprocess)
+        yield Item(0, doc, Image.new("RGB", (1, 1)))
 
 
 def _smaller(picture: Image) -> Image:

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from eli5.bulk import parts, storage
-from eli5.bulk.items import decoded, make_decoder
+from eli5.bulk.items import decoded, make_decoder, neutral_items
 from eli5.bulk.job import Job
 from eli5.bulk.plan import Shard, refs
 from eli5.bulk.rows import Row, failed_row, rows_of
 from eli5.bulk.run_folder import OVERLAYS, PARTS
 from eli5.bulk.sources.ranges import Ref
 from eli5.intake.quiet import muted_stderr
-from eli5.intake.stream import Explained, Item, explained
+from eli5.intake.stream import Explained, Item, explained, is_explained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,6 +99,10 @@ def start_worker(job: Job, folder: str) -> Callable[[Task, Advance], parts.Count
             **options,
         )
 
+    def works_with_grey() -> bool:
+        neutral = neutral_items(loaded, job.preprocess)
+        return any(is_explained(explain, item) for item in neutral)
+
     def run(task: Task, advance: Advance) -> parts.Counts:
         nonlocal has_worked
         taken: list[Ref] = []
@@ -112,7 +116,7 @@ def start_worker(job: Job, folder: str) -> Callable[[Task, Advance], parts.Count
         with warnings.catch_warnings():
             # They are in the descriptions, and pictures that are too large raise.
             warnings.simplefilter("ignore")
-            results = explained(explain, items(), works=has_worked)
+            results = explained(explain, items(), works=has_worked, tried=works_with_grey)
             counts = _write(job, folder, task, taken, results, advance)
         has_worked = has_worked or counts.failed < counts.items
         return counts

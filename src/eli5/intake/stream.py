@@ -11,7 +11,7 @@ from eli5.intake.errors import UserError, shortened
 if TYPE_CHECKING:
     from eli5.base import Explanation
 
-__all__ = ["Explained", "Item", "explained"]
+__all__ = ["Explained", "Item", "explained", "is_explained"]
 
 _WRONG = (TypeError, ValueError)  # what says that something does not fit the model
 _FAILED = (*_WRONG, RuntimeError)  # and what PyTorch says, also of a lack of memory
@@ -51,6 +51,7 @@ def explained(
     classes: list[int] | None = None,
     *,
     works: bool = False,
+    tried: Callable[[], bool] | None = None,
 ) -> Iterator[Explained]:
     """Explain one item after the other.
 
@@ -65,6 +66,9 @@ def explained(
         What is explained of each.
     works : bool
         Whether it is known that the model can be explained, so that no item raises.
+    tried : callable, optional
+        Tries something that the model should take, and tells whether it can be explained. It is
+        asked if nothing in the first batch can, to find out whose fault that is.
 
     Yields
     ------
@@ -74,7 +78,7 @@ def explained(
     Raises
     ------
     UserError
-        If not one item of the first batch can be explained.
+        If not one item of the first batch can be explained, nor what is tried instead.
     """
     source = _Source(items)
     while True:
@@ -90,12 +94,18 @@ def explained(
             # Of the model, and then nothing can be explained; or of an item, such as a picture
             # that is too small for a model that takes any size.
             singly = [_alone(explain, item, classes) for item in taken]
-            if not works and not any(one.explanations for one in singly):
+            works = works or any(one.explanations for one in singly)
+            if not works and not (tried is not None and tried()):
                 if not isinstance(error, _WRONG):
                     raise
                 raise UserError(shortened(str(error))) from error
             works = True
             yield from singly
+
+
+def is_explained(explain: Callable[..., Any], item: Item) -> bool:
+    """Tell whether one item can be explained."""
+    return bool(_alone(explain, item, None).explanations)
 
 
 class _Source:
