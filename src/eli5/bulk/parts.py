@@ -11,11 +11,11 @@ from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from eli5.bulk import storage
+from eli5.bulk.disk import on_disk
 from eli5.bulk.needs import need
 from eli5.bulk.plan import Shard
 from eli5.bulk.rows import Row, make_schema, make_table
 from eli5.bulk.run_folder import FRAGMENTS, OVERLAYS, PARTS
-from eli5.intake.errors import UserError
 
 __all__ = [
     "Counts",
@@ -115,7 +115,7 @@ def new_part(
     def flush() -> None:
         nonlocal size
         if held:
-            with _on_disk(path):
+            with on_disk(path):
                 writer.write_table(make_table(held, schema))
             held.clear()
             size = 0
@@ -128,7 +128,7 @@ def new_part(
             flush()
 
     try:
-        with _on_disk(path):
+        with on_disk(path):
             writer = need("pyarrow.parquet").ParquetWriter(draft, schema, compression="zstd")
         try:
             yield add
@@ -137,9 +137,9 @@ def new_part(
                 {_PREFIX + k.encode(): str(v).encode() for k, v in count()._asdict().items()}
             )
         finally:
-            with _on_disk(path):
+            with on_disk(path):
                 writer.close()
-        with _on_disk(path):
+        with on_disk(path):
             storage.put(draft, path)
     finally:
         with suppress(OSError):  # whatever went wrong has been said already
@@ -194,7 +194,7 @@ def _rows(batch: Any) -> list[Row]:
 def write_overlay(folder: str, name: str, content: bytes) -> None:
     """Write an overlay; as long as there is no part that names it, it may be half of one."""
     path = storage.join(folder, OVERLAYS, name)
-    with _on_disk(path):
+    with on_disk(path):
         if storage.is_remote(path):
             storage.write_whole(path, content)
             return
@@ -210,15 +210,3 @@ def _draft_of(path: str) -> str:
         return draft
     folder, _, name = path.rpartition("/")
     return os.path.join(folder, f".{name}.{os.getpid()}.{secrets.token_hex(4)}")
-
-
-@contextmanager
-def _on_disk(path: str) -> Iterator[None]:
-    """Tell a disk that is full from what is wrong with an item, whatever a library raises."""
-    try:
-        yield
-    except Exception as error:
-        raise UserError(
-            f"Expected --out to be a folder that can be written to. Received: {path}: {error}. "
-            "Then run the same command again: it goes on where it has stopped."
-        ) from error

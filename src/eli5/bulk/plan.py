@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
 from eli5.bulk import storage
+from eli5.bulk.disk import on_disk
 from eli5.bulk.sources import Source, listing, paths_of, ranges_of, read_range
 from eli5.bulk.sources.ranges import Range, Ref
 from eli5.intake.errors import UserError
@@ -102,8 +103,26 @@ def make_plan(
     Raises
     ------
     UserError
-        If the source has no item.
+        If the source has no item or cannot be read, or nothing can be written.
     """
+    try:
+        return _make_plan(folder, name, source, mark, made_from, shard_size, skip)
+    except OSError as error:
+        raise UserError(
+            "Expected SOURCE to be readable, and --out to be a folder with room for the list of "
+            f"what is in it. Received: SOURCE={name}, --out={folder}: {error}"
+        ) from error
+
+
+def _make_plan(
+    folder: str,
+    name: str,
+    source: Source,
+    mark: str,
+    made_from: dict[str, Any],
+    shard_size: int,
+    skip: str | None,
+) -> Plan:
     n_items = n_shards = 0
     with tempfile.TemporaryDirectory(dir=_drafts(folder), prefix=".plan-") as drafts:
         with _draft(drafts, LISTING) as lines, _draft(drafts, SHARDS) as table:
@@ -117,10 +136,12 @@ def make_plan(
                 f"Expected SOURCE to have pictures. Received: SOURCE={name}, in which there is none"
             )
         for file in (LISTING, SHARDS):
-            storage.put(os.path.join(drafts, file), storage.join(folder, file))
+            with on_disk(folder, ""):
+                storage.put(os.path.join(drafts, file), storage.join(folder, file))
     plan = Plan(name, mark, made_from, n_items, n_shards, shard_size, time.time())
     content = {"format": FORMAT, **plan._asdict()}
-    storage.write_whole(storage.join(folder, PLAN), json.dumps(content, indent=1).encode())
+    with on_disk(folder, ""):
+        storage.write_whole(storage.join(folder, PLAN), json.dumps(content, indent=1).encode())
     return plan
 
 

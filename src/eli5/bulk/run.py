@@ -16,7 +16,7 @@ from eli5.bulk.job import Job, fingerprint, ingredients
 from eli5.bulk.meter import measured
 from eli5.bulk.needs import need
 from eli5.bulk.plan import Plan, make_plan, read_plan
-from eli5.bulk.run_folder import PARTS, find_run_folder, locked
+from eli5.bulk.run_folder import PARTS, forget_plan, taken
 from eli5.bulk.sources import find_source
 from eli5.bulk.stopping import stoppable
 from eli5.bulk.summary import Summary, read_summary, write_summary
@@ -141,18 +141,24 @@ def _run(
     made_from = ingredients(job)
     mark = fingerprint(made_from)
     name, top = storage.absolute(source), storage.absolute(out)
-    run = find_run_folder(top, name, mark, made_from)
     say = _say if shown else _hush
-    if run.others:
-        say(f"{top} holds a run that differs in {', '.join(run.others)}.")
-        say(f"The results of this one go to {run.path}.")
-    with locked(run.path):
+    with taken(top, name, mark, made_from) as run:
+        if run.others:
+            say(f"{top} holds a run that differs in {', '.join(run.others)}.")
+            say(f"The results of this one go to {run.path}.")
         plan = read_plan(run.path)
-        if plan is None:
+        if plan is None or (plan.source, plan.fingerprint) != (name, mark):
+            forget_plan(run.path)
             found = find_source(name)
             plan = make_plan(run.path, name, found, mark, made_from, shard_size, skip=top)
         with stoppable() as stop:
-            return _finish(job, run.path, plan, wanted, stop, shown=shown)
+            try:
+                return _finish(job, run.path, plan, wanted, stop, shown=shown)
+            except UserError:
+                # On a disk, a lock tells that nobody works on a plan without parts.
+                if storage.is_remote(run.path):
+                    forget_plan(run.path)
+                raise
 
 
 def _finish(

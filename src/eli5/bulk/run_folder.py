@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import NamedTuple
 
 from eli5.bulk import storage
+from eli5.bulk.disk import on_disk
 from eli5.bulk.job import fingerprint
 from eli5.bulk.plan import LISTING, PLAN, SHARDS, read_plan
 from eli5.intake.errors import UserError
@@ -19,7 +21,15 @@ try:
 except ModuleNotFoundError:  # Windows has none: there nobody is kept out
     fcntl = None
 
-__all__ = ["RunFolder", "find_run_folder", "is_at_work", "locked", "runs_in"]
+__all__ = [
+    "RunFolder",
+    "find_run_folder",
+    "forget_plan",
+    "is_at_work",
+    "locked",
+    "runs_in",
+    "taken",
+]
 
 LOCK, PARTS, OVERLAYS, FRAGMENTS, SUMMARY = (
     "lock", "parts", "overlays", "fragments", "summary.json",
@@ -60,15 +70,46 @@ def find_run_folder(out: str, source: str, mark: str, made_from: dict[str, objec
     UserError
         If `out` holds anything but runs.
     """
-    _check_ours(out)
-    first = read_plan(out)
-    if first is None or (first.source, first.fingerprint) == (source, mark):
+    with on_disk(out, ""):
+        _check_ours(out)
+        first = read_plan(out)
+    is_free = first is None or (is_at_work(out) is False and _has_no_part(out))
+    if first is None or is_free or (first.source, first.fingerprint) == (source, mark):
         return RunFolder(out, [])
     before = {"source": first.source, **first.made_from}
     now = {"source": source, **made_from}
     others = [name for name in now if now[name] != before.get(name)]
     beside = storage.join(out, f"{_BESIDE}{fingerprint([source, mark])[:12]}")
     return RunFolder(beside, others)
+
+
+@contextmanager
+def taken(out: str, source: str, mark: str, made_from: dict[str, object]) -> Iterator[RunFolder]:
+    """Find the folder of a run as `find_run_folder` does, and keep other runs out of it.
+
+    A plan of another run in it is to be replaced: it has no part.
+    """
+    while True:
+        run = find_run_folder(out, source, mark, made_from)
+        with locked(run.path):
+            # Another run may have begun here before the lock was had; then there is one beside it.
+            plan = read_plan(run.path)
+            is_ours = plan is None or (plan.source, plan.fingerprint) == (source, mark)
+            if is_ours or _has_no_part(run.path):
+                yield run
+                return
+
+
+def forget_plan(folder: str) -> None:
+    """Make place for another run, if there is no part of this one.
+
+    Its overlays go as well: no row tells what they are.
+    """
+    if not _has_no_part(folder):
+        return
+    storage.remove(storage.join(folder, PLAN))
+    if not storage.is_remote(folder):
+        shutil.rmtree(storage.join(folder, OVERLAYS), ignore_errors=True)
 
 
 def runs_in(out: str) -> list[str]:
@@ -85,13 +126,15 @@ def locked(folder: str) -> Iterator[None]:
     Raises
     ------
     UserError
-        If another run is at work there.
+        If another run is at work there, or nothing can be written there.
     """
     if fcntl is None or storage.is_remote(folder):
         yield
         return
-    os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, LOCK), "wb") as file:
+    with on_disk(folder, ""):
+        os.makedirs(folder, exist_ok=True)
+        file = open(os.path.join(folder, LOCK), "wb")  # noqa: SIM115 - as long as the lock
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -130,5 +173,9 @@ def _check_ours(out: str) -> None:
 
 
 def _is_begun(names: list[str]) -> bool:
-    """Tell whether these are what is left if listing a source was interrupted."""
-    return {LOCK, SHARDS, LISTING}.issuperset(names)
+    """Tell whether these are what is left if listing a source was interrupted, or its plan gone."""
+    return SHARDS in names or {LOCK, LISTING}.issuperset(names)
+
+
+def _has_no_part(folder: str) -> bool:
+    return all(name.startswith(".") for name in storage.list_names(storage.join(folder, PARTS)))
