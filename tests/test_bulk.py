@@ -148,6 +148,27 @@ def test_pictures_that_are_all_too_small_are_rows(tmp_path: Path) -> None:
     check_complete(out, ids, failed=ids[:4])
 
 
+def test_outputs_that_are_no_numbers_are_rows_that_say_so(photos: Path, tmp_path: Path) -> None:
+    broken = colour_model(size=(8, 8, 3))
+    broken.get_layer("classes").set_weights([np.full((3, 3), np.nan)])
+    summary = bulk.explain(saved(broken, tmp_path), photos, tmp_path / "out", overlays=True)
+    assert summary.n_failed == 11
+    rows = [row for row in read_rows(tmp_path / "out") if row["id"] != "1/00007.png"]
+    assert {(row["ok"], row["score"], row["heatmap"]) for row in rows} == {(False, None, None)}
+    assert all("Expected a model whose outputs for it are finite" in row["error"] for row in rows)
+    assert all("score=nan for class" in row["error"] for row in rows)
+
+
+@pytest.mark.parametrize("workers", [None, 2])
+def test_labels_of_another_model_are_told_of_once(
+    workers: int | None, model: str, photos: Path, tmp_path: Path, monkeypatch: Monkeypatch
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
+    with pytest.warns(UserWarning, match="The labels are 2 and the model's classes 3") as told:
+        bulk.explain(model, photos, tmp_path, labels=["a", "b"], workers=workers, shard_size=4)
+    assert len(told) == 1
+
+
 def test_a_bomb_is_a_row(
     model: str, photos: Path, tmp_path: Path, monkeypatch: Monkeypatch
 ) -> None:

@@ -65,6 +65,33 @@ def test_options_reach_the_rows(capsys: Capsys, model: str, photos: Path, tmp_pa
     assert {row["layer"] for row in rows} == {"colours"}
 
 
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_what_must_be_known_is_told(
+    more: list[str], capsys: Capsys, model: str, photos: Path, tmp_path: Path
+) -> None:
+    (photos / "1" / "00004.png").unlink()
+    labels = tmp_path / "names.txt"
+    labels.write_text("a\nb\n", encoding="utf-8")
+    ended = run(capsys, "bulk", model, photos, "--out", tmp_path / "out", "--labels", labels, *more)
+    assert ended.code == 0
+    assert ended.err == (
+        "eli5: The labels are 2 and the model's classes 3: they may belong to another model.\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["bulk", "bulk-status"])
+def test_a_library_that_a_url_needs(
+    command: str, capsys: Capsys, model: str, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: Any, **__: Any) -> None:
+        raise ImportError("Install s3fs to access S3")
+
+    monkeypatch.setattr("fsspec.core.url_to_fs", missing)
+    url = "s3://bucket/explained"
+    argv = [url] if command == "bulk-status" else [model, photos, "--out", url]
+    assert "Install s3fs" in fails(capsys, command, *argv)
+
+
 def test_a_dry_run_writes_nothing(capsys: Capsys, model: str, photos: Path, tmp_path: Path) -> None:
     argv = ["--out", tmp_path / "out", "--dry-run", "--overlays", "--batch-size", 3]
     ended = run(capsys, "bulk", model, photos, *argv, "--shard-size", 2)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
 from eli5.bulk import parts
 from eli5.bulk.executors import Wanted, open_pool
-from eli5.bulk.executors.events import Advanced, Event, Finished, Lost, Refused
+from eli5.bulk.executors.events import Advanced, Event, Finished, Lost, Refused, Warned
 from eli5.bulk.job import Job
 from eli5.bulk.meter import Meter
 from eli5.bulk.plan import Shard, refs, shards
@@ -79,8 +80,13 @@ def drive(
         If it was.
     UserError
         If nothing can be explained, or nothing can be written.
+
+    Warns
+    -----
+    UserWarning
+        What must be known of the model or its labels.
     """
-    run = _Run(job, folder, Schedule(_unfinished(folder)), _Progress(todo.done_items, meter))
+    run = _Run(job, folder, Schedule(_unfinished(folder)), _Progress(todo.done_items, meter), set())
 
     def tell(event: Event) -> None:
         run.heed(event)
@@ -129,6 +135,7 @@ class _Run(NamedTuple):
     folder: str
     schedule: Schedule
     progress: _Progress
+    warned: set[str]  # what has been said; all workers say the same
 
     def heed(self, event: Event) -> None:
         match event:
@@ -140,6 +147,14 @@ class _Run(NamedTuple):
                 self._lose(task, reason)
             case Refused(lines):
                 raise UserError(*lines)
+            case Warned(messages):
+                self._warn(messages)
+
+    def _warn(self, messages: tuple[str, ...]) -> None:
+        for message in messages:
+            if message not in self.warned:
+                self.warned.add(message)
+                warnings.warn(message, stacklevel=2)
 
     def _finish(self, task: Task, counts: parts.Counts) -> None:
         self.progress.settle(task, counts.items, counts.failed)

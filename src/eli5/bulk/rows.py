@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,7 +11,7 @@ from eli5.bulk.needs import need
 if TYPE_CHECKING:
     from eli5.base import Explanation, TargetExplanation
 
-__all__ = ["DTYPES", "Row", "failed_row", "make_schema", "make_table", "rows_of"]
+__all__ = ["DTYPES", "Row", "failed_row", "make_schema", "make_table", "not_finite", "rows_of"]
 
 DTYPES = ("float32", "float16")  # of heatmaps
 
@@ -103,6 +104,20 @@ def _row(
         overlay=overlay,
         description=expl.description,
     )
+
+
+def not_finite(explanations: Sequence[Explanation]) -> str:
+    """Return why an item's explanations explain nothing, or "" if its scores are numbers."""
+    for expl in explanations:
+        for target in expl.targets:
+            values = [target.score, *([] if target.proba is None else [target.proba])]
+            if not all(map(math.isfinite, values)):
+                return (
+                    "Expected a model whose outputs for it are finite. Received: score="
+                    f"{target.score:g} for class {target.target}. Look for what is not finite in "
+                    "the model's weights, or for values too large in its input."
+                )
+    return ""
 
 
 def failed_row(name: str, path: str, error: str) -> Row:

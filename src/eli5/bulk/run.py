@@ -111,8 +111,15 @@ def explain(
         nothing can be written.
     ModuleNotFoundError
         If pyarrow, fsspec or ray is missing.
+    ImportError
+        If what fsspec needs for a URL is missing.
     KeyboardInterrupt, SystemExit
         After Ctrl-C and SIGTERM; call it again to go on.
+
+    Warns
+    -----
+    UserWarning
+        What must be known of the model or its labels.
     """
     for module in ("fsspec", "pyarrow.parquet", *(["ray"] if ray is not None else [])):
         need(module)

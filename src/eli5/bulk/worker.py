@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,9 +18,10 @@ from eli5.bulk import parts, storage
 from eli5.bulk.items import decoded, make_decoder, neutral_items
 from eli5.bulk.job import Job
 from eli5.bulk.plan import Shard, refs
-from eli5.bulk.rows import Row, failed_row, rows_of
+from eli5.bulk.rows import Row, failed_row, not_finite, rows_of
 from eli5.bulk.run_folder import OVERLAYS, PARTS
 from eli5.bulk.sources.ranges import Ref
+from eli5.intake.errors import shortened
 from eli5.intake.quiet import muted_stderr
 from eli5.intake.stream import Explained, Item, explained, is_explained
 
@@ -50,7 +52,9 @@ class Task(NamedTuple):
         return self.high - self.low == self.shard.n
 
 
-def start_worker(job: Job, folder: str) -> Callable[[Task, Advance], parts.Counts]:
+def start_worker(
+    job: Job, folder: str, warn: Callable[[str], None] = warnings.warn
+) -> Callable[[Task, Advance], parts.Counts]:
     """Load the model.
 
     Parameters
@@ -58,6 +62,8 @@ def start_worker(job: Job, folder: str) -> Callable[[Task, Advance], parts.Count
     job : Job
     folder : str
         The run's.
+    warn : callable
+        Told what must be known of the model or its labels.
 
     Returns
     -------
@@ -80,8 +86,7 @@ def start_worker(job: Job, folder: str) -> Callable[[Task, Advance], parts.Count
     import eli5
     from eli5.intake import models
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _heard(warn):
         loaded = models.load(job.model, None if job.weights is None else Path(job.weights))
         names = models.class_names(loaded, job.labels)
         decode = make_decoder(loaded, job.preprocess, overlays=job.overlays)
@@ -124,6 +129,17 @@ def start_worker(job: Job, folder: str) -> Callable[[Task, Advance], parts.Count
     return run
 
 
+@contextmanager
+def _heard(warn: Callable[[str], None]) -> Iterator[None]:
+    """Hand on the warnings that are for users; a developer's would only bury them."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UserWarning)
+        yield
+    for message in dict.fromkeys(str(one.message) for one in caught):
+        warn(shortened(message))
+
+
 def _write(
     job: Job,
     folder: str,
@@ -159,6 +175,8 @@ def _path(folder: str, task: Task) -> str:
 def _rows(job: Job, folder: str, task: Task, ref: Ref, one: Explained) -> list[Row]:
     if one.problem:
         return [failed_row(ref.id, ref.path, one.problem)]
+    if problem := not_finite(one.explanations):
+        return [failed_row(ref.id, ref.path, problem)]
     overlay = None
     if job.overlays:
         name = _overlay_name(task, one.number, ref)

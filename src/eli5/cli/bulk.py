@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,7 +13,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from eli5.cli.backend import start_keras
-from eli5.cli.console import UserError, print_error, print_fact, shortened
+from eli5.cli.console import UserError, print_error, print_fact, print_notice, shortened
 from eli5.cli.interrupt import ended_by_ctrl_c
 from eli5.cli.method_table import complete_methods
 
@@ -153,11 +156,22 @@ def explain_bulk(
 
 def _asked(act: Any, model: str | Path, source: str | Path, wanted: dict[str, Any]) -> Any:
     try:
-        return act(model, source, wanted)
+        with _told_at_once():
+            return act(model, source, wanted)
     except UserError:
         raise
-    except (ModuleNotFoundError, TypeError, ValueError) as error:
+    except (ImportError, NotImplementedError, TypeError, ValueError) as error:
         raise UserError(shortened(str(error))) from error
+
+
+@contextmanager
+def _told_at_once() -> Iterator[None]:
+    """Print the warnings that are for users; the end may be days away."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = lambda message, *_, **__: print_notice(str(message))
+        yield
 
 
 def _explain(model: str | Path, source: str | Path, wanted: dict[str, Any]) -> Summary:

@@ -26,7 +26,7 @@ def show_bulk_status(out: str | Path, /) -> int:
 
     try:
         runs = bulk.status(out)
-    except ModuleNotFoundError as error:
+    except (ImportError, OSError) as error:
         raise UserError(str(error)) from error
     for number, run in enumerate(runs):
         if number:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from eli5.bulk.parts import Counts
 from eli5.bulk.worker import Task
 
-__all__ = ["Advanced", "Event", "Finished", "Lost", "Refused", "Tell"]
+__all__ = ["Advanced", "Event", "Finished", "Lost", "Refused", "Tell", "Warned"]
 
 
 class Advanced(NamedTuple):
@@ -39,5 +39,11 @@ class Refused(NamedTuple):
     lines: tuple[str, ...]
 
 
-Event = Advanced | Finished | Lost | Refused
+class Warned(NamedTuple):
+    """A worker has loaded the model, and this must be known of it."""
+
+    messages: tuple[str, ...]
+
+
+Event = Advanced | Finished | Lost | Refused | Warned
 Tell = Callable[[Event], None]

@@ -9,7 +9,7 @@ import threading
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
-from eli5.bulk.executors.events import Advanced, Finished, Lost, Refused, Tell
+from eli5.bulk.executors.events import Advanced, Finished, Lost, Refused, Tell, Warned
 from eli5.bulk.executors.threads import thread_variables
 from eli5.bulk.job import Job
 from eli5.bulk.worker import Task, start_worker
@@ -63,6 +63,7 @@ class _Processes:
         task = worker.task
         if kind == "ready":
             worker.is_ready, self.failed_starts = True, 0
+            tell(Warned(value))
         elif kind == "refused":
             tell(Refused(value))
         elif task is not None and kind == "advanced":
@@ -146,8 +147,9 @@ def _work(pipe: Connection, job: Job, folder: str, cores: set[int]) -> None:
         os.sched_setaffinity(0, cores)
         os.environ.update(thread_variables(len(cores)))
     try:
-        run = start_worker(job, folder)
-        pipe.send(("ready", None))
+        warned: list[str] = []
+        run = start_worker(job, folder, warned.append)
+        pipe.send(("ready", tuple(warned)))
         while True:
             pipe.send(_result(run, pipe, pipe.recv()))
     except UserError as error:

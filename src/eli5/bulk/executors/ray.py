@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from eli5.bulk.executors.events import Finished, Lost, Refused, Tell
+from eli5.bulk.executors.events import Finished, Lost, Refused, Tell, Warned
 from eli5.bulk.executors.threads import thread_variables
 from eli5.bulk.job import Job
 from eli5.bulk.needs import need
@@ -130,11 +130,12 @@ class _Actor:
         self.work: Callable[[Task, Advance], Any] | None = None
 
     def start(self) -> tuple[str, Any]:
+        warned: list[str] = []
         try:
-            self.work = start_worker(self.job, self.folder)
+            self.work = start_worker(self.job, self.folder, warned.append)
         except UserError as error:
             return "refused", error.lines
-        return "ready", None
+        return "ready", tuple(warned)
 
     def run(self, task: Task) -> tuple[str, Any]:
         try:
@@ -185,6 +186,8 @@ class _Ray:
             tell(Refused(value))
             return
         self.idle.append(actor)
+        if kind == "ready":
+            tell(Warned(value))
         if task is not None:
             tell(Finished(task, value) if kind == "finished" else Lost(task, value))
 

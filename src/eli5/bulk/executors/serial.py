@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eli5.bulk.executors.events import Advanced, Finished, Lost, Tell
+from eli5.bulk.executors.events import Advanced, Finished, Lost, Tell, Warned
 from eli5.bulk.job import Job
 from eli5.bulk.worker import Stopped, Task, start_worker
 from eli5.intake.errors import UserError, shortened
@@ -14,7 +14,8 @@ class _Serial:
     """A pool of one; see `eli5.bulk.executors.Pool`."""
 
     def __init__(self, job: Job, folder: str) -> None:
-        self.run = start_worker(job, folder)
+        self.warned: list[str] = []
+        self.run = start_worker(job, folder, self.warned.append)
         self.task: Task | None = None
 
     def has_room(self) -> bool:
@@ -24,6 +25,9 @@ class _Serial:
         self.task = task
 
     def wait(self, _: float, tell: Tell) -> None:
+        if self.warned:
+            messages, self.warned = self.warned, []
+            tell(Warned(tuple(messages)))
         if self.task is None:
             return
         task, self.task = self.task, None
