@@ -123,7 +123,7 @@ def test_sums_over_parts(tmp_path: Path) -> None:
     assert totals[:6] == (30, 90, 30, 60.0, 100.0, 129.0)
     assert len(totals.failures) == 10
     assert totals.failures[0] == {"id": "1-0", "path": "/x", "error": "broken"}
-    assert add_up(str(tmp_path), []) == (0, 0, 0, 0, 0.0, 0.0, [])
+    assert add_up(str(tmp_path), []) == (0, 0, 0, 0, 0.0, 0.0, [], 0.0)
 
 
 def test_a_table_of_failures_alone_has_the_same_columns() -> None:

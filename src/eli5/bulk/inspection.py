@@ -60,28 +60,43 @@ def status(out: str | os.PathLike[str]) -> list[Status]:
     Raises
     ------
     ValueError
-        If there is no run.
+        If there is no run, or it cannot be read.
     """
-    folders = runs_in(storage.absolute(os.fspath(out)))
-    if not folders:
+    folder = storage.absolute(os.fspath(out))
+    try:
+        folders = runs_in(folder) if storage.is_folder(folder) else []
+        if not folders:
+            raise UserError(
+                f"Expected a folder that a bulk run has made. Received: {os.fspath(out)}, "
+                f"{_why_none(folder)}"
+            )
+        return [_status(one) for one in folders]
+    except OSError as error:
         raise UserError(
-            f"Expected a folder that a bulk run has made. Received: {os.fspath(out)}, which has no "
-            "plan.json"
-        )
-    return [_status(folder) for folder in folders]
+            f"Expected a folder that can be read. Received: {os.fspath(out)}: {error}"
+        ) from error
+
+
+def _why_none(folder: str) -> str:
+    if not storage.exists(folder):
+        return "which does not exist"
+    if not storage.is_folder(folder):
+        return "which is a file"
+    if is_at_work(folder):
+        return "where a run is listing its source right now: it has no plan.json yet. Ask again"
+    return "which has no plan.json"
 
 
 def _status(folder: str) -> Status:
     plan = read_plan(folder)
     if plan is None:
         raise FileNotFoundError(folder)
-    planned = parts.finished(folder)
     return Status(
         folder,
         plan.source,
         plan.made_from,
         plan.n_items,
         plan.n_shards,
-        add_up(folder, planned),
+        add_up(folder, parts.planned(folder)),
         is_at_work(folder),
     )

@@ -70,7 +70,7 @@ def _paced(total: int, before: int, every: float, say: Callable[[str, int], Any]
     return tell
 
 
-def pace(done: int, left: int, seconds: float) -> str:
+def pace(done: float, left: int, seconds: float) -> str:
     """Return rate and time left, to follow other words: ``", 8.3 per second, 46 s left"``."""
     if done <= 0 or seconds <= 0:
         return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -13,9 +14,10 @@ from typing import Any, NamedTuple
 from eli5.bulk import storage
 from eli5.bulk.disk import on_disk
 from eli5.bulk.needs import need
-from eli5.bulk.plan import Shard
+from eli5.bulk.plan import Shard, shards
 from eli5.bulk.rows import Row, make_schema, make_table
 from eli5.bulk.run_folder import FRAGMENTS, OVERLAYS, PARTS
+from eli5.intake.errors import UserError, shortened
 
 __all__ = [
     "Counts",
@@ -25,6 +27,7 @@ __all__ = [
     "merge",
     "new_part",
     "part_name",
+    "planned",
     "sweep",
     "write_overlay",
 ]
@@ -32,6 +35,7 @@ __all__ = [
 _BUFFERED = 32 << 20  # bytes of rows that are held before they are written
 _TEXT = 1000  # bytes that a row takes beside its heatmap, about
 _PREFIX = b"eli5."
+_PART = re.compile(r"part-\d{8,}-[0-9a-f]+\.parquet")
 
 
 class Counts(NamedTuple):
@@ -63,9 +67,15 @@ def fragment_path(folder: str, shard: Shard, low: int, high: int) -> str:
 
 
 def finished(folder: str) -> set[str]:
-    """Return the names of the parts that are there."""
+    """Return the names of the parts that are there; what else lies there is left out."""
     names = storage.list_names(storage.join(folder, PARTS))
-    return {name for name in names if not name.startswith(".")}
+    return set(filter(_PART.fullmatch, names))
+
+
+def planned(folder: str) -> list[str]:
+    """Return the names of the parts that are there and that the plan knows of."""
+    there = finished(folder)
+    return [name for name in map(part_name, shards(folder)) if name in there]
 
 
 def sweep(folder: str) -> None:
@@ -147,16 +157,28 @@ def new_part(
 
 
 def counts_of(path: str) -> Counts:
-    """Read what a part says of itself, without reading its rows."""
-    with storage.open_file(path) as file:
-        metadata = need("pyarrow.parquet").read_metadata(file).metadata or {}
-    values = {k.removeprefix(_PREFIX).decode(): v for k, v in metadata.items()}
-    return Counts(
-        int(values["items"]),
-        int(values["failed"]),
-        float(values["seconds"]),
-        float(values["finished"]),
-    )
+    """Read what a part says of itself, without reading its rows.
+
+    Raises
+    ------
+    UserError
+        If it is no part.
+    """
+    try:
+        with storage.open_file(path) as file:
+            metadata = need("pyarrow.parquet").read_metadata(file).metadata or {}
+        values = {k.removeprefix(_PREFIX).decode(): v for k, v in metadata.items()}
+        return Counts(
+            int(values["items"]),
+            int(values["failed"]),
+            float(values["seconds"]),
+            float(values["finished"]),
+        )
+    except (OSError, ValueError, LookupError) as error:  # Arrow's own errors are among them
+        raise UserError(
+            f"Expected a part that a bulk run has written. Received: {path}: "
+            f"{shortened(str(error))}. Remove it, and run the same command again: it is made again."
+        ) from error
 
 
 def merge(folder: str, shard: Shard, spans: list[tuple[int, int]], dtype: str) -> Counts:

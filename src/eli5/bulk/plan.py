@@ -171,10 +171,23 @@ def read_plan(folder: str) -> Plan | None:
 
 
 def shards(folder: str) -> Iterator[Shard]:
-    """Yield the shards of a plan, in order."""
-    with storage.open_file(storage.join(folder, SHARDS)) as table:
-        for line in table:
-            yield Shard(*json.loads(line))
+    """Yield the shards of a plan, in order.
+
+    Raises
+    ------
+    UserError
+        If the file that lists them is gone or damaged.
+    """
+    path = storage.join(folder, SHARDS)
+    try:
+        with storage.open_file(path) as table:
+            for line in table:
+                yield Shard(*json.loads(line))
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(
+            f"Expected {path} to be the list of shards that was written with {PLAN}. Received: "
+            f"{error}. Take another --out."
+        ) from error
 
 
 def refs(shard: Shard) -> Iterator[Ref]:

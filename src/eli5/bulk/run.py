@@ -6,9 +6,9 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from eli5.bulk import parts, storage
+from eli5.bulk import again, parts, storage
 from eli5.bulk.asked import check_numbers, make_job
 from eli5.bulk.driver import drive, find_todo
 from eli5.bulk.executors import Wanted
@@ -48,6 +48,7 @@ def explain(
     cpus_per_worker: float = 1.0,
     gpus_per_worker: float = 0.0,
     dtype: str = "float32",
+    retry_failed: bool = False,
     progress: bool = False,
     **options: Any,
 ) -> Summary:
@@ -95,6 +96,8 @@ def explain(
         What a worker takes of a Ray cluster.
     dtype : {"float32", "float16"}
         Of the heatmaps in the parts.
+    retry_failed : bool
+        Whether the shards in which pictures failed are explained once more.
     progress : bool
         Whether standard error tells how far it is.
     **options
@@ -139,16 +142,23 @@ def explain(
         **options,
     )
     wanted = Wanted(workers, ray, cpus_per_worker, gpus_per_worker)
-    return _run(job, os.fspath(source), os.fspath(out), shard_size, wanted, shown=progress)
+    asked = _Asked(os.fspath(source), os.fspath(out), shard_size, retry_failed, progress)
+    return _run(job, asked, wanted)
 
 
-def _run(
-    job: Job, source: str, out: str, shard_size: int, wanted: Wanted, *, shown: bool
-) -> Summary:
+class _Asked(NamedTuple):
+    source: str
+    out: str
+    shard_size: int
+    retry_failed: bool
+    shown: bool
+
+
+def _run(job: Job, asked: _Asked, wanted: Wanted) -> Summary:
     made_from = ingredients(job)
     mark = fingerprint(made_from)
-    name, top = storage.absolute(source), storage.absolute(out)
-    say = _say if shown else _hush
+    name, top = storage.absolute(asked.source), storage.absolute(asked.out)
+    say = _say if asked.shown else _hush
     with taken(top, name, mark, made_from) as run:
         if run.others:
             say(f"{top} holds a run that differs in {', '.join(run.others)}.")
@@ -157,15 +167,25 @@ def _run(
         if plan is None or (plan.source, plan.fingerprint) != (name, mark):
             forget_plan(run.path)
             found = find_source(name)
-            plan = make_plan(run.path, name, found, mark, made_from, shard_size, skip=top)
+            plan = make_plan(run.path, name, found, mark, made_from, asked.shard_size, skip=top)
         with stoppable() as stop:
             try:
-                return _finish(job, run.path, plan, wanted, stop, shown=shown)
+                _drop(run.path, retry_failed=asked.retry_failed, say=say)
+                summary = _finish(job, run.path, plan, wanted, stop, shown=asked.shown)
+                again.end_retry(run.path)
+                return summary
             except UserError:
                 # On a disk, a lock tells that nobody works on a plan without parts.
                 if storage.is_remote(run.path):
                     forget_plan(run.path)
                 raise
+
+
+def _drop(folder: str, *, retry_failed: bool, say: Callable[[str], None]) -> None:
+    if n_damaged := again.drop_damaged(folder):
+        say(f"Parts that are cut short, and made again: {n_damaged}.")
+    if retry_failed and (n_failed := again.drop_failed(folder)):
+        say(f"Shards with pictures that failed, explained again: {n_failed}.")
 
 
 def _finish(

@@ -31,11 +31,11 @@ __all__ = [
     "taken",
 ]
 
-LOCK, PARTS, OVERLAYS, FRAGMENTS, SUMMARY = (
-    "lock", "parts", "overlays", "fragments", "summary.json",
+LOCK, PARTS, OVERLAYS, FRAGMENTS, SUMMARY, RETRY = (
+    "lock", "parts", "overlays", "fragments", "summary.json", "retry.json",
 )  # fmt: skip
 _BESIDE = "run-"
-_OURS = {LOCK, PARTS, OVERLAYS, FRAGMENTS, SUMMARY, PLAN, SHARDS, LISTING}
+_OURS = {LOCK, PARTS, OVERLAYS, FRAGMENTS, SUMMARY, RETRY, PLAN, SHARDS, LISTING}
 
 
 class RunFolder(NamedTuple):

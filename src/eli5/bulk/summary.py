@@ -12,10 +12,11 @@ from eli5.bulk.needs import need
 from eli5.bulk.plan import Plan
 from eli5.bulk.run_folder import PARTS, SUMMARY
 
-__all__ = ["Summary", "Totals", "add_up", "read_summary", "write_summary"]
+__all__ = ["Summary", "Totals", "add_up", "read_counts", "read_summary", "write_summary"]
 
 _THREADS = 16  # for parts that are far away
 _EXAMPLES = 10
+_RECENT = 200  # parts, by which a rate is told
 
 
 class Totals(NamedTuple):
@@ -30,6 +31,8 @@ class Totals(NamedTuple):
         When the first and the last of them was finished, in seconds since 1970; 0 without parts.
     failures : list of dict
         Some of the items that failed, with ``id``, ``path`` and ``error``.
+    rate : float
+        Items per second of late, of all workers together, while any was at work; 0 without parts.
     """
 
     parts: int
@@ -39,6 +42,7 @@ class Totals(NamedTuple):
     first: float
     last: float
     failures: list[dict[str, str]]
+    rate: float = 0.0
 
 
 class Summary(NamedTuple):
@@ -73,7 +77,7 @@ class Summary(NamedTuple):
 def add_up(folder: str, names: Iterable[str]) -> Totals:
     """Add up parts, by what each says of itself; only some with failures are read."""
     paths = [storage.join(folder, PARTS, name) for name in sorted(names)]
-    counted = list(zip(paths, _counts(paths), strict=True))
+    counted = list(zip(paths, read_counts(paths), strict=True))
     counts = [one for _, one in counted]
     times = [one.finished for one in counts] or [0.0]
     return Totals(
@@ -84,10 +88,22 @@ def add_up(folder: str, names: Iterable[str]) -> Totals:
         min(times),
         max(times),
         _failures(path for path, one in counted if one.failed),
+        _rate(sorted(counts, key=lambda one: one.finished)[-_RECENT:]),
     )
 
 
-def _counts(paths: list[str]) -> list[parts.Counts]:
+def _rate(counts: list[parts.Counts]) -> float:
+    """Return items per second; parts that several workers made side by side share their time."""
+    seconds, until = 0.0, 0.0
+    for one in sorted(counts, key=lambda one: one.finished - one.seconds):
+        begun = max(until, one.finished - one.seconds)
+        seconds += max(0.0, one.finished - begun)
+        until = max(until, one.finished)
+    return sum(one.items for one in counts) / seconds if seconds else 0.0
+
+
+def read_counts(paths: list[str]) -> list[parts.Counts]:
+    """Read what each part says of itself."""
     if not any(map(storage.is_remote, paths)):
         return list(map(parts.counts_of, paths))  # threads would only get into each other's way
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -114,7 +130,7 @@ def _failed_in(path: str) -> Iterator[dict[str, str]]:
 
 def write_summary(folder: str, plan: Plan) -> Summary:
     """Add up all parts of a finished run, and keep that."""
-    totals = add_up(folder, parts.finished(folder))
+    totals = add_up(folder, parts.planned(folder))
     summary = Summary(
         folder,
         plan.source,
@@ -134,10 +150,13 @@ def write_summary(folder: str, plan: Plan) -> Summary:
 
 
 def read_summary(folder: str) -> Summary | None:
-    """Read the summary of a run, if it has one."""
+    """Read the summary of a run, if it has one that can be read."""
     path = storage.join(folder, SUMMARY)
     if not storage.exists(path):
         return None
-    content = json.loads(storage.read_bytes(path))
-    values = {name: content[name] for name in Summary._fields if name != "folder"}
+    try:
+        content = json.loads(storage.read_bytes(path))
+        values = {name: content[name] for name in Summary._fields if name != "folder"}
+    except (ValueError, TypeError, LookupError):
+        return None
     return Summary(folder, **values)

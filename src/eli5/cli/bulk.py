@@ -69,6 +69,7 @@ def explain_bulk(
     cpus_per_worker: Annotated[float, Parameter(validator=Number(gt=0))] = 1.0,
     gpus_per_worker: Annotated[float, Parameter(validator=Number(gte=0))] = 0.0,
     dtype: Literal["float32", "float16"] = "float32",
+    retry_failed: bool = False,
     dry_run: bool = False,
 ) -> int:
     """Explain millions of pictures, on one machine or on a Ray cluster.
@@ -120,6 +121,8 @@ def explain_bulk(
         How much of a GPU each worker takes of the Ray cluster.
     dtype
         Of the heatmaps in the parts.
+    retry_failed
+        Explain the shards in which pictures failed once more, say because a disk was away.
     dry_run
         Explain one batch, tell what the whole would cost, and write nothing.
     """
@@ -141,6 +144,7 @@ def explain_bulk(
         "ray": ray,
         "cpus_per_worker": cpus_per_worker,
         "gpus_per_worker": gpus_per_worker,
+        "retry_failed": retry_failed,
     }
     with ended_by_ctrl_c():
         start_keras()

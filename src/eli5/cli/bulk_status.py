@@ -43,7 +43,7 @@ def _print_run(run: Status) -> None:
     print_fact("Source", run.source)
     print_fact("Methods", ", ".join(run.made_from["methods"]))
     print_fact("Options", ", ".join(_options(run.made_from)))
-    said = pace(done.items, run.n_items - done.items, done.last - done.first)
+    said = pace(done.rate, run.n_items - done.items, 1.0)
     is_running = {True: "at work", False: "nothing is at work", None: "unknown if at work"}
     state = "finished" if run.is_done else is_running[run.at_work]
     if run.at_work:
