@@ -124,7 +124,8 @@ def test_an_estimate_keeps_to_a_workers_cores(
 def test_a_worker_has_its_share(
     workers: int | None, cpus: float | None, cores: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)  # of which this process may use few
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
     assert _cores(workers, cpus) == cores
 
 
@@ -204,6 +205,18 @@ def test_a_line_a_minute(monkeypatch: pytest.MonkeyPatch, capsys: Capsys) -> Non
         "eli5: 739 of 10000 done, 7 failed, 3.98 per second, 39 min left",
         "eli5: 979 of 10000 done, 9 failed, 3.99 per second, 38 min left",
     ]
+
+
+def test_a_line_now_and_then_while_listing(
+    model: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys
+) -> None:
+    monkeypatch.setattr(meter, "_LISTING", 0.0)
+    bulk.explain(model, photos, tmp_path / "out", shard_size=2, progress=True)
+    assert capsys.readouterr().err.splitlines() == [
+        f"eli5: listing the source: {n} so far" for n in (2, 4, 5)
+    ]
+    bulk.explain(model, photos, tmp_path / "other")
+    assert capsys.readouterr().err == ""
 
 
 def test_nothing_is_said_unless_asked_for(capsys: Capsys) -> None:

@@ -5,17 +5,25 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from eli5.bulk.checks import (
+    check_flags,
+    check_numbers,
+    check_paths,
+    check_renamed,
+    check_text,
+)
+from eli5.bulk.executors.threads import available_cores
 from eli5.bulk.job import Job
 from eli5.bulk.rows import DTYPES
 from eli5.intake import files
-from eli5.intake.errors import UserError, shortened
+from eli5.intake.errors import shortened
 from eli5.intake.quiet import muted_stderr
 
-__all__ = ["check_numbers", "make_job"]
+__all__ = ["make_job"]
 
 
 def make_job(
@@ -35,6 +43,10 @@ def make_job(
 ) -> Job:
     """Check what is asked for; see `eli5.bulk.explain`. Keras is started, but no model loaded."""
     check_numbers(top=top, batch_size=batch_size)
+    check_flags(overlays=overlays)
+    check_text(preprocess=preprocess)
+    check_paths(**({} if weights is None else {"weights": weights}))
+    check_renamed(more)
     if not isinstance(model, str | os.PathLike):
         raise TypeError(
             "Expected `model` to be a file, or the name of a keras.applications model, because "
@@ -45,7 +57,7 @@ def make_job(
         raise ValueError(f"Expected `dtype` to be one of {DTYPES}. Received: dtype={dtype!r}")
     local = None if weights is None else Path(weights)
     files.check_model(os.fspath(model), local)
-    names = [method] if isinstance(method, str) else list(method)
+    names = _listed("method", method, "a method's name, or a list of them")
     plain = _plain({"layer": layer, "score": score, "top_targets": top, **more})
     backend = _start_keras()
     _check_preprocess(preprocess)
@@ -56,26 +68,12 @@ def make_job(
         plain,
         preprocess,
         _labels(labels),
-        bool(overlays),
+        overlays,
         dtype,
         batch_size,
-        min(4, os.cpu_count() or 1),
+        min(4, available_cores()),
         backend,
     )
-
-
-def check_numbers(**numbers: Any) -> None:
-    """Check that each of these is an integer of at least 1, or None."""
-    for name, value in numbers.items():
-        if value is None:
-            continue
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise TypeError(
-                f"Expected `{name}` to be an integer. Received: {name}={value!r} (of type "
-                f"{type(value).__name__})"
-            )
-        if value < 1:
-            raise ValueError(f"Expected `{name}` >= 1. Received: {name}={value}")
 
 
 def _start_keras() -> str:
@@ -128,7 +126,13 @@ def _labels(labels: Any) -> list[str] | None:
         return None
     if isinstance(labels, str | os.PathLike):
         return files.read_lines(Path(labels), "--labels", "class name")
-    listed = list(labels)
+    return _listed("labels", labels, "a file or a list of names")
+
+
+def _listed(name: str, value: Any, what: str) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    listed = list(value) if isinstance(value, Iterable) else [value]
     if not all(isinstance(one, str) for one in listed):
-        raise UserError(f"Expected `labels` to be a file or a list of names. Received: {labels!r}")
+        raise TypeError(f"Expected `{name}` to be {what}. Received: {name}={value!r}")
     return listed

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from eli5.bulk import parts, storage
-from eli5.bulk.asked import check_numbers, make_job
+from eli5.bulk.asked import make_job
+from eli5.bulk.checks import check_numbers, check_paths
 from eli5.bulk.needs import need
 from eli5.bulk.plan import make_plan, shards
 from eli5.bulk.run_folder import FRAGMENTS, OVERLAYS, PARTS
@@ -78,7 +79,8 @@ def estimate(
     """
     for module in ("fsspec", "pyarrow.parquet"):
         need(module)
-    check_numbers(shard_size=shard_size, cores=cores)
+    check_paths(source=source)
+    check_numbers(none=("cores",), shard_size=shard_size, cores=cores)
     job = make_job(model, **options)
     name = storage.absolute(os.fspath(source))
     with tempfile.TemporaryDirectory(prefix="eli5-bulk-") as folder, _pinned(cores):

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
-__all__ = ["Meter", "measured", "pace"]
+__all__ = ["Meter", "listing_told", "measured", "pace"]
 
 _EVERY = 60.0  # seconds between two lines
+_LISTING = 10.0  # and between two as long as a source is listed
 _OFTEN = 0.5  # and between two looks of the bar
 
 Meter = Callable[[int, int], None]  # takes how many items are done, and how many of them failed
@@ -34,6 +35,20 @@ def measured(total: int, before: int, *, shown: bool) -> Iterator[Meter]:
         yield from _bar(total, before)
     else:
         yield _paced(total, before, _EVERY, _say)
+
+
+def listing_told(*, shown: bool) -> Callable[[int], None]:
+    """Return what says from time to time how many items a source has so far."""
+    said = monotonic()
+
+    def tell(n_items: int) -> None:
+        nonlocal said
+        now = monotonic()
+        if shown and now - said >= _LISTING:
+            said = now
+            _say(f"listing the source: {n_items} so far", n_items)
+
+    return tell
 
 
 def _say(text: str, done: int) -> None:

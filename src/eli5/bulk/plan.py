@@ -12,7 +12,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, Any, NamedTuple
 
 from eli5.bulk import storage
@@ -81,6 +81,7 @@ def make_plan(
     made_from: dict[str, Any],
     shard_size: int,
     skip: str | None = None,
+    tell: Callable[[int], None] | None = None,
 ) -> Plan:
     """List a source and write the plan.
 
@@ -99,6 +100,8 @@ def make_plan(
         How many items a shard has, at most.
     skip : str, optional
         A folder of results, which is no source.
+    tell : callable, optional
+        Told after each shard how many items there are so far.
 
     Raises
     ------
@@ -106,7 +109,7 @@ def make_plan(
         If the source has no item or cannot be read, or nothing can be written.
     """
     try:
-        return _make_plan(folder, name, source, mark, made_from, shard_size, skip)
+        return _make_plan(folder, name, source, mark, made_from, shard_size, skip, tell)
     except OSError as error:
         raise UserError(
             "Expected SOURCE to be readable, and --out to be a folder with room for the list of "
@@ -122,6 +125,7 @@ def _make_plan(
     made_from: dict[str, Any],
     shard_size: int,
     skip: str | None,
+    tell: Callable[[int], None] | None,
 ) -> Plan:
     n_items = n_shards = 0
     with tempfile.TemporaryDirectory(dir=_drafts(folder), prefix=".plan-") as drafts:
@@ -131,6 +135,8 @@ def _make_plan(
                 table.write(json.dumps(shard).encode() + b"\n")
                 n_shards += 1
                 n_items += shard.n
+                if tell is not None:
+                    tell(n_items)
         if not n_items:
             raise UserError(
                 f"Expected SOURCE to have pictures. Received: SOURCE={name}, in which there is none"

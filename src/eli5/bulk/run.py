@@ -9,11 +9,19 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from eli5.bulk import again, parts, storage
-from eli5.bulk.asked import check_numbers, make_job
+from eli5.bulk.asked import make_job
+from eli5.bulk.checks import (
+    check_flags,
+    check_numbers,
+    check_out,
+    check_paths,
+    check_shares,
+    check_text,
+)
 from eli5.bulk.driver import drive, find_todo
 from eli5.bulk.executors import Wanted
 from eli5.bulk.job import Job, fingerprint, ingredients
-from eli5.bulk.meter import measured
+from eli5.bulk.meter import listing_told, measured
 from eli5.bulk.needs import need
 from eli5.bulk.plan import Plan, make_plan, read_plan
 from eli5.bulk.run_folder import PARTS, forget_plan, taken
@@ -126,7 +134,12 @@ def explain(
     """
     for module in ("fsspec", "pyarrow.parquet", *(["ray"] if ray is not None else [])):
         need(module)
-    check_numbers(shard_size=shard_size, workers=workers)
+    check_paths(source=source, out=out)
+    check_numbers(none=("workers",), shard_size=shard_size, workers=workers)
+    check_text(ray=ray)
+    check_shares(cpus_per_worker, gpus_per_worker)
+    check_flags(progress=progress, retry_failed=retry_failed)
+    check_out(os.fspath(out), has_others=workers is not None or ray is not None)
     job = make_job(
         model,
         method=method,
@@ -167,7 +180,8 @@ def _run(job: Job, asked: _Asked, wanted: Wanted) -> Summary:
         if plan is None or (plan.source, plan.fingerprint) != (name, mark):
             forget_plan(run.path)
             found = find_source(name)
-            plan = make_plan(run.path, name, found, mark, made_from, asked.shard_size, skip=top)
+            tell = listing_told(shown=asked.shown)
+            plan = make_plan(run.path, name, found, mark, made_from, asked.shard_size, top, tell)
         with stoppable() as stop:
             try:
                 _drop(run.path, retry_failed=asked.retry_failed, say=say)

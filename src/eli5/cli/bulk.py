@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -202,7 +201,9 @@ def _print_summary(summary: Summary) -> None:
 
 def _cores(workers: int | None, cpus: float | None) -> int:
     """Return how many cores a worker will have."""
-    have = os.cpu_count() or 1
+    from eli5.bulk.executors.threads import available_cores
+
+    have = available_cores()
     return max(1, int(have // (workers or 1) if cpus is None else min(cpus, have)))
 
 

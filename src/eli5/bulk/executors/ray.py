@@ -59,7 +59,15 @@ def open_ray(
     is_ours = not ray.is_initialized()
     if is_ours:
         _connect(ray, address)
-    room = n_workers or _room(ray, cpus, gpus)
+    try:
+        # A cluster of our own on this machine will not grow: what has no room waits for ever.
+        is_fixed = is_ours and address == _LOCAL
+        room = n_workers if n_workers and not is_fixed else _room(ray, cpus, gpus, n_workers)
+    except UserError:
+        if is_ours:
+            with _kept_signals():
+                ray.shutdown()
+        raise
     variables = {"KERAS_BACKEND": job.backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
     actor = ray.remote(_Actor).options(
         num_cpus=cpus,
@@ -110,16 +118,16 @@ def _kept_signals() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _room(ray: Any, cpus: float, gpus: float) -> int:
+def _room(ray: Any, cpus: float, gpus: float, n_workers: int | None) -> int:
     have = ray.cluster_resources()
     rooms = [int(have.get(name, 0) / n) for name, n in (("CPU", cpus), ("GPU", gpus)) if n > 0]
     if min(rooms) < 1:
         raise UserError(
             f"Expected a Ray cluster with room for a worker that takes {cpus:g} CPUs and {gpus:g} "
-            f"GPUs. Received: {have.get('CPU', 0):g} CPUs and {have.get('GPU', 0):g} GPUs. For a "
-            "cluster that grows, say how many: --workers N"
+            f"GPUs. Received: {have.get('CPU', 0):g} CPUs and {have.get('GPU', 0):g} GPUs. Let it "
+            "take less; for a cluster elsewhere that grows, say how many: --workers N"
         )
-    return min(rooms)
+    return min(rooms) if n_workers is None else min(n_workers, *rooms)
 
 
 class _Actor:
