@@ -168,6 +168,14 @@ def test_damage_that_is_told_of(
         bulk.explain(model, photos, out)
 
 
+def test_a_list_of_shards_that_is_cut_between_two(model: str, photos: Path, out: Path) -> None:
+    bulk.explain(model, photos, out, shard_size=2)
+    path = out / "shards.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:2]))
+    with pytest.raises(ValueError, match=r"to be that of all 6 pictures. Received: one of 4"):
+        bulk.explain(model, photos, out)
+
+
 def test_a_status_of_what_is_no_run(
     tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -206,6 +206,11 @@ def _finish(
     job: Job, folder: str, plan: Plan, wanted: Wanted, stop: Callable[[], int], *, shown: bool
 ) -> Summary:
     todo = find_todo(folder)
+    if todo.n_items + todo.done_items != plan.n_items:
+        raise UserError(
+            f"Expected the list of shards in {folder} to be that of all {plan.n_items} pictures. "
+            f"Received: one of {todo.n_items + todo.done_items}. Take another --out."
+        )
     if not todo.n_shards:
         return read_summary(folder) or write_summary(folder, plan)
     parts.sweep(folder)
