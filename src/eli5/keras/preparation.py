@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from eli5.keras import engine, inputs, scores, suitable
+from eli5.keras import engine, inputs, scores, suitable, token_ids
 from eli5.keras.selection import Select
 from eli5.keras.target_layer import find_target_layer
 from eli5.keras.view import Kind, View, view_of
@@ -99,7 +99,7 @@ def prepare(
     position = inputs.find_picture(model, doc, input, kind)
     picture = keras.tree.flatten(doc)[position]
     sample = inputs.standardize(doc)
-    trace = engine.trace(model, sample, position)
+    trace = token_ids.trace(model, sample, position)
     view = view_of(picture, trace, kind)
     which = scores.find_output(model, trace.outputs, output)
     activation = trace.activations[which]
@@ -121,7 +121,7 @@ def prepare(
         sites=(),
         is_automatic=layer is None,
         trace=trace,
-        mask_id=_mask_id(trace, view, picture, None if mask_id is None else float(mask_id)),
+        mask_id=token_ids.mask_id(trace, view, picture, mask_id),
     )
     if not needs_layer:
         return prepared
@@ -187,37 +187,6 @@ def _input_site(
     )
 
 
-def _mask_id(trace: engine.Trace, view: View, picture: Array, said: float | None) -> int | None:
-    """Return the id that stands for a token left out: what is said, or 0 if the model masks that.
-
-    Raises
-    ------
-    ValueError
-        If the ids, or that one, are none of the embedding's.
-    """
-    if picture.ndim != 2:
-        return None
-    n_ids = suitable.n_ids_of(trace, picture.shape[1:])
-    if n_ids is not None:
-        _check_ids("doc", float(picture.min()), float(picture.max()), n_ids)
-        if said is not None:
-            _check_ids("pad_value", said, said, n_ids)
-    if said is not None:
-        return int(said) if said.is_integer() else None
-    operations = [call.operation() for call in trace.calls if view.kind == "tokens"]
-    return 0 if any(getattr(operation, "mask_zero", False) for operation in operations) else None
-
-
-def _check_ids(name: str, low: float, high: float, n_ids: int) -> None:
-    # Backends differ: some raise what says little, some read another id's vector, or none.
-    if not (0 <= low <= high < n_ids and low.is_integer() and high.is_integer()):
-        received = f"ids from {low:g} to {high:g} in {name}" if low < high else f"{name}={low:g}"
-        raise ValueError(
-            f"Expected `{name}` to hold token ids of the model's embedding, from 0 to {n_ids - 1}. "
-            f"Received: {received}"
-        )
-
-
 def _check_sees_picture(trace: engine.Trace, site: engine.Site, n_inputs: int) -> None:
     """Raise ValueError if one of several inputs is explained at a layer that another one feeds."""
     for call in trace.calls:
@@ -262,7 +231,7 @@ def target_layers(
     inputs.check_doc(model, doc)
     inputs.ensure_built(model, doc)
     position = inputs.find_picture(model, doc, input)
-    trace = engine.trace(model, inputs.standardize(doc), position)
+    trace = token_ids.trace(model, inputs.standardize(doc), position)
     view = view_of(keras.tree.flatten(doc)[position], trace, None)
     return suitable.target_layers(trace, view.size, grid)
 
@@ -278,7 +247,7 @@ def has_steps(model: keras.Model, doc: Array) -> bool:
         inputs.ensure_built(model, doc)
 
     with engine.steady(model, build):
-        trace = engine.trace(model, inputs.standardize(doc), 0)
+        trace = token_ids.trace(model, inputs.standardize(doc), 0)
     return bool(suitable.suitable_calls(trace, doc.shape[1:]))
 
 
