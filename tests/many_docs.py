@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import eli5
+from models import ROUNDING
 
 Array = np.ndarray[Any, Any]
 SIZE = (12, 20, 3)
@@ -32,7 +33,9 @@ def assert_same(found: Any, expected: Any) -> None:
         assert one.score == pytest.approx(other.score, abs=1e-6)
         assert one.proba == pytest.approx(other.proba, abs=1e-6)
         assert one.attribution.shape == other.attribution.shape
-        np.testing.assert_allclose(one.attribution, other.attribution, rtol=1e-5, atol=3e-6)
+        np.testing.assert_allclose(
+            one.attribution, other.attribution, rtol=1e-6, atol=1e-6 * ROUNDING
+        )
         np.testing.assert_allclose(one.heatmap, other.heatmap, atol=1e-5)
         assert (one.details or {}) == pytest.approx(other.details or {}, rel=1e-4, abs=1e-6)
 

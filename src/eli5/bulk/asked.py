@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from eli5.bulk.job import Job
 from eli5.bulk.rows import DTYPES
 from eli5.intake import files
 from eli5.intake.errors import shortened
-from eli5.intake.quiet import muted_stderr
+from eli5.intake.quiet import import_keras
 
 __all__ = ["make_job"]
 
@@ -59,7 +58,7 @@ def make_job(
     files.check_model(os.fspath(model), local)
     names = _listed("method", method, "a method's name, or a list of them")
     plain = _plain({"layer": layer, "score": score, "top_targets": top, **more})
-    backend = _start_keras()
+    backend = import_keras().backend.backend()
     _check_preprocess(preprocess)
     return Job(
         os.path.abspath(model) if files.is_model_file(os.fspath(model)) else os.fspath(model),
@@ -74,15 +73,6 @@ def make_job(
         min(4, available_cores()),
         backend,
     )
-
-
-def _start_keras() -> str:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    for name in ("absl", "jax", "tensorflow"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    with muted_stderr():
-        import keras
-    return str(keras.backend.backend())
 
 
 def _check_preprocess(preprocess: str | None) -> None:

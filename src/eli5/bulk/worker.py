@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import re
 import time
 import warnings
@@ -22,7 +20,7 @@ from eli5.bulk.rows import Row, failed_row, not_finite, rows_of
 from eli5.bulk.run_folder import OVERLAYS, PARTS
 from eli5.bulk.sources.ranges import Ref
 from eli5.intake.errors import shortened
-from eli5.intake.quiet import muted_stderr
+from eli5.intake.quiet import import_keras
 from eli5.intake.stream import Explained, Item, explained, is_explained
 
 if TYPE_CHECKING:
@@ -77,12 +75,7 @@ def start_worker(
     UserError
         If the model cannot be loaded, or nothing can be explained by it.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    for name in ("absl", "jax", "tensorflow"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    with muted_stderr():
-        import keras  # noqa: F401
-
+    import_keras()
     import eli5
     from eli5.intake import models
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import platform
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from eli5 import __version__
 from eli5.cli.console import UserError, print_notice
-from eli5.intake.quiet import muted_stderr
+from eli5.intake.quiet import import_keras
 
 __all__ = ["choose_backend", "find_backend", "installed_versions", "start_keras"]
 
@@ -30,15 +29,9 @@ _DISTRIBUTIONS = {
 
 def start_keras() -> None:
     """Import Keras with a backend that is installed; see `choose_backend`."""
-    # Level 3 and not 2, because TensorFlow reports a missing GPU as an error.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    for name in ("absl", "jax", "tensorflow"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    if "keras" in sys.modules:
-        return  # it has its backend
-    choose_backend()
-    with muted_stderr():
-        import keras  # noqa: F401
+    if "keras" not in sys.modules:  # or it has its backend
+        choose_backend()
+    import_keras()
 
 
 def _is_installed(name: str) -> bool:

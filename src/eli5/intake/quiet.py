@@ -1,12 +1,25 @@
-"""Keep the chatter of libraries off standard error."""
+"""Import Keras, and keep the chatter of libraries off standard error."""
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-__all__ = ["muted_stderr"]
+__all__ = ["import_keras", "muted_stderr"]
+
+
+def import_keras() -> Any:
+    """Return Keras, imported with the backend that is configured and without its chatter."""
+    # Level 3 and not 2, because TensorFlow reports a missing GPU as an error.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for name in ("absl", "jax", "tensorflow"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with muted_stderr():
+        import keras
+    return keras
 
 
 @contextmanager

@@ -14,14 +14,13 @@ from eli5.keras.arrangement import putting
 from eli5.keras.formulas import question_of, reads
 from eli5.keras.head_runs import advise_on_batches, pad
 from eli5.keras.heatmap import normalize
-from eli5.keras.methods.baseline import LEFT_OUT
 from eli5.keras.methods.choice import Chosen
 from eli5.keras.methods.fusion import fuse
 from eli5.keras.methods.probe import Attributions, Probe
 from eli5.keras.methods.smoothing import smooth
 from eli5.keras.preparation import Preparation
 from eli5.keras.probing import make_probe, picture_of, within
-from eli5.keras.scores import is_integer
+from eli5.keras.procedure_options import has_channels, options_of
 from eli5.keras.selection import Select
 from eli5.keras.steps import fit
 
@@ -186,7 +185,7 @@ def _run_procedure(
     is_at_layer = chosen.method.at == "layer"
     sites = prepared.sites if is_at_layer else (None,)
     outputs = known if is_at_layer and known else [None] * len(sites)
-    if chosen.method.is_per_step and _has_axes(prepared):  # all channels of a step are one place
+    if chosen.method.is_per_step and has_channels(prepared):  # all channels of a step are one place
         prepared = prepared._replace(input_site=prepared.input_site._replace(has_channels=True))
     ask = functools.partial(
         make_probe,
@@ -198,9 +197,7 @@ def _run_procedure(
     )
     hides = not is_at_layer and (chosen.method.is_per_step or chosen.method.leaves_out)
     kept = prepared.kept if hides else None
-    options = _defaults(chosen, prepared) | _as_seen(chosen.options, prepared)
-    if kept is not None:
-        options = _of_steps(options, kept, prepared.view.size[0])
+    options = options_of(chosen, prepared, kept)
     per_site = []
     for site, output in zip(sites, outputs, strict=True):
         probe = ask(site, known=output)
@@ -246,61 +243,3 @@ def _procedure(chosen: Chosen, probe: Probe, options: dict[str, Any]) -> Attribu
         for copies in zip(*details, strict=True)
     ]
     return Attributions(maps, tuple(means))
-
-
-def _defaults(chosen: Chosen, prepared: Preparation) -> dict[str, Any]:
-    """Return the options of which texts and series need other defaults than pictures."""
-    kind = prepared.view.kind
-    own: dict[str, Any] = {}
-    if kind != "image" and "patch" in chosen.method.own_options:
-        # One token; of a series an eighth of one channel.
-        steps = max(prepared.view.size[0] // 8, 1)
-        own["patch"] = 1 if kind == "tokens" else (steps, 1) if _has_axes(prepared) else steps
-        if "patch" in chosen.options:
-            del own["patch"]
-    if chosen.method.leaves_out and prepared.mask_id is not None:
-        own["baseline"] = LEFT_OUT
-    if kind == "tokens" and "n_segments" in chosen.method.own_options:
-        own["n_segments"] = prepared.view.size[0]  # one per token
-    return own
-
-
-def _of_steps(options: dict[str, Any], kept: slice, n_steps: int) -> dict[str, Any]:
-    """Return the options of a text for those of its steps that are no padding."""
-    n_kept = kept.stop - kept.start
-    own = {}
-    for name, value in options.items():
-        if name in _WINDOWS and is_integer(value) and value <= n_steps:
-            own[name] = min(value, n_kept)
-        elif isinstance(value, np.ndarray) and value.shape[:1] == (n_steps,):
-            own[name] = value[kept]
-        elif isinstance(value, np.ndarray) and value.shape[:2] == (1, n_steps):
-            own[name] = value[:, kept]
-    return options | own
-
-
-def _has_axes(prepared: Preparation) -> bool:
-    """Tell whether a series has an axis of channels beside that of time."""
-    return prepared.picture.ndim > 2
-
-
-_WINDOWS = ("patch", "stride")
-
-
-def _as_seen(options: dict[str, Any], prepared: Preparation) -> dict[str, Any]:
-    """Return the options as a procedure sees the picture.
-
-    The channels of a baseline of the doc's shape are moved last, and the steps of a series' window
-    get the one channel that it covers.
-    """
-    if prepared.view.kind == "series" and _has_axes(prepared):
-        windows = {k: (v, 1) for k, v in options.items() if k in _WINDOWS and is_integer(v)}
-        options = options | windows
-    baseline = options.get("baseline")
-    site = prepared.input_site
-    if not (isinstance(baseline, np.ndarray) and site.channels_first):
-        return options
-    if baseline.shape not in (site.shape, site.shape[1:]):
-        return options
-    channels = 1 - (len(site.shape) - baseline.ndim)
-    return options | {"baseline": np.moveaxis(baseline, channels, -1)}

@@ -60,10 +60,8 @@ def make_probe(
         masks = _float32(masks)
         if baseline is not None:
             return ask(masked, masks, _float32(baseline[None]))
-        left_out = question._replace(arrange=_leaving_out(prepared))
-        scores = np.array(ask(left_out, masks, masks[:1]))
-        ids = keras.tree.flatten(prepared.sample)[prepared.leaf]
-        empty = ~((masks > 0) & (ids != prepared.mask_id)).any(axis=1)
+        scores = np.array(ask(_leaving_out(question, prepared), masks, masks[:1]))
+        empty = _leaves_nothing(prepared, masks)
         if empty.any():  # a model that masks all it is given may divide by zero
             scores[empty] = ask(masked, masks[empty], np.zeros_like(shown)[None])
         return scores
@@ -129,14 +127,20 @@ def within(probe: Probe, kept: slice) -> Probe:
     return probe._replace(picture=picture, scores=scores, masked_scores=masked_scores)
 
 
-def _leaving_out(prepared: Preparation) -> LeaveOutTokens:
+def _leaving_out(question: engine.Question, prepared: Preparation) -> engine.Question:
     if prepared.picture.ndim != 2 or prepared.mask_id is None:
         raise ValueError(
             'Expected token ids, and the id of padding, for baseline="mask". Received: a doc of '
             f"shape {prepared.picture.shape}, with pad_value={prepared.mask_id}. Give `pad_value`, "
             "or another baseline."
         )
-    return LeaveOutTokens(prepared.leaf, prepared.mask_id)
+    return question._replace(arrange=LeaveOutTokens(prepared.leaf, prepared.mask_id))
+
+
+def _leaves_nothing(prepared: Preparation, masks: Array) -> Any:
+    """Tell of each mask whether it shows padding alone."""
+    ids = keras.tree.flatten(prepared.sample)[prepared.leaf]
+    return ~((masks > 0) & (ids != prepared.mask_id)).any(axis=1)
 
 
 def _float32(array: Array) -> Array:
