@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
+
+import keras
 
 Array = np.ndarray[Any, Any]
 

@@ -25,11 +25,12 @@ import numpy as np
 from PIL import Image
 from timing import compare
 
-from eli5.bulk import parts, storage
-from eli5.bulk.asked import make_job
+from eli5.bulk import filesystem as storage
 from eli5.bulk.executors.threads import thread_variables
+from eli5.bulk.options import make_job
 from eli5.bulk.plan import make_plan, refs, shards
-from eli5.bulk.rows import failed_row
+from eli5.bulk.results import parts
+from eli5.bulk.results.rows import failed_row
 from eli5.bulk.sources import find_source
 from eli5.bulk.worker import Task, start_worker
 
@@ -74,10 +75,9 @@ def _one_task(photos: Path, folder: Path) -> Task:
 
 def _predicting(model: str, task: Task) -> Callable[[], None]:
     import keras
-
-    from eli5.intake.files import decode_picture
-    from eli5.intake.models import Loaded
-    from eli5.intake.preprocess import picture_to_doc
+    from eli5.loading.files import decode_picture
+    from eli5.loading.models import Loaded
+    from eli5.loading.preprocess import picture_to_doc
 
     loaded = Loaded(keras.saving.load_model(model, compile=False))
 

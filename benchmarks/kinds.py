@@ -51,7 +51,7 @@ def measure() -> dict[str, str]:
     """Return for each kind how far its heatmaps are from those of the plain network."""
     sys.path.insert(0, str(ROOT / "tests"))
     import eli5
-    from model_kinds import KINDS, flat, picture
+    from helpers.model_kinds import KINDS, flat, picture
 
     def explain(model: Any, doc: Any, **given: Any) -> dict[int, Any]:
         explanation = eli5.explain_prediction(model, doc, top_targets=4, **given)

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from eli5.formatters.html import format_as_page
-from test_browser import BROWSERS, OPTIONS, PATIENCE
-from test_data_uri import photo
-from test_page import explanation
+from helpers.browser import BROWSERS, OPTIONS, PATIENCE
+from helpers.pages import explanation
+from helpers.photos import photo
 
 RUNS = 3
 MOST_MEGABYTES, MOST_SECONDS = 20.0, 2.0

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
+
+import keras
 
 Array = np.ndarray[Any, Any]
 Run = Callable[[Array], Any]

@@ -12,11 +12,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # JAX compiles quickly: to make programs of such small models fast takes longer than to run them.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
-import keras
 import numpy as np
 import pytest
 
-from models import make_classifier, sample
+import keras
+from helpers.models import make_classifier, sample
 
 if keras.backend.backend() == "torch":
     import torch
@@ -59,7 +59,7 @@ def classifier() -> keras.Model:
 @pytest.fixture
 def model_path(tmp_path: Path) -> str:
     """Return a saved classifier of colours."""
-    from cli_helpers import colour_model, saved
+    from helpers.cli_helpers import colour_model, saved
 
     return saved(colour_model(), tmp_path)
 
@@ -67,7 +67,7 @@ def model_path(tmp_path: Path) -> str:
 @pytest.fixture
 def image_path(tmp_path: Path) -> str:
     """Return a picture for it; its name has a space."""
-    from cli_helpers import two_colours
+    from helpers.cli_helpers import two_colours
 
     path = str(tmp_path / "two colours.png")
     two_colours().save(path)
@@ -81,7 +81,7 @@ def no_keras(monkeypatch: pytest.MonkeyPatch) -> None:
     def start() -> None:
         raise AssertionError("Keras was started before the arguments were checked")
 
-    monkeypatch.setattr("eli5.cli.asked.start_keras", start)
+    monkeypatch.setattr("eli5.cli.options.start_keras", start)
 
 
 @pytest.fixture

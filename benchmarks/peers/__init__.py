@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
+
+import keras
 
 Array = np.ndarray[Any, Any]
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from eli5.formatters.plot import plot
     from eli5.formatters.text import format_as_text
     from eli5.ipython import show_prediction
-    from eli5.saving import load
+    from eli5.saving.explanation_file import load
 
 __version__ = "0.1.0"
 
@@ -62,7 +62,7 @@ _HOME = {
     "format_as_image": "eli5.formatters.image",
     "format_as_page": "eli5.formatters.html",
     "format_as_text": "eli5.formatters.text",
-    "load": "eli5.saving",
+    "load": "eli5.saving.explanation_file",
     "plot": "eli5.formatters.plot",
     "show_prediction": "eli5.ipython",
 }

@@ -185,8 +185,8 @@ class Explanation(_Container):
 
     # What writes and formats reads this module, so it is imported only when it is asked for.
     def save(self, path: str | PathLike[str]) -> None:
-        """Write this explanation to a file; see `eli5.saving.save`."""
-        from eli5.saving import save
+        """Write this explanation to a file; see `eli5.saving.explanation_file.save`."""
+        from eli5.saving.explanation_file import save
 
         save(self, path)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from eli5.base import missing_picture_libraries
 from eli5.explain import explain_prediction
-from eli5.formatters.drawable import has_canvas
-from eli5.formatters.weighted_text import has_texts
+from eli5.formatters.overlay.drawable import has_canvas
+from eli5.formatters.texts.weighted_text import has_texts
 
 if TYPE_CHECKING:
     from PIL.Image import Image

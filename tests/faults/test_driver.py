@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bulk_helpers import (
+from eli5 import bulk
+from helpers.bulk_helpers import (
     check_complete,
     command,
     environment,
@@ -21,7 +22,6 @@ from bulk_helpers import (
     small_model,
     start,
 )
-from eli5 import bulk
 
 
 @pytest.fixture(scope="module")

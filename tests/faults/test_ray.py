@@ -15,7 +15,8 @@ from typing import Any
 import psutil
 import pytest
 
-from bulk_helpers import (
+from eli5 import bulk
+from helpers.bulk_helpers import (
     aborting_decoder,
     check_complete,
     environment,
@@ -24,7 +25,6 @@ from bulk_helpers import (
     small_model,
     start,
 )
-from eli5 import bulk
 
 ARGV = ("--shard-size", "10", "--batch-size", "2", "--overlays")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bulk_helpers import (
+from helpers.bulk_helpers import (
     aborting_decoder,
     check_complete,
     make_photos,

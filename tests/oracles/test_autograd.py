@@ -25,7 +25,7 @@ TARGETS = (0, 3)
 
 
 class Oracle(NamedTuple):
-    """One question, in float64.
+    """One query, in float64.
 
     Attributes
     ----------

@@ -5,9 +5,9 @@ each of which loads the model once; the *driver* decides what is next. A shard's
 *part*, a Parquet file, so what is done is what has its part.
 """
 
-from eli5.bulk.costs import Estimate, estimate
-from eli5.bulk.inspection import Status, status
+from eli5.bulk.estimate import Estimate, estimate
+from eli5.bulk.results.summary import Summary
 from eli5.bulk.run import explain
-from eli5.bulk.summary import Summary
+from eli5.bulk.status import Status, status
 
 __all__ = ["Estimate", "Status", "Summary", "estimate", "explain", "status"]

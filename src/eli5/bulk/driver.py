@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from eli5.bulk import parts
 from eli5.bulk.executors import Wanted, open_pool
 from eli5.bulk.executors.events import Advanced, Event, Finished, Lost, Refused, Warned
 from eli5.bulk.job import Job
-from eli5.bulk.meter import Meter
 from eli5.bulk.plan import Shard, refs, shards
-from eli5.bulk.rows import failed_row
+from eli5.bulk.progress import Meter
+from eli5.bulk.results import parts
+from eli5.bulk.results.rows import failed_row
 from eli5.bulk.schedule import Schedule
 from eli5.bulk.worker import Stopped, Task
-from eli5.intake.errors import UserError
+from eli5.loading.errors import UserError
 
 __all__ = ["Todo", "drive", "find_todo"]
 

@@ -7,7 +7,7 @@ import json
 from importlib import metadata
 from typing import Any, NamedTuple
 
-from eli5.intake.files import is_model_file
+from eli5.loading.files import is_model_file
 
 __all__ = ["Job", "fingerprint", "ingredients"]
 
@@ -29,7 +29,7 @@ class Job(NamedTuple):
     options : dict
         Further options of `eli5.explain_predictions`.
     preprocess, labels : str, list of str
-        See `eli5.intake.preprocess` and `eli5.intake.models.class_names`.
+        See `eli5.loading.preprocess` and `eli5.loading.models.class_names`.
     overlays : bool
     dtype : str
         Of the heatmaps in the parts.

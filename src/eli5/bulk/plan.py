@@ -15,11 +15,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import IO, Any, NamedTuple
 
-from eli5.bulk import storage
-from eli5.bulk.disk import on_disk
+from eli5.bulk import filesystem as storage
+from eli5.bulk.local_disk import on_disk
 from eli5.bulk.sources import Source, listing, paths_of, ranges_of, read_range
 from eli5.bulk.sources.ranges import Range, Ref
-from eli5.intake.errors import UserError
+from eli5.loading.errors import UserError
 
 __all__ = ["Plan", "Shard", "make_plan", "read_plan", "refs", "shards"]
 

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from eli5.bulk import again, parts, storage
-from eli5.bulk.asked import make_job
+from eli5.bulk import filesystem as storage
+from eli5.bulk import repair as again
 from eli5.bulk.checks import (
     check_flags,
     check_numbers,
@@ -21,15 +21,17 @@ from eli5.bulk.checks import (
 from eli5.bulk.driver import drive, find_todo
 from eli5.bulk.executors import Wanted
 from eli5.bulk.job import Job, fingerprint, ingredients
-from eli5.bulk.meter import listing_told, measured
-from eli5.bulk.needs import need
+from eli5.bulk.optional_imports import need
+from eli5.bulk.options import make_job
 from eli5.bulk.plan import Plan, make_plan, read_plan
-from eli5.bulk.run_folder import PARTS, forget_plan, taken
+from eli5.bulk.progress import listing_told, measured
+from eli5.bulk.results import parts
+from eli5.bulk.results.run_folder import PARTS, forget_plan, taken
+from eli5.bulk.results.summary import Summary, read_summary, write_summary
+from eli5.bulk.signals import stoppable
 from eli5.bulk.sources import find_source
-from eli5.bulk.stopping import stoppable
-from eli5.bulk.summary import Summary, read_summary, write_summary
 from eli5.bulk.worker import Stopped
-from eli5.intake.errors import UserError
+from eli5.loading.errors import UserError
 
 __all__ = ["explain"]
 

@@ -12,16 +12,17 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from eli5.bulk import parts, storage
-from eli5.bulk.items import decoded, make_decoder, neutral_items
+from eli5.bulk import filesystem as storage
+from eli5.bulk.decode import decoded, make_decoder, neutral_items
 from eli5.bulk.job import Job
 from eli5.bulk.plan import Shard, refs
-from eli5.bulk.rows import Row, failed_row, not_finite, rows_of
-from eli5.bulk.run_folder import OVERLAYS, PARTS
+from eli5.bulk.results import parts
+from eli5.bulk.results.rows import Row, failed_row, not_finite, rows_of
+from eli5.bulk.results.run_folder import OVERLAYS, PARTS
 from eli5.bulk.sources.ranges import Ref
-from eli5.intake.errors import shortened
-from eli5.intake.quiet import import_keras
-from eli5.intake.stream import Explained, Item, explained, is_explained
+from eli5.loading.errors import shortened
+from eli5.loading.quiet import import_keras
+from eli5.loading.stream import Explained, Item, explained, is_explained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +78,7 @@ def start_worker(
     """
     import_keras()
     import eli5
-    from eli5.intake import models
+    from eli5.loading import models
 
     with _heard(warn):
         loaded = models.load(job.model, None if job.weights is None else Path(job.weights))

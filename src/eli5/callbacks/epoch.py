@@ -15,7 +15,7 @@ from PIL import Image
 
 from eli5.base import Explanation, TargetExplanation
 from eli5.formatters.image import format_as_image
-from eli5.formatters.picture import to_rgba
+from eli5.formatters.overlay.picture import to_rgba
 
 __all__ = ["Cell", "Epoch", "make_epoch"]
 

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
-
 from eli5.callbacks.epoch import make_epoch
-from eli5.callbacks.places import Place, open_places
-from eli5.callbacks.wishes import Wishes, check_wishes
+from eli5.callbacks.loggers import Place, open_places
+from eli5.callbacks.options import Wishes, check_wishes
 from eli5.explain import explain_predictions
-from eli5.keras import docs, inputs
-from eli5.keras.batch import at_doc
+from eli5.keras.inputs import dataset as docs
+from eli5.keras.inputs import model_inputs as inputs
+from eli5.keras.pipeline.batch import at_doc
 
 if TYPE_CHECKING:
     from os import PathLike

@@ -14,15 +14,15 @@ import sys
 from cyclopts import App, CycloptsError, Parameter, UnknownOptionError
 
 from eli5.cli.backend import installed_versions
-from eli5.cli.bulk import BULK_EXAMPLES, explain_bulk
-from eli5.cli.bulk_status import show_bulk_status
+from eli5.cli.commands.bulk import BULK_EXAMPLES, explain_bulk
+from eli5.cli.commands.bulk_status import show_bulk_status
+from eli5.cli.commands.demo import DEMO_EXAMPLES, explain_demo
+from eli5.cli.commands.explain import EXAMPLES, explain_pictures
+from eli5.cli.commands.explain_text import TEXT_EXAMPLES, explain_texts
+from eli5.cli.commands.layers import LAYER_EXAMPLES, list_layers
+from eli5.cli.commands.methods import METHOD_EXAMPLES, list_methods
 from eli5.cli.completion import add_completion
 from eli5.cli.console import UserError, print_error
-from eli5.cli.demo import DEMO_EXAMPLES, explain_demo
-from eli5.cli.explain import EXAMPLES, explain_pictures
-from eli5.cli.explain_text import TEXT_EXAMPLES, explain_texts
-from eli5.cli.layers import LAYER_EXAMPLES, list_layers
-from eli5.cli.method_table import METHOD_EXAMPLES, list_methods
 
 __all__ = ["app", "main"]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from eli5 import __version__
 from eli5.cli.console import UserError, print_notice
-from eli5.intake.quiet import import_keras
+from eli5.loading.quiet import import_keras
 
 __all__ = ["choose_backend", "find_backend", "installed_versions", "start_keras"]
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.text import Text
 
-from eli5.intake.errors import UserError, shortened
+from eli5.loading.errors import UserError, shortened
 
 __all__ = [
     "UserError",

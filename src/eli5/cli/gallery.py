@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eli5.writing import write_atomically
+from eli5.saving.atomic_write import write_atomically
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -121,8 +121,8 @@ class Gallery:
 
 def _shrunk(image: Image, n_pictures: int) -> Image:
     """Return a picture as large as a page of so many shows it."""
-    from eli5.formatters.heatmap import LANCZOS
-    from eli5.formatters.picture import to_rgba
+    from eli5.formatters.overlay.heatmap import LANCZOS
+    from eli5.formatters.overlay.picture import to_rgba
 
     area = min(_AREA / n_pictures, _LARGEST)
     scale = math.sqrt(area / (image.width * image.height))

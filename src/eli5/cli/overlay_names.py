@@ -22,7 +22,7 @@ def name_overlays(paths: Sequence[str], base: Path) -> list[Path]:
     ----------
     paths : sequence of str
     base : Path
-        What is above it is left out; see `eli5.cli.sources.Found`.
+        What is above it is left out; see `eli5.cli.image_paths.Found`.
 
     Returns
     -------

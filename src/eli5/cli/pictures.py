@@ -6,16 +6,16 @@ import functools
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from eli5.cli.job import Job, Prepared, Steps, Terms
 from eli5.cli.overlay_names import name_overlays
 from eli5.cli.report import as_row
-from eli5.intake import files
+from eli5.cli.subject import Job, Prepared, Steps, Terms
+from eli5.loading import files
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from eli5.cli.asked import Ready
-    from eli5.cli.sources import Found
+    from eli5.cli.image_paths import Found
+    from eli5.cli.options import Ready
 
 __all__ = ["picture_job"]
 
@@ -29,7 +29,7 @@ def picture_job(found: Found, preprocess: str | None) -> Job:
     ----------
     found : Found
     preprocess : str, optional
-        See `eli5.intake.preprocess.picture_to_doc`.
+        See `eli5.loading.preprocess.picture_to_doc`.
     """
 
     def begin(ready: Ready) -> Steps:
@@ -51,7 +51,7 @@ def picture_job(found: Found, preprocess: str | None) -> Job:
 
 
 def _prepare(ready: Ready, preprocess: str | None, picture: Image) -> Prepared:
-    from eli5.intake.preprocess import picture_to_doc
+    from eli5.loading.preprocess import picture_to_doc
 
     doc, said = picture_to_doc(ready.loaded, picture, preprocess)
     return Prepared(doc, picture, said)

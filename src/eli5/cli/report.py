@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from eli5.cli.console import print_fact, print_notice, print_text
+from eli5.cli.image_paths import RECORDS
 from eli5.cli.progress import pace
-from eli5.cli.sources import RECORDS
 
 if TYPE_CHECKING:
     from eli5.base import Explanation
-    from eli5.cli.job import Terms
     from eli5.cli.results import Results
-    from eli5.intake.stream import Explained
+    from eli5.cli.subject import Terms
+    from eli5.loading.stream import Explained
 
 __all__ = [
     "Tally",

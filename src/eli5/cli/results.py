@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from eli5.cli.console import UserError
 from eli5.cli.gallery import Gallery
-from eli5.cli.sources import RECORDS
+from eli5.cli.image_paths import RECORDS
 from eli5.formatters.picture_file import format_as_picture_file
-from eli5.writing import write_atomically
+from eli5.saving.atomic_write import write_atomically
 
 if TYPE_CHECKING:
     from eli5.base import Explanation
@@ -25,7 +25,7 @@ class Results:
     Parameters
     ----------
     folder : Path
-        See `eli5.cli.output.check_folder`.
+        See `eli5.cli.destination.check_folder`.
     n_pictures : int
         How many there will be, at most.
     per_picture : int

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from eli5.cli.console import UserError, print_notice
-from eli5.intake.files import check_readable
+from eli5.loading.files import check_readable
 
 __all__ = ["Source", "find_texts"]
 

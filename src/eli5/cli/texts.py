@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from eli5.cli.console import UserError, has_colours, shortened
-from eli5.cli.job import Job, Prepared, Steps, Terms
 from eli5.cli.report import as_row
+from eli5.cli.subject import Job, Prepared, Steps, Terms
 
 if TYPE_CHECKING:
     import keras
-
     from eli5.base import Explanation
-    from eli5.cli.asked import Ready
+    from eli5.cli.options import Ready
     from eli5.cli.text_sources import Source
-    from eli5.keras.text import Words
+    from eli5.keras.inputs.text import Words
 
 __all__ = ["Vocabulary", "text_job"]
 
@@ -73,8 +72,8 @@ def _begin(vocabulary: Vocabulary | None, ready: Ready) -> Steps:
 def _give_words(model: Any, vocabulary: Vocabulary | None) -> str:
     """See to it that the model takes texts; say how they become ids."""
     from eli5.cli.vocabulary import give_words
-    from eli5.keras.behind import split_model
-    from eli5.keras.subwords import tokenizer_of
+    from eli5.keras.text.split_model import split_model
+    from eli5.keras.text.subwords import tokenizer_of
 
     has_vectorizer = any(type(layer).__name__ == "TextVectorization" for layer in model.layers)
     if vocabulary is None:
@@ -101,9 +100,9 @@ def _give_words(model: Any, vocabulary: Vocabulary | None) -> str:
 
 
 def _prepare(ready: Ready, said: str, text: str) -> Prepared:
-    from eli5.keras.inputs import check_doc
-    from eli5.keras.strings import as_ids
-    from eli5.keras.text import Words
+    from eli5.keras.inputs.model_inputs import check_doc
+    from eli5.keras.inputs.text import Words
+    from eli5.keras.text.strings import as_ids
 
     model = ready.loaded.model
     try:
@@ -122,7 +121,7 @@ def _prepare(ready: Ready, said: str, text: str) -> Prepared:
 
 def _warn_if_cut(model: Any, text: str, words: Words) -> None:
     """Warn if the model's own rules leave out the end of a text."""
-    from eli5.keras.tokenizing import tokenize
+    from eli5.keras.text.tokenize import tokenize
 
     ends = [end for places in words.places or () for _, end in places]
     rest = text[max(ends, default=len(text)) :]
@@ -143,9 +142,9 @@ def _warn_if_cut(model: Any, text: str, words: Words) -> None:
 def _explain(
     docs: Iterable[Any], beside: Iterable[_Tokens], targets: Iterable[Any] | None
 ) -> Iterator[Any]:
-    from eli5.keras.batch import Item
     from eli5.keras.explain_predictions import explain_items
-    from eli5.keras.request import make_request
+    from eli5.keras.pipeline.batch import Item
+    from eli5.keras.pipeline.request import make_request
 
     rows = zip(docs, beside, itertools.repeat(None) if targets is None else targets, strict=False)
     first = next(rows, None)
@@ -162,8 +161,8 @@ def _explain(
 
 def _row(name: str, explanations: Sequence[Explanation]) -> str:
     """Return a line with classes and scores, and the text below it, its strong words marked."""
-    from eli5.formatters.marked_text import marked_texts
     from eli5.formatters.text import target_label
+    from eli5.formatters.texts.marked_text import marked_texts
 
     expl = explanations[0]
     lines = [as_row(name, expl)]

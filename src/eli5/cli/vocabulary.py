@@ -6,11 +6,11 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
+import keras
 from eli5.cli.console import UserError
-from eli5.keras.inputs import input_shapes
+from eli5.keras.inputs.model_inputs import input_shapes
 
 __all__ = ["give_words"]
 

@@ -12,10 +12,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 from PIL import Image
 
+import keras
 from eli5.demo import MODEL, SCENE, SCENE_MASKS
 from eli5.demo.scenes import KINDS, SIZE, Scene, draw_scenes
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from eli5.base import Explanation, TargetExplanation
-from eli5.formatters.token_rows import TOKEN_TYPES, table_text, token_rows
+from eli5.formatters.texts.token_rows import TOKEN_TYPES, table_text, token_rows
 
 if TYPE_CHECKING:
     import pandas as pd

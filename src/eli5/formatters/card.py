@@ -6,17 +6,17 @@ from functools import cache
 from html import escape
 from typing import TYPE_CHECKING
 
-from eli5.formatters.drawable import has_canvas
+from eli5.formatters.overlay.drawable import has_canvas
 from eli5.formatters.target_rows import escaped, target_rows
 from eli5.formatters.text import printable, target_label
-from eli5.formatters.text_rows import text_legend, text_rows
-from eli5.formatters.weighted_text import has_texts
+from eli5.formatters.texts.text_rows import text_legend, text_rows
+from eli5.formatters.texts.weighted_text import has_texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from eli5.base import Explanation
-    from eli5.formatters.data_uri import Room
+    from eli5.formatters.overlay.data_uri import Room
 
 __all__ = ["card", "has_layers", "legend", "open_form", "slider"]
 
@@ -78,7 +78,7 @@ def open_form(classes: str, more: str = "") -> str:
 
 def slider() -> str:
     """Return the opacity slider; it shows itself only where scripts run."""
-    from eli5.formatters.data_uri import DEFAULT_OPACITY  # needs Pillow and matplotlib
+    from eli5.formatters.overlay.data_uri import DEFAULT_OPACITY  # needs Pillow and matplotlib
 
     percent = round(DEFAULT_OPACITY * 100)
     return (
@@ -91,7 +91,7 @@ def slider() -> str:
 @cache
 def legend() -> str:
     """Return the colours of the heatmap from 0 to 1."""
-    from eli5.formatters.data_uri import legend_colours
+    from eli5.formatters.overlay.data_uri import legend_colours
 
     alt = "from dark violet over green to yellow"
     return (
@@ -129,7 +129,7 @@ def _ratio(expl: Explanation) -> str:
 
 
 def _chart_size(expl: Explanation) -> tuple[int, int]:
-    from eli5.formatters.series_picture import chart_size  # needs Pillow and matplotlib
+    from eli5.formatters.series.picture import chart_size  # needs Pillow and matplotlib
 
     return chart_size(expl)
 
@@ -138,12 +138,12 @@ def _picture(expl: Explanation, room: Room) -> str:
     if not has_canvas(expl):
         return ""
     if expl.image is None:
-        from eli5.formatters.series_html import series_picture, series_words
+        from eli5.formatters.series.html import series_picture, series_words
 
         alt, source = escaped(series_words(expl)), series_picture(expl)
         return f'<img class="eli5-picture" alt="{alt}" src="{source}">'
 
-    from eli5.formatters.data_uri import picture_layer
+    from eli5.formatters.overlay.data_uri import picture_layer
 
     source = picture_layer(expl.image, room)
     return f'<img class="eli5-picture" alt="The explained picture" src="{source}">'
@@ -178,7 +178,7 @@ def _description(expl: Explanation, shared: Mapping[str, str]) -> str:
 
 def _cut_off(expl: Explanation) -> str:
     """Say so where the legend's 1 is not the heatmap's."""
-    from eli5.formatters.look import default_percentile
+    from eli5.formatters.overlay.options import default_percentile
 
     share = 100 - default_percentile(expl)
     text = f"The strongest {share:g} % of the pixels are drawn alike."

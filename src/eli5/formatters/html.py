@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from eli5.base import Explanation
 from eli5.formatters.card import card, has_layers, legend, open_form, slider
-from eli5.formatters.drawable import has_canvas
+from eli5.formatters.overlay.drawable import has_canvas
 from eli5.formatters.target_rows import escaped
-from eli5.formatters.text_rows import text_legend
-from eli5.formatters.weighted_text import has_texts
+from eli5.formatters.texts.text_rows import text_legend
+from eli5.formatters.texts.weighted_text import has_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from eli5.formatters.data_uri import Room
+    from eli5.formatters.overlay.data_uri import Room
 
     Several = Iterable[Explanation | Iterable[Explanation]]
 
@@ -165,7 +165,7 @@ def _room(explanations: Sequence[Explanation]) -> Room | None:
     if not shown:
         return None
 
-    from eli5.formatters.data_uri import room_on_page  # needs Pillow and matplotlib
+    from eli5.formatters.overlay.data_uri import room_on_page  # needs Pillow and matplotlib
 
     return room_on_page(len(shown), sum(len(one.targets or []) for one in shown))
 
@@ -205,7 +205,8 @@ def _toolbar(n_cards: int, legends: Sequence[str], *, has_slider: bool) -> str:
 
 @cache
 def _asset(name: str) -> str:
-    return resources.files(__package__).joinpath("web", name).read_text(encoding="utf-8").strip()
+    folder = resources.files(__package__) / "templates"
+    return folder.joinpath(name).read_text(encoding="utf-8").strip()
 
 
 def _styles(explanations: Sequence[Explanation], *more: str) -> str:

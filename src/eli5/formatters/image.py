@@ -8,21 +8,26 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from eli5.base import Explanation, TargetExplanation
-from eli5.formatters.drawable import is_drawable
-from eli5.formatters.heatmap import LANCZOS, checked_picture, expand_heatmap, heatmap_to_image
-from eli5.formatters.layer import draw_layer
-from eli5.formatters.look import VIRIDIS, default_percentile, make_look
-from eli5.formatters.picture import to_png, to_rgba
-from eli5.formatters.series_picture import draw_series
+from eli5.formatters.overlay.drawable import is_drawable
+from eli5.formatters.overlay.heatmap import (
+    LANCZOS,
+    checked_picture,
+    expand_heatmap,
+    heatmap_to_image,
+)
+from eli5.formatters.overlay.layers import draw_layer
+from eli5.formatters.overlay.options import VIRIDIS, default_percentile, make_look
+from eli5.formatters.overlay.picture import to_png, to_rgba
+from eli5.formatters.series.picture import draw_series
 from eli5.formatters.sheet import to_sheet
-from eli5.formatters.weighted_text import has_texts
+from eli5.formatters.texts.weighted_text import has_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from eli5.formatters.look import Look
+    from eli5.formatters.overlay.options import Look
 
 __all__ = [
     "expand_heatmap",
@@ -79,7 +84,8 @@ def format_as_image(
         The percentile of each resized heatmap, in (0, 100], that is shown as its maximum; of an
         attribution, the percentile of its magnitude. Below 100 a few pixels no longer outshine all
         others. If not given, 99 for methods that explain the pixels of the input, such as Saliency
-        (see `eli5.formatters.look.default_percentile`), and 100 for those that explain a layer.
+        (see `eli5.formatters.overlay.options.default_percentile`), and 100 for those that explain a
+        layer.
     signed : bool
         Draw each target's ``attribution``, with what speaks against the score, in the place of its
         heatmap. Its largest magnitude is at one end of the colormap, zero is transparent and in

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from eli5.base import missing_picture_libraries
-from eli5.formatters.drawable import has_canvas, is_drawable
+from eli5.formatters.overlay.drawable import has_canvas, is_drawable
 from eli5.formatters.text import format_as_text
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _png(explanations: Sequence[Explanation]) -> str | None:
         return None
 
     from eli5.formatters.image import format_as_image
-    from eli5.formatters.picture import to_png
+    from eli5.formatters.overlay.picture import to_png
 
     picture = format_as_image(explanations)
     picture.thumbnail(_LARGEST_PICTURE)

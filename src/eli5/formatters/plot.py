@@ -12,14 +12,14 @@ from matplotlib.font_manager import FontProperties
 from mpl_toolkits.axes_grid1 import make_axes_locatable  # type: ignore[import-untyped]
 
 from eli5.base import check_single
-from eli5.formatters.bars import draw_bars, new_bar_axes
 from eli5.formatters.caption import title_lines
 from eli5.formatters.figure import BAR, PAD, new_axes, picture_inches
 from eli5.formatters.fonts import families
-from eli5.formatters.heatmap import LANCZOS
-from eli5.formatters.look import VIRIDIS, Look, default_percentile, make_look
+from eli5.formatters.overlay.heatmap import LANCZOS
+from eli5.formatters.overlay.options import VIRIDIS, Look, default_percentile, make_look
 from eli5.formatters.plot_panels import picture_panel, series_panel
-from eli5.formatters.weighted_text import has_texts
+from eli5.formatters.texts.bars import draw_bars, new_bar_axes
+from eli5.formatters.texts.weighted_text import has_texts
 
 if TYPE_CHECKING:
     from eli5.base import Explanation, TargetExplanation

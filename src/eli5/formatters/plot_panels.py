@@ -11,21 +11,21 @@ import numpy as np
 from matplotlib.colors import Normalize
 from PIL import Image
 
-from eli5.formatters.heatmap import checked_picture
-from eli5.formatters.layer import shown_values
-from eli5.formatters.picture import to_rgba
-from eli5.formatters.series_axes import draw_frame, draw_heat, draw_lines, draw_strip
-from eli5.formatters.series_chart import DPI, make_chart
-from eli5.formatters.series_colours import background_colours, line_colours, series_heat
+from eli5.formatters.overlay.heatmap import checked_picture
+from eli5.formatters.overlay.layers import shown_values
+from eli5.formatters.overlay.picture import to_rgba
+from eli5.formatters.series.axes import draw_frame, draw_heat, draw_lines, draw_strip
+from eli5.formatters.series.chart import DPI, make_chart
+from eli5.formatters.series.colours import background_colours, line_colours, series_heat
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
     from eli5.base import Explanation, TargetExplanation
-    from eli5.formatters.look import Look
-    from eli5.formatters.series_chart import Chart
-    from eli5.formatters.series_colours import Heat
+    from eli5.formatters.overlay.options import Look
+    from eli5.formatters.series.chart import Chart
+    from eli5.formatters.series.colours import Heat
 
 __all__ = ["Panel", "picture_panel", "series_panel"]
 

@@ -17,8 +17,8 @@ from eli5.formatters.caption import (
     headings,
     name_lines,
 )
-from eli5.formatters.picture import to_rgba
-from eli5.formatters.series_picture import FONT, chart_size
+from eli5.formatters.overlay.picture import to_rgba
+from eli5.formatters.series.picture import FONT, chart_size
 from eli5.formatters.sheet_grid import Block, Grid, Tile, measure, shown_size
 
 if TYPE_CHECKING:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from eli5.formatters.drawable import has_canvas
-from eli5.formatters.series_peaks import peak_note
+from eli5.formatters.overlay.drawable import has_canvas
+from eli5.formatters.series.peaks import peak_note
 from eli5.formatters.text import number, one_line, target_label, target_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from eli5.base import Explanation, TargetExplanation
-    from eli5.formatters.data_uri import Room
+    from eli5.formatters.overlay.data_uri import Room
 
 __all__ = ["escaped", "target_choice", "target_facts", "target_rows"]
 
@@ -26,7 +26,7 @@ def target_rows(expl: Explanation, room: Room | None) -> str:
     expl : Explanation
         See `eli5.format_as_html`.
     room : Room or None
-        See `eli5.formatters.data_uri.heat_layer`; ``None`` if there is no picture.
+        See `eli5.formatters.overlay.data_uri.heat_layer`; ``None`` if there is no picture.
 
     Returns
     -------
@@ -72,12 +72,12 @@ def _layer(expl: Explanation, target: TargetExplanation, room: Room | None) -> s
     if room is None or not has_canvas(expl) or target.heatmap is None:
         return ""
     if expl.image is None:
-        from eli5.formatters.series_html import series_layer  # needs Pillow and matplotlib
+        from eli5.formatters.series.html import series_layer  # needs Pillow and matplotlib
 
         source, place = series_layer(expl, target, room), "behind the series"
     else:
-        from eli5.formatters.data_uri import heat_layer
-        from eli5.formatters.look import default_percentile
+        from eli5.formatters.overlay.data_uri import heat_layer
+        from eli5.formatters.overlay.options import default_percentile
 
         source = heat_layer(target.heatmap, expl.image, room, default_percentile(expl))
         place = "laid over the picture"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from unicodedata import category, combining, east_asian_width
 
 from eli5.base import check_single
-from eli5.formatters.series_peaks import peaks_in_words
+from eli5.formatters.series.peaks import peaks_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,7 @@ def format_as_text(expl: Explanation, *, ansi: bool = False) -> str:
         line break at the end.
     """
     # It needs the names and numbers below.
-    from eli5.formatters.marked_text import marked_texts
+    from eli5.formatters.texts.marked_text import marked_texts
 
     check_single(expl)
     facts = {

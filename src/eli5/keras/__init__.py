@@ -3,6 +3,6 @@
 from eli5.keras import gradcam
 from eli5.keras.explain_prediction import explain_prediction_keras
 from eli5.keras.methods import METHODS
-from eli5.keras.preparation import target_layers
+from eli5.keras.pipeline.plan import target_layers
 
 __all__ = ["METHODS", "explain_prediction_keras", "gradcam", "target_layers"]

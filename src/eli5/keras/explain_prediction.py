@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
+import keras
 from eli5.base import Explanation
-from eli5.keras import inputs, scores
-from eli5.keras.batch import Item, explain_batch
-from eli5.keras.composition import ClassNames
-from eli5.keras.preparation import has_steps
-from eli5.keras.request import make_request
-from eli5.keras.series import check_axes
-from eli5.keras.strings import as_ids, is_string
-from eli5.keras.text import check_words
+from eli5.keras.inputs import model_inputs as inputs
+from eli5.keras.inputs.series import check_axes
+from eli5.keras.inputs.text import check_words
+from eli5.keras.pipeline.batch import Item, explain_batch
+from eli5.keras.pipeline.plan import has_steps
+from eli5.keras.pipeline.request import make_request
+from eli5.keras.pipeline.result import ClassNames
+from eli5.keras.targets import classes as scores
+from eli5.keras.text.strings import as_ids, is_string
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any
 
 import keras
-
-from eli5.keras import docs as sources
-from eli5.keras import inputs
-from eli5.keras.batch import Item, at_doc, explain_batch
-from eli5.keras.request import Request, make_request
-from eli5.keras.scores import is_integer
-from eli5.keras.series import Axes, check_axes
-from eli5.keras.strings import are_strings, as_ids
-from eli5.keras.text import Words, check_words
+from eli5.keras.inputs import dataset as sources
+from eli5.keras.inputs import model_inputs as inputs
+from eli5.keras.inputs.series import Axes, check_axes
+from eli5.keras.inputs.text import Words, check_words
+from eli5.keras.pipeline.batch import Item, at_doc, explain_batch
+from eli5.keras.pipeline.request import Request, make_request
+from eli5.keras.targets.classes import is_integer
+from eli5.keras.text.strings import are_strings, as_ids
 
 __all__ = ["explain_items", "explain_predictions_keras"]
 

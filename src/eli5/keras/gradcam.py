@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 
-from eli5.keras import engine, inputs, scores
-from eli5.keras.heatmap import normalize
+import keras
+from eli5.keras import engine
+from eli5.keras.inputs import model_inputs as inputs
+from eli5.keras.layers.target_layer import check_layer
 from eli5.keras.methods import cam
-from eli5.keras.preparation import prepare
-from eli5.keras.selection import Select
-from eli5.keras.target_layer import check_layer
+from eli5.keras.methods.normalize import normalize
+from eli5.keras.pipeline.plan import prepare
+from eli5.keras.targets import classes as scores
+from eli5.keras.targets.score import Select
 
 __all__ = ["gradcam", "gradcam_backend"]
 
@@ -96,8 +98,8 @@ def gradcam_backend(
     check_layer(activation_layer)
     with engine.steady(model, lambda: inputs.ensure_built(model, doc)):
         prepared = prepare(model, doc, targets, layer=activation_layer)
-        question = engine.Question("auto", Select(prepared.output), prepared.sites, (_terms,))
-        (terms,), report = engine.evaluate(model, prepared.sample, prepared.targets, question)
+        query = engine.Query("auto", Select(prepared.output), prepared.sites, (_terms,))
+        (terms,), report = engine.evaluate(model, prepared.sample, prepared.targets, query)
     weights, activations, gradients = (term[0] for term in terms)
     return (
         weights,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from eli5.bulk.parts import Counts
+from eli5.bulk.results.parts import Counts
 from eli5.bulk.worker import Task
 
 __all__ = ["Advanced", "Event", "Finished", "Lost", "Refused", "Tell", "Warned"]

@@ -13,7 +13,7 @@ from eli5.bulk.executors.events import Advanced, Finished, Lost, Refused, Tell, 
 from eli5.bulk.executors.threads import thread_variables
 from eli5.bulk.job import Job
 from eli5.bulk.worker import Task, start_worker
-from eli5.intake.errors import UserError, shortened
+from eli5.loading.errors import UserError, shortened
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess

@@ -13,9 +13,9 @@ from typing import Any
 from eli5.bulk.executors.events import Finished, Lost, Refused, Tell, Warned
 from eli5.bulk.executors.threads import thread_variables
 from eli5.bulk.job import Job
-from eli5.bulk.needs import need
+from eli5.bulk.optional_imports import need
 from eli5.bulk.worker import Advance, Task, start_worker
-from eli5.intake.errors import UserError, shortened
+from eli5.loading.errors import UserError, shortened
 
 __all__ = ["open_ray"]
 

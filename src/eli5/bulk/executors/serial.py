@@ -5,7 +5,7 @@ from __future__ import annotations
 from eli5.bulk.executors.events import Advanced, Finished, Lost, Tell, Warned
 from eli5.bulk.job import Job
 from eli5.bulk.worker import Stopped, Task, start_worker
-from eli5.intake.errors import UserError, shortened
+from eli5.loading.errors import UserError, shortened
 
 __all__ = ["open_serial"]
 

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-from eli5.bulk import storage
+from eli5.bulk import filesystem as storage
 from eli5.bulk.sources import folder, listing, lists, parquet, tar
 from eli5.bulk.sources.ranges import Range, Ref
 from eli5.bulk.sources.reading import reading, reason
-from eli5.intake.errors import UserError
+from eli5.loading.errors import UserError
 
 __all__ = ["Source", "find_source", "paths_of", "ranges_of", "read_range"]
 

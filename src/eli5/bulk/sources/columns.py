@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 
-from eli5.bulk import storage
+from eli5.bulk import filesystem as storage
 
 __all__ = ["CONTENT_COLUMNS", "ID_COLUMNS", "PATH_COLUMNS", "find_column", "resolve"]
 

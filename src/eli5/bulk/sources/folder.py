@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from eli5.bulk import storage
+from eli5.bulk import filesystem as storage
 from eli5.bulk.sources.reading import reading
-from eli5.intake.errors import UserError
-from eli5.intake.files import ENDINGS, RECORDS
+from eli5.loading.errors import UserError
+from eli5.loading.files import ENDINGS, RECORDS
 
 __all__ = ["paths"]
 

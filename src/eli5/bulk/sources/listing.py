@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import IO
 
-from eli5.bulk import storage
+from eli5.bulk import filesystem as storage
 from eli5.bulk.sources.ranges import Range, Ref, chunks
 
 __all__ = ["read", "write"]

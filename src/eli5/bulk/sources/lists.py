@@ -7,10 +7,10 @@ import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from eli5.bulk import storage
+from eli5.bulk import filesystem as storage
 from eli5.bulk.sources.columns import ID_COLUMNS, PATH_COLUMNS, find_column, resolve
 from eli5.bulk.sources.reading import reading
-from eli5.intake.errors import UserError
+from eli5.loading.errors import UserError
 
 __all__ = ["paths"]
 

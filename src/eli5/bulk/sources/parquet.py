@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from eli5.bulk import storage
-from eli5.bulk.needs import need
+from eli5.bulk import filesystem as storage
+from eli5.bulk.optional_imports import need
 from eli5.bulk.sources.columns import (
     CONTENT_COLUMNS,
     ID_COLUMNS,
@@ -18,7 +18,7 @@ from eli5.bulk.sources.columns import (
 )
 from eli5.bulk.sources.ranges import Range, Ref, chunks
 from eli5.bulk.sources.reading import reading
-from eli5.intake.errors import UserError
+from eli5.loading.errors import UserError
 
 __all__ = ["ids", "kind_of", "paths", "ranges", "read"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from eli5.intake.errors import UserError, shortened
+from eli5.loading.errors import UserError, shortened
 
 __all__ = ["reading", "reason"]
 

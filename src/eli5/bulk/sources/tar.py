@@ -10,12 +10,12 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import islice
 from typing import IO
 
-from eli5.bulk import storage
+from eli5.bulk import filesystem as storage
 from eli5.bulk.sources.ranges import Range, Ref, chunks
 from eli5.bulk.sources.reading import reading, reason
 from eli5.bulk.sources.tar_links import find_targets, is_link, members
-from eli5.intake.errors import UserError
-from eli5.intake.files import ENDINGS
+from eli5.loading.errors import UserError
+from eli5.loading.files import ENDINGS
 
 __all__ = ["ids", "ranges", "read"]
 

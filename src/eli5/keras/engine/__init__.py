@@ -10,21 +10,21 @@ import importlib
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
-import keras
 import numpy as np
 
+import keras
 from eli5.keras.engine import hooks
 from eli5.keras.engine.alignment import Alignment
 from eli5.keras.engine.cache import memory_of, steady
-from eli5.keras.engine.question import Question, Site
+from eli5.keras.engine.model_fingerprint import parts_of
+from eli5.keras.engine.query import Query, Site
 from eli5.keras.engine.reference import Reference
 from eli5.keras.engine.tracing import Call, Recorder, Trace, spec_of
-from eli5.keras.engine.traits import parts_of
 
 __all__ = [
     "Alignment",
     "Call",
-    "Question",
+    "Query",
     "Reference",
     "Site",
     "Trace",
@@ -66,25 +66,25 @@ def evaluate(
     model: keras.Model,
     inputs: Any,
     targets: np.ndarray[Any, Any],
-    question: Question,
+    query: Query,
     *extra: np.ndarray[Any, Any],
 ) -> tuple[Any, Any]:
-    """Run `model` once; differentiate up to K scores per sample if the question has formulas.
+    """Run `model` once; differentiate up to K scores per sample if the query has formulas.
 
     Parameters
     ----------
     model, inputs
         See `trace`.
     targets : numpy.ndarray of int32, shape (B, K)
-        Handed on to ``question.select``.
-    question : Question
+        Handed on to ``query.select``.
+    query : Query
     *extra : numpy.ndarray
-        Handed on to ``question.arrange``, ``question.replace`` and ``question.combine``.
+        Handed on to ``query.arrange``, ``query.replace`` and ``query.combine``.
 
     Returns
     -------
     (results, report)
-        As the formulas, one per site, and ``question.select`` gave them, as NumPy arrays. Without
+        As the formulas, one per site, and ``query.select`` gave them, as NumPy arrays. Without
         formulas the scores, shape (B, K), take the results' place, or ``(scores, activations)``
         if these are to be read: per site as the layer gave them, and as ``(B, *places, C)``.
 
@@ -96,8 +96,8 @@ def evaluate(
     memory = memory_of(model)
     arguments = (inputs, targets, *extra)
     run = memory.recall(
-        key_of(question, arguments),
-        lambda: _compile(model, memory.variables, question, arguments),
+        key_of(query, arguments),
+        lambda: _compile(model, memory.variables, query, arguments),
     )
     return run(*arguments)
 
@@ -110,17 +110,17 @@ def recall(model: keras.Model, key: Hashable, make: Callable[[], T]) -> T:
     return memory_of(model).recall(("answer", key), make)
 
 
-def key_of(question: Question, arguments: Any) -> Hashable:
-    """Return what a question about arguments like these is kept under."""
-    sites = tuple((id(site.operation), *site[1:]) for site in _touched(question))
-    changes = tuple(change for _, change in question.replace)
-    rest = question._replace(score=Reference(question.score), sites=(), replace=())
+def key_of(query: Query, arguments: Any) -> Hashable:
+    """Return what a query about arguments like these is kept under."""
+    sites = tuple((id(site.operation), *site[1:]) for site in _touched(query))
+    changes = tuple(change for _, change in query.replace)
+    rest = query._replace(score=Reference(query.score), sites=(), replace=())
     return sites, changes, rest, signature(arguments)
 
 
-def _touched(question: Question) -> list[Site]:
+def _touched(query: Query) -> list[Site]:
     """Return the sites that are changed, then those that are read or differentiated."""
-    return [*(site for site, _ in question.replace), *question.sites]
+    return [*(site for site, _ in query.replace), *query.sites]
 
 
 def signature(arrays: Any) -> str:
@@ -146,40 +146,40 @@ def _trace(model: keras.Model, variables: list[keras.Variable], inputs: Any, pic
 
 
 def _compile(
-    model: keras.Model, variables: list[keras.Variable], question: Question, arguments: Any
+    model: keras.Model, variables: list[keras.Variable], query: Query, arguments: Any
 ) -> Callable[..., Any]:
     # The compiled program outlives this call in a cache: it must keep neither model nor score.
-    get_model, get_score = Reference(model), Reference(question.score)
-    touched = _touched(question)
+    get_model, get_score = Reference(model), Reference(query.score)
+    touched = _touched(query)
     get_operations = [Reference(site.operation) for site in touched]
-    specs = [_spec(site, len(arguments[1])) for site in question.sites]
+    specs = [_spec(site, len(arguments[1])) for site in query.sites]
     nameless = [site._replace(operation=None) for site in touched]
-    changes = list(zip(nameless, [change for _, change in question.replace], strict=False))
-    question = question._replace(
+    changes = list(zip(nameless, [change for _, change in query.replace], strict=False))
+    query = query._replace(
         score=None, replace=tuple(changes), sites=tuple(nameless[len(changes) :])
     )
 
     def program(values: list[Any], inputs: Any, targets: Any, *extra: Any) -> tuple[Any, Any]:
-        if question.arrange is not None:
-            inputs = question.arrange(inputs, *extra)
+        if query.arrange is not None:
+            inputs = query.arrange(inputs, *extra)
 
         def forward(taps: Sequence[Tap]) -> tuple[Any, Any]:
             operations = [get() for get in get_operations]
-            on_output = _at(operations, nameless, [*_replacing(question, extra), *taps])
+            on_output = _at(operations, nameless, [*_replacing(query, extra), *taps])
             state = zip(variables, values, strict=False)
-            tapped = _tap_inputs(inputs, question.sites, taps)
+            tapped = _tap_inputs(inputs, query.sites, taps)
             outputs, watch = _call(get_model(), tapped, state, on_output)
-            scores, report = question.select(outputs, watch.activation_of, targets, get_score())
+            scores, report = query.select(outputs, watch.activation_of, targets, get_score())
             return keras.ops.cast(scores, "float32"), report
 
-        run = _differentiated if question.formulas else _plain
-        return run(forward, question, specs, extra)
+        run = _differentiated if query.formulas else _plain
+        return run(forward, query, specs, extra)
 
     return _backend.compile_program(program, variables, arguments)
 
 
 def _plain(
-    forward: Forward, question: Question, specs: Sequence[keras.KerasTensor], extra: Any
+    forward: Forward, query: Query, specs: Sequence[keras.KerasTensor], extra: Any
 ) -> tuple[Any, Any]:
     """Return the scores, with the activations where they are asked for, and the report."""
     activations: list[Any] = [None] * len(specs)
@@ -191,26 +191,26 @@ def _plain(
 
         return pass_on
 
-    scores, report = forward([tap(s, site) for s, site in enumerate(question.sites)])
-    return ((scores, activations) if question.read else scores), report
+    scores, report = forward([tap(s, site) for s, site in enumerate(query.sites)])
+    return ((scores, activations) if query.read else scores), report
 
 
-def _replacing(question: Question, extra: Any) -> list[Tap]:
+def _replacing(query: Query, extra: Any) -> list[Tap]:
     """Return the taps of what is replaced."""
     return [
         lambda output, site=site, change=change: change(site, output, *extra)  # type: ignore[misc]
-        for site, change in question.replace
+        for site, change in query.replace
     ]
 
 
 def _differentiated(
-    forward: Forward, question: Question, specs: Sequence[keras.KerasTensor], extra: Any
+    forward: Forward, query: Query, specs: Sequence[keras.KerasTensor], extra: Any
 ) -> tuple[Any, Any]:
     """Return each formula's result, or what they are combined to, and the report."""
-    found = _backend.differentiate(forward, specs, question.curved)
+    found = _backend.differentiate(forward, specs, query.second_order)
     activations, gradients, products, report = found
     if gradients is None:
-        if question.sites[0].is_input:
+        if query.sites[0].is_input:
             raise ValueError(
                 "Expected an input that the score depends on in a differentiable way. Received: a "
                 "model that rounds its input, or takes it as integers. Choose a method that needs "
@@ -218,15 +218,17 @@ def _differentiated(
             )
         raise ValueError(
             "Expected a layer that the score depends on in a differentiable way. Received: "
-            f"layer={question.sites[0].path!r}, behind which no gradient flows back. "
+            f"layer={query.sites[0].path!r}, behind which no gradient flows back. "
             "Choose another layer."
         )
     results = []
-    for s, (site, formula) in enumerate(zip(question.sites, question.formulas, strict=True)):
+    for s, (site, formula) in enumerate(zip(query.sites, query.formulas, strict=True)):
         slopes = [_folded(site, per_site[s]) for per_site in gradients]
-        bends = [_folded(site, product) for product in products[s]] if s in products else None
-        results.append(formula(_folded(site, activations[s]), slopes, bends))
-    combine = question.combine
+        hessian_products = (
+            [_folded(site, product) for product in products[s]] if s in products else None
+        )
+        results.append(formula(_folded(site, activations[s]), slopes, hessian_products))
+    combine = query.combine
     return (results if combine is None else combine(results, *extra)), report
 
 
@@ -255,7 +257,7 @@ def _at(operations: Sequence[Any], sites: Sequence[Site], taps: Sequence[Tap]) -
     """Return a watcher that passes the output of one call of each operation through its tap."""
     waiting: dict[tuple[int, int], list[Tap]] = {}
     for operation, site, tap in zip(operations, sites, taps, strict=True):
-        if site.leaf is None:
+        if site.input_index is None:
             waiting.setdefault((id(operation), site.nth), []).append(tap)
     counts: dict[int, int] = {}
 
@@ -273,6 +275,6 @@ def _tap_inputs(inputs: Any, sites: Sequence[Site], taps: Sequence[Tap]) -> Any:
     """Pass the inputs that are sites themselves through their taps."""
     leaves = keras.tree.flatten(inputs)
     for site, tap in zip(sites, taps, strict=True):
-        if site.leaf is not None:
-            leaves[site.leaf] = tap(keras.ops.cast(leaves[site.leaf], site.dtype))
+        if site.input_index is not None:
+            leaves[site.input_index] = tap(keras.ops.cast(leaves[site.input_index], site.dtype))
     return keras.tree.pack_sequence_as(inputs, leaves)

@@ -10,9 +10,8 @@ from collections.abc import Callable, Hashable, Iterator
 from typing import Any, TypeVar
 
 import keras
-
+from eli5.keras.engine.model_fingerprint import Attribute, Traits, parts_of
 from eli5.keras.engine.tracing import Trace
-from eli5.keras.engine.traits import Attribute, Traits, parts_of
 
 T = TypeVar("T")
 

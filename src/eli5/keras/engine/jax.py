@@ -10,8 +10,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import keras
 import numpy as np
+
+import keras
 
 Tap = Callable[[Any], Any]
 
@@ -71,7 +72,7 @@ def _distributed(array: np.ndarray[Any, Any]) -> Any:
 def differentiate(
     forward: Callable[[Sequence[Tap]], tuple[Any, Any]],
     specs: Sequence[keras.KerasTensor],
-    curved: Sequence[int] = (),
+    second_order: Sequence[int] = (),
 ) -> tuple[list[Any], list[list[Any]] | None, dict[int, list[Any]], Any]:
     """See `eli5.keras.engine.tensorflow.differentiate`.
 
@@ -100,9 +101,9 @@ def differentiate(
 
     zeros = [jnp.zeros(spec.shape, spec.dtype) for spec in specs]
     products = {}
-    if curved:  # forward over reverse: the model is traced once for all products
+    if second_order:  # forward over reverse: the model is traced once for all products
         gradients, bend, (activations, extras) = jax.linearize(slopes, zeros, has_aux=True)
-        for s in curved:
+        for s in second_order:
             bent = bend([*zeros[:s], activations[s], *zeros[s + 1 :]])
             products[s] = [per_site[s] for per_site in bent]
     else:

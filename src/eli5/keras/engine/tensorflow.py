@@ -6,8 +6,9 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import keras
 import tensorflow as tf
+
+import keras
 
 Tap = Callable[[Any], Any]
 
@@ -63,7 +64,7 @@ def _specs(arrays: Any) -> Any:
 def differentiate(
     forward: Callable[[Sequence[Tap]], tuple[Any, Any]],
     specs: Sequence[keras.KerasTensor],
-    curved: Sequence[int] = (),
+    second_order: Sequence[int] = (),
 ) -> tuple[list[Any], list[list[Any]] | None, dict[int, list[Any]], Any]:
     """Differentiate each column of the scores with respect to the activations at each site.
 
@@ -74,7 +75,7 @@ def differentiate(
         by ``tap(output)``; scores have shape ``(B, K)``.
     specs : sequence of keras.KerasTensor
         Shape and dtype of the activations, per site.
-    curved : sequence of int
+    second_order : sequence of int
         The sites where second derivatives are taken too.
 
     Returns
@@ -95,25 +96,25 @@ def differentiate(
     def tap(site: int) -> Tap:
         def watch(activations: Any) -> Any:
             tape.watch(activations)
-            if site in curved:
+            if site in second_order:
                 outer.watch(activations)
             captured[site] = activations
             return activations
 
         return watch
 
-    with outer if curved else contextlib.nullcontext():
+    with outer if second_order else contextlib.nullcontext():
         with tape:
             scores, extras = forward([tap(site) for site in range(len(specs))])
             columns = tf.unstack(scores, axis=1)
         found = [tape.gradient(column, captured) for column in columns]
         gradients = [list(map(_or_zeros, per_site, captured)) for per_site in found]
-        along = {s: [_inner(g[s], captured[s]) for g in gradients] for s in curved}
+        along = {s: [_inner(g[s], captured[s]) for g in gradients] for s in second_order}
     if all(gradient is None for per_site in found for gradient in per_site):
         return captured, None, {}, extras
     products = {
         s: [_or_zeros(outer.gradient(inner, captured[s]), captured[s]) for inner in along[s]]
-        for s in curved
+        for s in second_order
     }
     return captured, gradients, products, extras
 

@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import keras
 import torch
+
+import keras
 
 Tap = Callable[[Any], Any]
 
@@ -74,7 +75,7 @@ def _with_weights_at_rest(run: Callable[[], Any]) -> Any:
 def differentiate(
     forward: Callable[[Sequence[Tap]], tuple[Any, Any]],
     specs: Sequence[keras.KerasTensor],
-    curved: Sequence[int] = (),
+    second_order: Sequence[int] = (),
 ) -> tuple[list[Any], list[list[Any]] | None, dict[int, list[Any]], Any]:
     """See `eli5.keras.engine.tensorflow.differentiate`.
 
@@ -95,9 +96,9 @@ def differentiate(
     with torch.no_grad():  # restores the mode that `record` changes
         scores, extras = forward([tap(site) for site in range(len(specs))])
         extras = keras.tree.map_structure(torch.Tensor.detach, extras)
-        bent = bool(curved)
+        bent = bool(second_order)
         gradients = [_gradients(scores, k, captured, bent) for k in range(scores.shape[1])]
-        products = {s: [_product(g[s], captured[s]) for g in gradients] for s in curved}
+        products = {s: [_product(g[s], captured[s]) for g in gradients] for s in second_order}
     activations = [tensor.detach() for tensor in captured]
     if all(gradient is None for per_site in gradients for gradient in per_site):
         return activations, None, {}, extras

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import keras
-
 from eli5.keras.engine.alignment import Alignment, align, moves_steps
 
 Shape = tuple[int, ...]

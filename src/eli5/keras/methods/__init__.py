@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from eli5.keras.methods import cam, eigen, gradients, perturbation, perturbed_maps, segments
+from eli5.keras.methods import cam, eigen, gradients, perturbation, perturbed_maps
+from eli5.keras.methods import surrogates as segments
 from eli5.keras.methods.method import Method
 
 __all__ = ["METHODS", "Method"]
@@ -50,21 +51,21 @@ _CAMS = (
         cam.shapley_cam,
         "arXiv:2501.06261",
         "1 forward pass, 2 backward passes through the head",
-        needs="products",
+        needs="hessian",
     ),
     Method(
         "Ablation-CAM",
         perturbed_maps.ablation_cam,
         "doi:10.1109/WACV45572.2020.9093360",
         "1 forward pass, 1 pass through the head per map",
-        is_procedure=True,
+        is_black_box=True,
     ),
     Method(
         "Score-CAM",
         perturbed_maps.score_cam,
         "arXiv:1910.01279",
         "1 forward pass per map",
-        is_procedure=True,
+        is_black_box=True,
         is_per_step=True,
     ),
 )
@@ -84,7 +85,7 @@ _INPUTS = (
         gradients.smooth_grad,
         "arXiv:1706.03825",
         "n_samples forward and backward passes",
-        is_procedure=True,
+        is_black_box=True,
         is_signed=False,
         shows=_REACTS,
     ),
@@ -93,7 +94,7 @@ _INPUTS = (
         gradients.var_grad,
         "arXiv:1810.03292",
         "n_samples forward and backward passes",
-        is_procedure=True,
+        is_black_box=True,
         is_signed=False,
         shows="the higher, the more the {place}'s gradient of {score} varies under noise",
     ),
@@ -102,7 +103,7 @@ _INPUTS = (
         gradients.square_grad,
         "arXiv:1806.10758",
         "n_samples forward and backward passes",
-        is_procedure=True,
+        is_black_box=True,
         is_signed=False,
         shows=_REACTS,
     ),
@@ -111,7 +112,7 @@ _INPUTS = (
         gradients.integrated_gradients,
         "arXiv:1703.01365",
         "steps forward and backward passes",
-        is_procedure=True,
+        is_black_box=True,
         is_smoothable=True,
     ),
     Method(
@@ -119,7 +120,7 @@ _INPUTS = (
         perturbation.occlusion,
         "arXiv:1311.2901",
         "1 forward pass per window",
-        is_procedure=True,
+        is_black_box=True,
         leaves_out=True,
     ),
     Method(
@@ -127,7 +128,7 @@ _INPUTS = (
         perturbation.rise,
         "arXiv:1806.07421",
         _MASKS,
-        is_procedure=True,
+        is_black_box=True,
         is_per_step=True,
     ),
     Method(
@@ -135,7 +136,7 @@ _INPUTS = (
         segments.kernel_shap,
         "arXiv:1705.07874",
         "n_samples forward passes",
-        is_procedure=True,
+        is_black_box=True,
         is_per_step=True,
         leaves_out=True,
     ),
@@ -144,7 +145,7 @@ _INPUTS = (
         segments.lime,
         "arXiv:1602.04938",
         "n_samples forward passes",
-        is_procedure=True,
+        is_black_box=True,
         is_per_step=True,
         leaves_out=True,
     ),

@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from keras import ops
-
 from eli5.keras.methods.cam import CANCELLED
+from keras import ops
 
 
 def eigen_cam(activations: Any, gradients: Any = None) -> Any:

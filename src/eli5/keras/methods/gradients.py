@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from keras import ops
 
-from eli5.keras.methods.ahead import ahead
 from eli5.keras.methods.baseline import make_baseline
 from eli5.keras.methods.options import positive_or_zero, whole_number
+from eli5.keras.methods.prefetch import ahead
 from eli5.keras.methods.probe import Attributions, Probe, batches
+from keras import ops
 
 Array = np.ndarray[Any, Any]
 

@@ -24,7 +24,7 @@ class Method(NamedTuple):
         In runs of the model.
     at : {"layer", "input"}
         Whose places the map has.
-    is_procedure : bool
+    is_black_box : bool
     is_smoothable : bool
         Whether a procedure can be averaged over copies of the doc, as each formula can.
     is_signed : bool
@@ -39,7 +39,7 @@ class Method(NamedTuple):
         step and channel.
     leaves_out : bool
         Whether parts of the doc are hidden as a whole, so that tokens can be left out.
-    needs : {"", "products", "contrast", "gap-dense"}
+    needs : {"", "hessian", "contrast", "gap-dense"}
         What a formula asks for beyond the gradients: the Hessian's product with the activations, a
         contrasted score, or a head of global average pooling and one dense layer.
     """
@@ -49,14 +49,14 @@ class Method(NamedTuple):
     paper: str
     cost: str
     at: Literal["layer", "input"] = "layer"
-    is_procedure: bool = False
+    is_black_box: bool = False
     is_smoothable: bool = False
     is_signed: bool = True
     has_class: bool = True
     shows: str = "the higher, the more the {region} {raises} {score}"
     is_per_step: bool = False
     leaves_out: bool = False
-    needs: Literal["", "products", "contrast", "gap-dense"] = ""
+    needs: Literal["", "hessian", "contrast", "gap-dense"] = ""
 
     @property
     def own_options(self) -> dict[str, Any]:
@@ -73,4 +73,4 @@ class Method(NamedTuple):
     @property
     def smooths(self) -> bool:
         """Whether the options of the smoothing are the method's, too."""
-        return self.is_smoothable or not self.is_procedure
+        return self.is_smoothable or not self.is_black_box

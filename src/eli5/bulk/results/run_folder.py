@@ -1,0 +1,181 @@
+"""Which folder a run has: the one that was named, or one in it if another run is there already."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import NamedTuple
+
+from eli5.bulk import filesystem as storage
+from eli5.bulk.job import fingerprint
+from eli5.bulk.local_disk import on_disk
+from eli5.bulk.plan import LISTING, PLAN, SHARDS, read_plan
+from eli5.loading.errors import UserError
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows has none: there nobody is kept out
+    fcntl = None
+
+__all__ = [
+    "RunFolder",
+    "find_run_folder",
+    "forget_plan",
+    "is_at_work",
+    "locked",
+    "runs_in",
+    "taken",
+]
+
+LOCK, PARTS, OVERLAYS, FRAGMENTS, SUMMARY, RETRY = (
+    "lock", "parts", "overlays", "fragments", "summary.json", "retry.json",
+)  # fmt: skip
+_BESIDE = "run-"
+_OURS = {LOCK, PARTS, OVERLAYS, FRAGMENTS, SUMMARY, RETRY, PLAN, SHARDS, LISTING}
+
+
+class RunFolder(NamedTuple):
+    """A run's folder.
+
+    Attributes
+    ----------
+    path : str
+    others : list of str
+        What differs from the run that the named folder itself holds, if that is another.
+    """
+
+    path: str
+    others: list[str]
+
+
+def find_run_folder(out: str, source: str, mark: str, made_from: dict[str, object]) -> RunFolder:
+    """Find the folder of a run, or the place for a new one.
+
+    Parameters
+    ----------
+    out : str
+        The folder that the user names.
+    source : str
+    mark : str
+        The job's fingerprint.
+    made_from : dict
+        What that was made from.
+
+    Raises
+    ------
+    UserError
+        If `out` holds anything but runs.
+    """
+    with on_disk(out, ""):
+        _check_ours(out)
+        first = read_plan(out)
+    is_free = first is None or (is_at_work(out) is False and _has_no_part(out))
+    if first is None or is_free or (first.source, first.fingerprint) == (source, mark):
+        return RunFolder(out, [])
+    before = {"source": first.source, **first.made_from}
+    now = {"source": source, **made_from}
+    others = [name for name in now if now[name] != before.get(name)]
+    beside = storage.join(out, f"{_BESIDE}{fingerprint([source, mark])[:12]}")
+    return RunFolder(beside, others)
+
+
+@contextmanager
+def taken(out: str, source: str, mark: str, made_from: dict[str, object]) -> Iterator[RunFolder]:
+    """Find the folder of a run as `find_run_folder` does, and keep other runs out of it.
+
+    A plan of another run in it is to be replaced: it has no part.
+    """
+    while True:
+        run = find_run_folder(out, source, mark, made_from)
+        with locked(run.path):
+            # Another run may have begun here before the lock was had; then there is one beside it.
+            plan = read_plan(run.path)
+            is_ours = plan is None or (plan.source, plan.fingerprint) == (source, mark)
+            if is_ours or _has_no_part(run.path):
+                yield run
+                return
+
+
+def forget_plan(folder: str) -> None:
+    """Make place for another run, if there is no part of this one.
+
+    Its overlays go as well: no row tells what they are.
+    """
+    if not _has_no_part(folder):
+        return
+    storage.remove(storage.join(folder, PLAN))
+    if not storage.is_remote(folder):
+        shutil.rmtree(storage.join(folder, OVERLAYS), ignore_errors=True)
+
+
+def runs_in(out: str) -> list[str]:
+    """Return the folders of all runs: `out` itself, and those in it."""
+    names = sorted(name for name in storage.list_names(out) if name.startswith(_BESIDE))
+    folders = [out, *(storage.join(out, name) for name in names)]
+    return [one for one in folders if storage.exists(storage.join(one, PLAN))]
+
+
+@contextmanager
+def locked(folder: str) -> Iterator[None]:
+    """Keep other runs out of a folder on a disk; the end of the process, any end, frees it.
+
+    Raises
+    ------
+    UserError
+        If another run is at work there, or nothing can be written there.
+    """
+    if fcntl is None or storage.is_remote(folder):
+        yield
+        return
+    with on_disk(folder, ""):
+        os.makedirs(folder, exist_ok=True)
+        file = open(os.path.join(folder, LOCK), "wb")  # noqa: SIM115 - as long as the lock
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"Expected --out to be a folder that no other run works on. Received: {folder}, "
+                "on which one is at work right now"
+            ) from error
+        yield
+
+
+def is_at_work(folder: str) -> bool | None:
+    """Tell whether a run is at work in a folder, or None if nobody can."""
+    path = os.path.join(folder, LOCK)
+    if fcntl is None or storage.is_remote(folder) or not os.path.exists(path):
+        return None
+    with open(path, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _check_ours(out: str) -> None:
+    if not storage.exists(out):
+        return
+    if not storage.is_folder(out):
+        raise UserError(f"Expected --out to be a folder. Received: --out={out}, which is a file")
+    names = [name for name in storage.list_names(out) if not name.startswith((".", _BESIDE))]
+    if not _OURS.issuperset(names) or (names and PLAN not in names and not _is_begun(names)):
+        raise UserError(
+            "Expected --out to be a new or empty folder, or one that this command has made. "
+            f"Received: --out={out}, which holds other files. Take a folder in it: "
+            f"--out {storage.join(out, 'explained')}"
+        )
+
+
+def _is_begun(names: list[str]) -> bool:
+    """Tell whether these are what is left if listing a source was interrupted, or its plan gone."""
+    return SHARDS in names or {LOCK, LISTING}.issuperset(names)
+
+
+def _has_no_part(folder: str) -> bool:
+    return all(name.startswith(".") for name in storage.list_names(storage.join(folder, PARTS)))

@@ -1,0 +1,163 @@
+"""What a run came to: added up from the parts, and kept in ``summary.json``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+from eli5.bulk import filesystem as storage
+from eli5.bulk.optional_imports import need
+from eli5.bulk.plan import Plan
+from eli5.bulk.results import parts
+from eli5.bulk.results.run_folder import PARTS, SUMMARY
+
+__all__ = ["Summary", "Totals", "add_up", "read_counts", "read_summary", "write_summary"]
+
+_THREADS = 16  # for parts that are far away
+_EXAMPLES = 10
+_RECENT = 200  # parts, by which a rate is told
+
+
+class Totals(NamedTuple):
+    """Sums over parts.
+
+    Attributes
+    ----------
+    parts, items, failed : int
+    seconds : float
+        Of work, whichever worker did it.
+    first, last : float
+        When the first and the last of them was finished, in seconds since 1970; 0 without parts.
+    failures : list of dict
+        Some of the items that failed, with ``id``, ``path`` and ``error``.
+    rate : float
+        Items per second of late, of all workers together, while any was at work; 0 without parts.
+    """
+
+    parts: int
+    items: int
+    failed: int
+    seconds: float
+    first: float
+    last: float
+    failures: list[dict[str, str]]
+    rate: float = 0.0
+
+
+class Summary(NamedTuple):
+    """A run that has ended.
+
+    Attributes
+    ----------
+    folder : str
+        Where its files are: the one that was named, or one in it.
+    source, fingerprint : str
+        See `eli5.bulk.plan.Plan`.
+    n_items, n_failed, n_shards : int
+    seconds : float
+        Of work, of all workers and all times that the run was resumed.
+    finished : float
+        When the last part was, in seconds since 1970.
+    failures : list of dict
+        Some of the items that failed, with ``id``, ``path`` and ``error``.
+    """
+
+    folder: str
+    source: str
+    fingerprint: str
+    n_items: int
+    n_failed: int
+    n_shards: int
+    seconds: float
+    finished: float
+    failures: list[dict[str, str]]
+
+
+def add_up(folder: str, names: Iterable[str]) -> Totals:
+    """Add up parts, by what each says of itself; only some with failures are read."""
+    paths = [storage.join(folder, PARTS, name) for name in sorted(names)]
+    counted = list(zip(paths, read_counts(paths), strict=True))
+    counts = [one for _, one in counted]
+    times = [one.finished for one in counts] or [0.0]
+    return Totals(
+        len(counts),
+        sum(one.items for one in counts),
+        sum(one.failed for one in counts),
+        sum(one.seconds for one in counts),
+        min(times),
+        max(times),
+        _failures(path for path, one in counted if one.failed),
+        _rate(sorted(counts, key=lambda one: one.finished)[-_RECENT:]),
+    )
+
+
+def _rate(counts: list[parts.Counts]) -> float:
+    """Return items per second; parts that several workers made side by side share their time."""
+    seconds, until = 0.0, 0.0
+    for one in sorted(counts, key=lambda one: one.finished - one.seconds):
+        begun = max(until, one.finished - one.seconds)
+        seconds += max(0.0, one.finished - begun)
+        until = max(until, one.finished)
+    return sum(one.items for one in counts) / seconds if seconds else 0.0
+
+
+def read_counts(paths: list[str]) -> list[parts.Counts]:
+    """Read what each part says of itself."""
+    if not any(map(storage.is_remote, paths)):
+        return list(map(parts.counts_of, paths))  # threads would only get into each other's way
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(parts.counts_of, paths))
+
+
+def _failures(paths: Iterable[str]) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = []
+    for path in paths:
+        found += _failed_in(path)
+        if len(found) >= _EXAMPLES:
+            break
+    return found[:_EXAMPLES]
+
+
+def _failed_in(path: str) -> Iterator[dict[str, str]]:
+    with storage.open_file(path) as file:
+        columns = ["ok", "id", "path", "error"]
+        table = need("pyarrow.parquet").ParquetFile(file).read(columns=columns)
+    for row in table.to_pylist():
+        if not row.pop("ok"):
+            yield row
+
+
+def write_summary(folder: str, plan: Plan) -> Summary:
+    """Add up all parts of a finished run, and keep that."""
+    totals = add_up(folder, parts.planned(folder))
+    summary = Summary(
+        folder,
+        plan.source,
+        plan.fingerprint,
+        totals.items,
+        totals.failed,
+        totals.parts,
+        totals.seconds,
+        totals.last,
+        totals.failures,
+    )
+    content: dict[str, Any] = {**summary._asdict(), "made_from": plan.made_from}
+    del content["folder"]  # it may be moved
+    path = storage.join(folder, SUMMARY)
+    storage.write_whole(path, json.dumps(content, indent=1).encode())
+    return summary
+
+
+def read_summary(folder: str) -> Summary | None:
+    """Read the summary of a run, if it has one that can be read."""
+    path = storage.join(folder, SUMMARY)
+    if not storage.exists(path):
+        return None
+    try:
+        content = json.loads(storage.read_bytes(path))
+        values = {name: content[name] for name in Summary._fields if name != "folder"}
+    except (ValueError, TypeError, LookupError):
+        return None
+    return Summary(folder, **values)

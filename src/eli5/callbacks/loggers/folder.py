@@ -1,0 +1,115 @@
+"""A folder of PNGs, and a page that shows all of them."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eli5.callbacks.loggers.timeline import (
+    Column,
+    Key,
+    column_of,
+    format_as_timeline,
+    key_of,
+    row_head,
+)
+from eli5.saving.atomic_write import write_atomically
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from eli5.callbacks.epoch import Epoch
+
+__all__ = ["Folder", "Run"]
+
+
+class Run:
+    """The folder of one callback, made when it is first used.
+
+    Each callback has its own, so that none overwrites or mixes with what an earlier one left, or
+    one in another process writes to the same `log_dir`.
+    """
+
+    def __init__(self, log_dir: str | os.PathLike[str]) -> None:
+        self._log_dir = Path(log_dir).absolute()  # a later chdir is not to split it
+        self._path: Path | None = None
+
+    @property
+    def path(self) -> Path:
+        """The folder, which exists."""
+        if self._path is None:
+            self._log_dir.mkdir(parents=True, exist_ok=True)
+            self._path = _new_folder(self._log_dir)
+        return self._path
+
+
+def _new_folder(parent: Path) -> Path:
+    number = 1
+    while True:
+        try:
+            (parent / f"run-{number}").mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return parent / f"run-{number}"
+
+
+class Folder:
+    """Write a PNG per overlay, and the page anew; see `eli5.callbacks.loggers.Place`.
+
+    A picture is there before the page that names it, and no file is ever half written.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._row_heads: dict[Key, str] = {}
+        self._columns: dict[int, Column] = {}
+        self.page: Path | None = None
+
+    def is_ready(self) -> bool:
+        """Tell that it was asked for."""
+        return True
+
+    def log(self, epoch: Epoch) -> None:
+        """Add a column to the page."""
+        folder = self._run.path
+        if not self._row_heads:
+            self._row_heads = _write_pictures(folder, epoch)
+        self._columns[epoch.number] = column_of(epoch, _write_overlays(folder, epoch))
+        page = format_as_timeline(epoch, self._row_heads, list(self._columns.values()))
+        write_atomically(folder / "index.html", page.encode())
+        self.page = folder / "index.html"
+
+    def close(self) -> None:
+        """Do nothing: after each epoch all is written."""
+
+
+def _write_pictures(folder: Path, epoch: Epoch) -> dict[Key, str]:
+    """Write the plain pictures; return the heads of the rows."""
+    for image, per_method in enumerate(epoch.explanations, 1):
+        _write(folder / f"image-{image}.png", per_method[0].image)
+    return {
+        key_of(cell): row_head(cell, f"image-{cell.image + 1}.png", len(epoch.methods))
+        for cell in epoch.cells
+    }
+
+
+def _write_overlays(folder: Path, epoch: Epoch) -> dict[Key, str]:
+    """Write the overlays; return where, seen from the page."""
+    name = f"epoch-{epoch.number:04}"
+    (folder / name).mkdir(exist_ok=True)
+    sources = {}
+    for cell in epoch.cells:
+        rank = f"-{cell.rank + 1}" if len(cell.expl.targets) > 1 else ""
+        source = f"{name}/{cell.image + 1}-{cell.method}{rank}.png"
+        _write(folder / source, cell.overlay)
+        sources[key_of(cell)] = source
+    return sources
+
+
+def _write(path: Path, picture: Image) -> None:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    write_atomically(path, buffer.getvalue())

@@ -1,0 +1,148 @@
+"""Checks of what callers give: each error says what was expected, what came and what to do.
+
+The helpers return the value that they let through, so that a check is one line. None of them loads
+NumPy, which the command line can do without.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import reprlib
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
+from numbers import Integral, Real
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_LONGEST = 200  # characters of a value in an error; an array's would fill the screen
+
+
+def is_integer(value: Any) -> bool:
+    """Tell whether `value` is an integer of Python or NumPy; a truth value is none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether `value` is a real number of Python or NumPy; a truth value is none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def shown(value: Any) -> str:
+    """Return a value as an error shows it, cut if it is long."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST else reprlib.repr(value)
+
+
+def wrong_type(name: str, value: Any, expected: str, advice: str = "") -> TypeError:
+    """Return the error for an argument of a type that it cannot have.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument.
+    value : Any
+        What came.
+    expected : str
+        What it may be: ``"an integer"``.
+    advice : str, optional
+        What to do, as a sentence.
+    """
+    received = f"{name}={shown(value)} (of type {type(value).__name__})"
+    end = f". {advice}" if advice else ""
+    return TypeError(f"Expected `{name}` to be {expected}. Received: {received}{end}")
+
+
+def wrong_value(name: str, value: Any, expected: str, advice: str = "") -> ValueError:
+    """Return the error for an argument of the right type that cannot be; see `wrong_type`."""
+    end = f". {advice}" if advice else ""
+    return ValueError(f"Expected `{name}` {expected}. Received: {name}={shown(value)}{end}")
+
+
+def expect_type(name: str, value: T, types: Any, expected: str, advice: str = "") -> T:
+    """Return `value` if it is an instance of `types` (no ``bool`` for ``int``); else TypeError."""
+    if not isinstance(value, types) or (isinstance(value, bool) and types is int):
+        raise wrong_type(name, value, expected, advice)
+    return value
+
+
+def expect_integer(
+    name: str, value: Any, *, least: int | None = None, expected: str = "an integer"
+) -> int:
+    """Return `value` as an int; TypeError if it is none, ValueError if it is below `least`."""
+    if not is_integer(value):
+        raise wrong_type(name, value, expected)
+    if least is not None and value < least:
+        raise wrong_value(name, value, f">= {least}")
+    return int(value)
+
+
+def expect_number(
+    name: str, value: Any, *, least: float = -math.inf, expected: str = "a number"
+) -> float:
+    """Return `value` as a float; TypeError if it is none, ValueError if too low or infinite."""
+    if not is_number(value):
+        raise wrong_type(name, value, expected)
+    if not (least <= float(value) < math.inf) or float(value) == -math.inf:
+        at_least = "" if least == -math.inf else f" and >= {least:g}"
+        raise wrong_value(name, value, f"to be finite{at_least}")
+    return float(value)
+
+
+def expect_choice(name: str, value: Any, choices: Collection[str], also: str = "") -> str:
+    """Return `value` if it is one of the `choices`.
+
+    Raises
+    ------
+    TypeError
+        If it is no string. `also` says what else it could have been: ``" or a callable"``.
+    ValueError
+        If it is another string.
+    """
+    expected = f"one of {tuple(choices)}{also}"
+    if not isinstance(value, str):
+        raise wrong_type(name, value, expected)
+    if value not in choices:
+        raise wrong_value(name, value, f"to be {expected}", did_you_mean(value, choices))
+    return value
+
+
+def expect_list(
+    name: str, value: Any, is_item: Callable[[Any], bool], expected: str, advice: str = ""
+) -> list[Any]:
+    """Return what is in `value`, in whatever sequence it comes; TypeError if an item is wrong."""
+    items = listed(value)
+    if items is None or not all(map(is_item, items)):
+        raise wrong_type(name, value, expected, advice)
+    return items
+
+
+def expect_one_of(**arguments: Any) -> None:
+    """Raise ValueError if more than one of these arguments is given: is not None."""
+    given = {name: value for name, value in arguments.items() if value is not None}
+    if len(given) > 1:
+        expected = " or ".join(f"`{name}`" for name in arguments)
+        received = " and ".join(f"{name}={shown(value)}" for name, value in given.items())
+        count = "both" if len(given) == 2 else "several"
+        raise ValueError(f"Expected either {expected}. Received: {count}, {received}")
+
+
+def listed(values: Any) -> list[Any] | None:
+    """Return what is in a list, an array, a column of a table or any iterable; None of all else.
+
+    None also of one string, whose letters are not meant, and of what has no order.
+    """
+    if hasattr(values, "__array__"):
+        import numpy as np  # is there already, or there would be no such thing
+
+        values = np.asarray(values)
+        return list(values) if values.ndim else None
+    if isinstance(values, str | bytes | Mapping | Set) or not isinstance(values, Iterable):
+        return None
+    return list(values)
+
+
+def did_you_mean(name: str, known: Iterable[str], n: int = 1) -> str:
+    """Return ``"Did you mean 'x'?"`` for a name that is nearly one of those known, else nothing."""
+    close = difflib.get_close_matches(name, list(known), n=n)
+    return f"Did you mean {' or '.join(map(repr, close))}?" if close else ""

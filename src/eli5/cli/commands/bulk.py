@@ -1,0 +1,230 @@
+"""``eli5 bulk``: millions of pictures, resumable."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from eli5.cli.backend import start_keras
+from eli5.cli.commands.methods import complete_methods
+from eli5.cli.console import UserError, print_error, print_fact, print_notice, shortened
+from eli5.cli.interrupt import ended_by_ctrl_c
+
+if TYPE_CHECKING:
+    from eli5.bulk import Estimate, Summary
+
+__all__ = ["BULK_EXAMPLES", "explain_bulk"]
+
+BULK_EXAMPLES = """**Examples**
+
+What it would cost, from one batch:
+
+```
+eli5 bulk model.keras photos --out explained --dry-run
+```
+
+A folder, by four processes; killed or stopped, the same command goes on:
+
+```
+eli5 bulk model.keras photos --out explained --workers 4
+```
+
+Tar files on S3, by a Ray cluster, with overlays:
+
+```
+eli5 bulk model.keras "s3://bucket/photos-*.tar" --out s3://bucket/explained --overlays --ray auto
+```
+"""
+
+_AtLeastOne = Number(gte=1)
+
+
+def explain_bulk(
+    model: str | Path,
+    source: str | Path,
+    /,
+    *,
+    out: Annotated[str | Path, Parameter(metavar="DIR")],
+    methods: Annotated[
+        list[str] | None, Parameter(name="--method", completer=complete_methods)
+    ] = None,
+    top: Annotated[int, Parameter(validator=_AtLeastOne)] = 1,
+    layer: int | str | None = None,
+    score: Literal["auto", "output", "logit"] = "auto",
+    preprocess: Literal["tf", "torch", "caffe", "unit", "none"] | None = None,
+    labels: Path | None = None,
+    weights: Path | None = None,
+    overlays: bool = False,
+    shard_size: Annotated[int, Parameter(validator=_AtLeastOne)] = 1000,
+    batch_size: Annotated[int, Parameter(validator=_AtLeastOne)] = 32,
+    workers: Annotated[int | None, Parameter(validator=_AtLeastOne)] = None,
+    ray: Annotated[str | None, Parameter(metavar="ADDRESS")] = None,
+    cpus_per_worker: Annotated[float, Parameter(validator=Number(gt=0))] = 1.0,
+    gpus_per_worker: Annotated[float, Parameter(validator=Number(gte=0))] = 0.0,
+    dtype: Literal["float32", "float16"] = "float32",
+    retry_failed: bool = False,
+    dry_run: bool = False,
+) -> int:
+    """Explain millions of pictures, on one machine or on a Ray cluster.
+
+    It can be killed at any moment: the same command goes on where it was. A picture that cannot be
+    explained becomes a row that says why.
+
+    Parameters
+    ----------
+    model
+        A `.keras` or `.h5` file, or the name of a `keras.applications` model.
+    source
+        A folder; a list of paths as `.txt`, `.csv`, `.tsv` or `.parquet`; `.parquet` files with
+        pictures in them; or `.tar` files as WebDataset writes them. A path, a pattern in quotes, or
+        a URL that fsspec knows.
+    out
+        The folder, or URL, that the results go to: a Parquet file per shard in `parts`, pictures in
+        `overlays`, and `summary.json`.
+    methods
+        Explain by this method; may be given several times. `eli5 methods` lists them.
+        [default: Grad-CAM]
+    top
+        Explain this many classes, the likeliest first.
+    layer
+        Name or index of the layer that is explained. [default: the last with a feature map]
+    score
+        What is explained; see `eli5 explain --help`.
+    preprocess
+        How pixels become the model's input; see `eli5 explain --help`.
+    labels
+        A text file of class names: line i, counted from 0, names class i.
+    weights
+        A local weights file, for a `keras.applications` model.
+    overlays
+        Write the picture under its heatmap, too.
+    shard_size
+        How many pictures a part is for: what is lost at most if a worker is.
+    batch_size
+        How many pictures the model sees at once.
+    workers
+        So many processes share the cores. A picture that ends its process is set aside.
+        [default: this process alone; with --ray, as many as the cluster has room for]
+    ray
+        Let the Ray cluster at this address do the work; `local` starts one on this machine, `auto`
+        finds the one that is running here.
+    cpus_per_worker
+        How much of a CPU each worker takes of the Ray cluster.
+    gpus_per_worker
+        How much of a GPU each worker takes of the Ray cluster.
+    dtype
+        Of the heatmaps in the parts.
+    retry_failed
+        Explain the shards in which pictures failed once more, say because a disk was away.
+    dry_run
+        Explain one batch, tell what the whole would cost, and write nothing.
+    """
+    wanted = {
+        "method": methods or ["Grad-CAM"],
+        "top": top,
+        "layer": layer,
+        "score": score,
+        "preprocess": preprocess,
+        "labels": labels,
+        "weights": weights,
+        "overlays": overlays,
+        "shard_size": shard_size,
+        "batch_size": batch_size,
+        "dtype": dtype,
+    }
+    beside = {
+        "workers": workers,
+        "ray": ray,
+        "cpus_per_worker": cpus_per_worker,
+        "gpus_per_worker": gpus_per_worker,
+        "retry_failed": retry_failed,
+    }
+    with ended_by_ctrl_c():
+        start_keras()
+    if dry_run:
+        cores = _cores(workers, None if ray is None else cpus_per_worker)
+        found = _asked(_estimate, model, source, {"cores": cores, **wanted})
+        _print_estimate(found, workers or 1, cores)
+        return 0
+    summary = _asked(_explain, model, source, {"out": out, **wanted, **beside})
+    _print_summary(summary)
+    return 1 if summary.n_failed else 0
+
+
+def _asked(act: Any, model: str | Path, source: str | Path, wanted: dict[str, Any]) -> Any:
+    try:
+        with _told_at_once():
+            return act(model, source, wanted)
+    except UserError:
+        raise
+    except (ImportError, NotImplementedError, TypeError, ValueError) as error:
+        raise UserError(shortened(str(error))) from error
+
+
+@contextmanager
+def _told_at_once() -> Iterator[None]:
+    """Print the warnings that are for users; the end may be days away."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = lambda message, *_, **__: print_notice(str(message))
+        yield
+
+
+def _explain(model: str | Path, source: str | Path, wanted: dict[str, Any]) -> Summary:
+    from eli5 import bulk
+
+    return bulk.explain(model, source, progress=True, **wanted)
+
+
+def _estimate(model: str | Path, source: str | Path, wanted: dict[str, Any]) -> Estimate:
+    from eli5 import bulk
+
+    return bulk.estimate(model, source, **wanted)
+
+
+def _print_summary(summary: Summary) -> None:
+    for one in summary.failures:
+        print_error(f"{one['id']}: {one['error']}")
+    good = summary.n_items - summary.n_failed
+    failed = f", {summary.n_failed} failed" if summary.n_failed else ""
+    print_fact("Images", f"{good} explained{failed}")
+    print_fact("Work", f"{summary.seconds:.1f} s, of all workers together")
+    print_fact("Written", f"{summary.folder}/parts: {summary.n_shards} files")
+
+
+def _cores(workers: int | None, cpus: float | None) -> int:
+    """Return how many cores a worker will have."""
+    from eli5.bulk.executors.threads import available_cores
+
+    have = available_cores()
+    return max(1, int(have // (workers or 1) if cpus is None else min(cpus, have)))
+
+
+def _print_estimate(found: Estimate, workers: int, cores: int) -> None:
+    from eli5.bulk.progress import duration
+
+    print_fact("Images", f"{found.n_items} in {found.n_shards} shards")
+    failed = f", of which {found.failed} failed" if found.failed else ""
+    rate = f"{1 / found.seconds:.3g} per second with {cores} core{'' if cores == 1 else 's'}"
+    print_fact("Tried", f"{found.sample} pictures{failed}: {rate}")
+    print_fact("Start", f"{found.start:.1f} s per worker, to load and compile")
+    for n in sorted({n for n in (1, workers, 10, 100) if n <= found.n_shards} | {1}):
+        print_fact("Time", f"{duration(found.duration(n))} with {n} such workers")
+    print_fact("Parts", _size(found.part_bytes * found.n_items))
+    if found.overlay_bytes:
+        print_fact("Overlay", _size(found.overlay_bytes * found.n_items))
+
+
+def _size(n_bytes: float) -> str:
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.3g} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.3g} TB"

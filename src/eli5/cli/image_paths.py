@@ -1,0 +1,161 @@
+"""Which pictures are meant: files, folders and patterns, in an order that is always the same."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from eli5.cli.console import UserError
+from eli5.loading.files import ENDINGS, RECORDS, check_readable
+
+__all__ = ["ENDINGS", "RECORDS", "Found", "find_pictures"]
+
+
+class Found(NamedTuple):
+    """What the arguments stand for.
+
+    Attributes
+    ----------
+    paths : list of str
+        The pictures, each once, in the order of the arguments, and within one by name.
+    base : Path
+        The folder, absolute, that all arguments lie in; results mirror what is below it.
+    problems : list of str
+        Of the folders that cannot be read.
+    results : list of str
+        Folders and pictures that are results of this command and not to be explained.
+    """
+
+    paths: list[str]
+    base: Path
+    problems: list[str]
+    results: list[str]
+
+
+def find_pictures(arguments: Sequence[str], out: Path | None = None) -> Found:
+    """Find the pictures that are meant, without opening them.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        Each a file, a folder (with all folders in it, but for hidden ones and links), or a pattern
+        such as ``photos/**/*.jpg``. What exists under that very name is no pattern.
+    out : Path, optional
+        The folder that results go to; nothing in it is explained.
+
+    Raises
+    ------
+    UserError
+        If an argument stands for no picture.
+    """
+    base = _common([_base(argument) for argument in arguments])
+    paths: dict[str, str] = {}
+    problems: list[str] = []
+    results: list[str] = []
+    for argument in arguments:
+        one = Found([], Path(os.path.abspath(_base(argument))), [], [])
+        for path in _find(argument, one):
+            (one.results if _is_below(path, out) else one.paths).append(path)
+        if not (one.paths or one.problems):
+            raise UserError(_why_none(argument, one.results))
+        for path in one.paths:
+            paths.setdefault(os.path.abspath(path), path)
+        problems += one.problems
+        results += one.results
+    if not paths:
+        raise UserError(*problems)
+    return Found(list(paths.values()), base, problems, results)
+
+
+def _base(argument: str) -> str:
+    """Return the folder that an argument is about, as far as it is no pattern."""
+    if os.path.isdir(argument):
+        return argument
+    folder = os.path.dirname(argument)
+    while not os.path.exists(argument) and glob.has_magic(folder):
+        folder = os.path.dirname(folder)
+    return folder or os.curdir
+
+
+def _common(folders: Iterable[str]) -> Path:
+    try:
+        return Path(os.path.commonpath([os.path.abspath(folder) for folder in folders]))
+    except ValueError:
+        raise UserError("Expected all IMAGES on one drive. Received: several drives") from None
+
+
+def _find(argument: str, found: Found) -> Iterator[str]:
+    """Yield the pictures of one argument; note in `found` what is none."""
+    if os.path.exists(argument) or not glob.has_magic(argument):
+        if os.path.isdir(argument):
+            yield from _walk(argument, found)
+        elif os.path.exists(argument):
+            check_readable(argument, "IMAGE")
+            yield argument
+        else:
+            raise UserError(_expected(_ANY, f"IMAGE={argument}, which does not exist"))
+        return
+    for match in sorted(glob.glob(argument, recursive=True)):
+        if _is_result(match, found.base):
+            found.results.append(match)
+        elif os.path.isdir(match):
+            yield from _walk(match, found)
+        elif _is_picture(match):
+            yield match
+
+
+def _walk(top: str, found: Found) -> Iterator[str]:
+    def note(error: OSError) -> None:
+        reason = f"which cannot be read: {error.strerror}"
+        found.problems.append(
+            _expected("a folder that can be read", f"IMAGE={error.filename}, {reason}")
+        )
+
+    for folder, inner, names in os.walk(top, onerror=note):
+        if RECORDS in names:
+            found.results.append(folder)
+            inner.clear()
+            continue
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        shown = sorted(name for name in names if not name.startswith("."))
+        yield from filter(_is_picture, (os.path.join(folder, name) for name in shown))
+
+
+def _is_picture(path: str) -> bool:
+    # Not a pipe, which would never end; but a broken link, which is to be told of.
+    return path.lower().endswith(ENDINGS) and (os.path.isfile(path) or os.path.islink(path))
+
+
+def _is_result(path: str, base: Path) -> bool:
+    """Tell whether a match of a pattern lies in a folder of results below the pattern's base."""
+    inner = Path(os.path.abspath(path)).relative_to(base)
+    folders = [base / part for part in [inner, *inner.parents]]
+    return any(os.path.exists(folder / RECORDS) for folder in folders)
+
+
+def _is_below(path: str, folder: Path | None) -> bool:
+    if folder is None:
+        return False
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
+def _why_none(argument: str, results: list[str]) -> str:
+    if results:
+        reason = "which holds nothing but explanations of some"
+        return _expected("pictures to explain", f"IMAGE={argument}, {reason}")
+    if os.path.isdir(argument):
+        reason = f"in which no name ends in {_LISTED}"
+        return _expected("a folder with pictures", f"IMAGE={argument}, {reason}")
+    reason = f"which matches no folder and no name that ends in {_LISTED}"
+    return _expected(_ANY, f"IMAGE={argument}, {reason}")
+
+
+def _expected(what: str, received: str) -> str:
+    return f"Expected IMAGE to be {what}. Received: {received}"
+
+
+_ANY = "a file, a folder, or a pattern that matches some"
+_LISTED = f"one of {', '.join(ENDINGS)}"

@@ -1,0 +1,1 @@
+"""What pictures with a heatmap over them share."""

@@ -1,0 +1,195 @@
+"""Write the picture and its heatmaps as data URIs: layers that a browser lays over each other."""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+import zlib
+from base64 import b64encode
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from PIL import Image, features
+
+from eli5.formatters.overlay.heatmap import LANCZOS, checked_picture, expand_slices
+from eli5.formatters.overlay.layers import stretched
+from eli5.formatters.overlay.options import VIRIDIS
+from eli5.formatters.overlay.picture import to_rgba
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = [
+    "DEFAULT_OPACITY",
+    "Room",
+    "heat_layer",
+    "legend_colours",
+    "picture_layer",
+    "png_uri",
+    "room_on_page",
+]
+
+DEFAULT_OPACITY = 0.65
+"""With this opacity in CSS, a heat layer looks as `eli5.format_as_image` draws it."""
+
+_SMALL_PICTURE = 128 * 128
+_FEW_COLOURS = 64  # drawings and masks have no more, and JPEG would smear them
+
+
+class Room(NamedTuple):
+    """How many pixels each picture and each heat layer of a page may have."""
+
+    picture: float
+    heat: float
+
+
+def room_on_page(n_pictures: int, n_layers: int) -> Room:
+    """Share a page out, so that one of 100 explanations with three targets stays below 20 MB.
+
+    A photo takes about half a byte per pixel, a heatmap up to one, in base64 a third more.
+    """
+    return Room(
+        picture=min(max(10e6 / max(n_pictures, 1), 256 * 256), 1600 * 1600),
+        heat=min(max(9e6 / max(n_layers, 1), 112 * 112), 448 * 448),
+    )
+
+
+def picture_layer(image: Any, room: Room) -> str:
+    """Write a picture as a data URI.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        A picture of any mode.
+    room : Room
+        A larger picture is scaled down.
+
+    Returns
+    -------
+    str
+        A JPEG for an opaque photo, a WebP for one that is transparent in parts, and a PNG for what
+        is small or has few colours.
+
+    Raises
+    ------
+    TypeError
+        If `image` is not a Pillow image.
+    """
+    picture = to_rgba(checked_picture(image, "expl.image"))
+    size = _scaled(picture.size, room.picture)
+    if size != picture.size:
+        picture = picture.resize(size, LANCZOS)
+    picture.info.clear()  # a comment in the photo's file is nobody's business
+    is_opaque = picture.getchannel("A").getextrema() == (255, 255)
+    if is_opaque:
+        picture = picture.convert("RGB")
+    is_plain = picture.width * picture.height <= _SMALL_PICTURE or picture.getcolors(_FEW_COLOURS)
+    if is_plain or not (is_opaque or features.check("webp")):
+        return _data_uri(picture, "PNG")
+    if is_opaque:
+        return _data_uri(picture, "JPEG", quality=88, subsampling=0)
+    return _data_uri(picture, "WEBP", quality=88)
+
+
+def heat_layer(heatmap: Any, image: Any, room: Room, percentile: float = 100.0) -> str | None:
+    """Write a heatmap as a data URI, coloured and transparent where it is low.
+
+    Shown with `DEFAULT_OPACITY` over the picture, it gives what `eli5.format_as_image` draws: at
+    full opacity a value is as opaque as itself divided by `DEFAULT_OPACITY`, at most fully.
+
+    Parameters
+    ----------
+    heatmap : numpy.ndarray
+        Values in [0, 1], of shape ``(H, W)`` or ``(d, h, w)``; see `eli5.format_as_image`.
+    image : PIL.Image.Image
+        The picture it belongs to.
+    room : Room
+        See `picture_layer`.
+    percentile : float
+        See `eli5.format_as_image`.
+
+    Returns
+    -------
+    str or None
+        A PNG with a palette, of the picture's size or, for a large one, of its shape. ``None`` if
+        all values are 0, for there is nothing to see.
+
+    Raises
+    ------
+    TypeError, ValueError
+        See `eli5.format_as_image`.
+    """
+    size = _heat_size(heatmap, checked_picture(image, "expl.image").size, room.heat)
+    values = expand_slices(heatmap, Image.new("1", size))
+    if not heatmap.any():
+        return None
+    return _as_uri("png", _with_palette(_written(stretched(values, percentile), "PNG")))
+
+
+def legend_colours() -> str:
+    """Write the colours of the heatmap from 0 to 1, from left to right, as a data URI."""
+    return _data_uri(Image.fromarray(_PALETTE[None, :, :3]), "PNG")
+
+
+def _palette() -> NDArray[np.uint8]:
+    """Return the colour of each of 256 values, of shape ``(256, 4)``."""
+    values = np.arange(256) / 255
+    alpha = np.minimum(values / DEFAULT_OPACITY, 1)
+    return np.rint(np.column_stack([VIRIDIS(values)[:, :3], alpha]) * 255).astype(np.uint8)
+
+
+_PALETTE = _palette()
+
+
+def _scaled(size: tuple[int, int], area: float, n_slices: int = 1) -> tuple[int, int]:
+    """Shrink a size to an area, so that the width stays divisible by the number of slices."""
+    width, height = size
+    scale = math.sqrt(area / max(width * height, 1))
+    if scale >= 1:
+        return size
+    tile = max(round(width / n_slices * scale), 1)
+    return tile * n_slices, max(round(height * scale), 1)
+
+
+def _heat_size(heatmap: Any, size: tuple[int, int], area: float) -> tuple[int, int]:
+    n_slices = len(heatmap) if isinstance(heatmap, np.ndarray) and heatmap.ndim == 3 else 1
+    if not n_slices or size[0] % n_slices:
+        return size  # to be refused with the size that the caller knows
+    return _scaled(size, area, n_slices)
+
+
+def _with_palette(png: bytes) -> bytes:
+    """Turn a grey PNG into one with a palette.
+
+    Pillow writes palettes without the PNG filters that make smooth pictures half as large, because
+    neighbouring entries of a palette need not be alike. Here they are.
+    """
+    header = png[12:24] + b"\x08\x03" + png[26:29]  # 8 bits that point into a palette
+    colours = b"PLTE" + _PALETTE[:, :3].tobytes()
+    alphas = b"tRNS" + _PALETTE[:, 3].tobytes()
+    return png[:8] + b"".join(map(_chunk, (header, colours, alphas))) + png[33:]
+
+
+def _chunk(content: bytes) -> bytes:
+    size, checksum = len(content) - 4, zlib.crc32(content)  # the name counts in one of them only
+    return struct.pack(">I", size) + content + struct.pack(">I", checksum)
+
+
+def png_uri(picture: Image.Image) -> str:
+    """Write a picture as a data URI, a PNG, pixel by pixel as it is."""
+    return _data_uri(picture, "PNG")
+
+
+def _data_uri(picture: Image.Image, kind: str, **options: Any) -> str:
+    return _as_uri(kind.lower(), _written(picture, kind, **options))
+
+
+def _written(picture: Image.Image, kind: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def _as_uri(kind: str, content: bytes) -> str:
+    return f"data:image/{kind};base64,{b64encode(content).decode('ascii')}"

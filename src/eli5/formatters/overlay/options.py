@@ -1,0 +1,112 @@
+"""The options of a picture: how a heatmap is resized, coloured and stretched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Real
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import matplotlib
+from numpy.typing import NDArray
+
+from eli5.formatters.overlay.heatmap import LANCZOS
+
+if TYPE_CHECKING:
+    from eli5.base import Explanation
+
+__all__ = ["DIVERGING", "VIRIDIS", "Look", "default_percentile", "make_look"]
+
+VIRIDIS = matplotlib.colormaps["viridis"]
+# Blue against, red for; of those that matplotlib has, colour-blind people tell its ends apart best.
+DIVERGING = matplotlib.colormaps["coolwarm"]
+
+
+class Look(NamedTuple):
+    """How a heatmap is drawn; `make_look` checks it. See `eli5.format_as_image`."""
+
+    resampling_filter: int
+    colormap: Callable[[NDArray[Any]], Any]
+    alpha_limit: float
+    percentile: float
+    signed: bool
+
+
+def make_look(
+    resampling_filter: int = LANCZOS,
+    colormap: str | Callable[[NDArray[Any]], Any] = VIRIDIS,
+    alpha_limit: float | None = 0.65,
+    percentile: float = 100.0,
+    signed: bool = False,
+) -> Look:
+    """Check the options of a picture but for `resampling_filter`, which Pillow checks.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an option has the wrong type or an unknown value; see `eli5.format_as_image`.
+    """
+    return Look(
+        resampling_filter=resampling_filter,
+        colormap=_find_colormap(colormap, signed),
+        alpha_limit=_checked_alpha_limit(alpha_limit),
+        percentile=_checked_percentile(percentile),
+        signed=signed,
+    )
+
+
+def default_percentile(expl: Explanation) -> float:
+    """Return the percentile of a map that is drawn as its maximum where nobody says which.
+
+    A map of the input's own pixels, which is one of a method without a layer, has a few pixels that
+    outshine all others, and nothing else would be seen. It is drawn up to its 99th percentile, as
+    in section 3.1 of Smilkov et al. 2017 (arXiv:1706.03825). Maps of layers are drawn as they are,
+    and so are series, of which the highest steps are what one looks for.
+    """
+    return 99.0 if expl.method and expl.layer is None and expl.series is None else 100.0
+
+
+def _find_colormap(
+    colormap: str | Callable[[NDArray[Any]], Any], signed: bool
+) -> Callable[[NDArray[Any]], Any]:
+    if signed and colormap is VIRIDIS:  # as it is if none was given
+        return DIVERGING
+    if isinstance(colormap, str):
+        if colormap not in matplotlib.colormaps:
+            raise ValueError(
+                f"Expected the name of a matplotlib colormap. Received: colormap={colormap!r}. "
+                "list(matplotlib.colormaps) shows the names."
+            )
+        return matplotlib.colormaps[colormap]
+    if not callable(colormap):
+        raise TypeError(
+            "Expected a matplotlib colormap, its name, or a function from a rank-2 array to RGBA. "
+            f"Received: colormap={colormap!r} of type {type(colormap).__name__}"
+        )
+    return colormap
+
+
+def _checked_percentile(percentile: Any) -> float:
+    if isinstance(percentile, bool) or not isinstance(percentile, Real):
+        raise TypeError(
+            "Expected percentile to be a number. "
+            f"Received: percentile={percentile!r} of type {type(percentile).__name__}"
+        )
+    if not 0 < float(percentile) <= 100:
+        raise ValueError(f"Expected percentile in (0, 100]. Received: percentile={percentile!r}")
+    return float(percentile)
+
+
+def _checked_alpha_limit(alpha_limit: Any) -> float:
+    if alpha_limit is None:
+        return 1.0
+    if isinstance(alpha_limit, bool) or not isinstance(alpha_limit, Real):
+        raise TypeError(
+            "Expected alpha_limit to be a float, an int or None. "
+            f"Received: alpha_limit={alpha_limit!r} of type {type(alpha_limit).__name__}"
+        )
+    limit = float(alpha_limit)
+    if not 0 <= limit <= 1:
+        raise ValueError(
+            f"Expected alpha_limit to be in [0, 1]. Received: alpha_limit={alpha_limit!r}"
+        )
+    return limit

@@ -1,0 +1,1 @@
+"""How weighted texts are shown."""

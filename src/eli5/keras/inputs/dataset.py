@@ -1,0 +1,145 @@
+"""Docs of any kind of source, one by one, as NumPy arrays with batch size 1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+import keras
+from eli5.keras.inputs.model_inputs import input_shapes
+
+# Where the classes of datasets are defined whose elements are batches, with labels or without.
+_DATASETS = ("tensorflow.python.data", "torch.utils.data")
+
+
+def check_docs(docs: Any) -> None:
+    """Check what can be said of `docs` before the first is taken.
+
+    Raises
+    ------
+    TypeError
+        If `docs` cannot be iterated over.
+    ValueError
+        If a `keras.utils.PyDataset` has no end.
+    """
+    if isinstance(docs, keras.utils.PyDataset):
+        if docs.num_batches is None:
+            raise ValueError(
+                "Expected a `keras.utils.PyDataset` with an end. Received: one whose `num_batches` "
+                "is None. Take as many batches from it as you need."
+            )
+    elif isinstance(docs, str | bytes) or not isinstance(docs, Iterable) or _is_scalar(docs):
+        raise TypeError(
+            "Expected `docs` to be an array, an iterable of docs or a dataset. Received: docs of "
+            f"type {type(docs).__name__}"
+        )
+
+
+def _is_scalar(docs: Any) -> bool:
+    return getattr(docs, "ndim", None) == 0
+
+
+def count(model: keras.Model, docs: Any) -> int | None:
+    """Return how many docs there are, or None if that is not known before the end."""
+    if isinstance(docs, dict) or _is_list_of_inputs(model, docs):
+        return max(map(len, keras.tree.flatten(docs)), default=0)
+    if _is_dataset(docs) or not hasattr(docs, "__len__"):
+        return None
+    return len(docs)
+
+
+def stream(model: keras.Model, docs: Any) -> Iterator[Any]:
+    """Yield one doc after the other, each with a batch axis of 1, as the model takes it.
+
+    Parameters
+    ----------
+    model : keras.Model
+    docs : Any
+        Checked. An array ``(N, ...)``; for a model with several inputs a list or dict of such
+        arrays; a `keras.utils.PyDataset`, a ``tf.data.Dataset`` or a torch ``DataLoader`` of
+        batches or of single docs, with labels or without; any other iterable of docs.
+
+    Raises
+    ------
+    ValueError
+        If there are more docs for one input than for another.
+    """
+    if isinstance(docs, np.ndarray | dict) or _is_list_of_inputs(model, docs):
+        yield from _rows(docs)
+        return
+    for element in _elements(docs):
+        yield from _split(model, keras.tree.map_structure(_own_array, element))
+
+
+def _is_list_of_inputs(model: keras.Model, docs: Any) -> bool:
+    """Tell whether a list holds one array per input, and not one doc after the other."""
+    n_inputs = len(input_shapes(model) or ())
+    return (
+        isinstance(docs, list)
+        and len(docs) == n_inputs > 1
+        and all(isinstance(array, np.ndarray) for array in docs)
+    )
+
+
+def _elements(docs: Any) -> Iterator[Any]:
+    if isinstance(docs, keras.utils.PyDataset):
+        docs = map(docs.__getitem__, range(docs.num_batches))
+        is_dataset = True
+    else:
+        is_dataset = _is_dataset(docs)
+    for element in docs:
+        yield keras.utils.unpack_x_y_sample_weight(element)[0] if is_dataset else element
+
+
+def _is_dataset(docs: Any) -> bool:
+    """Tell a dataset by where its class comes from, because its library may not be there."""
+    if isinstance(docs, keras.utils.PyDataset):
+        return True
+    return any(cls.__module__.startswith(_DATASETS) for cls in type(docs).__mro__)
+
+
+def _own_array(tensor: Any) -> Any:
+    """Return an array of its own; a tensor may be another library's than the backend's.
+
+    A copy, because readers of videos fill one and the same array again and again.
+    """
+    if hasattr(tensor, "detach"):  # PyTorch, on any device
+        tensor = tensor.detach().cpu()
+    return np.array(tensor) if hasattr(tensor, "shape") else tensor
+
+
+def _split(model: keras.Model, element: Any) -> Iterator[Any]:
+    """Yield the docs of a batch, or the one doc that has no batch axis."""
+    surplus = _surplus(model, element)
+    if surplus == 0:
+        yield from _rows(element)
+    elif surplus == -1:
+        yield keras.tree.map_structure(lambda array: array[None], element)
+    else:
+        yield element  # the check of each doc says better what is wrong
+
+
+def _surplus(model: keras.Model, element: Any) -> int | None:
+    """Return by how much the rank of the first input exceeds a batch's; None if it has none."""
+    leaves = keras.tree.flatten(element)
+    if not leaves or not all(isinstance(leaf, np.ndarray) for leaf in leaves):
+        return None
+    shapes = input_shapes(model)
+    if not shapes:
+        return 0 if all(leaf.ndim for leaf in leaves) else None
+    name, shape = next(iter(shapes.items()))
+    # By name, as a dict's arrays come sorted and the model's inputs as they are declared.
+    first = element.get(name) if isinstance(element, dict) else leaves[0]
+    return getattr(first, "ndim", 0) - len(shape)
+
+
+def _rows(arrays: Any) -> Iterator[Any]:
+    n_rows = {len(array) for array in keras.tree.flatten(arrays) if np.ndim(array)}
+    if len(n_rows) > 1:
+        raise ValueError(
+            f"Expected as many docs for each input. Received: {sorted(n_rows)} of them"
+        )
+    for row in range(max(n_rows, default=0)):
+        yield keras.tree.map_structure(lambda array, r=row: array[r : r + 1], arrays)

@@ -1,0 +1,251 @@
+"""Docs: checked against the model's input(s), and which of several is the picture."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from typing import Any
+
+import numpy as np
+
+import keras
+from eli5.keras.targets.classes import is_integer
+
+Array = np.ndarray[Any, Any]
+
+# Models that were called here: what is still not built is not used.
+_called: weakref.WeakSet[keras.Model] = weakref.WeakSet()
+_lock = threading.RLock()
+
+# What is looked for first, second, ... among several inputs, and how it is called.
+_RANKS: dict[str | None, tuple[tuple[int, ...], ...]] = {
+    None: ((4, 5), (3,)),
+    "image": ((4, 5), (3,)),
+    "tokens": ((2,), (3,)),
+    "series": ((3,), (2,)),
+}
+_NAMES = {None: "explained", "image": "the picture", "tokens": "the text", "series": "the series"}
+
+IMAGE_RANKS = (3, 4, 5)  # (1, H, W), (1, H, W, C), and volumes and videos (1, D, H, W, C)
+
+
+def input_shapes(model: keras.Model) -> dict[str, tuple[int | None, ...]] | None:
+    """Return the shape of each input by its name, or None if the model does not tell it.
+
+    A model that was never built, or a subclass that declares no input, does not.
+    """
+    inputs = _declared_inputs(model)
+    if inputs is None:
+        shape = getattr(model, "input_shape", None)  # as a subclass may say
+        return {"doc": tuple(shape)} if isinstance(shape, tuple) else None
+    if isinstance(inputs, dict):
+        return {str(name): tuple(inputs[name].shape) for name in inputs}
+    return {tensor.name: tuple(tensor.shape) for tensor in keras.tree.flatten(inputs)}
+
+
+def _declared_inputs(model: keras.Model) -> Any:
+    """Return the symbolic input(s) in the structure that the model takes, or None."""
+    for name in ("input", "inputs"):  # a Sequential has the second only
+        try:
+            inputs = getattr(model, name)
+        except (AttributeError, ValueError):  # as Keras says that there is none, or none yet
+            continue
+        if keras.tree.flatten(inputs):
+            return inputs
+    return None
+
+
+def check_doc(model: keras.Model, doc: Any) -> None:
+    """Check that `doc` is one sample of the model's input.
+
+    Parameters
+    ----------
+    model : keras.Model
+    doc : numpy.ndarray, or a list or dict of them
+        As the model takes it.
+
+    Raises
+    ------
+    TypeError
+        If an input is not a NumPy array of numbers.
+    ValueError
+        If a shape is not the model's input shape with batch size 1, or an input is missing.
+    """
+    shapes = input_shapes(model)
+    if shapes is not None and len(shapes) == 1 and not isinstance(doc, dict):
+        _check_array("doc", doc, next(iter(shapes.values())))
+        return
+    if not isinstance(doc, list | tuple | dict):
+        if shapes is not None:
+            raise ValueError(
+                f"Expected `doc` to be a list or dict of {len(shapes)} arrays, for the model's "
+                f"inputs {list(shapes)}. Received: doc of type {type(doc).__name__}"
+            )
+        _check_array("doc", doc, None)
+        return
+    arrays = named_arrays(model, doc)
+    if shapes is not None and shapes.keys() != arrays.keys():
+        raise ValueError(
+            f"Expected `doc` to hold the model's inputs {list(shapes)}. Received: {list(arrays)}"
+        )
+    for name, array in arrays.items():
+        where = f"doc[{name!r}]" if isinstance(doc, dict) else f"doc[{list(arrays).index(name)}]"
+        _check_array(where, array, None if shapes is None else shapes.get(name))
+
+
+def named_arrays(model: keras.Model, doc: Any) -> dict[str, Any]:
+    """Return the arrays of `doc` by name, in the order of `keras.tree.flatten`."""
+    if isinstance(doc, dict):
+        return {name: doc[name] for name in keras.tree.flatten({key: key for key in doc})}
+    if isinstance(doc, list | tuple):
+        names = list(input_shapes(model) or ())
+        if names and len(names) != len(doc):
+            raise ValueError(
+                f"Expected `doc` to hold {len(names)} arrays, for the model's inputs {names}. "
+                f"Received: {len(doc)}"
+            )
+        return dict(zip(names or map(str, range(len(doc))), doc, strict=True))
+    return {"doc": doc}
+
+
+def _check_array(where: str, array: Any, shape: tuple[int | None, ...] | None) -> None:
+    if isinstance(array, str | bytes):
+        raise TypeError(
+            f"Expected `{where}` to be a NumPy array. Received: {array!r}. Give texts as a list or "
+            "an array of strings, not one by one."
+        )
+    if not isinstance(array, np.ndarray):
+        raise TypeError(
+            f"Expected `{where}` to be a NumPy array. Received: {where} of type "
+            f"{type(array).__name__}. Convert it with `np.asarray({where})`."
+        )
+    if array.dtype.kind not in "biuf":
+        raise TypeError(
+            f"Expected `{where}` to be a NumPy array of numbers. "
+            f"Received: {where}.dtype={array.dtype}"
+        )
+    expected = (1, *(shape[1:] if shape is not None else (None,) * (max(array.ndim, 1) - 1)))
+    if array.ndim != len(expected) or not all(map(_fits, array.shape, expected)):
+        raise ValueError(
+            f"Expected `{where}` of shape {expected}: the model's input shape with batch size 1. "
+            f"Received: {where}.shape={array.shape}"
+        )
+
+
+def _fits(size: int, expected: int | None) -> bool:
+    return size == expected if expected is not None else size > 0
+
+
+def find_picture(model: keras.Model, doc: Any, input: Any, kind: str | None = None) -> int:
+    """Return which input is the picture, in the order of `keras.tree.flatten`.
+
+    Parameters
+    ----------
+    model : keras.Model
+    doc : numpy.ndarray, or a list or dict of them
+        Checked.
+    input : None, str or int
+        The name or the index of the picture. None: the only one that has the rank of one.
+    kind : {"image", "tokens", "series"}, optional
+        What is looked for in its place.
+
+    Raises
+    ------
+    TypeError
+        If `input` is of another type.
+    ValueError
+        If there is no such input, or if None leaves a choice.
+    """
+    arrays = named_arrays(model, doc)
+    names = list(arrays)
+    if input is None:
+        if len(names) == 1:
+            return 0
+        ranks = [array.ndim for array in arrays.values()]
+        for wanted in _RANKS[kind]:
+            likely = [k for k, rank in enumerate(ranks) if rank in wanted]
+            if len(likely) == 1:
+                return likely[0]
+            if likely:
+                break
+    elif not (isinstance(input, str) or is_integer(input)):
+        raise TypeError(
+            "Expected `input` to be None, a name or an index. Received: "
+            f"input={input!r} (of type {type(input).__name__})"
+        )
+    elif input in names:
+        return names.index(input)
+    elif is_integer(input) and -len(names) <= input < len(names):
+        return int(input) % len(names)
+    raise ValueError(
+        f"Expected `input` to say which of the inputs is {_NAMES[kind]}: one of {names}, or an "
+        f"index. Received: input={input!r}"
+    )
+
+
+def blank(model: keras.Model) -> Any:
+    """Return a sample of zeros, as the model takes it.
+
+    Raises
+    ------
+    ValueError
+        If the model does not tell the size of its input.
+    """
+    shapes = input_shapes(model)
+    if shapes is None or any(None in shape[1:] for shape in shapes.values()):
+        raise ValueError(
+            f"Expected `doc`, as model {model.name!r} does not tell the size of its input. "
+            f"Received: doc=None, with input shapes {shapes}"
+        )
+    doc = keras.tree.map_structure(
+        lambda tensor: np.zeros(
+            (1, *tensor.shape[1:]), keras.backend.standardize_dtype(tensor.dtype)
+        ),
+        _declared_inputs(model),
+    )
+    return doc[0] if isinstance(doc, list) and len(doc) == 1 else doc
+
+
+def ensure_built(model: keras.Model, doc: Any) -> None:
+    """Build a model that has not seen its input shape yet, for any batch size."""
+    with _lock:
+        if model in _called or (model.built and all(layer.built for layer in model.layers)):
+            return
+        if isinstance(model, keras.Sequential) and isinstance(doc, np.ndarray):
+            model.build((None, *doc.shape[1:]))
+        else:
+            # A subclass may say that it is built when its layers are not; only a call, outside of
+            # any trace, makes sure.
+            model(standardize(doc), training=False)
+        _called.add(model)
+
+
+def standardize(doc: Any) -> Any:
+    """Return floats in Keras's float type, as `Model.predict` feeds them; integers stay."""
+    floatx = keras.config.floatx()
+    return keras.tree.map_structure(
+        lambda x: x.astype(floatx, copy=False) if x.dtype.kind == "f" else x, doc
+    )
+
+
+def check_image(image: Any) -> None:
+    """Raise TypeError if `image` is neither None nor a Pillow image, ValueError if it is empty."""
+    if image is None:
+        return
+    from PIL.Image import Image  # only where a picture is used
+
+    if not isinstance(image, Image):
+        raise TypeError(
+            "Expected `image` to be a Pillow image. Received: image of type "
+            f"{type(image).__name__}. Convert an array with `PIL.Image.fromarray(array)`."
+        )
+    if 0 in image.size:
+        raise ValueError(f"Expected `image` to have pixels. Received: image.size={image.size}")
+
+
+def check_model(model: Any) -> None:
+    """Raise TypeError if `model` is no Keras model."""
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            f"Expected `model` to be a keras.Model. Received: model of type {type(model).__name__}"
+        )

@@ -1,0 +1,155 @@
+"""The target layer that is asked for: by name, path, index, instance, or as one call of these."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+import keras
+from eli5.keras.engine import Call, Site, Trace
+from eli5.keras.layers.candidate_layers import TargetLayer, choices, site_of, why_no_map
+from eli5.keras.targets.classes import is_integer
+from keras import layers
+
+Shape = tuple[int, ...]
+
+
+def check_layer(layer: Any) -> None:
+    """Raise TypeError if `layer` is neither None, a name, an index, a Keras layer nor a call.
+
+    A call is a pair ``(layer, nth)``. A list holds several of all these but None; ValueError if it
+    is empty.
+    """
+    if layer is None:
+        return
+    if isinstance(layer, list) and not layer:
+        raise ValueError("Expected `layer` to name at least one layer. Received: layer=[]")
+    for one in layer if isinstance(layer, list) else [layer]:
+        _check_one(one)
+
+
+def _check_one(layer: Any) -> None:
+    if isinstance(layer, TargetLayer):
+        return
+    is_call = isinstance(layer, tuple) and len(layer) == 2 and is_integer(layer[1])
+    inner = layer[0] if is_call else layer
+    if not (isinstance(inner, str | keras.layers.Layer) or is_integer(inner)):
+        raise TypeError(
+            "Expected `layer` to be None, a layer's name, its index, or a Keras layer; or a pair "
+            "of such a layer and the number of its call; or a list of these. "
+            f"Received: layer={layer!r} (of type {type(layer).__name__})"
+        )
+
+
+def find_target_layer(
+    model: keras.Model, trace: Trace, layer: Any, size: Shape, grid: Shape | None = None
+) -> Site:
+    """Return the layer call that was asked for.
+
+    Parameters
+    ----------
+    model : keras.Model
+    trace : Trace
+        Of one call of the model.
+    layer : str, int, keras.layers.Layer or a pair
+        A name, at any depth, with its path (``"resnet50/conv5_block3_out"``) where it is not alone;
+        an index into ``model.layers``; a layer; an entry of `eli5.keras.target_layers`. A layer
+        that is called several times counts by its last call; ``(layer, nth)`` picks another.
+    size : tuple of int
+        Height and width of the picture; depth, height and width of a volume.
+    grid : tuple of int, optional
+        What the tokens of the layer lie on, where it cannot be inferred.
+
+    Raises
+    ------
+    ValueError
+        If there is no such layer, or if it does not give a feature map.
+    """
+    nth = None
+    if isinstance(layer, TargetLayer):
+        layer, nth = layer.name, layer.nth
+    elif isinstance(layer, tuple):
+        layer, nth = layer
+    operation = _operation(model, layer, trace, size)
+    calls = [call for call in trace.calls if call.operation() is operation]
+    if nth is None:
+        # The last that sees the picture: a layer that two inputs share is called for each.
+        seeing = [k for k, call in enumerate(calls) if call.has_place]
+        nth = (seeing or [-1])[-1]
+    if not calls:
+        raise ValueError(
+            f"Expected `layer` to be called when the model runs. Received: layer={layer!r}, which "
+            f"is {_why_uncalled(operation)}.{choices(trace, size)}"
+        )
+    if not -len(calls) <= nth < len(calls):
+        raise ValueError(
+            f"Expected the number of a call of layer {layer!r} in [{-len(calls)}, {len(calls)}), "
+            f"as the model calls it {len(calls)} time(s). Received: layer=({layer!r}, {nth})"
+        )
+    _check_call(layer, calls[nth])
+    site = site_of(calls[nth], trace, size, grid)
+    if site is None:
+        raise ValueError(why_no_map(layer, calls[nth], size, grid) + choices(trace, size))
+    return site
+
+
+def _check_call(layer: Any, call: Call) -> None:
+    if not call.is_outside:
+        raise ValueError(
+            "Expected a layer whose output can be reached. Received: "
+            f"layer={layer!r}, which runs inside of a loop, a branch or a rematerialised part. "
+            "Choose the layer around it, or one before it."
+        )
+    if call.shape and "float" not in call.dtype:
+        raise ValueError(
+            "Expected a layer whose output is differentiable. Received: "
+            f"layer={layer!r}, whose output is of type {call.dtype}"
+        )
+
+
+def _operation(model: keras.Model, layer: Any, trace: Trace, size: Shape) -> Any:
+    if isinstance(layer, keras.layers.Layer):
+        return layer
+    if isinstance(layer, str):
+        return _named(model, layer, trace, size)
+    if not -len(model.layers) <= layer < len(model.layers):
+        raise ValueError(
+            f"Expected a layer index in [{-len(model.layers)}, {len(model.layers)}), as the model "
+            f"has {len(model.layers)} layers. Received: layer={layer!r}"
+        )
+    return model.layers[layer]
+
+
+def _named(model: keras.Model, name: str, trace: Trace, size: Shape) -> Any:
+    paths: dict[int, str] = {}
+    operations: dict[int, Any] = {}
+    for call in trace.calls:
+        operation = call.operation()
+        if name in (call.path, getattr(operation, "name", None)) or call.path.endswith(f"/{name}"):
+            operations[id(operation)] = operation
+            paths.setdefault(id(operation), call.path)
+    exact = [key for key, path in paths.items() if path == name]
+    found = exact if len(exact) == 1 else list(operations)
+    if not found:
+        found = [id(one) for one in model.layers if one.name == name]
+        operations = {id(one): one for one in model.layers}
+    if len(found) == 1:
+        return operations[found[0]]
+    if found:
+        raise ValueError(
+            f"Expected the name of one layer. Received: layer={name!r}, which is the name of "
+            f"{', '.join(map(repr, paths.values()))}. Give the path, or the layer itself."
+        )
+    known = {call.path for call in trace.calls} | {call.path.split("/")[-1] for call in trace.calls}
+    close = difflib.get_close_matches(name, known, n=3)
+    meant = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+    raise ValueError(
+        f"Expected the name of a layer of model {model.name!r}. Received: layer={name!r}.{meant}"
+        f"{choices(trace, size)}"
+    )
+
+
+def _why_uncalled(operation: keras.Operation) -> str:
+    if isinstance(operation, layers.InputLayer):
+        return "the model's input and no computation"
+    return "no layer of this model, or not reached when it runs"

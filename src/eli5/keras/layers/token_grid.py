@@ -1,0 +1,69 @@
+"""The grid that a transformer's tokens lie on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from eli5.keras.targets.classes import is_integer
+
+Shape = tuple[int, ...]
+
+# Class, distillation and register tokens that may stand before the patches.
+_MAX_PREFIX = 8
+
+
+def infer_grid(n_tokens: int, size: Shape, maps: Sequence[Shape] = ()) -> Shape | None:
+    """Return the grid of which tokens are the places, row by row, or None if nothing fits.
+
+    Parameters
+    ----------
+    n_tokens : int
+        Patches, and up to 8 other tokens before them.
+    size : tuple of int
+        Height and width of the picture.
+    maps : sequence of tuple of int
+        Grids of the maps that the model made; a patch embedding's is among them if it is a layer.
+
+    Returns
+    -------
+    tuple of int or None
+        A map's grid, or the one that cuts the picture into equal squares; with the fewest other
+        tokens.
+    """
+    for prefix in range(_MAX_PREFIX + 1):
+        fitting = [grid for grid in maps if math.prod(grid) == n_tokens - prefix]
+        if fitting:
+            return fitting[-1]
+    for prefix in range(_MAX_PREFIX + 1):
+        grid = _equal_squares(n_tokens - prefix, size)
+        if grid is not None:
+            return grid
+    return None
+
+
+def _equal_squares(n_patches: int, size: Shape) -> Shape | None:
+    if len(size) != 2 or n_patches < 2:
+        return None
+    height, width = size
+    for rows in range(1, n_patches + 1):
+        columns, rest = divmod(n_patches, rows)
+        fits = rest == 0 and height % rows == 0 and width % columns == 0
+        if fits and height // rows == width // columns:
+            return rows, columns
+    return None
+
+
+def check_grid(grid: Any) -> None:
+    """Raise ValueError if `grid` is neither None nor two or three positive integers."""
+    if grid is None:
+        return
+    if (
+        not isinstance(grid, tuple | list)
+        or len(grid) not in (2, 3)
+        or not all(is_integer(places) and places > 0 for places in grid)
+    ):
+        raise ValueError(
+            f"Expected `grid` to be (height, width) in tokens. Received: grid={grid!r}"
+        )

@@ -1,0 +1,1 @@
+"""The line that every explanation takes: request, sample, plan, run, result."""

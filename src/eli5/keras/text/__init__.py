@@ -1,0 +1,1 @@
+"""From strings to tokens with their offsets, and from ids back to words."""

@@ -1,0 +1,194 @@
+"""Get the model: from a file, or one of ``keras.applications`` by its name."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import io
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import keras
+from eli5.loading.errors import UserError, shortened
+from eli5.loading.files import is_model_file
+from eli5.loading.quiet import muted_stderr
+
+__all__ = ["Loaded", "class_names", "load"]
+
+
+class Loaded(NamedTuple):
+    """A model, and what is known of it beyond the model itself.
+
+    Attributes
+    ----------
+    model : keras.Model
+    family : module, optional
+        Its module in ``keras.applications``, with ``preprocess_input``, ``decode_predictions``.
+    """
+
+    model: keras.Model
+    family: Any = None
+
+
+def load(model: str, weights: Path | None) -> Loaded:
+    """Load a model file without running code from it, or build an application.
+
+    Parameters
+    ----------
+    model : str
+        Path or name. Case, ``_`` and ``-`` do not matter in a name.
+    weights : Path, optional
+        Weights of the application; its ImageNet weights if not given.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be loaded, there is no application of that name, or its weights cannot
+        be had.
+    """
+    return Loaded(_from_file(model)) if is_model_file(model) else _application(model, weights)
+
+
+def class_names(loaded: Loaded, labels: list[str] | None) -> list[str] | None:
+    """Return the names of the classes: the labels given, else an application's own, else None.
+
+    Warns
+    -----
+    UserWarning
+        If the labels are not as many as the classes, or the application's cannot be had.
+    """
+    if labels is None:
+        return None if loaded.family is None else _imagenet_names(loaded.family)
+    shape = loaded.model.output_shape
+    n_labels = 1 if len(labels) == 2 and shape[-1:] == (1,) else len(labels)  # one unit for two
+    if isinstance(shape, tuple) and shape[-1] != n_labels:
+        warnings.warn(
+            f"The labels are {len(labels)} and the model's classes {shape[-1]}: they may belong to "
+            "another model.",
+            stacklevel=2,
+        )
+    return labels
+
+
+# What to do where Keras's message speaks of what cannot be done on the command line.
+_IN_PYTHON = (
+    " In Python, it can be loaded together with its own code: use eli5.explain_prediction there."
+)
+_ADVICE = {
+    **dict.fromkeys(("`Lambda` layer", "Could not locate", "Unknown layer"), _IN_PYTHON),
+    "requires TensorFlow": (
+        " It is needed beside any Keras backend: pip install tensorflow-cpu, or tensorflow."
+    ),
+}
+
+
+def _from_file(path: str) -> keras.Model:
+    try:
+        with muted_stderr():  # an .h5 file imports TensorFlow, where it is installed
+            return keras.saving.load_model(path, compile=False, safe_mode=True)
+    # Keras raises whatever comes to it from a broken file.
+    except Exception as error:
+        reason = _reason(error)
+        advice = next((advice for mark, advice in _ADVICE.items() if mark in reason), "")
+        raise UserError(
+            "Expected MODEL to be a model that Keras can load. Received: "
+            f"MODEL={path}: {reason}.{advice}"
+        ) from error
+
+
+def _application(name: str, weights: Path | None) -> Loaded:
+    constructors = {_plain(one): getattr(keras.applications, one) for one in _application_names()}
+    constructor = constructors.get(_plain(name))
+    if constructor is None:
+        raise UserError(
+            "Expected MODEL to be a .keras or .h5 file, or the name of a keras.applications model. "
+            f"Received: MODEL={name}. {_similar(name)}"
+        )
+    # Not every family's public module holds its constructors, so the defining module's name tells.
+    family = getattr(keras.applications, constructor.__module__.rpartition(".")[2])
+    if weights is None:
+        return Loaded(_with_imagenet_weights(constructor), family)
+    return Loaded(_with_local_weights(constructor, weights), family)
+
+
+def _application_names() -> list[str]:
+    return [name for name in dir(keras.applications) if name[0].isupper()]
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
+
+
+def _similar(name: str) -> str:
+    names = {_plain(one): one for one in _application_names()}
+    close = difflib.get_close_matches(_plain(name), names, n=5)
+    shown = [names[one] for one in close]
+    if shown:
+        return f"Did you mean {', '.join(shown)}?"
+    return f"Names: {', '.join(names.values())}."
+
+
+def _with_imagenet_weights(constructor: Callable[..., keras.Model]) -> keras.Model:
+    try:
+        with _downloads_on_stderr():
+            return constructor(weights="imagenet")
+    except Exception as error:  # Keras raises no narrower type when a download fails
+        raise UserError(
+            f"Expected the ImageNet weights of {constructor.__name__} to be at hand or within "
+            f"reach. Received: {_reason(error)}. Give a local file with --weights FILE."
+        ) from error
+
+
+def _with_local_weights(constructor: Callable[..., keras.Model], path: Path) -> keras.Model:
+    model = constructor(weights=None)
+    try:
+        model.load_weights(path)
+    except Exception as error:  # see `_from_file`
+        raise UserError(
+            f"Expected --weights to be a file with weights of the whole {constructor.__name__}. "
+            f"Received: --weights={path}: {_reason(error)}"
+        ) from error
+    if constructor.__name__.startswith("EfficientNetB"):
+        warnings.warn(
+            f"With its ImageNet weights, Keras builds one more scaling into {constructor.__name__} "
+            "than with a weights file. If these are the ImageNet weights, the scores are off: put "
+            "the file into ~/.keras/models instead and leave --weights out.",
+            stacklevel=2,
+        )
+    return model
+
+
+def _imagenet_names(family: Any) -> list[str] | None:
+    # Scores that are the ids tell which name belongs to which class.
+    ids = np.arange(1000, dtype="float64")
+    try:
+        with _downloads_on_stderr():
+            (decoded,) = family.decode_predictions(ids[np.newaxis], top=len(ids))
+    except Exception as error:  # Keras raises no narrower type when a download fails
+        warnings.warn(
+            f"The names of the classes cannot be had: {_reason(error)}. --labels FILE gives names.",
+            stacklevel=2,
+        )
+        return None
+    names = {int(score): name for _, name, score in decoded}
+    return [names[i] for i in range(len(ids))]
+
+
+@contextlib.contextmanager
+def _downloads_on_stderr() -> Iterator[None]:
+    """Keep Keras's progress bars out of the result; only a terminal shows them well."""
+    with contextlib.redirect_stdout(sys.stderr if sys.stderr.isatty() else io.StringIO()):
+        yield
+
+
+def _reason(error: Exception) -> str:
+    """Return the heart of Keras's message, which may quote the whole configuration around it."""
+    message = str(error).rpartition("Exception encountered: ")[2]
+    heart = re.split("Full object config:|List of objects that could not", message)[0].strip()
+    return shortened(heart or type(error).__name__).rstrip(".")

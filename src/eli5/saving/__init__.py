@@ -1,0 +1,1 @@
+"""Explanations in files, written whole or not at all, and read back."""

@@ -1,0 +1,257 @@
+"""``eli5 bulk`` and ``eli5 bulk-status``: what they print, and how a run is stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eli5 import bulk
+from eli5.bulk import progress as meter
+from eli5.bulk.worker import start_worker
+from eli5.cli.commands.bulk import _cores, _size
+from helpers.bulk_helpers import check_complete, make_photos, read_rows, small_model, start
+from helpers.cli_helpers import fails, run
+
+Capsys = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return small_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    make_photos(tmp_path / "photos", 5, broken=[4])
+    return tmp_path / "photos"
+
+
+def test_a_run_and_its_status(capsys: Capsys, model: str, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    ended = run(capsys, "bulk", model, photos, "--out", out, "--shard-size", 2, "--overlays")
+    assert ended.code == 1
+    assert ended.fact("Images") == "4 explained, 1 failed"
+    assert ended.fact("Written") == f"{out}/parts: 3 files"
+    assert ended.err.count("\n") == 1
+    assert "eli5: error: 1/00004.png: Expected IMAGE to be a picture" in ended.err
+    names = sorted(str(path.relative_to(photos)) for path in photos.rglob("*.png"))
+    check_complete(out, names, failed=["1/00004.png"])
+    status = run(capsys, "bulk-status", out)
+    assert status.code == 0
+    assert status.fact("Images") == "5 of 5 done, 1 failed"
+    assert status.fact("State") == "finished"
+    assert status.fact("Options") == "score=auto, top_targets=1, overlays=True, dtype=float32"
+    assert status.fact("Failed").startswith("1/00004.png: ")
+
+
+def test_options_reach_the_rows(capsys: Capsys, model: str, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (photos / "1" / "00004.png").unlink()
+    argv = ["--method", "HiResCAM", "--method", "LayerCAM", "--top", 2, "--layer", "colours"]
+    ended = run(capsys, "bulk", model, photos, "--out", out, *argv, "--dtype", "float16")
+    assert (ended.code, ended.err) == (0, "")
+    rows = [row for row in read_rows(out) if row["id"] == "0/00000.png"]
+    assert [(row["method"], row["rank"]) for row in rows] == [
+        ("HiResCAM", 0),
+        ("HiResCAM", 1),
+        ("LayerCAM", 0),
+        ("LayerCAM", 1),
+    ]
+    assert {row["layer"] for row in rows} == {"colours"}
+
+
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_what_must_be_known_is_told(
+    more: list[str], capsys: Capsys, model: str, photos: Path, tmp_path: Path
+) -> None:
+    (photos / "1" / "00004.png").unlink()
+    labels = tmp_path / "names.txt"
+    labels.write_text("a\nb\n", encoding="utf-8")
+    ended = run(capsys, "bulk", model, photos, "--out", tmp_path / "out", "--labels", labels, *more)
+    assert ended.code == 0
+    assert ended.err == (
+        "eli5: The labels are 2 and the model's classes 3: they may belong to another model.\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["bulk", "bulk-status"])
+def test_a_library_that_a_url_needs(
+    command: str, capsys: Capsys, model: str, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: Any, **__: Any) -> None:
+        raise ImportError("Install s3fs to access S3")
+
+    monkeypatch.setattr("fsspec.core.url_to_fs", missing)
+    url = "s3://bucket/explained"
+    argv = [url] if command == "bulk-status" else [model, photos, "--out", url]
+    assert "Install s3fs" in fails(capsys, command, *argv)
+
+
+def test_a_dry_run_writes_nothing(capsys: Capsys, model: str, photos: Path, tmp_path: Path) -> None:
+    argv = ["--out", tmp_path / "out", "--dry-run", "--overlays", "--batch-size", 3]
+    ended = run(capsys, "bulk", model, photos, *argv, "--shard-size", 2)
+    assert ended.code == 0
+    assert ended.fact("Images") == "5 in 3 shards"
+    assert ended.fact("Tried").startswith("2 pictures: ")
+    assert ended.fact("Parts").endswith("kB")
+    assert ended.fact("Overlay").endswith("kB")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_estimate_keeps_to_a_workers_cores(
+    model: str, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, seen = os.sched_getaffinity(0), list[set[int]]()
+
+    def starting(*asked: Any) -> Any:
+        seen.append(os.sched_getaffinity(0))
+        return start_worker(*asked)
+
+    monkeypatch.setattr(sys.modules["eli5.bulk.estimate"], "start_worker", starting)
+    bulk.estimate(model, photos, cores=1)
+    assert seen == [{min(before)}]
+    assert os.sched_getaffinity(0) == before
+
+
+@pytest.mark.parametrize(
+    ("workers", "cpus", "cores"), [(None, None, 8), (3, None, 2), (20, None, 1), (9, 2.5, 2)]
+)
+def test_a_worker_has_its_share(
+    workers: int | None, cpus: float | None, cores: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)  # of which this process may use few
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    assert _cores(workers, cpus) == cores
+
+
+def test_an_estimate_scales_what_it_has_seen() -> None:
+    found = bulk.Estimate(1_000_000, 1000, 32, 0, 10.0, 0.02, 300.0, 0.0)
+    assert found.duration() == 20_010
+    assert found.duration(workers=100) == 210
+    assert found.duration(workers=5000) == 30  # there are no more shards
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--workers", "0"], "--workers"),
+        (["--score", "best"], "--score"),
+        (["--dtype", "int8"], "--dtype"),
+        (["--method", "nope"], "nope"),
+        (["--layer", "nope"], "nope"),
+        (["--ray", "127.0.0.1:1"], "Expected --ray to be the address of a Ray cluster"),
+    ],
+)
+def test_one_line_says_what_is_wrong(
+    argv: list[str], message: str, capsys: Capsys, model: str, photos: Path, tmp_path: Path
+) -> None:
+    assert message in fails(capsys, "bulk", model, photos, "--out", tmp_path / "out", *argv)
+
+
+def test_no_status_without_a_run(capsys: Capsys, tmp_path: Path) -> None:
+    assert "Expected a folder that a bulk run has made" in fails(capsys, "bulk-status", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)],
+    ids=["ctrl-c", "sigterm", "sigkill"],
+)
+def test_a_run_that_is_stopped_goes_on(number: int, code: int, model: str, tmp_path: Path) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    ids = make_photos(photos, 400)
+    argv = (model, photos, "--out", out, "--shard-size", "5", "--batch-size", "1", "--overlays")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = start(*argv)
+    signal.signal(signal.SIGINT, before)
+    with process:
+        try:
+            while process.poll() is None and len(list(out.glob("parts/part-*"))) < 2:
+                time.sleep(0.01)
+            process.send_signal(number)
+            said, error = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert (process.returncode, said) == (code, "")
+    done = len(read_rows(out))
+    assert 10 <= done < 400
+    if number != signal.SIGKILL:
+        assert error == (
+            f"eli5: Stopped with {done} of 400 done. To go on, run the same command again.\n"
+        )
+        assert not [path for path in out.rglob(".*") if path.is_file()]
+    (state,) = bulk.status(out)
+    assert (state.at_work, state.done.items, state.is_done) == (False, done, False)
+    bulk.explain(model, photos, out, overlays=True, batch_size=1)
+    check_complete(out, ids)
+
+
+# ---- how far it is -------------------------------------------------------------------------------
+
+
+def test_a_line_a_minute(monkeypatch: pytest.MonkeyPatch, capsys: Capsys) -> None:
+    now = 1000.0
+    monkeypatch.setattr(meter, "monotonic", lambda: now)
+    with meter.measured(10_000, 500, shown=True) as tell:
+        for done in range(500, 1100):
+            now += 0.25
+            tell(done, done // 100)
+    assert capsys.readouterr().err.splitlines() == [
+        "eli5: 739 of 10000 done, 7 failed, 3.98 per second, 39 min left",
+        "eli5: 979 of 10000 done, 9 failed, 3.99 per second, 38 min left",
+    ]
+
+
+def test_a_line_now_and_then_while_listing(
+    model: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys
+) -> None:
+    monkeypatch.setattr(meter, "_LISTING", 0.0)
+    bulk.explain(model, photos, tmp_path / "out", shard_size=2, progress=True)
+    assert capsys.readouterr().err.splitlines() == [
+        f"eli5: listing the source: {n} so far" for n in (2, 4, 5)
+    ]
+    bulk.explain(model, photos, tmp_path / "other")
+    assert capsys.readouterr().err == ""
+
+
+def test_nothing_is_said_unless_asked_for(capsys: Capsys) -> None:
+    with meter.measured(10, 0, shown=False) as tell:
+        tell(10, 1)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: Capsys) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(meter, "_OFTEN", 0.0)
+    with meter.measured(10, 0, shown=True) as tell:
+        tell(4, 1)
+        time.sleep(0.3)
+    assert "4 of 10 done, 1 failed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(46.4, "46 s"), (720, "12 min"), (11_100, "3 h 5 min"), (800_000, "9 days")],
+)
+def test_times_for_people(seconds: float, said: str) -> None:
+    assert meter.duration(seconds) == said
+
+
+def test_rates_for_people() -> None:
+    assert meter.pace(0, 10, 5) == ""
+    assert meter.pace(10, 0, 5) == ", 2 per second"
+    assert meter.pace(2, 2, 5) == ", 2.5 s each, 5 s left"
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "said"), [(999, "999 bytes"), (1.5e6, "1.5 MB"), (2e12, "2 TB"), (5e15, "5e+03 TB")]
+)
+def test_sizes_for_people(n_bytes: float, said: str) -> None:
+    assert _size(n_bytes) == said

@@ -1,0 +1,134 @@
+"""Parts: written whole or not at all, put together from pieces, and read without the project."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from eli5.bulk import filesystem as storage
+from eli5.bulk.plan import Shard
+from eli5.bulk.results import parts
+from eli5.bulk.results.parts import Counts
+from eli5.bulk.results.rows import Row, failed_row, make_schema, make_table
+from eli5.bulk.results.summary import add_up
+from eli5.loading.errors import UserError
+
+COUNTS = Counts(2, 1, 1.5, 100.0)
+HEATMAP = np.array([0, 0.25, 1, 0.5, 0.125, 0], "float32")
+
+
+def good_row(name: str) -> Row:
+    return Row(name, f"/{name}", True, "", "Grad-CAM", "conv", 0, 3, "cat", 0.5, 0.5, 2, 3, HEATMAP)
+
+
+def write(path: Path, rows: list[Row], counts: Counts = COUNTS, dtype: str = "float32") -> None:
+    with parts.new_part(str(path), dtype, lambda: counts) as add:
+        for row in rows:
+            add([row])
+
+
+def test_a_part_is_read_back_as_it_was(tmp_path: Path) -> None:
+    rows = [good_row("a"), failed_row("b", "/b", "broken"), good_row("c")]
+    write(tmp_path / "part.parquet", rows)
+    assert os.listdir(tmp_path) == ["part.parquet"]
+    assert parts.counts_of(str(tmp_path / "part.parquet")) == COUNTS
+    table = pq.read_table(tmp_path / "part.parquet").to_pylist()
+    assert table[1] == {**dict.fromkeys(Row._fields), "id": "b", "path": "/b", "ok": False} | {
+        "error": "broken"
+    }
+    for row, read in zip((rows[0], rows[2]), (table[0], table[2]), strict=True):
+        assert {**row._asdict(), "heatmap": HEATMAP.tolist()} == read
+
+
+def test_pandas_reads_a_folder_of_parts(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    write(tmp_path / "1.parquet", [failed_row("x", "/x", "broken")])
+    write(tmp_path / "2.parquet", [good_row("a"), good_row("b")])
+    (tmp_path / ".3.parquet.17.abc").write_bytes(b"half")
+    frame = pandas.read_parquet(tmp_path).sort_values("id")
+    assert list(frame["id"]) == ["a", "b", "x"]
+    row = frame.iloc[0]
+    heatmap = row["heatmap"].reshape(int(row["height"]), int(row["width"]))
+    np.testing.assert_array_equal(heatmap, HEATMAP.reshape(2, 3))
+
+
+def test_nothing_is_left_of_a_part_that_fails(tmp_path: Path) -> None:
+    def fail() -> None:
+        with parts.new_part(str(tmp_path / "part.parquet"), "float32", lambda: COUNTS) as add:
+            add([good_row("a")])
+            assert len(os.listdir(tmp_path)) == 1
+            raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        fail()
+    assert os.listdir(tmp_path) == []
+
+
+def test_rows_are_not_all_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "_BUFFERED", 10_000)
+    write(tmp_path / "part.parquet", [good_row(str(number)) for number in range(100)])
+    assert pq.ParquetFile(tmp_path / "part.parquet").num_row_groups > 5
+    names = [row["id"] for row in pq.read_table(tmp_path / "part.parquet").to_pylist()]
+    assert names == [str(number) for number in range(100)]
+
+
+def test_a_full_disk_is_not_an_items_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(storage, "put", full)
+    with pytest.raises(UserError, match=r"Expected --out .* No space left .* run the same command"):
+        write(tmp_path / "part.parquet", [good_row("a")])
+    with pytest.raises(UserError, match="Expected --out to be a folder that can be written to"):
+        write(tmp_path / "missing" / "part.parquet", [good_row("a")])
+    (tmp_path / "overlays").write_bytes(b"in the way")
+    with pytest.raises(UserError, match="Expected --out to be a folder that can be written to"):
+        parts.write_overlay(str(tmp_path), "0/a.jpg", b"")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_pieces_become_a_part(dtype: str, tmp_path: Path) -> None:
+    folder, shard = str(tmp_path), Shard(3, "abc", "list", "file", 0, 5)
+    parts.sweep(folder)
+    rows = [good_row(f"{number:03}") for number in range(100)]
+    rows[40] = failed_row("040", "/040", "killed")
+    half = [row._replace(heatmap=row.heatmap if row.heatmap is None else HEATMAP.astype(dtype))
+            for row in rows]  # fmt: skip
+    write(tmp_path / "whole.parquet", half, dtype=dtype)
+    for low, high, done in ((41, 100, 9.0), (0, 40, 7.0), (40, 41, 8.0)):
+        path = Path(parts.fragment_path(folder, shard, low, high))
+        failed = int(low == 40)
+        write(path, half[low:high], Counts(high - low, failed, 1.0, done), dtype)
+    total = parts.merge(folder, shard, [(41, 100), (0, 40), (40, 41)], dtype)
+    assert total == Counts(100, 1, 3.0, 9.0)
+    assert parts.finished(folder) == {parts.part_name(shard)} == {"part-00000003-abc.parquet"}
+    part = tmp_path / "parts" / parts.part_name(shard)
+    assert pq.read_table(part).equals(pq.read_table(tmp_path / "whole.parquet"))
+    assert parts.counts_of(str(part)) == total
+    assert os.listdir(tmp_path / "fragments") == []
+
+
+def test_sums_over_parts(tmp_path: Path) -> None:
+    parts.sweep(str(tmp_path))
+    names = [f"{number}.parquet" for number in range(30)]
+    for number, name in enumerate(names):
+        rows = [failed_row(f"{number}-{k}", "/x", "broken") for k in range(number % 3)]
+        counts = Counts(3, len(rows), 2.0, 100.0 + number)
+        write(tmp_path / "parts" / name, [*rows, good_row("a")], counts)
+    totals = add_up(str(tmp_path), names)
+    assert totals[:6] == (30, 90, 30, 60.0, 100.0, 129.0)
+    assert len(totals.failures) == 10
+    assert totals.failures[0] == {"id": "1-0", "path": "/x", "error": "broken"}
+    assert add_up(str(tmp_path), []) == (0, 0, 0, 0, 0.0, 0.0, [], 0.0)
+
+
+def test_a_table_of_failures_alone_has_the_same_columns() -> None:
+    schema = make_schema("float16")
+    table = make_table([failed_row("a", "/a", "broken")], schema)
+    assert table.schema.equals(schema)
+    assert table["heatmap"].to_pylist() == [None]

@@ -1,0 +1,179 @@
+"""Tar files: nothing in them is lost silently, neither by damage nor by links."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from eli5.bulk.plan import make_plan, refs, shards
+from eli5.bulk.sources import find_source, ranges_of
+from eli5.loading.errors import UserError
+from helpers.bulk_helpers import make_tar
+from helpers.bulk_listing import listed
+
+N = 16
+CONTENTS = {f"{number:02d}.png": b"%d" % number * 600 for number in range(N)}
+# A header of a block and content of two or three, and then a header and a block of what is none.
+HEADERS = [number * 5 * 512 for number in range(10)]
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    content = make_tar(tmp_path_factory.mktemp("tar") / "a.tar", CONTENTS).read_bytes()
+    assert all(content[at + 257 :].startswith(b"ustar") for at in HEADERS)
+    return content
+
+
+def ids(path: Path) -> list[str]:
+    return [one for found in ranges_of(find_source(str(path)), 4) for one in found.ids]
+
+
+def flipped(content: bytes, at: int, mask: int = 1) -> bytes:
+    return content[:at] + bytes([content[at] ^ mask]) + content[at + 1 :]
+
+
+# ---- damage --------------------------------------------------------------------------------------
+
+
+def test_no_bit_of_a_header_loses_a_picture_silently(good: bytes, tmp_path: Path) -> None:
+    path, refused = tmp_path / "a.tar", []
+    for byte in range(512):
+        path.write_bytes(flipped(good, HEADERS[6] + byte, 1 << byte % 8))
+        try:
+            found = ids(path)
+        except UserError as error:
+            refused.append(str(error))
+        else:  # in the padding of the checksum
+            assert found == [f"a.tar/{name}" for name in CONTENTS]
+    assert len(refused) > 500
+    assert all(f"{path}, which is damaged" in one for one in refused)
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda content: b"",
+    "junk": lambda content: b"junk" * 1000,
+    "first header": lambda content: flipped(content, 0),
+    "cut within a header": lambda content: content[: HEADERS[6] + 100],
+    "cut within a picture": lambda content: content[: HEADERS[6] + 700],
+    "cut before a header": lambda content: content[: HEADERS[6]],
+    "a hole of zeros": lambda content: (
+        content[: HEADERS[6]] + bytes(1024) + content[HEADERS[6] + 1024 :]
+    ),
+    "two in one": lambda content: content * 2,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("ending", ["tar", "tar.gz"])
+def test_a_damaged_file_is_named(ending: str, damage: str, good: bytes, tmp_path: Path) -> None:
+    content = DAMAGES[damage](good)
+    for name, data in (("a", good), ("b", content), ("c", good)):
+        packed = gzip.compress(data, 1) if ending == "tar.gz" else data
+        (tmp_path / f"{name}.{ending}").write_bytes(packed)
+    with pytest.raises(UserError, match=rf"to be a tar file. .*/b\.{ending}, which is damaged"):
+        listed(tmp_path / "plan", tmp_path / f"*.{ending}")
+
+
+@pytest.mark.parametrize("damage", ["checksum", "cut", "flipped", "junk", "empty"])
+def test_a_damaged_compression_is_named(damage: str, good: bytes, tmp_path: Path) -> None:
+    packed = gzip.compress(good)
+    damaged = {
+        "checksum": flipped(packed, len(packed) - 8),
+        "cut": packed[: len(packed) // 2],
+        "flipped": packed[:60] + b"\xff" * 20 + packed[80:],
+        "junk": b"junk" * 1000,
+        "empty": b"",
+    }
+    (tmp_path / "a.tgz").write_bytes(damaged[damage])
+    with pytest.raises(UserError, match=r"/a\.tgz, which is damaged"):
+        listed(tmp_path / "plan", tmp_path / "a.tgz")
+
+
+def test_what_is_compressed_must_be_called_so(good: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(gzip.compress(good))
+    with pytest.raises(UserError, match=r"a\.tar, which is compressed. Name it \.tar\.gz"):
+        listed(tmp_path / "plan", tmp_path / "a.tar")
+
+
+@pytest.mark.parametrize("ending", ["tar", "tar.gz"])
+def test_no_id_changes_while_headers_can_be_read(ending: str, tmp_path: Path) -> None:
+    path, plan = make_tar(tmp_path / f"a.{ending}", CONTENTS, "w"), str(tmp_path / "plan")
+    good = path.read_bytes()
+    pack = gzip.compress if ending == "tar.gz" else bytes
+    path.write_bytes(pack(good))
+    make_plan(plan, "a", find_source(str(path)), "mark", {}, N)
+    # The header of picture 5 is there, but only half of the picture.
+    path.write_bytes(pack(good[: HEADERS[5] + 700]))
+    (shard,) = shards(plan)
+    found = list(refs(shard))
+    assert [ref.id for ref in found[:3]] == [f"a.{ending}/{name}" for name in list(CONTENTS)[:3]]
+    assert len(found) == N
+    with pytest.raises(OSError, match=r"damaged|cannot be read"):
+        found[-1].read()
+
+
+# ---- links ---------------------------------------------------------------------------------------
+
+LINKS = [  # in a tar file after two pictures and a text
+    ("hard.png", tarfile.LNKTYPE, "first.png"),
+    ("deep/hard.png", tarfile.LNKTYPE, "deep/second.png"),
+    ("deep/soft.png", tarfile.SYMTYPE, "../first.png"),
+    ("text.png", tarfile.LNKTYPE, "notes.txt"),
+    ("before.png", tarfile.SYMTYPE, "./late.png"),
+    ("chain.png", tarfile.SYMTYPE, "deep/soft.png"),
+    ("hard-on-hard.png", tarfile.LNKTYPE, "hard.png"),
+]
+FILES = {"first.png": b"first", "deep/second.png": b"second", "notes.txt": b"a picture, really"}
+
+
+def make_linked(path: Path, links: list[tuple[str, bytes, str]]) -> Path:
+    with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w") as archive:
+
+        def add(name: str, content: bytes) -> None:
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+
+        for name, content in FILES.items():
+            add(name, content)
+        for name, kind, target in links:
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, target
+            archive.addfile(info)
+        add("first.png", b"a later first")
+        add("late.png", b"late")
+    return path
+
+
+@pytest.mark.parametrize("ending", ["tar", "tar.gz"])
+@pytest.mark.parametrize("shard_size", [2, 3, 100])
+def test_links_are_what_they_lead_to(shard_size: int, ending: str, tmp_path: Path) -> None:
+    found = listed(tmp_path / "plan", make_linked(tmp_path / f"a.{ending}", LINKS), shard_size)
+    assert {name.partition("/")[2]: content for name, content in found.items()} == {
+        "first.png": b"a later first",  # the same id twice
+        "deep/second.png": b"second",
+        "hard.png": b"first",  # as it was when the link was made
+        "deep/hard.png": b"second",
+        "deep/soft.png": b"a later first",
+        "text.png": b"a picture, really",
+        "before.png": b"late",
+        "chain.png": b"a later first",
+        "hard-on-hard.png": b"first",
+        "late.png": b"late",
+    }
+
+
+@pytest.mark.parametrize("target", ["gone.png", "/etc/passwd", "circle.png", "../../out.png"])
+def test_a_link_to_nothing_is_one_bad_item(target: str, tmp_path: Path) -> None:
+    path = make_linked(tmp_path / "a.tar", [("circle.png", tarfile.SYMTYPE, target), LINKS[0]])
+    make_plan(str(tmp_path / "plan"), "a", find_source(str(path)), "mark", {}, 100)
+    (shard,) = shards(str(tmp_path / "plan"))
+    first, _, bad, hard, *_ = refs(shard)
+    assert (first.read(), hard.read(), bad.id) == (b"first", b"first", "a.tar/circle.png")
+    with pytest.raises(OSError, match="a link to what is not in the tar file"):
+        bad.read()

@@ -1,0 +1,210 @@
+"""Pictures and heat layers as a page carries them."""
+
+from __future__ import annotations
+
+import base64
+import inspect
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, features
+
+from eli5.base import Explanation, TargetExplanation
+from eli5.formatters.image import format_as_image
+from eli5.formatters.overlay.data_uri import (
+    DEFAULT_OPACITY,
+    Room,
+    heat_layer,
+    legend_colours,
+    picture_layer,
+    room_on_page,
+)
+from eli5.formatters.overlay.options import VIRIDIS
+from helpers.photos import photo
+
+AMPLE = Room(1e9, 1e9)
+
+
+def decoded(uri: str | None) -> Image.Image:
+    assert uri is not None
+    return Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2], validate=True)))
+
+
+def kind(uri: str) -> str:
+    return uri.partition(";")[0].removeprefix("data:image/")
+
+
+def composed(image: Image.Image, layer: Image.Image, opacity: float) -> Image.Image:
+    """Lay a layer over an image as a browser does, ``opacity`` times as opaque as it is."""
+    red, green, blue, alpha = layer.convert("RGBA").split()
+    fainter = alpha.point([round(level * opacity) for level in range(256)])
+    return Image.alpha_composite(
+        image.convert("RGBA"), Image.merge("RGBA", (red, green, blue, fainter))
+    )
+
+
+def pixels(image: Image.Image) -> np.ndarray[Any, Any]:
+    return np.asarray(image.convert("RGBA")).astype(int)
+
+
+def as_drawn(image: Image.Image, heatmap: np.ndarray[Any, Any]) -> Image.Image:
+    target = TargetExplanation(0, heatmap=heatmap)
+    return format_as_image(Explanation("net", image=image, targets=[target]))
+
+
+@pytest.mark.parametrize("shape", [(7, 7), (3, 5), (48, 64), (4, 3, 3)])
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
+def test_at_its_default_opacity_a_layer_gives_what_the_picture_format_draws(
+    mode: str, shape: tuple[int, ...]
+) -> None:
+    image = photo(64, 48, mode)
+    if mode == "RGBA":
+        image.putalpha(Image.linear_gradient("L").resize(image.size))
+    heatmap = np.random.default_rng(1).random(shape)
+    layer = decoded(heat_layer(heatmap, image, AMPLE))
+    shown = composed(image, layer, DEFAULT_OPACITY)
+    difference = np.abs(pixels(shown) - pixels(as_drawn(image, heatmap)))
+    visible = pixels(shown)[..., 3] > 10  # hardly any colour can be told below
+    assert difference[visible].max() <= (1 if mode != "RGBA" else 8)
+    assert difference[..., 3].max() <= 1
+
+
+def test_the_default_opacity_is_the_limit_of_the_picture_format() -> None:
+    assert inspect.signature(format_as_image).parameters["alpha_limit"].default == DEFAULT_OPACITY
+
+
+def test_at_full_opacity_what_is_hot_hides_the_picture() -> None:
+    heatmap = np.array([[0, 0.325, 0.65, 1]])
+    layer = decoded(heat_layer(heatmap, Image.new("RGB", (4, 1)), AMPLE))
+    assert pixels(layer)[0, :, 3].tolist() == pytest.approx([0, 128, 255, 255], abs=1)
+
+
+def test_a_percentile_gives_what_the_picture_format_draws() -> None:
+    image, heatmap = photo(64, 48), np.random.default_rng(6).random((48, 64)) ** 9
+    expl = Explanation("net", image=image, targets=[TargetExplanation(0, heatmap=heatmap)])
+    drawn = {q: pixels(format_as_image(expl, percentile=q)) for q in (95, 100)}
+    layer = decoded(heat_layer(heatmap, image, AMPLE, percentile=95))
+    shown = pixels(composed(image, layer, DEFAULT_OPACITY))
+    assert np.abs(shown - drawn[95]).max() <= 2  # levels are rounded once more
+    assert np.abs(shown - drawn[100]).max() > 20
+
+
+def test_an_empty_heatmap_has_no_layer() -> None:
+    assert heat_layer(np.zeros((2, 2)), photo(8, 8), AMPLE) is None
+    assert heat_layer(np.eye(2), photo(8, 8), AMPLE) is not None
+
+
+@pytest.mark.parametrize("shape", [(9, 9), (5, 9, 9)])
+def test_a_layer_for_a_large_picture_is_smaller_and_looks_alike(shape: tuple[int, ...]) -> None:
+    image = photo(1000, 400)
+    heatmap = np.random.default_rng(2).random(shape)
+    layer = decoded(heat_layer(heatmap, image, Room(1e9, 200 * 80)))
+    assert layer.size == (200, 80)
+    enlarged = layer.convert("RGBA").resize(image.size, Image.Resampling.BILINEAR)
+    shown = composed(image, enlarged, DEFAULT_OPACITY)
+    difference = np.abs(pixels(shown) - pixels(as_drawn(image, heatmap)))
+    assert difference.mean() < 2
+    inner = difference if len(shape) == 2 else difference[:, 10:190]  # beside the slices' borders
+    assert np.percentile(inner, 99.5) < 16
+
+
+def test_a_layer_of_slices_stays_divisible() -> None:
+    heatmap = np.zeros((7, 2, 2))
+    heatmap[3] = 1
+    layer = decoded(heat_layer(heatmap, photo(7 * 31, 31), Room(1e9, 2000)))
+    assert layer.width % 7 == 0
+    assert layer.width * layer.height < 2300
+    hot = np.flatnonzero(pixels(layer)[0, :, 3])
+    assert hot.tolist() == list(range(3 * layer.width // 7, 4 * layer.width // 7))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_layers_are_half_as_large_as_pillow_would_write_them(seed: int) -> None:
+    heatmap = np.random.default_rng(seed).random((7, 7))
+    uri = heat_layer(heatmap, photo(224, 224), AMPLE)
+    buffer = io.BytesIO()
+    decoded(uri).save(buffer, "PNG")
+    assert len(str(uri)) * 3 / 4 < 0.6 * len(buffer.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (photo(300, 200), "jpeg"),
+        (photo(300, 200, "L"), "jpeg"),
+        (photo(100, 100), "png"),  # small
+        (Image.new("RGB", (900, 900), "red"), "png"),  # few colours
+        (Image.new("RGBA", (900, 900), (255, 0, 0, 9)), "png"),
+    ],
+)
+def test_pictures_are_written_in_what_suits_them(image: Image.Image, expected: str) -> None:
+    uri = picture_layer(image, AMPLE)
+    assert kind(uri) == expected
+    shown = decoded(uri)
+    assert shown.size == image.size
+    difference = np.abs(pixels(shown) - pixels(image))
+    assert difference.mean() < (3 if expected == "jpeg" else 1e-9)
+
+
+@pytest.mark.parametrize("has_webp", [True, False])
+def test_what_is_transparent_stays_so(has_webp: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = photo(300, 200, "RGBA")
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    monkeypatch.setattr(features, "check", lambda name: has_webp)
+    uri = picture_layer(image, AMPLE)
+    assert kind(uri) == ("webp" if has_webp else "png")
+    assert np.abs(pixels(decoded(uri)) - pixels(image))[..., 3].max() <= 2
+
+
+def test_large_pictures_are_scaled_down() -> None:
+    shown = decoded(picture_layer(photo(1000, 500), Room(200 * 100, 1)))
+    assert shown.size == (200, 100)
+    assert decoded(picture_layer(photo(2000, 1), Room(100, 1))).height == 1
+
+
+@pytest.mark.parametrize("size", [(200, 150), (60, 40)])
+def test_nothing_else_of_a_photos_file_is_passed_on(size: tuple[int, int]) -> None:
+    image = photo(*size)
+    image.info = {"comment": b"secret place", "exif": b"Exif\x00\x00secret place", "dpi": (7, 7)}
+    shown = base64.b64decode(picture_layer(image, AMPLE).partition(",")[2])
+    assert b"secret" not in shown
+    assert image.info["comment"] == b"secret place"  # the user's picture is left alone
+
+
+def test_the_legend_is_the_colormap() -> None:
+    shown = decoded(legend_colours())
+    assert shown.size == (256, 1)
+    expected = np.rint(VIRIDIS(np.arange(256) / 255) * 255)[None]
+    np.testing.assert_array_equal(pixels(shown), expected)
+
+
+def test_the_room_shrinks_with_what_has_to_share_it() -> None:
+    assert room_on_page(1, 3) == Room(1600 * 1600, 448 * 448)
+    assert room_on_page(0, 0) == room_on_page(1, 1)
+    hundred, thousand = room_on_page(100, 300), room_on_page(1000, 3000)
+    assert 300 * 300 < hundred.picture < 400 * 400
+    assert 170 * 170 < hundred.heat < 224 * 224
+    assert thousand == Room(256 * 256, 112 * 112)  # still to be recognised
+
+
+@pytest.mark.parametrize("wrong", [None, np.zeros((2, 2)), "x.png"])
+def test_refuses_what_is_no_picture(wrong: Any) -> None:
+    for write in (picture_layer, lambda image, room: heat_layer(np.eye(2), image, room)):
+        with pytest.raises(TypeError, match=r"Expected expl\.image to be a PIL\.Image\.Image"):
+            write(wrong, AMPLE)
+
+
+@pytest.mark.parametrize(
+    ("heatmap", "error", "message"),
+    [
+        ([[1.0]], TypeError, "Expected heatmap to be a NumPy array"),
+        (np.full((2, 2), 1.5), ValueError, r"Expected the values of heatmap to be in \[0, 1\]"),
+        (np.zeros((0, 2, 2)), ValueError, "not to be empty"),
+        (np.zeros((3, 2, 2)), ValueError, r"divisible .* Received: image\.width=1000"),
+    ],
+)
+def test_refuses_what_is_no_heatmap(heatmap: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        heat_layer(heatmap, photo(1000, 50), Room(1, 1))

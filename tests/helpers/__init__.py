@@ -1,0 +1,1 @@
+"""What several tests share: models, docs, twins, files and checks."""

@@ -1,0 +1,129 @@
+"""Sources for bulk runs, and what a run must have left behind."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+import keras
+from eli5 import bulk
+from helpers.cli_helpers import saved
+
+PictureBytes = dict[str, bytes]
+
+
+def picture_bytes(number: int) -> bytes:
+    """Return a picture of two colours whose heatmap no other number's equals."""
+    picture = Image.new("RGB", (40, 30), (0, 0, 255))
+    picture.paste((255, 0, 0), (0, 0, 1 + number % 39, 1 + number // 39 % 29))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def make_photos(folder: Path, n: int, broken: Sequence[int] = ()) -> list[str]:
+    """Write pictures into a folder and folders in it; return their ids, in the source's order."""
+    names = [f"{number % 3}/{number:05d}.png" for number in range(n)]
+    for number, name in enumerate(names):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = picture_bytes(number)
+        path.write_bytes(content[:50] if number in broken else content)
+    return sorted(names)
+
+
+def make_tar(path: Path, contents: PictureBytes, mode: str = "w") -> Path:
+    """Write a tar file as WebDataset does: beside each picture a file that is none."""
+    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
+        for name, content in contents.items():
+            for member, data in ((name, content), (f"{name.rpartition('.')[0]}.cls", b"1")):
+                info = tarfile.TarInfo(member)
+                info.size = len(data)
+                archive.addfile(info, io.BytesIO(data))
+    return path
+
+
+def write_parquet(path: Path, columns: dict[str, Any], **options: Any) -> Path:
+    pq.write_table(pa.table(columns), path, **options)
+    return path
+
+
+def read_rows(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """Read all parts of a run with nothing of this project."""
+    paths = sorted(Path(folder, "parts").glob("*.parquet"))
+    return [row for path in paths for row in pq.read_table(path).to_pylist()]
+
+
+def check_complete(out: Path, ids: Sequence[str], failed: Sequence[str] = ()) -> None:
+    """Check that each id is there once and in order, each overlay is a picture, nothing is left."""
+    rows = read_rows(out)
+    assert [row["id"] for row in rows] == list(ids)
+    assert {row["id"] for row in rows if not row["ok"]} == set(failed)
+    for row in rows:
+        assert row["ok"] == (not row["error"])
+        if row["ok"]:
+            assert len(row["heatmap"]) == row["height"] * row["width"]
+            with Image.open(out / row["overlay"]) as overlay:
+                overlay.load()
+        else:
+            assert row["overlay"] is None
+    assert not [path for path in out.rglob(".*") if path.is_file()]
+    assert not list((out / "fragments").iterdir())
+    (state,) = bulk.status(out)
+    assert state.is_done
+    assert (state.done.items, state.done.failed) == (len(ids), len(failed))
+
+
+def small_model(folder: Path) -> str:
+    """Save a classifier of two colours that is quick to compile."""
+    from helpers.cli_helpers import colour_model
+
+    return saved(colour_model(size=(8, 8, 3)), folder)
+
+
+def command(*argv: object) -> list[str]:
+    return [sys.executable, "-m", "eli5", "bulk", *map(str, argv)]
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "KERAS_BACKEND": keras.backend.backend(), **more}
+
+
+def start(*argv: object, **variables: str) -> subprocess.Popen[str]:
+    """Start a run in a process of its own."""
+    return subprocess.Popen(
+        command(*argv),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(**variables),
+        text=True,
+    )
+
+
+# Python runs it before anything else, in each process that has its folder in PYTHONPATH.
+_ABORTING = """
+import os
+from PIL import Image
+
+def abort(*_):
+    os.abort()
+
+Image.register_open("ABORT", abort, lambda start: start.startswith(b"ABORT"))
+"""
+
+
+def aborting_decoder(folder: Path) -> str:
+    """Return a PYTHONPATH with which a picture that starts with ABORT aborts its process."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(_ABORTING)
+    return os.pathsep.join((str(folder), *filter(None, [os.environ.get("PYTHONPATH")])))

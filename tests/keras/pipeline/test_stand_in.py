@@ -1,0 +1,306 @@
+"""A small output that stands in for a layer's maps: when there is one, and that it changes nothing.
+
+Ablation-CAM is compared with a loop that leaves out one map at a time and runs the head on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import eli5
+import keras
+from eli5.keras import engine
+from eli5.keras.pipeline.plan import prepare
+from eli5.keras.pipeline.stand_in import find_stand_in
+from helpers.models import ROUNDING, sample, with_weights
+from keras import layers, ops
+
+Array = np.ndarray[Any, Any]
+BACKEND = keras.backend.backend()
+SIZE, VOLUME = (8, 10, 3), (4, 6, 5, 2)
+N_MAPS, N_CLASSES = 5, 3
+
+
+def stand_in_of(*steps: Any, size: tuple[int, ...] = SIZE) -> str | None:
+    """Return the name of what stands in for a convolution that these layers come behind."""
+    conv = layers.Conv3D if len(size) == 4 else layers.Conv2D
+    model = keras.Sequential([keras.Input(size), conv(4, 3, padding="same", name="last"), *steps])
+    return found_in(model, size)
+
+
+def found_in(model: keras.Model, size: tuple[int, ...] = SIZE) -> str | None:
+    prepared = prepare(model, sample(size), layer="last", score="output")
+    site = find_stand_in(prepared.trace, prepared.sites[0])
+    return None if site is None else site.path
+
+
+class Root(layers.GlobalAveragePooling2D):  # type: ignore[misc]
+    """Pools, and compares the channels."""
+
+    def call(self, x: Any) -> Any:
+        return ops.softmax(super().call(x))
+
+
+class InPlace(layers.Layer):  # type: ignore[misc]
+    """Writes into what it is given."""
+
+    def call(self, x: Any) -> Any:
+        x *= ops.mean(x)
+        return x
+
+
+def compared() -> layers.Layer:
+    """Return a pooling layer with another `call`, set from outside."""
+    layer = layers.GlobalAveragePooling2D(name="pool")
+    pool = layer.call
+    layer.call = lambda x: ops.softmax(pool(x))
+    return layer
+
+
+def gap(**options: Any) -> layers.Layer:
+    return layers.GlobalAveragePooling2D(name="pool", **options)
+
+
+def dense() -> layers.Layer:
+    return layers.Dense(3, name="top")
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [gap(), dense()],
+        [gap(keepdims=True), layers.Flatten(), dense()],
+        [layers.ReLU(), layers.BatchNormalization(), gap(), dense()],
+        [layers.Dropout(0.5), layers.Activation("tanh"), gap(), layers.Dropout(0.5), dense()],
+        [layers.PReLU(), layers.ZeroPadding2D(1), layers.UpSampling2D(2), gap(), dense()],
+        [layers.MaxPooling2D(2, name="pool"), layers.Flatten(), dense()],
+        [layers.AveragePooling2D(2), layers.GlobalMaxPooling2D(name="pool"), dense()],
+        [layers.AveragePooling2D(2, name="pool"), layers.Conv2D(4, 2), layers.Flatten(), dense()],
+        [keras.Sequential([gap(), dense()], name="inner")],
+    ],
+    ids=lambda steps: "-".join(type(step).__name__ for step in steps),
+)
+def test_the_smallest_output_of_a_chain_stands_in(steps: list[Any]) -> None:
+    assert str(stand_in_of(*steps)).rpartition("/")[2] == "pool"
+
+
+def test_volumes_have_a_stand_in() -> None:
+    steps = [layers.MaxPooling3D(2), layers.GlobalAveragePooling3D(name="pool"), dense()]
+    assert stand_in_of(*steps, size=VOLUME) == "pool"
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [layers.Flatten(), dense()],
+        [layers.Conv2D(4, 3), gap(), dense()],
+        [layers.Softmax(), gap(), dense()],
+        [layers.Activation("softmax"), gap(), dense()],
+        [layers.Activation(lambda x: x / (1 + ops.mean(x))), gap(), dense()],
+        [layers.LayerNormalization(), gap(), dense()],
+        [layers.UpSampling2D(2), layers.Flatten(), dense()],  # it is larger
+        [gap(data_format="channels_first"), dense()],  # of channels that come last
+        [Root(), dense()],
+        [compared(), dense()],
+    ],
+    ids=lambda steps: "-".join(type(step).__name__ for step in steps),
+)
+def test_what_mixes_channels_has_no_stand_in_behind_it(steps: list[Any]) -> None:
+    assert stand_in_of(*steps) is None
+
+
+def test_what_was_written_into_has_no_stand_in() -> None:
+    # Elsewhere than on PyTorch a new tensor comes out, which no layer took: there is no chain.
+    assert stand_in_of(InPlace(), gap(), dense()) is None
+
+
+# ---- the maps ------------------------------------------------------------------------------------
+
+Behind = Callable[[list[Any], Any], Any]
+
+
+class Headed(keras.Model):  # type: ignore[misc]
+    """A convolution, and a head that is a function of some layers and the maps."""
+
+    def __init__(self, steps: list[Any], behind: Behind, last: Any = None) -> None:
+        super().__init__()
+        self.last = last or layers.Conv2D(N_MAPS, 3, activation="relu", name="last")
+        self.steps, self.behind = steps, behind
+
+    def call(self, x: Any) -> Any:
+        return self.behind(self.steps, self.last(x))
+
+
+def twin(
+    model: Headed, doc: Array, *, channel: int = -1, score: Any = None, sign: int = 1
+) -> Array:
+    """Return Ablation-CAM of all classes, shape (K, *grid), from one run per map."""
+    maps = np.array(ops.convert_to_numpy(model.last(doc)))
+
+    def scores(changed: Array) -> Array:
+        outputs = model.behind(model.steps, ops.convert_to_tensor(changed))
+        value = outputs if score is None else score(outputs)
+        first = value["main"] if isinstance(value, dict) else value
+        return sign * ops.convert_to_numpy(first).reshape(-1).astype("float64")
+
+    right: Any = 0
+    y = scores(maps)
+    for k in range(N_MAPS):
+        changed = np.moveaxis(maps.copy(), channel, -1)
+        one = changed[0, ..., k].astype("float64")
+        changed[..., k] = 0
+        drop = y - scores(np.ascontiguousarray(np.moveaxis(changed, -1, channel)))
+        right = right + np.multiply.outer(drop / abs(y), one)
+    return np.maximum(right, 0)
+
+
+@pytest.fixture
+def ways(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Give the ways in which the model is asked, in order."""
+    ways: list[str] = []
+    evaluate = engine.evaluate
+
+    def noting(model: Any, inputs: Any, targets: Any, query: Any, *extra: Any) -> Any:
+        head = "stand-in" if len(query.replace) == 2 else "head"
+        ways.append("read" if query.read else "whole" if query.arrange else head)
+        return evaluate(model, inputs, targets, query, *extra)
+
+    monkeypatch.setattr(engine, "evaluate", noting)
+    return ways
+
+
+def check(model: Headed, size: tuple[int, ...] = SIZE, channel: int = -1, **options: Any) -> None:
+    """Compare the maps of all classes with the twin's, of which not all are empty."""
+    doc = sample(size, seed=2)
+    model(doc)
+    with_weights(model)
+    chosen = {"top_targets": N_CLASSES} if "score" not in options else {}
+    found = eli5.explain_prediction(
+        model, doc, method="Ablation-CAM", layer="last", **chosen, **options
+    )
+    sign = -1 if options.get("sign") == "negative" else 1
+    right = twin(model, doc, channel=channel, score=options.get("score"), sign=sign)
+    assert len(found.targets) == len(right)
+    for k, target in enumerate(found.targets):
+        expected = right[target.target if isinstance(target.target, int) else k]
+        np.testing.assert_allclose(target.attribution, expected, atol=1e-5 * ROUNDING * right.max())
+    assert right.any()
+
+
+def in_turn(steps: list[Any], maps: Any) -> Any:
+    for step in steps:
+        maps = step(maps)
+    return maps
+
+
+def excited(steps: list[Any], maps: Any) -> Any:
+    pool, gate, top = steps
+    return top(pool(maps * gate(pool(maps))[:, None, None]))
+
+
+def beside(steps: list[Any], maps: Any) -> Any:
+    pool, top, other = steps
+    return top(pool(maps)) + other(ops.mean(ops.tanh(maps), axis=(1, 2)))
+
+
+def scaled_by_first(steps: list[Any], maps: Any) -> Any:
+    pool, top = steps
+    return top(pool(maps)) * (1 + ops.mean(ops.square(maps[:1])))
+
+
+def counted(steps: list[Any], maps: Any) -> Any:
+    pool, top = steps
+    return top(pool(maps)) * (1 + ops.mean(ops.cast(maps > 0, "float32"), axis=(1, 2))[:, :1])
+
+
+def shown_too(steps: list[Any], maps: Any) -> Any:
+    pool, top = steps
+    outputs = top(pool(maps))
+    return {"main": outputs, "shown": maps * ops.max(outputs, axis=1)[:, None, None, None]}
+
+
+def pooled(*before: Any) -> list[Any]:
+    return [*before, layers.GlobalAveragePooling2D()]
+
+
+def classes(**options: Any) -> layers.Layer:
+    return layers.Dense(N_CLASSES, **options)
+
+
+HEADS: dict[str, tuple[Callable[[], list[Any]], Behind, str]] = {
+    "GAP": (lambda: [*pooled(), classes()], in_turn, "stand-in"),
+    "ReLU, BN, GAP, two layers": (
+        lambda: [
+            *pooled(layers.ReLU(), layers.BatchNormalization()),
+            layers.Dense(4, activation="tanh"),
+            classes(),
+        ],
+        in_turn,
+        "stand-in",
+    ),
+    "pooling": (
+        lambda: [layers.MaxPooling2D(2), layers.Conv2D(4, 3), layers.Flatten(), classes()],
+        in_turn,
+        "stand-in",
+    ),
+    "flat": (lambda: [layers.Flatten(), classes()], in_turn, "head"),
+    "squeeze and excite": (
+        lambda: [*pooled(), layers.Dense(N_MAPS, activation="sigmoid"), classes()],
+        excited,
+        "head",
+    ),
+    "a way around": (lambda: [*pooled(), classes(), classes()], beside, "head"),
+    "the first sample": (lambda: [*pooled(), classes()], scaled_by_first, "whole"),
+    "comparisons": (lambda: [*pooled(), classes()], counted, "head"),
+    "another output": (lambda: [*pooled(), classes()], shown_too, "head"),
+}
+
+
+OPTIONS: dict[Behind, dict[str, Any]] = {
+    shown_too: {"output": 0},
+    scaled_by_first: {"batch_size": 1},  # in a batch the model itself gives other scores
+}
+
+
+@pytest.mark.filterwarnings("ignore:The heatmap of target")
+@pytest.mark.parametrize(("steps", "behind", "way"), HEADS.values(), ids=HEADS)
+def test_ablation_equals_one_run_of_the_head_per_map(
+    steps: Callable[[], list[Any]], behind: Behind, way: str, ways: list[str]
+) -> None:
+    check(Headed(steps(), behind), **OPTIONS.get(behind, {}))
+    assert ways[-1] == way
+
+
+def contrast(outputs: Any) -> Any:
+    return 2 * outputs[:, 1] - outputs[:, 0]
+
+
+@pytest.mark.parametrize(
+    "options", [{"sign": "negative"}, {"score": contrast}], ids=["sign", "score"]
+)
+@pytest.mark.filterwarnings("ignore:The heatmap of target")
+def test_of_other_scores(options: dict[str, Any], ways: list[str]) -> None:
+    check(Headed([*pooled(), classes()], in_turn), **options)
+    assert ways[-1] == "stand-in"
+
+
+@pytest.mark.filterwarnings("ignore:The heatmap of target")
+def test_of_volumes(ways: list[str]) -> None:
+    last = layers.Conv3D(N_MAPS, 3, padding="same", name="last")
+    steps = [layers.ReLU(), layers.GlobalAveragePooling3D(), classes()]
+    check(Headed(steps, in_turn, last), VOLUME)
+    assert ways[-1] == "stand-in"
+
+
+@pytest.mark.filterwarnings("ignore:The heatmap of target")
+@pytest.mark.skipif(BACKEND == "tensorflow", reason="TensorFlow has no such convolution on a CPU")
+def test_of_channels_that_come_first(ways: list[str]) -> None:
+    first = {"data_format": "channels_first"}
+    last = layers.Conv2D(N_MAPS, 3, padding="same", name="last", **first)
+    steps = [layers.ReLU(), layers.AveragePooling2D(2, **first), layers.Flatten(), classes()]
+    check(Headed(steps, in_turn, last), (3, 8, 10), channel=1)
+    assert ways[-1] == "stand-in"

@@ -1,0 +1,117 @@
+"""Several classes from one run of the model; each as if it were alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import eli5
+import keras
+from eli5.keras import METHODS
+from helpers.model_kinds import SIZE, flat, picture
+
+Array = np.ndarray[Any, Any]
+BACKEND = keras.backend.backend()
+FORMULAS = [name for name, method in METHODS.items() if not method.is_black_box]
+SETTINGS: dict[str, dict[str, Any]] = {
+    "SmoothGrad": {"n_samples": 3},
+    "VarGrad": {"n_samples": 3},
+    "SquareGrad": {"n_samples": 3},
+    "Integrated Gradients": {"steps": 4},
+    "Occlusion": {"patch": 8, "stride": 8},
+    "RISE": {"n_masks": 8, "cells": 3},
+    "KernelSHAP": {"segments": np.arange(960).reshape(24, 40) // 240},
+    "LIME": {"segments": np.arange(960).reshape(24, 40) // 240, "n_samples": 16},
+}
+
+
+@pytest.fixture(scope="module")
+def net() -> keras.Model:
+    return flat()
+
+
+@pytest.mark.filterwarnings("ignore:The heatmap of target")
+@pytest.mark.parametrize("method", [name for name in METHODS if name not in FORMULAS])
+def test_each_class_of_a_procedure_is_as_if_it_were_alone(method: str, net: keras.Model) -> None:
+    options = {"method": method, **SETTINGS.get(method, {})}
+    several = eli5.explain_prediction(net, picture(), top_targets=3, **options)
+    check(several, net, options)
+
+
+@pytest.mark.filterwarnings("ignore:The heatmap of target")
+def test_each_class_of_a_formula_is_as_if_it_were_alone(net: keras.Model) -> None:
+    several = eli5.explain_prediction(net, picture(), top_targets=4, methods=FORMULAS)
+    for target in range(4):
+        alone = eli5.explain_prediction(net, picture(), targets=[target], methods=FORMULAS)
+        for one, all_ in zip(alone, several, strict=True):
+            (found,) = (t for t in all_.targets if t.target == target)
+            assert_same(found, one.targets[0])
+
+
+def check(several: Any, net: keras.Model, options: Any) -> None:
+    order = np.argsort(-net.predict(picture(), verbose=0)[0])
+    assert [target.target for target in several.targets] == order[:3].tolist()
+    for target in several.targets:
+        alone = eli5.explain_prediction(net, picture(), targets=[target.target], **options)
+        assert_same(target, alone.targets[0])
+
+
+def assert_same(one: Any, two: Any) -> None:
+    assert (one.target, one.class_name) == (two.target, two.class_name)
+    assert one.score == pytest.approx(two.score, abs=1e-6)
+    atol = 2e-5 * np.abs(two.attribution).max() + 1e-9
+    np.testing.assert_allclose(one.attribution, two.attribution, atol=atol)
+    assert (one.details or {}).keys() == (two.details or {}).keys()
+    for key, value in (two.details or {}).items():
+        assert one.details[key] == pytest.approx(value, abs=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore:The heatmap of target")
+def test_classes_differ_but_for_eigen_cam(net: keras.Model) -> None:
+    for explanation in eli5.explain_prediction(net, picture(), top_targets=4, methods=FORMULAS):
+        maps = [target.attribution for target in explanation.targets]
+        differ = [np.abs(a - b).max() > 0 for k, a in enumerate(maps) for b in maps[:k]]
+        assert any(differ) == METHODS[explanation.method].has_class
+
+
+@pytest.mark.filterwarnings("ignore:The heatmap of target")
+def test_formulas_and_classes_share_one_forward_pass(
+    net: keras.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"top_targets": 3, "methods": FORMULAS}
+    eli5.explain_prediction(net, picture(), **options)
+    calls, original = [], type(net).call
+
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        calls.append(self)
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(type(net), "call", call)
+    eli5.explain_prediction(net, picture(), **options)
+    # Elsewhere than on PyTorch the compiled program runs without Python.
+    assert len(calls) == (BACKEND == "torch")
+
+
+def test_a_procedure_runs_as_often_for_one_class_as_for_several(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if BACKEND != "torch":
+        pytest.skip("runs can be counted on PyTorch alone, where Python runs each")
+    net, original = flat(), keras.Sequential.call
+    counts: list[int] = []
+    options: dict[str, Any] = {"method": "Occlusion", "patch": 8, "stride": 8}
+    eli5.explain_prediction(net, picture(), **options)
+
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        counts[-1] += 1
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(keras.Sequential, "call", call)
+    for n_targets in (1, 2):
+        counts.append(0)
+        eli5.explain_prediction(net, picture(), top_targets=n_targets, **options)
+    # The classes, the windows, 15 of them in one batch, and the whole picture.
+    assert counts == [3, 3]
+    assert SIZE[0] // 8 * SIZE[1] // 8 == 15
