@@ -112,8 +112,13 @@ def expect_list(
 ) -> list[Any]:
     """Return what is in `value`, in whatever sequence it comes; TypeError if an item is wrong."""
     items = listed(value)
-    if items is None or not all(map(is_item, items)):
+    if items is None:
         raise wrong_type(name, value, expected, advice)
+    for item in items:
+        if not is_item(item):
+            received = f"{shown(item)} (of type {type(item).__name__}) among them"
+            end = f". {advice}" if advice else ""
+            raise TypeError(f"Expected `{name}` to be {expected}. Received: {received}{end}")
     return items
 
 

@@ -3,36 +3,141 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 __all__ = ["explain_prediction", "explain_predictions"]
 
 
-def explain_prediction(estimator: Any, doc: Any, **kwargs: Any) -> Any:
+def explain_prediction(
+    estimator: Any,
+    doc: Any,
+    targets: list[int] | None = None,
+    layer: Any = None,
+    image: Image | None = None,
+    *,
+    tokens: Sequence[str] | None = None,
+    pad_value: float | None = None,
+    pad_token: str | None = None,
+    time: Any = None,
+    channel_names: Sequence[str] | None = None,
+    input: str | int | None = None,
+    output: str | int | None = None,
+    method: Any = "Grad-CAM",
+    methods: Sequence[Any] | None = None,
+    score: Any = "auto",
+    sign: str = "positive",
+    top_targets: int | None = None,
+    class_names: Any = None,
+    grid: tuple[int, ...] | None = None,
+    fusion: str = "mean",
+    batch_size: int = 32,
+    **method_options: Any,
+) -> Any:
     """Explain one prediction of an estimator.
 
     Parameters
     ----------
     estimator : keras.Model
-        The model: functional, `Sequential` or subclassed.
-    doc : numpy.ndarray
-        One sample of the model's input, with batch size 1: a picture, token ids, a series; or a
-        string, for a model that takes strings.
-    **kwargs
-        Options of the implementation: for Keras models those of
-        `eli5.keras.explain_prediction.explain_prediction_keras_image`, of texts and series also
-        those of ``explain_prediction_keras_text`` and ``explain_prediction_keras_series`` there.
+        The model: functional, `Sequential` or subclassed; it is built if it never was.
+    doc : numpy.ndarray, a list or dict of them, or str
+        One sample of the model's input(s), with batch size 1: a picture ``(1, H, W, C)`` or ``(1,
+        H, W)``, a volume or video ``(1, D, H, W, C)``; token ids ``(1, T)`` or one vector per token
+        ``(1, T, F)``; a series ``(1, T, F)``; or a string, for a model that takes strings or has a
+        ``preprocessor``. ``(1, C, H, W)`` and the like where the model has its channels first.
+    targets : list of one int, optional
+        The class to explain; the top prediction if not given.
+    layer : str, int, keras.layers.Layer or a pair, or a list of these, optional
+        The target layer, by name (at any depth, as ``"base/conv"`` where ``"conv"`` is not alone),
+        index into ``model.layers`` or itself. ``(layer, nth)`` picks one of several calls, in the
+        order in which the model runs them, which in a functional model need not be that in which
+        they were written; if not said, it is the last that sees the explained input. If no layer is
+        given: the last that gives a feature map and that the score reacts to; in a transformer the
+        last normalised tokens. `eli5.keras.target_layers` lists them. The maps of several layers
+        are fused.
+    image : PIL.Image.Image, optional
+        The picture to lay the heatmap over; made from `doc` if not given.
+    tokens : list or array of str, or any iterable of them, optional
+        Of a text: one per step, also with a batch axis of 1. The ids if not given.
+    pad_value : number, optional
+        Of a text: what `doc` holds where there is padding. Padding before and after the text is
+        left out of the result. If neither this nor `pad_token` is given, it is what the model
+        itself masks (``Embedding(mask_zero=True)``, ``Masking``).
+    pad_token : str, optional
+        Of a text: what `tokens` hold where there is padding.
+    time : array of T numbers, dates or durations, optional
+        Of a series: when each step is; it must rise. Dates with a time zone are converted to UTC,
+        durations (``timedelta64``) to seconds.
+    channel_names : list of F strings, optional
+        Of a series: or an array, or a column of a table.
+    input : str or int, optional
+        Which of several inputs is explained; needed where more than one looks like it.
+    output : str or int, optional
+        Which of several outputs is explained, by key, name or index; the first if not given. A
+        callable `score` gets this one, or all if not given.
+    method : str or callable
+        A name from `eli5.keras.METHODS`, in any spelling (``"gradcam"``), or a formula of your own
+        ``(activations, gradients) -> map``, traced, on `keras.ops` tensors of shape ``(B, H, W,
+        C)`` to ``(B, H, W)``; pass the same function each time, a new one is compiled anew.
+    methods : sequence of str or callable, optional
+        Several methods in the place of one; those that can share a run of the model.
+    score : {"auto", "output", "logit"} or callable
+        Which number is differentiated. ``"auto"``: the class score before a final softmax or
+        sigmoid where the model ends in one, as the paper defines it (a saturated softmax has no
+        gradient), otherwise the output. ``"output"``: the output as it is. ``"logit"``: the score
+        before the softmax or sigmoid, an error if there is none. A callable takes the model's
+        outputs (batch axis first) and returns one number per sample; pass the same function each
+        time, a new one is compiled anew.
+    sign : {"positive", "negative"}
+        ``"negative"`` explains what speaks against the class: the score with the other sign.
+    top_targets : int, optional
+        Explain this many classes, from the highest output down, in one run of the model.
+    class_names : sequence, mapping or callable, optional
+        Class id to name.
+    grid : tuple of int, optional
+        Height and width of the grid that a transformer's tokens lie on, where it cannot be inferred
+        from the model. Tokens before the last ``height * width`` are class or register tokens.
+    fusion : {"mean", "max"}
+        How the maps of several layers become one, each divided by its largest absolute value.
+    batch_size : int
+        The most copies or perturbed inputs that the model sees at once.
+    **method_options
+        Of the method: ``METHODS[name].options`` has them with their defaults, the docstring of
+        ``METHODS[name].function`` says what they mean. Each formula also takes ``n_samples``,
+        ``noise``, ``seed`` and ``augment``; see `eli5.keras.methods.smoothing.Smoothing`.
 
     Returns
     -------
-    Explanation, or a list of them if ``methods=`` is given
-        With ``error`` set if estimators of this type are not supported.
+    Explanation, or a list of them if `methods` is given
+        ``image``, ``method``, ``layer``, ``description`` and ``targets``: one `TargetExplanation`
+        per class, with ``attribution`` (float32, of the target layer's grid or the input's size),
+        ``heatmap`` (the same in [0, 1], without what is negative), ``target``, ``score`` (the
+        model's own output for the class), ``proba`` (the same, where it is a probability). With
+        ``error`` set if estimators of this type are not supported.
+
+    Raises
+    ------
+    TypeError
+        If `doc` is no NumPy array, `targets` no list, its item no integer, `layer` of another type,
+        `image` no Pillow image, or if no method has an option.
+    ValueError
+        If the doc's shape does not match, if `targets` has not one item in ``[0, n_classes)``, if
+        no suitable layer is found or the score cannot be differentiated with respect to it, if
+        the model is no classifier, if there is no such method, or if it cannot serve the model.
+
+    Warns
+    -----
+    UserWarning
+        If a heatmap is empty; the reason is in ``description`` too.
     """
+    options = _arguments(locals(), "estimator", "doc")
     if _is_keras_model(estimator):
         from eli5.keras.explain_prediction import explain_prediction_keras
 
-        return explain_prediction_keras(estimator, doc, **kwargs)
+        return explain_prediction_keras(estimator, doc, **options)
     from eli5.base import Explanation
 
     return Explanation(repr(estimator), error=_not_supported(estimator))
@@ -45,9 +150,24 @@ def explain_predictions(
     targets: Iterable[Any] | None = None,
     images: Iterable[Any] | None = None,
     tokens: Iterable[Any] | None = None,
+    pad_value: float | None = None,
+    pad_token: str | None = None,
+    time: Any = None,
+    channel_names: Sequence[str] | None = None,
+    layer: Any = None,
+    input: str | int | None = None,
+    output: str | int | None = None,
+    method: Any = "Grad-CAM",
+    methods: Sequence[Any] | None = None,
+    score: Any = "auto",
+    sign: str = "positive",
+    top_targets: int | None = None,
+    class_names: Any = None,
+    grid: tuple[int, ...] | None = None,
+    fusion: str = "mean",
     batch_size: int = 32,
     progress: bool = False,
-    **options: Any,
+    **method_options: Any,
 ) -> Iterator[Any]:
     """Explain many predictions, batch by batch.
 
@@ -63,17 +183,15 @@ def explain_predictions(
     images : iterable of PIL.Image.Image, optional
         Per doc the picture to lay the heatmap over; made from the doc if not given.
     tokens : iterable of lists of str, optional
-        Per doc that is a text its tokens; see
-        `eli5.keras.explain_prediction.explain_prediction_keras_text`. Strings themselves, as a list
-        or an array, need none.
+        Per doc that is a text its tokens. Strings themselves, as a list or an array, need none.
     batch_size : int
         How many docs, or perturbed inputs, the model sees at once. A smaller last batch is filled
         up and compiles nothing anew.
     progress : bool
         Whether a bar is shown on standard error.
-    **options
-        ``method``, ``methods``, ``layer``, ``score`` and all else of
-        `eli5.keras.explain_prediction.explain_prediction_keras_image`.
+    pad_value, pad_token, time, channel_names, layer, input, output, method, methods, score, sign, \
+top_targets, class_names, grid, fusion, **method_options
+        Of all docs; see `eli5.explain_prediction`.
 
     Yields
     ------
@@ -83,25 +201,27 @@ def explain_predictions(
     Raises
     ------
     TypeError, ValueError
-        See `eli5.keras.explain_prediction.explain_prediction_keras_image`. Options are checked at
-        once, docs as they come; a note on the error tells which doc it is about.
+        See `eli5.explain_prediction`. Options are checked at once, docs as they come; a note on the
+        error tells which doc it is about.
     """
+    options = _arguments(locals(), "model", "docs")
     if not _is_keras_model(model):
         raise TypeError(
             f"Expected `model` to be a Keras 3 model. Received: {_not_supported(model)}"
         )
     from eli5.keras.explain_predictions import explain_predictions_keras
 
-    return explain_predictions_keras(
-        model,
-        docs,
-        targets=targets,
-        images=images,
-        tokens=tokens,
-        batch_size=batch_size,
-        progress=progress,
-        **options,
-    )
+    return explain_predictions_keras(model, docs, **options)
+
+
+def _arguments(given: dict[str, Any], *others: str) -> dict[str, Any]:
+    """Return a function's own arguments, its ``**method_options`` among them, without `others`.
+
+    The signature is written out for people and their editors; what is done with it is the same for
+    each argument.
+    """
+    options = {name: value for name, value in given.items() if name not in others}
+    return options.pop("method_options") | options
 
 
 def _is_keras_model(estimator: Any) -> bool:

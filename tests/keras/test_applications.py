@@ -9,7 +9,9 @@ import pytest
 
 import eli5
 import keras
-from eli5.keras.pipeline.plan import prepare
+from eli5.keras.inputs.sample import read_sample
+from eli5.keras.pipeline.plan import make_plan
+from eli5.keras.pipeline.request import make_request
 from keras import ops
 
 Array = np.ndarray[Any, Any]
@@ -71,7 +73,8 @@ def test_the_last_feature_map_is_chosen(name: str) -> None:
         pytest.skip("Keras refuses to build NASNetMobile on PyTorch")
     model = build(name)
     layer, grid = CHOICES[name]
-    assert prepare(model, picture()).sites[0].path == layer
+    plan = make_plan(make_request(), [read_sample(model, picture())])
+    assert plan.sites[0].path == layer
     grids = {site.name: site.grid for site in eli5.keras.target_layers(model)}
     assert grids[layer] == grid
     assert all(np.prod(places) > 1 for places in grids.values())

@@ -277,7 +277,5 @@ def test_a_method_of_the_input_needs_a_picture() -> None:
     inputs = keras.Input((6,))
     model = keras.Model(inputs, layers.Dense(3, activation="softmax")(inputs))
     explanations = eli5.explain_predictions(model, np.ones((2, 6), "float32"), method="Saliency")
-    with pytest.raises(
-        ValueError, match=r"Received: an input of shape \(1, 6\) for a model without such a layer"
-    ):
+    with pytest.raises(ValueError, match=r"model .* is not supported, try passing the .image."):
         next(explanations)

@@ -8,13 +8,12 @@ import numpy as np
 
 import keras
 from eli5.keras import engine
-from eli5.keras.inputs import model_inputs as inputs
-from eli5.keras.layers.target_layer import check_layer
+from eli5.keras.inputs.sample import DocOptions, read_sample
 from eli5.keras.methods import cam
 from eli5.keras.methods.normalize import normalize
-from eli5.keras.pipeline.plan import prepare
-from eli5.keras.targets import classes as scores
-from eli5.keras.targets.score import Select
+from eli5.keras.pipeline.plan import make_plan
+from eli5.keras.pipeline.request import make_request
+from eli5.keras.targets.classes import check_targets
 
 __all__ = ["gradcam", "gradcam_backend"]
 
@@ -70,7 +69,7 @@ def gradcam_backend(
     doc : numpy.ndarray
         One sample of the model's input, batch axis included.
     targets : list of one int, or None
-        See `eli5.keras.explain_prediction.explain_prediction_keras_image`.
+        See `eli5.explain_prediction`.
     activation_layer : keras.layers.Layer, str, int or None
         The target layer.
 
@@ -90,16 +89,15 @@ def gradcam_backend(
     Raises
     ------
     TypeError, ValueError
-        As `eli5.keras.explain_prediction.explain_prediction_keras_image`.
+        See `eli5.explain_prediction`.
     """
-    inputs.check_model(model)
-    inputs.check_doc(model, doc)
-    scores.check_targets(targets)
-    check_layer(activation_layer)
-    with engine.steady(model, lambda: inputs.ensure_built(model, doc)):
-        prepared = prepare(model, doc, targets, layer=activation_layer)
-        query = engine.Query("auto", Select(prepared.output), prepared.sites, (_terms,))
-        (terms,), report = engine.evaluate(model, prepared.sample, prepared.targets, query)
+    check_targets(targets)
+    request = make_request(targets=targets, layer=activation_layer)
+    with engine.steady():
+        plan = make_plan(request, [read_sample(model, doc, DocOptions(targets=targets))])
+        select = request.target.select(plan.output)
+        query = engine.Query(request.target.score, select, plan.sites, (_terms,))
+        (terms,), report = engine.evaluate(model, plan.inputs, plan.targets, query)
     weights, activations, gradients = (term[0] for term in terms)
     return (
         weights,

@@ -10,7 +10,7 @@ import pytest
 
 import eli5
 import keras
-from eli5.keras.inputs.dataset import count, stream
+from eli5.keras.inputs.dataset import count_docs, stream_docs
 from helpers.models import make_classifier, with_weights
 from keras import layers
 
@@ -101,7 +101,7 @@ def classifier() -> keras.Model:
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_each_source_gives_the_same_docs(classifier: keras.Model, name: str) -> None:
-    docs = list(stream(classifier, SOURCES[name]()))
+    docs = list(stream_docs(classifier, SOURCES[name]()))
     assert [type(doc) for doc in docs] == [np.ndarray] * N
     assert [doc.dtype for doc in docs] == [np.dtype("float32")] * N
     for doc, picture in zip(docs, pictures(), strict=True):
@@ -123,25 +123,25 @@ def test_each_source_gives_the_same_explanations(classifier: keras.Model, name: 
 def test_the_number_of_docs_is_known_where_it_can_be(classifier: keras.Model, name: str) -> None:
     unknown = ("generator", "PyDataset", "tf.data", "DataLoader")
     expected = None if name.startswith(unknown) else N
-    assert count(classifier, SOURCES[name]()) == expected
+    assert count_docs(classifier, SOURCES[name]()) == expected
 
 
 def test_integers_stay_integers(classifier: keras.Model) -> None:
     docs = (pictures() * 100).astype("int8")
-    assert [doc.dtype for doc in stream(classifier, docs)] == [np.dtype("int8")] * N
+    assert [doc.dtype for doc in stream_docs(classifier, docs)] == [np.dtype("int8")] * N
 
 
 def test_a_source_without_docs_gives_none(classifier: keras.Model) -> None:
     sources: list[Any] = [[], pictures()[:0], iter([]), Batches(lambda at: pictures()[at], 0)]
     for nothing in sources:
-        assert list(stream(classifier, nothing)) == []
+        assert list(stream_docs(classifier, nothing)) == []
 
 
 def test_docs_of_an_open_size_may_differ() -> None:
     model = keras.Sequential([keras.Input((None, None, 3)), layers.Conv2D(2, 3)])
     sizes = [(5, 7), (6, 4), (5, 7)]
     docs = [np.zeros((*size, 3), "float32") for size in sizes]
-    assert [doc.shape for doc in stream(model, docs)] == [(1, *size, 3) for size in sizes]
+    assert [doc.shape for doc in stream_docs(model, docs)] == [(1, *size, 3) for size in sizes]
 
 
 def test_a_model_that_does_not_tell_its_input_takes_docs_with_a_batch_axis() -> None:
@@ -149,8 +149,8 @@ def test_a_model_that_does_not_tell_its_input_takes_docs_with_a_batch_axis() -> 
         pass
 
     docs = [doc[None] for doc in pictures()]
-    assert [doc.shape for doc in stream(Unbuilt(), docs)] == [(1, *SIZE)] * N
-    assert [doc.shape for doc in stream(Unbuilt(), pictures())] == [(1, *SIZE)] * N
+    assert [doc.shape for doc in stream_docs(Unbuilt(), docs)] == [(1, *SIZE)] * N
+    assert [doc.shape for doc in stream_docs(Unbuilt(), pictures())] == [(1, *SIZE)] * N
 
 
 # Several inputs; in a dict the flags come before the picture, in the model behind it.
@@ -198,7 +198,7 @@ SEVERAL: dict[str, Callable[[], Any]] = {
 @pytest.mark.parametrize("as_dict", [False, True])
 @pytest.mark.parametrize("name", SEVERAL)
 def test_docs_of_several_inputs(name: str, as_dict: bool) -> None:
-    docs = list(stream(two_inputs(as_dict), SEVERAL[name]()))
+    docs = list(stream_docs(two_inputs(as_dict), SEVERAL[name]()))
     assert len(docs) == N
     for k, doc in enumerate(docs):
         expected = (in_dict if isinstance(doc, dict) else in_list)(slice(k, k + 1))
@@ -223,13 +223,13 @@ def test_several_inputs_are_explained_together(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["dict", "list"])
 def test_the_number_of_docs_of_several_inputs(name: str) -> None:
-    assert count(two_inputs(as_dict=False), SEVERAL[name]()) == N
+    assert count_docs(two_inputs(as_dict=False), SEVERAL[name]()) == N
 
 
 def test_as_many_docs_are_needed_for_each_input() -> None:
     docs = {"picture": pictures(), "flags": FLAGS[:3]}
     with pytest.raises(ValueError, match=r"as many docs for each input. Received: \[3, 5\]"):
-        list(stream(two_inputs(as_dict=True), docs))
+        list(stream_docs(two_inputs(as_dict=True), docs))
 
 
 def endless() -> Iterator[Array]:

@@ -14,7 +14,7 @@ import pytest
 import eli5
 import keras
 from eli5.keras import METHODS
-from eli5.keras.inputs.times import check_time
+from eli5.keras.inputs.series import check_time
 from helpers.models import with_weights
 from keras import layers
 

@@ -13,7 +13,7 @@ from PIL import Image
 import eli5
 import keras
 from eli5.base import DocWeightedSpans, WeightedSpans
-from eli5.keras.inputs.text import joined
+from eli5.keras.inputs.text import join_tokens
 from helpers.models import with_weights
 from helpers.text_twins import WORDS, text_model
 from keras import layers
@@ -70,7 +70,9 @@ def test_tokens_of_pandas(model: keras.Model) -> None:
         expl = eli5.explain_prediction(model, IDS, tokens=tokens)
         assert spans_of(expl).document == " ".join(TOKENS)
     column[8] = None
-    with pytest.raises(TypeError, match=r"Expected `tokens` to hold strings\. Received: "):
+    with pytest.raises(
+        TypeError, match=r"Expected `tokens` to be a list or an array of strings\. Received: "
+    ):
         eli5.explain_prediction(model, IDS, tokens=column)
 
 
@@ -222,7 +224,7 @@ def test_a_map_peaks_where_the_token_stands(name: str, inner: list[layers.Layer]
     ],
 )
 def test_joined(tokens: list[str], document: str) -> None:
-    text, places = joined(tokens)
+    text, places = join_tokens(tokens)
     assert text == document
     assert len(places) == len(tokens)
     for token, place in zip(tokens, places, strict=True):
@@ -304,7 +306,10 @@ def test_many_texts_are_as_each_alone(model: keras.Model) -> None:
     ("options", "message"),
     [
         ({"tokens": [TOKENS]}, "Expected one entry in `tokens` per doc, 2 of them. Received: 1"),
-        ({"tokens": [TOKENS, TOKENS], "time": [1]}, "Expected docs to be texts or series."),
+        (
+            {"tokens": [TOKENS, TOKENS], "time": [1]},
+            "Expected a doc to be one of text, series and image.",
+        ),
         ({"pad_token": "x"}, "Expected `tokens` for a `pad_token`."),
     ],
 )

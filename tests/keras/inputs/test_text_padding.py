@@ -213,12 +213,6 @@ def test_a_table_of_one_number_is_still_a_table() -> None:
     assert "not supported" in eli5.explain_prediction(model, np.zeros((1, 1), "float32")).error
 
 
-def test_strings_come_as_a_list(masking: keras.Model) -> None:
-    del masking
-    with pytest.raises(TypeError, match="Give texts as a list or an array of strings"):
-        list(eli5.explain_predictions(text_model(), (text for text in ["a", "b"])))
-
-
 def test_a_string_and_a_time() -> None:
     with pytest.raises(ValueError, match="Received: a string for `doc` and `time`, which speak"):
         eli5.explain_prediction(text_model(), "a good", time=[1, 2])

@@ -71,7 +71,7 @@ def test_layers_count_as_in_the_model_itself(model: keras.Model) -> None:
 
 
 def test_many_strings(model: keras.Model) -> None:
-    for docs in (TEXTS, np.array(TEXTS)):
+    for docs in (TEXTS, np.array(TEXTS), iter(TEXTS)):
         many = list(eli5.explain_predictions(model, docs, method="HiResCAM"))
         assert [spans_of(expl).document for expl in many] == TEXTS
         for text, expl in zip(TEXTS, many, strict=True):
@@ -84,5 +84,5 @@ def test_errors(model: keras.Model) -> None:
         eli5.explain_prediction(model, TEXTS[0], tokens=["a"])
     with pytest.raises(ValueError, match="Received: 7 steps of padding"):
         eli5.explain_prediction(model, "")
-    with pytest.raises(ValueError, match="Expected neither `tokens` nor padding, time or names"):
+    with pytest.raises(ValueError, match="Expected neither `tokens` nor padding for a string"):
         list(eli5.explain_predictions(model, TEXTS, pad_value=0))

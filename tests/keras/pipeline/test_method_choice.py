@@ -157,10 +157,10 @@ def test_a_seed_is_a_whole_number(
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"n_similar": 0}, ValueError, "n_similar of at least 1. Received: n_similar=0"),
-        ({"n_similar": 1.5}, TypeError, "n_similar to be a whole number.*n_similar=1.5"),
-        ({"gamma": -1}, ValueError, "gamma of at least 0, and finite. Received: gamma=-1"),
-        ({"gamma": "1"}, TypeError, "gamma to be a number. Received: gamma='1'"),
+        ({"n_similar": 0}, ValueError, "`n_similar` >= 1. Received: n_similar=0"),
+        ({"n_similar": 1.5}, TypeError, "`n_similar` to be an integer.*n_similar=1.5"),
+        ({"gamma": -1}, ValueError, "`gamma` to be finite and >= 0. Received: gamma=-1"),
+        ({"gamma": "1"}, TypeError, "`gamma` to be a number. Received: gamma='1'"),
     ],
 )
 def test_options_of_finer_cam_are_checked(

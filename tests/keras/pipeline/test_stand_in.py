@@ -14,7 +14,9 @@ import pytest
 import eli5
 import keras
 from eli5.keras import engine
-from eli5.keras.pipeline.plan import prepare
+from eli5.keras.inputs.sample import read_sample
+from eli5.keras.pipeline.plan import make_plan
+from eli5.keras.pipeline.request import make_request
 from eli5.keras.pipeline.stand_in import find_stand_in
 from helpers.models import ROUNDING, sample, with_weights
 from keras import layers, ops
@@ -33,8 +35,9 @@ def stand_in_of(*steps: Any, size: tuple[int, ...] = SIZE) -> str | None:
 
 
 def found_in(model: keras.Model, size: tuple[int, ...] = SIZE) -> str | None:
-    prepared = prepare(model, sample(size), layer="last", score="output")
-    site = find_stand_in(prepared.trace, prepared.sites[0])
+    request = make_request(layer="last", score="output")
+    plan = make_plan(request, [read_sample(model, sample(size))])
+    site = find_stand_in(plan.trace, plan.sites[0])
     return None if site is None else site.path
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import keras
 from eli5.keras.engine import hooks
 from eli5.keras.engine.alignment import Alignment
-from eli5.keras.engine.cache import memory_of, steady
+from eli5.keras.engine.cache import is_known, memory_of, steady
 from eli5.keras.engine.model_fingerprint import parts_of
 from eli5.keras.engine.query import Query, Site
 from eli5.keras.engine.reference import Reference
@@ -29,6 +29,7 @@ __all__ = [
     "Site",
     "Trace",
     "evaluate",
+    "is_known",
     "key_of",
     "parts_of",
     "recall",

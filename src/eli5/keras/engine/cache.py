@@ -78,34 +78,37 @@ _thread = threading.local()
 
 def memory_of(model: keras.Model) -> Memory:
     """Return what is known of `model`: nothing yet, if it is new or has been changed."""
-    known = _thread.memories.get(id(model)) if hasattr(_thread, "memories") else None
-    return _look_up(model) if known is None else known
+    pinned: dict[int, Memory] | None = getattr(_thread, "pinned", None)
+    if pinned is None:
+        return _look_up(model)
+    if id(model) not in pinned:
+        pinned[id(model)] = _look_up(model)
+    return pinned[id(model)]
+
+
+def is_known(model: keras.Model) -> bool:
+    """Tell whether a model has been looked up before, and not changed since."""
+    memory = _known(model)
+    pinned = getattr(_thread, "pinned", None)
+    if memory is not None and pinned is not None:
+        pinned[id(model)] = memory
+    return memory is not None
 
 
 @contextlib.contextmanager
-def steady(model: keras.Model, build: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Look at `model` once: take it on this thread that nobody changes it meanwhile.
+def steady() -> Iterator[None]:
+    """Look at each model once: take it on this thread that nobody changes one meanwhile.
 
-    Parameters
-    ----------
-    model : keras.Model
-    build : callable
-        Makes sure that the model is built; called if the model is not known yet, or has changed.
+    The look for changes takes as long as a small model runs, and one explanation asks many times.
     """
-    memories = _thread.__dict__.setdefault("memories", {})
-    previous = memories.get(id(model))
-    known = _known(model)
-    if known is None:
-        build()
-        known = _look_up(model)
-    memories[id(model)] = known
+    if getattr(_thread, "pinned", None) is not None:
+        yield  # within another one
+        return
+    _thread.pinned = {}
     try:
         yield
     finally:
-        if previous is None:
-            del memories[id(model)]
-        else:
-            memories[id(model)] = previous
+        _thread.pinned = None
 
 
 def _known(model: keras.Model) -> Memory | None:

@@ -1,17 +1,92 @@
-"""Docs of any kind of source, one by one, as NumPy arrays with batch size 1."""
+"""Docs of any kind of source, one by one, each with what the caller says of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import Any
 
 import numpy as np
 
 import keras
+from eli5.checks import wrong_type
 from eli5.keras.inputs.model_inputs import input_shapes
+from eli5.keras.inputs.sample import DocOptions, check_doc_options
+from eli5.keras.targets.classes import as_class_ids
 
 # Where the classes of datasets are defined whose elements are batches, with labels or without.
 _DATASETS = ("tensorflow.python.data", "torch.utils.data")
+
+
+def read_docs(
+    model: keras.Model, docs: Any, about: DocOptions, per_doc: dict[str, Iterable[Any] | None]
+) -> Iterator[tuple[Any, DocOptions]]:
+    """Return an iterator over docs, with what is said of each.
+
+    Parameters
+    ----------
+    model : keras.Model
+    docs : Any
+        See `stream_docs`.
+    about : DocOptions
+        What is said of all docs.
+    per_doc : dict
+        By the name of a field of `DocOptions`: one entry per doc, or None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        At once if `docs` is no source of docs, or holds another number of them than there are
+        entries; later if an entry is wrong.
+    """
+    check_docs(docs)
+    check_doc_options(about._replace(tokens=per_doc.get("tokens")))
+    n_docs = count_docs(model, docs)
+    given = {name: values for name, values in per_doc.items() if values is not None}
+    for name, values in given.items():
+        _check_entries(_PLURALS.get(name, name), values, n_docs)
+    return _read_docs(model, docs, about, given)
+
+
+# What the entries of a field are called where there is one per doc.
+_PLURALS = {"image": "images"}
+
+
+def _check_entries(name: str, values: Any, n_docs: int | None) -> None:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise wrong_type(name, values, "None or to hold one entry per doc")
+    n_values = len(values) if isinstance(values, Sized) else n_docs
+    if None not in (n_docs, n_values) and n_docs != n_values:
+        raise ValueError(
+            f"Expected one entry in `{name}` per doc, {n_docs} of them. Received: {n_values}"
+        )
+
+
+def _read_docs(
+    model: keras.Model, docs: Any, about: DocOptions, per_doc: dict[str, Iterable[Any]]
+) -> Iterator[tuple[Any, DocOptions]]:
+    streams = {name: iter(values) for name, values in per_doc.items()}
+    number = -1
+    for number, doc in enumerate(stream_docs(model, docs)):
+        own = {name: _next_entry(name, values, number) for name, values in streams.items()}
+        if "targets" in own:
+            own["targets"] = as_class_ids(own["targets"])
+        yield doc, about._replace(number=number, **own)
+    for name, values in streams.items():
+        if any(True for _ in values):
+            raise ValueError(
+                f"Expected one entry in `{_PLURALS.get(name, name)}` per doc, {number + 1} of "
+                "them. Received: more"
+            )
+
+
+def _next_entry(name: str, values: Iterator[Any], number: int) -> Any:
+    try:
+        return next(values)
+    except StopIteration:
+        raise ValueError(
+            f"Expected one entry in `{_PLURALS.get(name, name)}` per doc. Received: {number} for "
+            "more docs"
+        ) from None
 
 
 def check_docs(docs: Any) -> None:
@@ -41,7 +116,7 @@ def _is_scalar(docs: Any) -> bool:
     return getattr(docs, "ndim", None) == 0
 
 
-def count(model: keras.Model, docs: Any) -> int | None:
+def count_docs(model: keras.Model, docs: Any) -> int | None:
     """Return how many docs there are, or None if that is not known before the end."""
     if isinstance(docs, dict) or _is_list_of_inputs(model, docs):
         return max(map(len, keras.tree.flatten(docs)), default=0)
@@ -50,7 +125,7 @@ def count(model: keras.Model, docs: Any) -> int | None:
     return len(docs)
 
 
-def stream(model: keras.Model, docs: Any) -> Iterator[Any]:
+def stream_docs(model: keras.Model, docs: Any) -> Iterator[Any]:
     """Yield one doc after the other, each with a batch axis of 1, as the model takes it.
 
     Parameters

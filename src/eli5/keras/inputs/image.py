@@ -1,15 +1,80 @@
-"""A doc shown as a picture, whatever range its values have."""
+"""Pictures, volumes and videos: docs with height and width, and how they are shown."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from eli5.base import Explanation, missing_picture_libraries
+from eli5.keras.engine import Trace
+from eli5.keras.inputs.kind import Kind, Words
+from eli5.keras.layers.candidate_layers import candidate_calls
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from eli5.keras.inputs.sample import DocOptions, Sample
+
 Array = np.ndarray[Any, Any]
+
+
+class _ImageKind(Kind):
+    """Docs ``(1, H, W)``, ``(1, H, W, C)``, ``(1, D, H, W, C)``, or with their channels first."""
+
+    name = "image"
+    words = Words("picture", "the picture", "region", "pixel")
+    options = ("image",)
+    input_ranks = ((4, 5), (3,))
+    can_mirror = True
+    has_image = True
+
+    def check_options(self, about: DocOptions) -> None:
+        check_image(about.image)
+
+    def recognises(self, values: Array, trace: Trace) -> bool:
+        # (1, T, F) is a picture without channels if the model makes maps of height and width of it.
+        calls = candidate_calls(trace, values.shape[1:]) if values.ndim == 3 else []
+        return values.ndim > 3 or any(len(call.shape) == 4 for call in calls)
+
+    def size(self, values: Array, channels_first: bool) -> tuple[int, ...]:
+        if values.ndim < 4:
+            return values.shape[1:]
+        return values.shape[2:] if channels_first else values.shape[1:-1]
+
+    def image(self, sample: Sample) -> Image | None:
+        if sample.image is not None:
+            return sample.image
+        if sample.values.ndim > 4 or missing_picture_libraries():
+            return None  # how many slices a volume shows depends on its map
+        return to_picture(sample.values, channels_first=sample.channels_first)
+
+    def finish(self, expl: Explanation, sample: Sample, cells: Sequence[int]) -> Explanation:
+        if expl.image is None and "Pillow" not in missing_picture_libraries():
+            n_slices = cells[0] if len(cells) == 3 else 1
+            expl.image = to_picture(
+                sample.values, channels_first=sample.channels_first, n_slices=n_slices
+            )
+        return expl
+
+
+IMAGE = _ImageKind()
+
+
+def check_image(image: Any) -> None:
+    """Raise TypeError if `image` is neither None nor a Pillow image, ValueError if it is empty."""
+    if image is None:
+        return
+    from PIL.Image import Image  # only where a picture is used
+
+    if not isinstance(image, Image):
+        raise TypeError(
+            "Expected `image` to be a Pillow image. Received: image of type "
+            f"{type(image).__name__}. Convert an array with `PIL.Image.fromarray(array)`."
+        )
+    if 0 in image.size:
+        raise ValueError(f"Expected `image` to have pixels. Received: image.size={image.size}")
 
 
 def to_picture(doc: Array, *, channels_first: bool = False, n_slices: int | None = None) -> Image:

@@ -1,74 +1,172 @@
-"""How a doc is seen: as a picture, as tokens, or as a series."""
+"""What differs between pictures, texts and series: one object per kind holds all of it.
+
+A new kind (audio, say) is one file with one object, and one entry in `eli5.keras.inputs.sample`.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from eli5.keras.engine import Trace
-from eli5.keras.layers.candidate_layers import suitable_calls
+import keras
+from eli5.keras.engine import Site, Trace
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from eli5.base import Explanation
+    from eli5.keras.inputs.sample import DocOptions, Sample
+    from eli5.keras.methods.method import Method
 
 Array = np.ndarray[Any, Any]
-Kind = Literal["image", "tokens", "series"]
-
-_NAMES: dict[Kind | None, str] = {"tokens": "text", "series": "series"}
-_SAID: dict[Kind | None, str] = {
-    "tokens": "`tokens`, `pad_value` and `pad_token`",
-    "series": "`time` and `channel_names`",
-}
 
 
-class View(NamedTuple):
-    """How a doc is seen.
+class Words(NamedTuple):
+    """What people call the things of a kind.
 
     Attributes
     ----------
-    kind : {"image", "tokens", "series"}
-        Tokens are ids ``(1, T)`` or vectors ``(1, T, F)``; a series is numbers ``(1, T, F)``, or
-        ``(1, T)`` if it is said to be one. The difference between vectors and a series: each number
-        of a series is a place of its own.
-    size : tuple of int
-        ``(H, W)``, for volumes ``(D, H, W)``; ``(T,)`` of tokens and series.
+    noun : str
+        One doc: ``"text"``.
+    explained : str
+        The input that is explained, of several: ``"the text"``.
+    region, cell : str
+        A cell of a layer's map, and of the input's.
+    unit : str
+        What follows the number of cells: ``" tokens"``.
     """
 
-    kind: Kind
-    size: tuple[int, ...]
+    noun: str
+    explained: str
+    region: str
+    cell: str
+    unit: str = ""
 
 
-def view_of(doc: Array, trace: Trace, kind: Kind | None) -> View:
-    """Return how a doc is seen; where nobody says it, as what the model makes of it.
+class Kind:
+    """A kind of input; the defaults are those of pictures.
 
-    Parameters
+    Attributes
     ----------
-    doc : numpy.ndarray
-        The input that is explained, batch axis included.
-    trace : Trace
-        Of the model's call.
-    kind : {"image", "tokens", "series"} or None
-
-    Raises
-    ------
-    ValueError
-        If it is said to be a text or a series, and has the shape of neither.
+    name : str
+    words : Words
+    options : tuple of str
+        The arguments of a call that say that a doc is of this kind.
+    input_ranks : tuple of tuples of int
+        Which ranks the explained one of several inputs has: those looked for first, then second.
+    can_mirror : bool
+        Whether a mirrored doc is a doc again, so that it can be augmented by it.
+    has_image : bool
+        Whether the caller may give a picture to lay the heatmap over.
     """
-    if doc.ndim > 3 and kind in _NAMES:
+
+    name: str
+    words: Words
+    options: tuple[str, ...]
+    input_ranks: tuple[tuple[int, ...], ...]
+    can_mirror = False
+    has_image = False
+
+    def check_options(self, about: DocOptions) -> Any:
+        """Check what the caller says of a doc, before the model is looked at.
+
+        Returns
+        -------
+        Any
+            The same in the kind's own form; None where it has none.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is of a wrong type, or does not agree with itself.
+        """
+        raise NotImplementedError
+
+    def recognises(self, values: Array, trace: Trace) -> bool:
+        """Tell whether a doc of which nobody says what it is, is of this kind."""
+        raise NotImplementedError
+
+    def size(self, values: Array, channels_first: bool) -> tuple[int, ...]:
+        """Return how many cells the explained input has along each of its axes.
+
+        Raises
+        ------
+        ValueError
+            If the input does not have the shape of this kind.
+        """
+        raise NotImplementedError
+
+    def input_site(self, sample: Sample, trace: Trace, *, is_needed: bool) -> Site:
+        """Return the input as what is differentiated or perturbed."""
+        return input_site(sample, trace)
+
+    def has_channels(self, values: Array) -> bool:
+        """Tell whether several numbers of the input are one cell: its channels."""
+        return values.ndim > 3
+
+    def per_cell(self, site: Site, values: Array) -> Site:
+        """Return the input for a method with one number per cell of time, whatever the channels."""
+        return site
+
+    def complete(self, sample: Sample, trace: Trace) -> Sample:
+        """Return the sample with all that the doc and the model tell about it.
+
+        Raises
+        ------
+        ValueError
+            If what the caller says does not fit the doc.
+        """
+        return sample
+
+    def fit(self, maps: Array, site: Site, trace: Trace, size: tuple[int, ...]) -> Array:
+        """Return a layer's maps (..., *grid) with the cells that the heatmap of this kind has."""
+        return maps
+
+    def method_defaults(self, method: Method, sample: Sample) -> dict[str, Any]:
+        """Return the options of a black-box method that this kind needs other defaults for."""
+        return {}
+
+    def window(self, window: Any, values: Array) -> Any:
+        """Return a window of the input that a caller gave as one int, as the method takes it."""
+        return window
+
+    def shown(self, maps: Array, heatmaps: Array) -> Array:
+        """Return what is visible of K maps; a target of which nothing is gets a warning."""
+        return heatmaps
+
+    def image(self, sample: Sample) -> Image | None:
+        """Return the picture that all explanations of the doc show."""
+        return None
+
+    def finish(self, expl: Explanation, sample: Sample, cells: Sequence[int]) -> Explanation:
+        """Put into an explanation what belongs to this kind; it is changed."""
+        return expl
+
+
+def input_site(sample: Sample, trace: Trace) -> Site:
+    """Return the explained input itself as a site."""
+    return Site(
+        None,
+        0,
+        "input",
+        trace.channels_first,
+        input_index=sample.input_index,
+        has_channels=sample.kind.has_channels(sample.values),
+        is_input=True,
+        shape=sample.values.shape,
+        dtype=keras.config.floatx(),
+    )
+
+
+def check_rank(values: Array, kind: Kind) -> None:
+    """Raise ValueError if an input that is said to be a text or a series has height and width."""
+    if values.ndim > 3:
+        noun = kind.words.noun
+        options = ", ".join(f"`{name}`" for name in kind.options)
         raise ValueError(
-            f"Expected the {_NAMES[kind]} that is described to have a shape of (1, T) or "
-            f"(1, T, F). Received: an input of shape {doc.shape}. Say with `input` which of "
-            f"several inputs is the {_NAMES[kind]}, or leave out {_SAID[kind]}."
+            f"Expected the {noun} that is described to have a shape of (1, T) or (1, T, F). "
+            f"Received: an input of shape {values.shape}. Say with `input` which of several inputs "
+            f"is the {noun}, or leave out {' and '.join(options.rsplit(', ', 1))}."
         )
-    if doc.ndim > 3 or kind == "image":
-        return View("image", _size(doc, trace.channels_first))
-    if kind == "tokens" or (doc.ndim == 2 and kind is None):
-        steps = doc.shape[-1] if doc.ndim == 3 and trace.channels_first else doc.shape[1]
-        return View("tokens", (steps,))
-    if kind is None and any(len(call.shape) == 4 for call in suitable_calls(trace, doc.shape[1:])):
-        return View("image", doc.shape[1:])
-    return View("series", (doc.shape[-1 if trace.channels_first else 1],))
-
-
-def _size(doc: Array, channels_first: bool) -> tuple[int, ...]:
-    if doc.ndim == 3:
-        return doc.shape[1:]
-    return doc.shape[2:] if channels_first else doc.shape[1:-1]

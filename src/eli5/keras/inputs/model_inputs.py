@@ -1,15 +1,17 @@
-"""Docs: checked against the model's input(s), and which of several is the picture."""
+"""A model's inputs: their shapes, a doc checked against them, and which of several is explained."""
 
 from __future__ import annotations
 
 import threading
 import weakref
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 import keras
-from eli5.keras.targets.classes import is_integer
+from eli5.checks import is_integer, wrong_type
+from eli5.keras import engine
+from eli5.keras.inputs.kind import Kind
 
 Array = np.ndarray[Any, Any]
 
@@ -17,16 +19,84 @@ Array = np.ndarray[Any, Any]
 _called: weakref.WeakSet[keras.Model] = weakref.WeakSet()
 _lock = threading.RLock()
 
-# What is looked for first, second, ... among several inputs, and how it is called.
-_RANKS: dict[str | None, tuple[tuple[int, ...], ...]] = {
-    None: ((4, 5), (3,)),
-    "image": ((4, 5), (3,)),
-    "tokens": ((2,), (3,)),
-    "series": ((3,), (2,)),
-}
-_NAMES = {None: "explained", "image": "the picture", "tokens": "the text", "series": "the series"}
-
 IMAGE_RANKS = (3, 4, 5)  # (1, H, W), (1, H, W, C), and volumes and videos (1, D, H, W, C)
+
+# Of which rank the explained one of several inputs is, where nobody says of which kind it is.
+_RANKS = ((4, 5), (3,))
+
+
+class ModelInputs(NamedTuple):
+    """A doc as the model takes it.
+
+    Attributes
+    ----------
+    arrays : numpy.ndarray, or a list or dict of them
+        As they are fed to the model, batch axis included.
+    input_index : int
+        Which of them is explained, in the order of `keras.tree.flatten`.
+    name : str or None
+        Its name, where there are several.
+    values : numpy.ndarray
+        That one as it came.
+    """
+
+    arrays: Any
+    input_index: int
+    name: str | None
+    values: Array
+
+
+class UnsupportedDocError(ValueError):
+    """Model and doc are of no kind that can be explained."""
+
+    def __init__(self, model: keras.Model) -> None:
+        super().__init__(
+            f'model "{model.name}" is not supported, try passing the "image" argument if '
+            "explaining an image model."
+        )
+
+
+def take_doc(
+    model: keras.Model, doc: Any, input: str | int | None = None, kind: Kind | None = None
+) -> ModelInputs:
+    """Check a doc, build the model if it never was, and find the input that is explained.
+
+    Parameters
+    ----------
+    model : keras.Model
+    doc : numpy.ndarray, or a list or dict of them
+    input : str or int, optional
+        The name or index of the explained input. None: the only one that has the rank of the kind.
+    kind : Kind, optional
+        What the explained input is, if anybody says it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the doc does not fit the model, or if there is no such input, or None leaves a choice.
+    UnsupportedDocError
+        If nobody says what the doc is, and it has a rank that cannot be explained.
+    """
+    check_doc(model, doc)
+    if kind is None and isinstance(doc, np.ndarray):
+        _check_rank(model, doc)
+    ensure_built(model, doc)
+    arrays = named_arrays(model, doc)
+    index = _find_explained(arrays, input, kind)
+    name = list(arrays)[index] if len(arrays) > 1 else None
+    return ModelInputs(standardize(doc), index, name, list(arrays.values())[index])
+
+
+def _check_rank(model: keras.Model, doc: Array) -> None:
+    """Refuse what cannot be explained before a model is built for it."""
+    shapes = input_shapes(model)
+    ranks = {doc.ndim} if shapes is None else set(map(len, shapes.values()))
+    if ranks & set(IMAGE_RANKS):
+        return
+    parts = engine.parts_of(model)
+    has_embedding = any(isinstance(part, keras.layers.Embedding) for part in parts)
+    if doc.ndim != 2 or not (model.built or has_embedding):
+        raise UnsupportedDocError(model)
 
 
 def input_shapes(model: keras.Model) -> dict[str, tuple[int | None, ...]] | None:
@@ -136,54 +206,35 @@ def _fits(size: int, expected: int | None) -> bool:
     return size == expected if expected is not None else size > 0
 
 
-def find_picture(model: keras.Model, doc: Any, input: Any, kind: str | None = None) -> int:
-    """Return which input is the picture, in the order of `keras.tree.flatten`.
-
-    Parameters
-    ----------
-    model : keras.Model
-    doc : numpy.ndarray, or a list or dict of them
-        Checked.
-    input : None, str or int
-        The name or the index of the picture. None: the only one that has the rank of one.
-    kind : {"image", "tokens", "series"}, optional
-        What is looked for in its place.
-
-    Raises
-    ------
-    TypeError
-        If `input` is of another type.
-    ValueError
-        If there is no such input, or if None leaves a choice.
-    """
-    arrays = named_arrays(model, doc)
+def _find_explained(arrays: dict[str, Array], input: Any, kind: Kind | None) -> int:
+    """Return which input is explained, in the order of `keras.tree.flatten`."""
     names = list(arrays)
     if input is None:
-        if len(names) == 1:
-            return 0
-        ranks = [array.ndim for array in arrays.values()]
-        for wanted in _RANKS[kind]:
-            likely = [k for k, rank in enumerate(ranks) if rank in wanted]
-            if len(likely) == 1:
-                return likely[0]
-            if likely:
-                break
+        likely = _likely_inputs([array.ndim for array in arrays.values()], kind)
+        if len(names) == 1 or len(likely) == 1:
+            return likely[0] if len(names) > 1 else 0
     elif not (isinstance(input, str) or is_integer(input)):
-        raise TypeError(
-            "Expected `input` to be None, a name or an index. Received: "
-            f"input={input!r} (of type {type(input).__name__})"
-        )
+        raise wrong_type("input", input, "None, a name or an index")
     elif input in names:
         return names.index(input)
     elif is_integer(input) and -len(names) <= input < len(names):
         return int(input) % len(names)
+    explained = "explained" if kind is None else kind.words.explained
     raise ValueError(
-        f"Expected `input` to say which of the inputs is {_NAMES[kind]}: one of {names}, or an "
+        f"Expected `input` to say which of the inputs is {explained}: one of {names}, or an "
         f"index. Received: input={input!r}"
     )
 
 
-def blank(model: keras.Model) -> Any:
+def _likely_inputs(ranks: list[int], kind: Kind | None) -> list[int]:
+    for expected in _RANKS if kind is None else kind.input_ranks:
+        likely = [k for k, rank in enumerate(ranks) if rank in expected]
+        if likely:
+            return likely
+    return []
+
+
+def blank_doc(model: keras.Model) -> Any:
     """Return a sample of zeros, as the model takes it.
 
     Raises
@@ -208,6 +259,8 @@ def blank(model: keras.Model) -> Any:
 
 def ensure_built(model: keras.Model, doc: Any) -> None:
     """Build a model that has not seen its input shape yet, for any batch size."""
+    if engine.is_known(model):
+        return
     with _lock:
         if model in _called or (model.built and all(layer.built for layer in model.layers)):
             return
@@ -226,21 +279,6 @@ def standardize(doc: Any) -> Any:
     return keras.tree.map_structure(
         lambda x: x.astype(floatx, copy=False) if x.dtype.kind == "f" else x, doc
     )
-
-
-def check_image(image: Any) -> None:
-    """Raise TypeError if `image` is neither None nor a Pillow image, ValueError if it is empty."""
-    if image is None:
-        return
-    from PIL.Image import Image  # only where a picture is used
-
-    if not isinstance(image, Image):
-        raise TypeError(
-            "Expected `image` to be a Pillow image. Received: image of type "
-            f"{type(image).__name__}. Convert an array with `PIL.Image.fromarray(array)`."
-        )
-    if 0 in image.size:
-        raise ValueError(f"Expected `image` to have pixels. Received: image.size={image.size}")
 
 
 def check_model(model: Any) -> None:

@@ -8,64 +8,61 @@ import numpy as np
 
 import keras
 from eli5.keras import engine
-from eli5.keras.inputs.kind import View
-from eli5.keras.layers import candidate_layers as suitable
+from eli5.keras.inputs.model_inputs import ModelInputs
+from eli5.keras.layers.candidate_layers import n_embedded_ids
 
 Array = np.ndarray[Any, Any]
 
 
-def trace(model: keras.Model, sample: Any, position: int) -> engine.Trace:
+def trace_model(model: keras.Model, inputs: ModelInputs) -> engine.Trace:
     """Return what a model does; see `eli5.keras.engine.trace`.
 
     Raises
     ------
     ValueError
-        If the sample holds ids that there are not.
+        If the explained input holds token ids that there are not.
     """
     try:
-        return engine.trace(model, sample, position)
-    except IndexError:  # PyTorch looks ids up even now
-        leaves = keras.tree.flatten(sample)
-        picture = leaves[position]
-        leaves[position] = np.zeros_like(picture)
-        blank = keras.tree.pack_sequence_as(sample, leaves)
-        _check_doc(engine.trace(model, blank, position), picture)
+        return engine.trace(model, inputs.arrays, inputs.input_index)
+    except IndexError:  # PyTorch looks ids up even while it is traced
+        leaves = keras.tree.flatten(inputs.arrays)
+        leaves[inputs.input_index] = np.zeros_like(inputs.values)
+        blank = keras.tree.pack_sequence_as(inputs.arrays, leaves)
+        check_ids(engine.trace(model, blank, inputs.input_index), inputs.values)
         raise
 
 
-def mask_id(trace: engine.Trace, view: View, picture: Array, said: float | None) -> int | None:
-    """Return the id that stands for a token left out: what is said, or 0 if the model masks that.
+def check_ids(trace: engine.Trace, values: Array, pad_value: float | None = None) -> None:
+    """Raise ValueError if token ids, or the one for padding, are none of the embedding's."""
+    n_ids = n_embedded_ids(trace, values.shape[1:])
+    if n_ids is None:
+        return  # they do not go into an embedding as they are
+    ranges = {"doc": (float(values.min()), float(values.max()))}
+    if pad_value is not None:
+        ranges["pad_value"] = (float(pad_value), float(pad_value))
+    # Backends differ: some raise what says little, some read another id's vector, or none.
+    for name, (low, high) in ranges.items():
+        if not (0 <= low <= high < n_ids and low.is_integer() and high.is_integer()):
+            one = f"{name}={low:g}"
+            received = f"ids from {low:g} to {high:g} in {name}" if low < high else one
+            raise ValueError(
+                f"Expected `{name}` to hold token ids of the model's embedding, from 0 to "
+                f"{n_ids - 1}. Received: {received}"
+            )
+
+
+def find_mask_id(trace: engine.Trace, values: Array, pad_value: float | None) -> int | None:
+    """Return the id that stands for a token left out: the caller's, or 0 if the model masks that.
 
     Raises
     ------
     ValueError
         If the ids, or that one, are none of the embedding's.
     """
-    if picture.ndim != 2:
+    if values.ndim != 2:
         return None
-    n_ids = _check_doc(trace, picture)
-    if said is not None:
-        said = float(said)
-        if n_ids is not None:
-            _check("pad_value", said, said, n_ids)
-        return int(said) if said.is_integer() else None
-    operations = [call.operation() for call in trace.calls if view.kind == "tokens"]
-    return 0 if any(getattr(operation, "mask_zero", False) for operation in operations) else None
-
-
-def _check_doc(trace: engine.Trace, picture: Array) -> int | None:
-    """Check that token ids are the embedding's; return how many of them there are."""
-    n_ids = suitable.n_ids_of(trace, picture.shape[1:]) if picture.ndim == 2 else None
-    if n_ids is not None:
-        _check("doc", float(picture.min()), float(picture.max()), n_ids)
-    return n_ids
-
-
-def _check(name: str, low: float, high: float, n_ids: int) -> None:
-    # Backends differ: some raise what says little, some read another id's vector, or none.
-    if not (0 <= low <= high < n_ids and low.is_integer() and high.is_integer()):
-        received = f"ids from {low:g} to {high:g} in {name}" if low < high else f"{name}={low:g}"
-        raise ValueError(
-            f"Expected `{name}` to hold token ids of the model's embedding, from 0 to {n_ids - 1}. "
-            f"Received: {received}"
-        )
+    check_ids(trace, values, pad_value)
+    if pad_value is not None:
+        return int(pad_value) if float(pad_value).is_integer() else None
+    masks = any(getattr(call.operation(), "mask_zero", False) for call in trace.calls)
+    return 0 if masks else None

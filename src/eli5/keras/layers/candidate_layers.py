@@ -75,9 +75,9 @@ class TargetLayer(NamedTuple):
     nth: int
 
 
-def target_layers(trace: Trace, size: Shape, grid: Shape | None = None) -> list[TargetLayer]:
+def list_target_layers(trace: Trace, size: Shape, grid: Shape | None = None) -> list[TargetLayer]:
     """List the suitable layers in execution order."""
-    sites = [(site_of(call, trace, size, grid), call) for call in suitable_calls(trace, size)]
+    sites = [(site_of(call, trace, size, grid), call) for call in candidate_calls(trace, size)]
     return [
         TargetLayer(call.path, site.grid or _places(call), call.nth)
         for site, call in sites
@@ -85,7 +85,7 @@ def target_layers(trace: Trace, size: Shape, grid: Shape | None = None) -> list[
     ]
 
 
-def candidates(trace: Trace, size: Shape, grid: Shape | None = None) -> list[Site]:
+def candidate_sites(trace: Trace, size: Shape, grid: Shape | None = None) -> list[Site]:
     """Return the sites that may be chosen without being asked for, the best first.
 
     The last feature map, in execution order and at any depth, which Grad-CAM (arXiv:1610.02391)
@@ -97,7 +97,7 @@ def candidates(trace: Trace, size: Shape, grid: Shape | None = None) -> list[Sit
     ValueError
         If there is none, or if the last has tokens whose grid cannot be inferred.
     """
-    calls = suitable_calls(trace, size) or _summed_up(trace, size)
+    calls = candidate_calls(trace, size) or _summed_up(trace, size)
     beyond = [call for call in calls if not _embeds(call, calls)]
     features = [call for call in beyond if not _is_carrier(call)] or beyond or calls
     if features and _is_tokens(features[-1], size):
@@ -110,7 +110,7 @@ def candidates(trace: Trace, size: Shape, grid: Shape | None = None) -> list[Sit
         )
     if sites[0] is None:
         raise ValueError(
-            why_no_map(features[-1].path, features[-1], size, grid) + choices(trace, size)
+            why_no_map(features[-1].path, features[-1], size, grid) + list_candidates(trace, size)
         )
     return [site for site in sites if site is not None]
 
@@ -139,7 +139,7 @@ def embedding_site(trace: Trace, size: Shape) -> Site:
     )
 
 
-def n_ids_of(trace: Trace, size: Shape) -> int | None:
+def n_embedded_ids(trace: Trace, size: Shape) -> int | None:
     """Return how many ids there are, or None if the input does not go into an embedding as it is.
 
     In a `call` of a user's own it may have been computed with before; one of the embeddings there
@@ -184,14 +184,14 @@ def _summed_up(trace: Trace, size: Shape) -> list[Call]:
     """Return the maps of one frame that a recurrent layer makes of a video."""
     if len(size) != 3:
         return []
-    calls = [call for call in suitable_calls(trace, size[1:]) if _is_map(call, size[1:])]
+    calls = [call for call in candidate_calls(trace, size[1:]) if _is_map(call, size[1:])]
     frames = layers.TimeDistributed  # its inner layers see a frame each
     return [
         call for call in calls if not any(isinstance(around(), frames) for around in call.within)
     ]
 
 
-def suitable_calls(trace: Trace, size: Shape) -> list[Call]:
+def candidate_calls(trace: Trace, size: Shape) -> list[Call]:
     """Return the calls that may be chosen without being asked for, in execution order."""
     learned = False
     suitable = []
@@ -213,6 +213,11 @@ def suitable_calls(trace: Trace, size: Shape) -> list[Call]:
         ):
             suitable.append(call)
     return suitable
+
+
+def has_steps(trace: Trace, doc: Any) -> bool:
+    """Tell whether a layer keeps the steps of a doc ``(1, T)``; what is no row of numbers has."""
+    return doc.ndim != 2 or bool(candidate_calls(trace, doc.shape[1:]))
 
 
 def _excluded_ops(operation: Any) -> set[str]:
@@ -287,11 +292,11 @@ def why_no_map(layer: Any, call: Call, size: Shape, grid: Shape | None) -> str:
     )
 
 
-def choices(trace: Trace, size: Shape) -> str:
+def list_candidates(trace: Trace, size: Shape) -> str:
     """List the suitable layers, for an error."""
     names = [
         f"{call.path!r} ({'x'.join(map(str, _places(call)))})"
-        for call in reversed(suitable_calls(trace, size))
+        for call in reversed(candidate_calls(trace, size))
     ]
     more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return f" Layers that would do, last first: {', '.join(names[:_SHOWN]) or 'none'}{more}."

@@ -1,4 +1,4 @@
-"""Maps of a layer's steps, fitted to the steps of the text or series that they belong to."""
+"""Where a layer's steps lie in a text or a series: its maps, fitted to the steps of the doc."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 
 from eli5.keras.engine import Alignment, Site, Trace
-from eli5.keras.inputs.kind import View
 
 Array = np.ndarray[Any, Any]
 
 
-def fit(maps: Array, site: Site, view: View, trace: Trace) -> Array:
+def fit_steps(maps: Array, site: Site, trace: Trace, n_steps: int) -> Array:
     """Return maps with one number per step of the doc.
 
     Between the centres of a layer's steps the numbers are interpolated linearly; before the first
@@ -21,29 +20,29 @@ def fit(maps: Array, site: Site, view: View, trace: Trace) -> Array:
     Parameters
     ----------
     maps : numpy.ndarray, shape (..., t)
-        Of a layer; those of pictures, and of the input itself, come back as they are.
+        Of a layer; those of the input itself come back as they are.
     site : Site
-    view : View
     trace : Trace
+    n_steps : int
+        T steps of the doc.
 
     Returns
     -------
     numpy.ndarray, shape (..., T)
     """
-    if view.kind == "image" or site.is_input:
+    if site.is_input:
         return maps
     alignment = next(
         call.alignment
         for call in trace.calls
         if call.operation() is site.operation and call.nth == site.nth
     )
-    n_steps = view.size[0]
     if alignment == Alignment() and maps.shape[-1] == n_steps:
         return maps
-    return _between(maps, (np.arange(n_steps) - alignment.offset) / alignment.stride)
+    return _interpolate(maps, (np.arange(n_steps) - alignment.offset) / alignment.stride)
 
 
-def _between(maps: Array, positions: Array) -> Array:
+def _interpolate(maps: Array, positions: Array) -> Array:
     """Return maps (..., t) at positions between their steps.
 
     Not as a matrix: of a long series it would not fit into memory.

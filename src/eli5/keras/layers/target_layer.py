@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 import keras
+from eli5.checks import did_you_mean, is_integer, wrong_type
 from eli5.keras.engine import Call, Site, Trace
-from eli5.keras.layers.candidate_layers import TargetLayer, choices, site_of, why_no_map
-from eli5.keras.targets.classes import is_integer
+from eli5.keras.layers.candidate_layers import TargetLayer, list_candidates, site_of, why_no_map
 from keras import layers
 
 Shape = tuple[int, ...]
@@ -34,10 +33,11 @@ def _check_one(layer: Any) -> None:
     is_call = isinstance(layer, tuple) and len(layer) == 2 and is_integer(layer[1])
     inner = layer[0] if is_call else layer
     if not (isinstance(inner, str | keras.layers.Layer) or is_integer(inner)):
-        raise TypeError(
-            "Expected `layer` to be None, a layer's name, its index, or a Keras layer; or a pair "
-            "of such a layer and the number of its call; or a list of these. "
-            f"Received: layer={layer!r} (of type {type(layer).__name__})"
+        raise wrong_type(
+            "layer",
+            layer,
+            "None, a layer's name, its index, or a Keras layer; or a pair of such a layer and the "
+            "number of its call; or a list of these",
         )
 
 
@@ -79,7 +79,7 @@ def find_target_layer(
     if not calls:
         raise ValueError(
             f"Expected `layer` to be called when the model runs. Received: layer={layer!r}, which "
-            f"is {_why_uncalled(operation)}.{choices(trace, size)}"
+            f"is {_why_uncalled(operation)}.{list_candidates(trace, size)}"
         )
     if not -len(calls) <= nth < len(calls):
         raise ValueError(
@@ -89,7 +89,7 @@ def find_target_layer(
     _check_call(layer, calls[nth])
     site = site_of(calls[nth], trace, size, grid)
     if site is None:
-        raise ValueError(why_no_map(layer, calls[nth], size, grid) + choices(trace, size))
+        raise ValueError(why_no_map(layer, calls[nth], size, grid) + list_candidates(trace, size))
     return site
 
 
@@ -141,11 +141,10 @@ def _named(model: keras.Model, name: str, trace: Trace, size: Shape) -> Any:
             f"{', '.join(map(repr, paths.values()))}. Give the path, or the layer itself."
         )
     known = {call.path for call in trace.calls} | {call.path.split("/")[-1] for call in trace.calls}
-    close = difflib.get_close_matches(name, known, n=3)
-    meant = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+    meant = did_you_mean(name, known, n=3)
     raise ValueError(
-        f"Expected the name of a layer of model {model.name!r}. Received: layer={name!r}.{meant}"
-        f"{choices(trace, size)}"
+        f"Expected the name of a layer of model {model.name!r}. Received: layer={name!r}."
+        f"{meant and ' '}{meant}{list_candidates(trace, size)}"
     )
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from eli5.keras.targets.classes import is_integer
+from eli5.checks import is_integer
 
 Shape = tuple[int, ...]
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import math
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
-import keras
 from eli5.keras import engine
 from eli5.keras.engine.interventions import (
     Repeat,
@@ -19,7 +17,8 @@ from eli5.keras.engine.interventions import (
     show_to_stand_in,
 )
 from eli5.keras.methods.probe import ROUNDING, Array
-from eli5.keras.pipeline.plan import Preparation
+from eli5.keras.pipeline.padded_run import run_padded
+from eli5.keras.pipeline.plan import Plan
 from eli5.keras.pipeline.stand_in import find_stand_in, position_of
 
 # A head that takes one sample in front and many behind gives the same score to this precision.
@@ -57,11 +56,9 @@ class _Way(NamedTuple):
 
 
 def head_runs(
-    model: keras.Model,
-    prepared: Preparation,
+    plan: Plan,
     site: engine.Site | None,
     query: engine.Query,
-    batch_size: int,
     known: tuple[Array, Array] | None = None,
 ) -> dict[str, Callable[..., Array]]:
     """Return the `activations` and `ablated_scores` of a probe.
@@ -73,6 +70,7 @@ def head_runs(
     query : Query
         That asks for the scores.
     """
+    batch_size = plan.request.batch_size
 
     @functools.cache
     def activations() -> tuple[Array, Array]:
@@ -80,14 +78,14 @@ def head_runs(
         if known is not None:
             return known
         asked = query._replace(sites=(_required(site),), read=True)
-        (_, (found,)), _ = engine.evaluate(model, prepared.sample, prepared.targets, asked)
+        (_, (found,)), _ = engine.evaluate(plan.model, plan.inputs, plan.targets, asked)
         return found
 
     def ablated_scores(maps: Array) -> Array:
         given, folded = activations()
-        *fast, certain = _ways(prepared, _required(site), query, batch_size)
-        key = "way", engine.key_of(certain.query, (prepared.sample, given)), certain.most
-        ask = functools.partial(_ask, model, prepared, given)
+        *fast, certain = _ways(plan, _required(site), query, batch_size)
+        key = "way", engine.key_of(certain.query, (plan.inputs, given)), certain.most
+        ask = functools.partial(_ask, plan, given)
 
         def find() -> str:
             trial = _trial(folded)
@@ -96,7 +94,7 @@ def head_runs(
             return next(fitting, certain).name
 
         try:
-            name = engine.recall(model, key, find)
+            name = engine.recall(plan.model, key, find)
         except _UndecidedError:  # and not remembered: the next doc may tell
             name = certain.name
         way = next((way for way in fast if way.name == name), certain)
@@ -108,27 +106,25 @@ def head_runs(
     }
 
 
-def _ways(
-    prepared: Preparation, site: engine.Site, query: engine.Query, batch_size: int
-) -> list[_Way]:
+def _ways(plan: Plan, site: engine.Site, query: engine.Query, batch_size: int) -> list[_Way]:
     """Return the ways, the fastest first; the last is certain."""
     head = query._replace(replace=((site, leave_out),))
     whole = head._replace(arrange=Repeat())
     ways = [
-        _Way("head", head, _most(prepared, site, batch_size)),
+        _Way("head", head, _most(plan, site, batch_size)),
         _Way("whole", whole, batch_size),
     ]
-    stand_in = find_stand_in(prepared.trace, site)
+    stand_in = find_stand_in(plan.trace, site)
     if stand_in is not None:
         changes = (site, show_to_stand_in), (stand_in, leave_out_of_stand_in)
         short = query._replace(replace=changes)
-        ways.insert(0, _Way("stand-in", short, _most(prepared, stand_in, batch_size)))
+        ways.insert(0, _Way("stand-in", short, _most(plan, stand_in, batch_size)))
     return ways
 
 
-def _most(prepared: Preparation, site: engine.Site, batch_size: int) -> int:
+def _most(plan: Plan, site: engine.Site, batch_size: int) -> int:
     """Return how many samples a head takes at once."""
-    behind = prepared.trace.calls[position_of(prepared.trace, site) :]
+    behind = plan.trace.calls[position_of(plan.trace, site) :]
     largest = max(4 * math.prod(call.shape) for call in behind)
     return max(batch_size, min(_HEAD_BYTES // largest, _MOST_BATCHES * batch_size))
 
@@ -190,49 +186,8 @@ def _rounded(size: int) -> int:
     return step * math.ceil(size / step)
 
 
-def _ask(
-    model: keras.Model, prepared: Preparation, given: Array, asked: engine.Query, maps: Array
-) -> Array:
-    return run_padded(model, prepared, len(maps), asked, maps.astype("int32"), given)
-
-
-def run_padded(
-    model: keras.Model,
-    prepared: Preparation,
-    batch_size: int,
-    query: engine.Query,
-    per_sample: Array,
-    *extra: Array,
-) -> Any:
-    """Ask about as many variants of the sample as there are rows in `per_sample`."""
-    n = len(per_sample)
-    padded = pad(per_sample, batch_size)
-    targets = np.repeat(prepared.targets, len(padded), axis=0)
-    with advise_on_batches(len(padded)):
-        result, _ = engine.evaluate(model, prepared.sample, targets, query, padded, *extra)
-    return keras.tree.map_structure(lambda x: x[:n], result)
-
-
-@contextlib.contextmanager
-def advise_on_batches(size: int) -> Iterator[None]:
-    """Note on an error that the model may take one sample at a time only."""
-    try:
-        yield
-    except Exception as error:
-        if size > 1:
-            error.add_note(
-                f"The model was given a batch of {size}. If it takes one sample at a time only, "
-                "explain with batch_size=1."
-            )
-        raise
-
-
-def pad(items: Array, batch_size: int) -> Array:
-    """Repeat the last item up to a power of two, at most `batch_size`: few programs do for all."""
-    size = min(1 << (len(items) - 1).bit_length(), max(batch_size, len(items)))
-    if size == len(items):
-        return items
-    return np.concatenate([items, np.repeat(items[-1:], size - len(items), axis=0)])
+def _ask(plan: Plan, given: Array, asked: engine.Query, maps: Array) -> Array:
+    return run_padded(plan, len(maps), asked, maps.astype("int32"), given)
 
 
 def _required(site: engine.Site | None) -> engine.Site:

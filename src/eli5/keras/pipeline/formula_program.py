@@ -4,59 +4,59 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+from eli5.checks import expect_integer, expect_number
 from eli5.keras import engine
 from eli5.keras.methods.lookup import ChosenMethod
 from eli5.keras.methods.normalize import diagnostics
-from eli5.keras.methods.options import positive_or_zero, whole_number
-from eli5.keras.targets.score import Contrast, Select
+from eli5.keras.pipeline.plan import Plan
+from eli5.keras.targets.classes import Contrast
 from keras import ops
 
 
-def query_of(
-    formulas: Sequence[ChosenMethod], sites: Sequence[engine.Site], score: Any, select: Select
-) -> engine.Query:
+def formula_query(plan: Plan, methods: Sequence[ChosenMethod]) -> engine.Query:
     """Return the query that asks for all formulas at once; without any, for the scores.
 
     Parameters
     ----------
-    formulas : sequence of ChosenMethod
-        Of methods that are no procedures.
-    sites : sequence of Site
-        The target layers and the input; those that no formula reads are left out.
-    score : {"auto", "output", "logit"} or callable
-    select : Select
-        Its contrasts are replaced by those of the formulas.
+    plan : Plan
+    methods : sequence of ChosenMethod
+        That are formulas.
     """
-    contrasts = list(dict.fromkeys(_contrast(chosen) for chosen in formulas)) or [None]
-    read = [site for site in sites if any(reads(chosen, site) for chosen in formulas)]
+    contrasts = list(dict.fromkeys(_contrast(one) for one in methods)) or [None]
+    sites = [
+        site
+        for site in (*plan.sites, plan.input_site)
+        if any(reads_site(one, site) for one in methods)
+    ]
     per_site = [
-        Formulas(
+        SiteFormulas(
             tuple(
-                _formula(chosen, contrasts.index(_contrast(chosen)))
-                for chosen in formulas
-                if reads(chosen, site)
+                _formula(one, contrasts.index(_contrast(one)))
+                for one in methods
+                if reads_site(one, site)
             ),
             len(contrasts),
         )
-        for site in read
+        for site in sites
     ]
+    target = plan.request.target
     return engine.Query(
-        score,
-        replace(select, contrasts=tuple(contrasts)),
-        tuple(read),
+        target.score,
+        target.select(plan.output, plan.request.sign, tuple(contrasts)),
+        tuple(sites),
         tuple(per_site),
         second_order=tuple(
             s
-            for s, site in enumerate(read)
-            if any(one.method.needs == "hessian" and reads(one, site) for one in formulas)
+            for s, site in enumerate(sites)
+            if any(one.method.needs == "hessian" and reads_site(one, site) for one in methods)
         ),
     )
 
 
-def reads(chosen: ChosenMethod, site: engine.Site) -> bool:
+def reads_site(chosen: ChosenMethod, site: engine.Site) -> bool:
     """Tell whether a formula is one of this site's."""
     return (chosen.method.at == "input") == site.is_input
 
@@ -66,7 +66,8 @@ def _contrast(chosen: ChosenMethod) -> Contrast | None:
         return None
     options = chosen.method.own_options | chosen.options
     return Contrast(
-        whole_number("n_similar", options["n_similar"]), positive_or_zero("gamma", options["gamma"])
+        expect_integer("n_similar", options["n_similar"], least=1),
+        expect_number("gamma", options["gamma"], least=0),
     )
 
 
@@ -109,46 +110,43 @@ class Formula:
     needs_hessian: bool
     has_class: bool
 
-    def maps(self, activations: Any, gradients: list[Any], products: Any) -> Any:
+    def maps(self, activations: Any, gradients: list[Any], hessian_products: Any) -> Any:
         """Return K maps, shape (B, K, *places)."""
         formula = functools.partial(self._map, activations)
         if not self.has_class:
             return ops.stack([formula(gradients[0])] * len(gradients), axis=1)
-        beside = [products] if self.needs_hessian else []
-        return ops.stack(list(map(formula, gradients, *beside)), axis=1)
+        more = [hessian_products] if self.needs_hessian else []
+        return ops.stack(list(map(formula, gradients, *more)), axis=1)
 
     def _map(self, activations: Any, *terms: Any) -> Any:
-        found = self.function()(activations, *terms, **dict(self.options))
-        shape, right = getattr(found, "shape", None), tuple(activations.shape[:-1])
-        if shape is None or tuple(shape) != right:
+        result = self.function()(activations, *terms, **dict(self.options))
+        shape, expected = getattr(result, "shape", None), tuple(activations.shape[:-1])
+        if shape is None or tuple(shape) != expected:
             name = getattr(self.function(), "__name__", type(self.function()).__name__)
-            received = repr(found) if shape is None else f"shape {tuple(shape)}"
+            received = repr(result) if shape is None else f"shape {tuple(shape)}"
             raise ValueError(
-                f"Expected a method of your own to return a map of shape {right}: one number per "
-                f"sample and place. Received: {name} returned {received}"
+                f"Expected a method of your own to return a map of shape {expected}: one number "
+                f"per sample and place. Received: {name} returned {received}"
             )
-        return found
+        return result
 
 
 @dataclass(frozen=True)
-class Formulas:
+class SiteFormulas:
     """All formulas of one site; equal ones make one program."""
 
     parts: tuple[Formula, ...]
     n_blocks: int
 
-    def __call__(self, activations: Any, gradients: list[Any], products: Any) -> dict[str, Any]:
+    def __call__(
+        self, activations: Any, gradients: list[Any], hessian_products: Any
+    ) -> dict[str, Any]:
         """Return the maps, shape (B, K, *places), and the diagnostics of each formula."""
         n = len(gradients) // self.n_blocks
         cuts = [slice(b * n, (b + 1) * n) for b in range(self.n_blocks)]
-        slopes = [gradients[cut] for cut in cuts]
-        hessian_products = [products and products[cut] for cut in cuts]
-        diagnostics_per_block = [
-            diagnostics(activations, block) for block in slopes
-        ]  # once, for all that share it
+        blocks = [(gradients[cut], hessian_products and hessian_products[cut]) for cut in cuts]
+        flags = [diagnostics(activations, block) for block, _ in blocks]  # shared by formulas
         return {
-            "maps": [
-                p.maps(activations, slopes[p.block], hessian_products[p.block]) for p in self.parts
-            ],
-            "diagnostics": [diagnostics_per_block[p.block] for p in self.parts],
+            "maps": [part.maps(activations, *blocks[part.block]) for part in self.parts],
+            "diagnostics": [flags[part.block] for part in self.parts],
         }

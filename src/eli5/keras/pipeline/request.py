@@ -1,146 +1,135 @@
-"""What a caller asks for, checked: all that does not depend on the doc."""
+"""What a caller asks for, checked: all that needs no doc."""
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from eli5.keras.inputs.kind import Kind
+from eli5.checks import expect_integer, expect_type
+from eli5.keras.inputs.sample import DocOptions
 from eli5.keras.layers.target_layer import check_layer
 from eli5.keras.layers.token_grid import check_grid
 from eli5.keras.methods.fusion import check_fusion
 from eli5.keras.methods.lookup import ChosenMethod, choose
-from eli5.keras.pipeline.result import ClassNames, check_class_names
-from eli5.keras.targets import classes as scores
-from eli5.keras.targets.classes import is_integer
+from eli5.keras.targets.classes import make_target
+from eli5.keras.targets.target import Target
+
+_DEFAULT_METHOD = "Grad-CAM"
 
 
 class Request(NamedTuple):
-    """One call's options.
-
-    See `eli5.keras.explain_prediction.explain_prediction_keras_image`.
+    """The options of one call; see `eli5.explain_prediction`.
 
     Attributes
     ----------
-    chosen : list of ChosenMethod
-        The methods with their options.
+    methods : list of ChosenMethod
     is_list : bool
         Whether several methods were asked for, so that a list is due even for one.
-    where : dict
-        What `eli5.keras.pipeline.plan.prepare` must know: layer, score, input, output, ...
+    target : Target
+    sign : {1, -1}
     """
 
-    chosen: list[ChosenMethod]
+    methods: list[ChosenMethod]
     is_list: bool
-    score: Any
+    target: Target
     sign: int
-    class_names: ClassNames | None
+    layer: Any
+    input: str | int | None
+    output: str | int | None
+    grid: tuple[int, ...] | None
     fusion: str
     batch_size: int
-    where: Mapping[str, Any]
+
+    @property
+    def needs_layer(self) -> bool:
+        """Whether a method explains a layer."""
+        return any(one.method.at == "layer" for one in self.methods)
+
+    @property
+    def needs_input(self) -> bool:
+        """Whether a method differentiates or changes the input."""
+        return any(
+            one.method.at == "input" or one.method.is_black_box or one.smoothing.is_used
+            for one in self.methods
+        )
 
 
 def make_request(
     *,
     targets: Any = None,
-    method: Any = "Grad-CAM",
-    methods: Sequence[Any] | None = None,
     layer: Any = None,
+    method: Any = _DEFAULT_METHOD,
+    methods: Sequence[Any] | None = None,
     score: Any = "auto",
     sign: str = "positive",
     top_targets: int | None = None,
-    class_names: ClassNames | None = None,
+    class_names: Any = None,
     input: str | int | None = None,
     output: str | int | None = None,
     grid: tuple[int, ...] | None = None,
     fusion: str = "mean",
     batch_size: int = 32,
-    kind: Kind | None = None,
-    mask_id: float | None = None,
-    **options: Any,
+    **method_options: Any,
 ) -> Request:
-    """Check the options of a call.
+    """Check the options of a call; see `eli5.explain_prediction`.
 
-    `kind` and `mask_id` go to `eli5.keras.pipeline.plan.prepare`. For the rest see
-    `eli5.keras.explain_prediction.explain_prediction_keras_image`.
+    Of `targets` it is only looked at whether they are given.
     """
-    scores.check_top_targets(top_targets, targets)
-    scores.check_score(score, targets, top_targets)
+    target = make_target(score, targets, top_targets, class_names, output)
     check_layer(layer)
     check_grid(grid)
-    check_class_names(class_names)
     check_fusion(fusion)
-    _check_batch_size(batch_size)
-    _check_methods(methods)
-    if methods is not None and method != "Grad-CAM":
+    expect_integer("batch_size", batch_size, least=1)
+    expect_type(
+        "methods", methods, list | tuple | None, "a list of methods; one alone is `method=`"
+    )
+    if methods is not None and method != _DEFAULT_METHOD:
         raise ValueError(
             "Expected either `method` or `methods`. Received: both, "
             f"method={method!r} and methods={methods!r}"
         )
-    chosen = choose([method] if methods is None else methods, options, sign, _other_options())
-    _check_contrast(chosen, score)
-    needs_layer = any(one.method.at == "layer" for one in chosen)
-    if layer is not None and not needs_layer:
-        raise ValueError(
-            "Expected no `layer` for methods that explain the input itself. Received: "
-            f"layer={layer!r} with {', '.join(one.method.name for one in chosen)}"
-        )
-    return Request(
+    chosen = choose([method] if methods is None else methods, method_options, sign, _OTHERS)
+    request = Request(
         chosen,
         methods is not None,
-        score,
+        target,
         1 if sign == "positive" else -1,
-        class_names,
+        layer,
+        input,
+        output,
+        grid,
         fusion,
         batch_size,
-        {
-            "layer": layer,
-            "score": score,
-            "top_targets": top_targets,
-            "input": input,
-            "output": output,
-            "grid": grid,
-            "kind": kind,
-            "mask_id": mask_id,
-            "needs_layer": needs_layer,
-            "needs_input": any(
-                one.method.at == "input" or one.method.is_black_box or one.smoothing.is_used
-                for one in chosen
-            ),
-        },
     )
+    _check_agreement(request)
+    return request
 
 
-@functools.cache
-def _other_options() -> tuple[str, ...]:
-    """Name the options that are no method's own."""
-    return "image", "images", *inspect.signature(make_request).parameters
+# Options that are no method's own, to be guessed at where one is misspelled.
+_OTHERS = ("images", *DocOptions._fields, *(make_request.__kwdefaults__ or ()))
 
 
-def _check_methods(methods: Any) -> None:
-    if methods is not None and not isinstance(methods, list | tuple):
-        raise TypeError(
-            "Expected `methods` to be a list of methods; one alone is `method=`. Received: "
-            f"methods={methods!r} (of type {type(methods).__name__})"
-        )
-
-
-def _check_batch_size(batch_size: Any) -> None:
-    if not is_integer(batch_size):
-        raise TypeError(
-            "Expected `batch_size` to be an integer. Received: "
-            f"batch_size={batch_size!r} (of type {type(batch_size).__name__})"
-        )
-    if batch_size < 1:
-        raise ValueError(f"Expected `batch_size` >= 1. Received: batch_size={batch_size}")
-
-
-def _check_contrast(chosen: Sequence[ChosenMethod], score: Any) -> None:
-    classy = [one.method.name for one in chosen if one.method.needs in ("contrast", "gap-dense")]
-    if classy and callable(score):
+def _check_agreement(request: Request) -> None:
+    """Raise ValueError if options that are right by themselves do not go together."""
+    names = [one.method.name for one in request.methods]
+    contrasting = [
+        one.method.name for one in request.methods if one.method.needs in ("contrast", "gap-dense")
+    ]
+    if contrasting and not request.target.has_class:
         raise ValueError(
-            f"Expected the score of a class for method={classy[0]!r}. Received: a callable "
+            f"Expected the score of a class for method={contrasting[0]!r}. Received: a callable "
             "`score`. Leave `score` out, or choose another method."
         )
+    if request.layer is not None and not request.needs_layer:
+        raise ValueError(
+            "Expected no `layer` for methods that explain the input itself. Received: "
+            f"layer={request.layer!r} with {', '.join(names)}"
+        )
+
+
+def split_options(
+    options: dict[str, Any], names: Iterable[str] = DocOptions._fields
+) -> tuple[DocOptions, dict[str, Any]]:
+    """Return what is said of a doc by some of the options, and the others."""
+    rest = dict(options)
+    return DocOptions(**{name: rest.pop(name) for name in names if name in rest}), rest

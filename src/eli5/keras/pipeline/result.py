@@ -1,51 +1,30 @@
-"""The Explanation, put together from what the engine found."""
+"""The Explanation, put together from what the methods give."""
 
 from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 import keras
-from eli5.base import Explanation, Series, TargetExplanation, missing_picture_libraries
-from eli5.keras.inputs.image import to_picture
-from eli5.keras.methods import Method
-from eli5.keras.methods.normalize import normalize, why_empty
-from eli5.keras.pipeline.plan import Preparation
-from eli5.keras.pipeline.run_methods import Found
-from eli5.keras.targets import classes as scores
+from eli5.base import Explanation, TargetExplanation
+from eli5.keras.inputs.sample import Sample
+from eli5.keras.methods.lookup import ChosenMethod
+from eli5.keras.methods.normalize import why_empty
+from eli5.keras.pipeline.plan import Array, Plan
+from eli5.keras.pipeline.run_methods import MethodResult, Report
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-Array = np.ndarray[Any, Any]
-ClassNames = Sequence[str] | Mapping[int, str] | Callable[[int], str]
 
 # Above this Integrated Gradients do not add up to the difference that they explain.
 _INCOMPLETE = 0.05
 
 
-# What people call a place of a layer's map and of the input's, and what follows their number.
-_PLACES = {
-    "image": ("region", "pixel", ""),
-    "tokens": ("token", "token", " tokens"),
-    "series": ("step", "value", " steps"),
-}
-
-
-class Labels(NamedTuple):
-    """What the caller said about how results are named and shown."""
-
-    estimator: str
-    score: Any = "auto"
-    sign: int = 1
-    class_names: ClassNames | None = None
-
-
-class Look(NamedTuple):
+class Display(NamedTuple):
     """What all explanations of one doc have in common.
 
     Attributes
@@ -60,105 +39,115 @@ class Look(NamedTuple):
     is_finite: bool
 
 
-def look_at(doc: Any, prepared: Preparation, image: Image | None) -> Look:
+def make_display(sample: Sample) -> Display:
     """Look at one doc, which takes as long as a small part of the model."""
-    arrays = keras.tree.flatten(doc)
+    arrays = keras.tree.flatten(sample.inputs)
     # NaN comes out of both extremes; no array of flags is made.
     is_finite = all(np.isfinite([array.min(), array.max()]).all() for array in arrays)
-    picture = arrays[prepared.input_index]
-    is_flat = prepared.view.kind == "image" and picture.ndim < 5
-    if image is None and is_flat and not missing_picture_libraries():
-        image = to_picture(picture, channels_first=prepared.channels_first)
-    return Look(image, is_finite)
+    return Display(sample.kind.image(sample), is_finite)
 
 
 def compose(
-    prepared: Preparation,
-    method: Method,
-    found: Found,
-    classes: Array,
-    outputs: Array,
-    labels: Labels,
-    look: Look,
-    *,
-    how: Sequence[str] = (),
-    number: int | None = None,
-) -> Explanation:
-    """Return the Explanation of one sample by one method; warn of each heatmap that is empty.
+    plan: Plan, number: int, results: Sequence[MethodResult], report: Report, display: Display
+) -> Any:
+    """Return the Explanation of one sample, or a list with one per method if that is due.
 
     Parameters
     ----------
-    prepared : Preparation
-    method : Method
-    found : eli5.keras.pipeline.run_methods.Found
-    classes, outputs : numpy.ndarray, shape (K,)
-        Class ids, and the model's own output for them.
-    labels : Labels
-    look : Look
-    how : sequence of str
-        What else was done to the maps, for the description.
-    number : int, optional
-        Which of many docs it is, for the warnings.
+    plan : Plan
+    number : int
+        Which of the plan's samples it is.
+    results : sequence of MethodResult
+        One per method.
+    report : dict
+        See `eli5.keras.pipeline.run_methods.run_methods`.
+    display : Display
+
+    Warns
+    -----
+    UserWarning
+        Of each heatmap that is empty.
     """
-    explained = scores.explained(labels.score, prepared.activation)
-    reason = f"{'raises' if labels.sign > 0 else 'lowers'} {explained}"
-    targets = [
-        # Copies, for views would keep the batch.
-        _target(prepared, np.array(attribution), np.array(heatmap), class_id, output, labels)
-        for attribution, heatmap, class_id, output in zip(
-            found.maps, found.heatmaps, classes, outputs, strict=True
-        )
+    sample = plan.samples[number]
+    # A batch is as wide as its widest doc.
+    n_targets = len(sample.targets) if sample.targets else None
+    classes, outputs = report["classes"][number], report["outputs"][number]
+    explanations = [
+        _explanation(plan, sample, chosen, result, classes[:n_targets], outputs, display)
+        for chosen, result in zip(plan.request.methods, results, strict=True)
     ]
-    for target, details in zip(targets, found.details, strict=False):
-        target.details = dict(details)
-    warned = [*_empty(prepared, method, found, targets, explained, reason), *_not_finite(look)]
+    return explanations if plan.request.is_list else explanations[0]
+
+
+def _explanation(
+    plan: Plan,
+    sample: Sample,
+    chosen: ChosenMethod,
+    result: MethodResult,
+    classes: Array,
+    outputs: Array,
+    display: Display,
+) -> Explanation:
+    method, target = chosen.method, plan.request.target
+    targets = []
+    for k, class_id in enumerate(classes):
+        one = target.explanation(int(class_id), float(outputs[k]), plan.n_classes, plan.activation)
+        # Copies, for views would keep the batch.
+        one.attribution, one.heatmap = np.array(result.maps[k]), np.array(result.heatmaps[k])
+        one.details = dict(result.details[k]) if len(result.details) else None
+        targets.append(one)
+    warned = [*_empty_heatmaps(plan, sample, chosen, result, targets), *_not_finite(display)]
     for note in warned:
-        which = "" if number is None else f"Doc {number}: "
+        which = "" if sample.number is None else f"Doc {sample.number}: "
         warnings.warn(which + note, UserWarning, stacklevel=_callers_level())
-    places = found.maps.shape[1:]
-    description = [_describe(prepared, method, places, labels), *how, *_inexact(targets), *warned]
-    return Explanation(
-        labels.estimator,
+    cells = result.maps.shape[1:]
+    description = [*_describe(plan, chosen, cells), *_completeness(targets), *warned]
+    expl = Explanation(
+        plan.model.name,
         description=" ".join(description),
         error="",
         method=method.name,
-        is_regression=callable(labels.score) or _is_regression(prepared),
+        is_regression=target.is_regression(plan.n_classes, plan.activation),
         targets=targets,
-        image=look.image or _slices(prepared, places),
-        series=_series(prepared),
-        layer=_layers(prepared) if method.at == "layer" else None,
+        image=display.image,
+        layer=plan.layer_names if method.at == "layer" else None,
     )
+    return sample.kind.finish(expl, sample, cells)
 
 
-def _empty(
-    prepared: Preparation,
-    method: Method,
-    found: Found,
-    targets: list[TargetExplanation],
-    explained: str,
-    reason: str,
+def _empty_heatmaps(
+    plan: Plan,
+    sample: Sample,
+    chosen: ChosenMethod,
+    result: MethodResult,
+    targets: Sequence[TargetExplanation],
 ) -> Iterator[str]:
     """Say of each target whose heatmap is empty why it is."""
-    where = f"layer {_layers(prepared)!r}" if method.at == "layer" else "the input"
-    # Of a text, what speaks against is shown, too.
-    is_text = prepared.view.kind == "tokens"
-    shown = normalize(np.abs(found.maps), 1) if is_text else found.heatmaps
+    at = chosen.method.at
+    where = f"layer {plan.layer_names!r}" if at == "layer" else "the input"
+    score = plan.request.target.name(plan.activation)
+    shown = sample.kind.shown(result.maps, result.heatmaps)
     for k, target in enumerate(targets):
         if not shown[k].any():
-            diagnostics = None if found.diagnostics is None else found.diagnostics[k]
-            why = why_empty(found.maps[k], diagnostics, explained, reason, method.at)
+            diagnostics = None if result.diagnostics is None else result.diagnostics[k]
+            reason = f"{_raises(plan)} {score}"
+            why = why_empty(result.maps[k], diagnostics, score, reason, at)
             yield f"The heatmap of target {target.target} at {where} is empty: {why}."
 
 
-def _not_finite(look: Look) -> Iterator[str]:
-    if not look.is_finite:
+def _raises(plan: Plan) -> str:
+    return "raises" if plan.request.sign > 0 else "lowers"
+
+
+def _not_finite(display: Display) -> Iterator[str]:
+    if not display.is_finite:
         yield "The doc holds values that are not finite (NaN or infinity)."
 
 
-def _inexact(targets: list[TargetExplanation]) -> Iterator[str]:
+def _completeness(targets: Sequence[TargetExplanation]) -> Iterator[str]:
     """Say how far the attributions of Integrated Gradients miss their sum."""
     details = [target.details or {} for target in targets]
-    errors = [d["completeness_error"] for d in details if "completeness_error" in d]
+    errors = [one["completeness_error"] for one in details if "completeness_error" in one]
     if errors and np.isfinite(errors).all():
         advice = " Take more `steps`." if max(errors) > _INCOMPLETE else ""
         yield (
@@ -167,103 +156,35 @@ def _inexact(targets: list[TargetExplanation]) -> Iterator[str]:
         )
 
 
-def _layers(prepared: Preparation) -> str:
-    return ", ".join(site.path for site in prepared.sites)
-
-
-def _target(
-    prepared: Preparation,
-    attribution: Array,
-    heatmap: Array,
-    class_id: Any,
-    output: Any,
-    labels: Labels,
-) -> TargetExplanation:
-    value = float(output)
-    if callable(labels.score):
-        name = scores.score_name(labels.score)
-        return TargetExplanation(name, score=value, heatmap=heatmap, attribution=attribution)
-    return TargetExplanation(
-        int(class_id),
-        proba=value if scores.is_probability(prepared.activation) else None,
-        score=value,
-        heatmap=heatmap,
-        class_name=_class_name(labels.class_names, int(class_id), prepared),
-        attribution=attribution,
-    )
-
-
-def check_class_names(class_names: Any) -> None:
-    """Raise TypeError if `class_names` is neither None, a sequence, a mapping nor a callable."""
-    is_list = isinstance(class_names, Sequence | np.ndarray) and not isinstance(class_names, str)
-    is_known = class_names is None or is_list or isinstance(class_names, Mapping)
-    if not (is_known or callable(class_names)):
-        raise TypeError(
-            "Expected `class_names` to be a sequence, a mapping of class ids or a callable. "
-            f"Received: class_names={class_names!r} (of type {type(class_names).__name__})"
-        )
-
-
-def _class_name(class_names: ClassNames | None, class_id: int, prepared: Preparation) -> str | None:
-    if class_names is None:
-        return None
-    if callable(class_names):
-        return str(class_names(class_id))
-    if prepared.n_classes == 1 and len(class_names) == 2:
-        class_id = 1  # one unit for two classes: it is high for the second
-    keys = (class_id, str(class_id)) if isinstance(class_names, Mapping) else (class_id,)
-    for key in keys:
-        try:
-            return str(class_names[key])  # type: ignore[index]
-        except (LookupError, TypeError):  # fewer names than classes: the id must do
-            continue
-    return None
-
-
-def _describe(
-    prepared: Preparation, method: Method, places: tuple[int, ...], labels: Labels
-) -> str:
-    region, place, unit = _PLACES[prepared.view.kind]
-    size = "x".join(map(str, places)) + (unit if len(places) == 1 else "")
+def _describe(plan: Plan, chosen: ChosenMethod, cells: tuple[int, ...]) -> Iterator[str]:
+    """Say what the heatmap shows, and how it came about."""
+    method, words = chosen.method, plan.sample.kind.words
+    size = "x".join(map(str, cells)) + (words.unit if len(cells) == 1 else "")
     where = f"the input ({size})"
     if method.at == "layer":
-        chosen = ", chosen automatically" if prepared.is_automatic else ""
-        several = "layers" if len(prepared.sites) > 1 else "layer"
-        where = f"{several} {_layers(prepared)!r} ({size}{chosen})"
+        how = ", chosen automatically" if plan.request.layer is None else ""
+        several = "layers" if len(plan.sites) > 1 else "layer"
+        where = f"{several} {plan.layer_names!r} ({size}{how})"
     shows = method.shows.format(
-        score=scores.explained(labels.score, prepared.activation),
-        raises="raises" if labels.sign > 0 else "lowers",
-        region=region,
-        place=place,
+        score=plan.request.target.name(plan.activation),
+        raises=_raises(plan),
+        region=words.region,
+        place=words.cell,
     )
-    description = f"{method.name} heatmap of {where}: {shows}."
-    if prepared.n_classes == 1 and prepared.activation == "sigmoid":
-        description += (
-            " The model has one sigmoid unit, target 0: a low value of it speaks for the negative "
+    yield f"{method.name} heatmap of {where}: {shows}."
+    if plan.n_classes == 1 and plan.activation == "sigmoid":
+        yield (
+            "The model has one sigmoid unit, target 0: a low value of it speaks for the negative "
             "class."
         )
-    return description
-
-
-def _is_regression(prepared: Preparation) -> bool:
-    return prepared.n_classes == 1 and prepared.activation is None
-
-
-def _slices(prepared: Preparation, places: tuple[int, ...]) -> Image | None:
-    """Return the picture of a volume: as many slices as its heatmap has."""
-    if prepared.view.kind != "image" or "Pillow" in missing_picture_libraries():
-        return None
-    n_slices = places[0] if len(places) == 3 else 1
-    return to_picture(prepared.picture, channels_first=prepared.channels_first, n_slices=n_slices)
-
-
-def _series(prepared: Preparation) -> Series | None:
-    if prepared.view.kind != "series":
-        return None
-    values = prepared.picture[0]
-    if values.ndim == 1:
-        return Series(np.array(values[:, None]))
-    return Series(np.array(values.T if prepared.channels_first else values))
+    if method.at == "layer" and len(plan.sites) > 1:
+        yield f"The layers' maps are fused by their {plan.request.fusion}."
+    smoothing = chosen.smoothing
+    if smoothing.is_used:
+        noisy = f" {smoothing.n_samples} noisy (noise={smoothing.noise:g})"
+        copies = noisy if smoothing.n_samples else ""
+        copies += " augmented" if smoothing.augment else ""
+        yield f"It is the mean over{copies} copies of the doc."
 
 
 def _callers_level() -> int:

@@ -1,43 +1,40 @@
-"""Run the methods on one batch of docs: all formulas in one program, then the procedures."""
+"""Run the methods on a batch: all formulas in one program, then the black-box methods."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-import keras
 from eli5.keras import engine
 from eli5.keras.engine.interventions import putting
-from eli5.keras.layers.step_positions import fit
 from eli5.keras.methods.fusion import fuse
 from eli5.keras.methods.lookup import ChosenMethod
 from eli5.keras.methods.normalize import normalize
 from eli5.keras.methods.probe import Attributions, Probe
 from eli5.keras.methods.smoothing import smooth
-from eli5.keras.pipeline.ablation_runs import advise_on_batches, pad
-from eli5.keras.pipeline.formula_program import query_of, reads
-from eli5.keras.pipeline.keras_probe import make_probe, picture_of, within
-from eli5.keras.pipeline.method_options import has_channels, options_of
-from eli5.keras.pipeline.plan import Preparation
-from eli5.keras.targets.score import Select
+from eli5.keras.pipeline.formula_program import formula_query, reads_site
+from eli5.keras.pipeline.keras_probe import input_values, make_probe, without_padding
+from eli5.keras.pipeline.method_options import method_options
+from eli5.keras.pipeline.padded_run import advise_on_batches, pad_batch, run_all
+from eli5.keras.pipeline.plan import Array, Plan
 
-Array = np.ndarray[Any, Any]
+Report = dict[str, Array]
+Output = tuple[Array, Array]  # of a layer: as it gave it, and as maps (B, *grid, C)
 
 
-class Found(NamedTuple):
-    """What one method found for one doc.
+class MethodResult(NamedTuple):
+    """What one method gives for one doc.
 
     Attributes
     ----------
-    maps : numpy.ndarray, shape (K, *places), float32
+    maps : numpy.ndarray, shape (K, *cells), float32
         The attributions.
-    heatmaps : numpy.ndarray, shape (K, *places), float32
+    heatmaps : numpy.ndarray, shape (K, *cells), float32
         See `eli5.keras.methods.normalize.normalize`.
     diagnostics : numpy.ndarray of bool, shape (K, 4), or None
-        See `eli5.keras.methods.normalize.diagnostics`; a procedure has none.
+        See `eli5.keras.methods.normalize.diagnostics`; a black-box method has none.
     details : sequence of dict
         Per class; see `eli5.keras.methods.probe.Attributions`.
     """
@@ -47,199 +44,146 @@ class Found(NamedTuple):
     diagnostics: Array | None = None
     details: Sequence[dict[str, float]] = ()
 
-    def first(self, n_targets: int | None) -> Found:
-        """Return what was found for the first classes alone."""
-        return Found(
-            self.maps[:n_targets],
-            self.heatmaps[:n_targets],
-            None if self.diagnostics is None else self.diagnostics[:n_targets],
-            self.details[:n_targets],
-        )
 
-
-class Plan(NamedTuple):
-    """How a batch is explained, whatever is in it."""
-
-    chosen: Sequence[ChosenMethod]
-    score: Any
-    sign: int
-    fusion: str
-    batch_size: int
-
-
-def attribute(
-    model: keras.Model, prepared: Preparation, plan: Plan, kept: Sequence[slice | None]
-) -> tuple[list[list[Found]], dict[str, Array]]:
-    """Explain a batch of docs.
-
-    Parameters
-    ----------
-    model : keras.Model
-    prepared : Preparation
-        With a batch of B docs as its sample, and their targets.
-    plan : Plan
-    kept : sequence of slice or None
-        Of each doc that counts, the rest fills up the batch: the steps of a text that are no
-        padding.
+def run_methods(plan: Plan) -> tuple[list[list[MethodResult]], Report]:
+    """Explain the samples of a plan.
 
     Returns
     -------
-    found : list of lists
-        One entry per doc that counts, and in it per method.
+    results : list of lists of MethodResult
+        One entry per sample, and in it per method.
     report : dict
         ``classes`` and the model's own ``outputs`` for them, shape (B, K).
     """
-    per_formula, outputs, report = _run_formulas(model, prepared, plan, len(kept))
-    found = []
-    for doc, classes in enumerate(report["classes"][: len(kept)]):
-        alone = _alone(prepared, classes, doc)._replace(kept=kept[doc])
-        results = []
-        for k, chosen in enumerate(plan.chosen):
-            if chosen.method.is_black_box:
-                results.append(_run_procedure(model, alone, plan, chosen, outputs))
-                continue
-            result = per_formula[k][doc]
-            if chosen.smoothing.is_used:
-                maps = _smoothed(model, alone, plan, chosen)
-                result = result._replace(maps=maps, heatmaps=_heatmaps(maps))
-            results.append(result)
-        found.append(results)
-    return found, report
+    per_formula, outputs, report = _run_formulas(plan)
+    results = []
+    for number in range(len(plan.samples)):
+        doc_plan = plan.of_doc(number, report["classes"][number])
+        results.append(
+            [
+                _run_black_box(doc_plan, chosen, outputs)
+                if chosen.method.is_black_box
+                else _run_smoothed(doc_plan, chosen, per_formula[k][number])
+                for k, chosen in enumerate(plan.request.methods)
+            ]
+        )
+    return results, report
 
 
-def _run_formulas(
-    model: keras.Model, prepared: Preparation, plan: Plan, n_docs: int
-) -> tuple[dict[int, list[Found]], list[tuple[Array, Array]], dict[str, Array]]:
-    """Return what each formula found per doc, by the formula's position in the plan.
+# ---- formulas ------------------------------------------------------------------------------------
+
+
+def _run_formulas(plan: Plan) -> tuple[dict[int, list[MethodResult]], list[Output], Report]:
+    """Return what each formula gives per doc, by the formula's position among the methods.
 
     If there is none, and the doc is alone, the run also reads the layers' outputs, for the
-    procedures that take them. (Of a batch they would be others in the last digits.)
+    black-box methods that take them. (Of a batch they would be others in the last digits.)
     """
-    formulas = {k: c for k, c in enumerate(plan.chosen) if not c.method.is_black_box}
-    query = _query(prepared, plan, list(formulas.values()))
-    is_alone = len(prepared.targets) == 1 and not formulas
-    if is_alone and any(chosen.method.at == "layer" for chosen in plan.chosen):
-        query = query._replace(sites=prepared.sites, read=True)
-    with advise_on_batches(len(prepared.targets)):
-        results, report = engine.evaluate(model, prepared.sample, prepared.targets, query)
+    methods = plan.request.methods
+    formulas = {k: one for k, one in enumerate(methods) if not one.method.is_black_box}
+    query = formula_query(plan, list(formulas.values()))
+    if len(plan.targets) == 1 and not formulas and plan.sites:
+        query = query._replace(sites=plan.sites, read=True)
+    with advise_on_batches(len(plan.targets)):
+        results, report = engine.evaluate(plan.model, plan.inputs, plan.targets, query)
     if query.read:
         return {}, results[1], report
-    collected: dict[int, list[tuple[Array, Array]]] = {k: [] for k in formulas}
+    per_formula: dict[int, list[tuple[Array, Array]]] = {k: [] for k in formulas}
     for site, result in zip(query.sites, results if formulas else (), strict=True):
-        readers = [k for k, chosen in formulas.items() if reads(chosen, site)]
-        for k, maps, healthy in zip(readers, result["maps"], result["diagnostics"], strict=True):
-            fitted = fit(maps[:n_docs], site, prepared.view, prepared.trace)
-            collected[k].append((fitted, healthy))
-    return {k: _per_doc(per_site, plan.fusion) for k, per_site in collected.items()}, [], report
+        readers = [k for k, chosen in formulas.items() if reads_site(chosen, site)]
+        for k, maps, flags in zip(readers, result["maps"], result["diagnostics"], strict=True):
+            per_formula[k].append((_fit(plan, maps[: len(plan.samples)], site), flags))
+    fusion = plan.request.fusion
+    return {k: _per_doc(per_site, fusion) for k, per_site in per_formula.items()}, [], report
 
 
-def _query(prepared: Preparation, plan: Plan, formulas: Sequence[ChosenMethod]) -> engine.Query:
-    sites = (*prepared.sites, prepared.input_site)
-    return query_of(formulas, sites, plan.score, Select(prepared.output, plan.sign))
-
-
-def _per_doc(per_site: list[tuple[Array, Array]], fusion: str) -> list[Found]:
-    """Return what a formula found for each doc, from the batch's maps (B, K, *places) per site."""
+def _per_doc(per_site: list[tuple[Array, Array]], fusion: str) -> list[MethodResult]:
+    """Return what a formula gives for each doc, from the batch's maps (B, K, *cells) per site."""
     maps, diagnostics = per_site[0]
     if len(per_site) > 1:
         of_docs = zip(*(maps for maps, _ in per_site), strict=True)
         maps = np.stack([fuse(layers, fusion) for layers in of_docs])
-    return list(map(Found, maps, normalize(maps, maps.ndim - 2), diagnostics))
+    return list(map(MethodResult, maps, normalize(maps, maps.ndim - 2), diagnostics))
 
 
-def _heatmaps(maps: Array) -> Array:
-    return normalize(maps, maps.ndim - 1)
+def _run_smoothed(plan: Plan, chosen: ChosenMethod, result: MethodResult) -> MethodResult:
+    """Return a formula's result for one doc, averaged over copies of it if that is asked for."""
+    if not chosen.smoothing.is_used:
+        return result
+    request = plan.request
+    query = putting(formula_query(plan, [chosen]), plan.input_site)
 
-
-def _alone(prepared: Preparation, classes: Array, doc: int) -> Preparation:
-    """Return the preparation of one doc of the batch, with its class ids as targets."""
-    sample = keras.tree.map_structure(lambda x: x[doc : doc + 1], prepared.sample)
-    return prepared._replace(sample=sample, targets=classes[None])
-
-
-def _smoothed(model: keras.Model, prepared: Preparation, plan: Plan, chosen: ChosenMethod) -> Array:
-    """Return the mean of a formula's maps over copies of the picture."""
-    query = putting(_query(prepared, plan, [chosen]), prepared.input_site)
-
-    def maps_of(pictures: Array) -> list[Array]:
-        padded = pad(pictures, plan.batch_size)
-        targets = np.repeat(prepared.targets, len(padded), axis=0)
-        with advise_on_batches(len(padded)):
-            results, _ = engine.evaluate(model, prepared.sample, targets, query, padded)
+    def maps_of(copies: Array) -> list[Array]:
+        results = run_all(plan, query, pad_batch(copies, request.batch_size))
         return [
-            fit(result["maps"][0][: len(pictures)], site, prepared.view, prepared.trace)
+            _fit(plan, result["maps"][0][: len(copies)], site)
             for site, result in zip(query.sites, results, strict=True)
         ]
 
-    picture = picture_of(model, prepared)
-    return fuse(smooth(maps_of, picture, chosen.smoothing, plan.batch_size), plan.fusion)
+    per_site = smooth(maps_of, input_values(plan), chosen.smoothing, request.batch_size)
+    maps = fuse(per_site, request.fusion)
+    return result._replace(maps=maps, heatmaps=normalize(maps, maps.ndim - 1))
 
 
-def _run_procedure(
-    model: keras.Model,
-    prepared: Preparation,
-    plan: Plan,
-    chosen: ChosenMethod,
-    known: Sequence[tuple[Array, Array]],
-) -> Found:
-    is_at_layer = chosen.method.at == "layer"
-    sites = prepared.sites if is_at_layer else (None,)
-    outputs = known if is_at_layer and known else [None] * len(sites)
-    if chosen.method.is_per_step and has_channels(prepared):  # all channels of a step are one place
-        prepared = prepared._replace(input_site=prepared.input_site._replace(has_channels=True))
-    ask = functools.partial(
-        make_probe,
-        model,
-        prepared,
-        score=plan.score,
-        sign=plan.sign,
-        batch_size=plan.batch_size,
-    )
-    hides = not is_at_layer and (chosen.method.is_per_step or chosen.method.leaves_out)
-    kept = prepared.kept if hides else None
-    options = options_of(chosen, prepared, kept)
-    per_site = []
-    for site, output in zip(sites, outputs, strict=True):
-        probe = ask(site, known=output)
-        probe = probe if kept is None else within(probe, kept)
-        per_site.append(_procedure(chosen, probe, options))
-    maps = fuse(
-        [
-            _fitted(np.asarray(found.maps, "float32"), site, prepared, kept)
-            for site, found in zip(sites, per_site, strict=True)
-        ],
-        plan.fusion,
-    )
-    return Found(maps, _heatmaps(maps), details=per_site[0].details)
+def _fit(plan: Plan, maps: Array, site: engine.Site) -> Array:
+    return plan.sample.kind.fit(maps, site, plan.trace, plan.sample.size)
 
 
-def _fitted(
-    maps: Array, site: engine.Site | None, prepared: Preparation, kept: slice | None
-) -> Array:
-    if kept is not None:
-        whole = np.zeros((len(maps), prepared.view.size[0]), maps.dtype)
-        whole[:, kept] = maps
-        return whole
-    return maps if site is None else fit(maps, site, prepared.view, prepared.trace)
+# ---- black-box methods ---------------------------------------------------------------------------
 
 
-def _procedure(chosen: ChosenMethod, probe: Probe, options: dict[str, Any]) -> Attributions:
-    """Run a procedure on the picture, or on each copy of it: then the details are means, too."""
+def _run_black_box(plan: Plan, chosen: ChosenMethod, outputs: Sequence[Output]) -> MethodResult:
+    """Return what a method that asks a probe gives for one doc.
+
+    `outputs` are those of the target layers, where they have been read already.
+    """
+    method, sample = chosen.method, plan.sample
+    if method.is_per_step:
+        plan = plan._replace(input_site=sample.kind.per_cell(plan.input_site, sample.values))
+    is_at_layer = method.at == "layer"
+    # Padding is not hidden: what a model does without it says nothing about the text.
+    hides = not is_at_layer and (method.is_per_step or method.leaves_out)
+    valid = sample.valid if hides else None
+    options = method_options(chosen, plan, valid)
+    sites = plan.sites if is_at_layer else (None,)
+    known = outputs if is_at_layer and outputs else [None] * len(sites)
+    per_site, details = [], []
+    for site, output in zip(sites, known, strict=True):
+        probe = make_probe(plan, site, output)
+        probe = probe if valid is None else without_padding(probe, valid)
+        attributions = _attribute(chosen, probe, options)
+        maps = np.asarray(attributions.maps, "float32")
+        if valid is not None:
+            maps = _with_padding(maps, valid, sample.size[0])
+        elif site is not None:
+            maps = _fit(plan, maps, site)
+        per_site.append(maps)
+        details.append(attributions.details)
+    maps = fuse(per_site, plan.request.fusion)
+    return MethodResult(maps, normalize(maps, maps.ndim - 1), details=details[0])
+
+
+def _with_padding(maps: Array, valid: slice, n_steps: int) -> Array:
+    whole = np.zeros((len(maps), n_steps), maps.dtype)
+    whole[:, valid] = maps
+    return whole
+
+
+def _attribute(chosen: ChosenMethod, probe: Probe, options: dict[str, object]) -> Attributions:
+    """Run a method on the doc, or on each copy of it: then the details are means, too."""
+    attribute = chosen.method.function
     if not chosen.smoothing.is_used:
-        return chosen.method.function(probe, **options)
+        return attribute(probe, **options)
     details: list[Sequence[dict[str, float]]] = []
 
-    def maps_of(pictures: Array) -> list[Array]:
-        each = [
-            chosen.method.function(probe._replace(picture=picture), **options)
-            for picture in pictures
-        ]
-        details.extend(found.details for found in each)
-        return [np.stack([found.maps for found in each])]
+    def maps_of(copies: Array) -> list[Array]:
+        each = [attribute(probe._replace(picture=copy), **options) for copy in copies]
+        details.extend(attributions.details for attributions in each)
+        return [np.stack([attributions.maps for attributions in each])]
 
     (maps,) = smooth(maps_of, probe.picture, chosen.smoothing, probe.batch_size)
     means = [
-        {name: float(np.mean([numbers[name] for numbers in copies])) for name in copies[0]}
-        for copies in zip(*details, strict=True)
+        {name: float(np.mean([one[name] for one in per_copy])) for name in per_copy[0]}
+        for per_copy in zip(*details, strict=True)
     ]
     return Attributions(maps, tuple(means))

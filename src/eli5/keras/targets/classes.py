@@ -1,20 +1,149 @@
-"""Targets and scores: which number of the model's output is differentiated."""
+"""Classes as targets: those that are asked for, or the likeliest, and the score of each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 import keras
+from eli5.base import TargetExplanation
+from eli5.checks import (
+    expect_choice,
+    expect_integer,
+    expect_one_of,
+    expect_type,
+    is_integer,
+    listed,
+    shown,
+    wrong_type,
+)
+from eli5.keras.targets.callable_score import CallableScore
+from eli5.keras.targets.target import Array, Select, Target
+from keras import ops
+
+ClassNames = Sequence[str] | Mapping[int, str] | Callable[[int], str]
 
 SCORES = ("auto", "output", "logit")
 
 # Names of final activations whose result is a probability (log_softmax gives none).
 _PROBABILITIES = ("softmax", "sigmoid")
 
-TOP = -1  # in an array of targets: "the class of this rank", not a class id
+_TOP = -1  # in an array of targets: "the class of this rank", not a class id
+
+
+class ClassTarget(Target):
+    """Classes of a classifier.
+
+    Parameters
+    ----------
+    score : {"auto", "output", "logit"}
+        See `eli5.keras.explain_prediction.explain_prediction_keras_image`.
+    top_targets : int, optional
+        How many classes are explained, from the highest output down, where none are named; 1 if not
+        given.
+    class_names : sequence, mapping or callable, optional
+    """
+
+    has_class = True
+
+    def __init__(
+        self, score: str, top_targets: int | None = None, class_names: ClassNames | None = None
+    ) -> None:
+        self.score = score
+        self._top_targets = top_targets
+        self._class_names = class_names
+
+    def check(self, spec: keras.KerasTensor, activation: str | None) -> int:
+        shape = tuple(spec.shape)
+        if len(shape) not in (1, 2):
+            raise ValueError(
+                "Expected a classifier, a model with an output of shape (1, n_classes). Received: "
+                f"a model with output shape {shape}. Give `score=` a callable that takes the "
+                "outputs and returns the number to explain, or name another output: `output=`."
+            )
+        if self.score == "logit" and activation is None:
+            raise ValueError(
+                'Expected a model that ends in a softmax or a sigmoid for score="logit". Received: '
+                'a model without one at its end. If it ends in logits, use score="output".'
+            )
+        return 1 if len(shape) == 1 else int(shape[1])
+
+    def rows(self, ids: Sequence[int] | None, n_classes: int | None) -> Array:
+        most = n_classes or 1
+        if ids is None:
+            n_targets = self._top_targets or 1
+            if n_targets > most:
+                raise ValueError(
+                    f"Expected `top_targets` of at most {most}, the number of the model's "
+                    f"classes. Received: top_targets={n_targets}"
+                )
+            return np.full((1, n_targets), _TOP, dtype="int32")
+        if not all(0 <= class_id < most for class_id in ids):
+            raise ValueError(
+                f"Expected a class id in [0, {most}), as the model's output has shape "
+                f"(1, {most}). Received: targets={list(ids)!r}"
+            )
+        return np.array([ids], dtype="int32")
+
+    def select(
+        self,
+        output: int,
+        sign: int = 1,
+        contrasts: tuple[Any, ...] = (None,),
+        *,
+        reports: bool = True,
+    ) -> Select:
+        return _SelectClasses(output, sign, contrasts, reports)
+
+    def name(self, activation: str | None) -> str:
+        if self.score == "output" or activation is None:
+            return "the model's output"
+        return f"the score before the final {activation}"
+
+    def is_regression(self, n_classes: int | None, activation: str | None) -> bool:
+        return n_classes == 1 and activation is None
+
+    def explanation(
+        self, class_id: int, value: float, n_classes: int | None, activation: str | None
+    ) -> TargetExplanation:
+        return TargetExplanation(
+            class_id,
+            proba=value if activation in _PROBABILITIES else None,
+            score=value,
+            class_name=_class_name(self._class_names, class_id, n_classes),
+        )
+
+
+def make_target(
+    score: Any, targets: Any, top_targets: Any, class_names: Any, output: Any
+) -> Target:
+    """Return the target that a caller asks for.
+
+    See `eli5.keras.explain_prediction.explain_prediction_keras_image` for the parameters; of
+    `targets` it is only looked at whether they are given.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one of them is not what it may be, or if they exclude each other.
+    """
+    _check_class_names(class_names)
+    if callable(score):
+        if targets is not None or top_targets is not None:
+            raise ValueError(
+                "Expected no `targets` and no `top_targets` beside a callable `score`, which picks "
+                f"its number itself. Received: targets={shown(targets)}, "
+                f"top_targets={top_targets!r}"
+            )
+        return CallableScore(score, takes_all=output is None)
+    expect_choice("score", score, SCORES, " or a callable")
+    if top_targets is not None:
+        expect_integer("top_targets", top_targets, least=1, expected="None or an integer")
+        expect_one_of(targets=targets, top_targets=top_targets)
+    return ClassTarget(score, top_targets, class_names)
 
 
 def check_targets(targets: Any) -> None:
@@ -27,13 +156,9 @@ def check_targets(targets: Any) -> None:
     ValueError
         If it has another number of items than one.
     """
+    expect_type("targets", targets, list | None, "None or a list with one class id")
     if targets is None:
         return
-    if not isinstance(targets, list):
-        raise TypeError(
-            "Expected `targets` to be None or a list with one class id. "
-            f"Received: targets={targets!r} (of type {type(targets).__name__})"
-        )
     if len(targets) != 1:
         raise ValueError(
             "Expected `targets` to be a list with one class id. "
@@ -46,177 +171,138 @@ def check_targets(targets: Any) -> None:
         )
 
 
-def check_score(score: Any, targets: Any, top_targets: Any = None) -> None:
-    """Check `score`; raise ValueError for an unknown name, TypeError for another type."""
-    if callable(score):
-        if targets is not None or top_targets is not None:
-            raise ValueError(
-                "Expected no `targets` and no `top_targets` beside a callable `score`, which picks "
-                f"its number itself. Received: targets={targets!r}, top_targets={top_targets!r}"
-            )
-    elif not isinstance(score, str):
+def as_class_ids(targets: Any) -> list[int]:
+    """Return one doc's class ids as a list; TypeError if it is neither an id nor a list of them."""
+    items = listed(targets)
+    ids = [targets] if items is None else items
+    if not ids or not all(map(is_integer, ids)):
         raise TypeError(
-            f"Expected `score` to be one of {SCORES} or a callable. "
-            f"Received: score={score!r} (of type {type(score).__name__})"
+            "Expected a doc's entry in `targets` to be a class id or a list of them. Received: "
+            f"{shown(targets)} (of type {type(targets).__name__})"
         )
-    elif score not in SCORES:
-        raise ValueError(
-            f"Expected `score` to be one of {SCORES} or a callable. Received: score={score!r}"
-        )
+    return [int(one) for one in ids]
 
 
-def check_top_targets(top_targets: Any, targets: Any) -> None:
-    """Check `top_targets`: None, or a positive integer without `targets` beside it."""
-    if top_targets is None:
-        return
-    if not is_integer(top_targets):
-        raise TypeError(
-            "Expected `top_targets` to be None or an integer. Received: "
-            f"top_targets={top_targets!r} (of type {type(top_targets).__name__})"
-        )
-    if top_targets < 1:
-        raise ValueError(f"Expected `top_targets` >= 1. Received: top_targets={top_targets}")
-    if targets is not None:
-        raise ValueError(
-            "Expected either `targets` or `top_targets`. Received: both, "
-            f"targets={targets!r} and top_targets={top_targets}"
-        )
+def _check_class_names(class_names: Any) -> None:
+    is_list = isinstance(class_names, Sequence | np.ndarray) and not isinstance(class_names, str)
+    is_known = class_names is None or is_list or isinstance(class_names, Mapping)
+    if not (is_known or callable(class_names)):
+        expected = "a sequence, a mapping of class ids or a callable"
+        raise wrong_type("class_names", class_names, expected)
 
 
-def target_array(
-    targets: Sequence[int] | None, top_targets: int | None, n_classes: int
-) -> np.ndarray[Any, Any]:
-    """Return the targets as `eli5.keras.targets.score.Select` takes them: int32, ``(1, K)``.
+def _class_name(class_names: ClassNames | None, class_id: int, n_classes: int | None) -> str | None:
+    if class_names is None:
+        return None
+    if callable(class_names):
+        return str(class_names(class_id))
+    if n_classes == 1 and len(class_names) == 2:
+        class_id = 1  # one unit for two classes: it is high for the second
+    keys = (class_id, str(class_id)) if isinstance(class_names, Mapping) else (class_id,)
+    for key in keys:
+        try:
+            return str(class_names[key])  # type: ignore[index]
+        except (LookupError, TypeError):  # fewer names than classes: the id must do
+            continue
+    return None
 
-    Raises
-    ------
-    ValueError
-        If a target is no class of the model, or more classes are asked for than there are.
+
+# ---- traced into the engine's program ------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A score less that of similar classes: ``y_c - gamma * mean(y_d)``, arXiv:2501.11309.
+
+    Similar are the `n_similar` classes ``d`` whose scores are closest to ``y_c``, or all others if
+    there are fewer.
     """
-    if targets is None:
-        if (top_targets or 1) > n_classes:
-            raise ValueError(
-                f"Expected `top_targets` of at most {n_classes}, the number of the model's "
-                f"classes. Received: top_targets={top_targets}"
-            )
-        return np.full((1, top_targets or 1), TOP, dtype="int32")
-    for target in targets:
-        if not 0 <= target < n_classes:
-            raise ValueError(
-                f"Expected a class id in [0, {n_classes}), as the model's output has shape "
-                f"(1, {n_classes}). Received: targets={list(targets)!r}"
-            )
-    return np.array([targets], dtype="int32")
+
+    n_similar: int
+    gamma: float
 
 
-def find_output(model: keras.Model, outputs: Any, output: Any) -> int:
-    """Return which output is meant, in the order of `keras.tree.flatten`.
+@dataclass(frozen=True)
+class _SelectClasses:
+    """Picks the scores of classes; see `eli5.keras.targets.target.Target.select`."""
 
-    Parameters
-    ----------
-    model : keras.Model
-    outputs : spec, or a list, tuple or dict of them
-        What the model returns.
-    output : None, str or int
-        The key in a dict, the name in a functional model, or the index, in the order in which the
-        model declares them; None is the first.
+    output: int
+    sign: int
+    contrasts: tuple[Contrast | None, ...]
+    reports: bool
 
-    Raises
-    ------
-    TypeError
-        If `output` is of another type.
-    ValueError
-        If there is no such output.
+    def __call__(
+        self, outputs: Any, activation_of: Callable[[Any], Any], targets: Any, score: Any
+    ) -> tuple[Any, dict[str, Any]]:
+        """Pick the scores to differentiate.
+
+        Parameters
+        ----------
+        outputs : Any
+            The model's own outputs.
+        activation_of : callable
+            Gives the softmax or sigmoid that made a tensor, with the logits that went in, or None.
+        targets : tensor of int32, shape (B, K)
+            Class ids; `_TOP` in column k stands for the class with the k-th highest output.
+        score : {"auto", "output", "logit"}
+
+        Returns
+        -------
+        scores : tensor, shape (B, K * len(contrasts))
+        report : dict of tensors, shape (B, K)
+            ``classes`` and the model's own ``outputs`` for them. Empty if there is none.
+        """
+        chosen = keras.tree.flatten(outputs)[self.output]
+        activation = None if score == "output" else activation_of(chosen)
+        scored = chosen if activation is None else activation.logits
+        if len(chosen.shape) == 1:
+            chosen, scored = chosen[:, None], scored[:, None]
+        _check_batch(chosen, targets)
+        classes = _ranked(chosen, targets) if self.reports else targets
+        blocks = [_contrasted(scored, classes, contrast) for contrast in self.contrasts]
+        scores = blocks[0] if len(blocks) == 1 else ops.concatenate(blocks, axis=1)
+        if not self.reports:
+            return self.sign * scores, {}
+        values = ops.cast(_pick(chosen, classes), "float32")
+        return self.sign * scores, {"classes": classes, "outputs": values}
+
+
+def _ranked(outputs: Any, targets: Any) -> Any:
+    # Sorted and not `top_k`, which on PyTorch leaves open which of two equal outputs comes first.
+    ranked = ops.argsort(-ops.cast(outputs, "float32"), axis=1)[:, : targets.shape[1]]
+    return ops.where(targets == _TOP, ops.cast(ranked, "int32"), targets)
+
+
+def _contrasted(scored: Any, classes: Any, contrast: Contrast | None) -> Any:
+    own = _pick(scored, classes)
+    if contrast is None:
+        return own
+    n_similar = min(contrast.n_similar, scored.shape[1] - 1)
+    fixed = ops.cast(ops.stop_gradient(scored), "float32")
+    columns = []
+    for k in range(classes.shape[1]):
+        distances = ops.abs(fixed - _pick(fixed, classes[:, k : k + 1]))
+        is_own = ops.arange(scored.shape[1], dtype="int32")[None] == classes[:, k : k + 1]
+        nearest = ops.argsort(ops.where(is_own, float("inf"), distances), axis=1)[:, :n_similar]
+        similar = _pick(scored, ops.cast(nearest, "int32"))
+        columns.append(own[:, k] - contrast.gamma * ops.mean(similar, axis=1))
+    return ops.stack(columns, axis=1)
+
+
+def _pick(outputs: Any, classes: Any) -> Any:
+    """Return the outputs (B, n) of some classes (B, K).
+
+    A sum over a mask, whose gradient is the mask: taking along an axis costs TensorFlow many small
+    operations, back and forth.
     """
-    names = _output_names(model, outputs)
-    if output is None:
-        output = 0
-    if not (isinstance(output, str) or is_integer(output)):
-        raise TypeError(
-            "Expected `output` to be None, a name or an index. Received: "
-            f"output={output!r} (of type {type(output).__name__})"
-        )
-    if isinstance(output, str) and output in names:
-        return names.index(output)
-    if is_integer(output) and -len(names) <= output < len(names):
-        return names.index(_as_declared(model, outputs, names)[output])
-    raise ValueError(
-        f"Expected `output` to be one of {names} or an index below {len(names)}. "
-        f"Received: output={output!r}"
-    )
+    ids = ops.arange(outputs.shape[1], dtype="int32")
+    is_class = ids[None, None] == classes[:, :, None]
+    return ops.sum(ops.where(is_class, outputs[:, None], 0), axis=2)
 
 
-def _as_declared(model: keras.Model, outputs: Any, names: list[str]) -> list[str]:
-    """Return the names in the order of the model; it returns the keys of a dict sorted."""
-    if not isinstance(outputs, dict):
-        return names
-    try:
-        declared = model.output
-    except (AttributeError, ValueError):  # a subclass declares none
-        declared = outputs
-    return list(declared if isinstance(declared, dict) else outputs)
-
-
-def _output_names(model: keras.Model, outputs: Any) -> list[str]:
-    """Name the outputs, in the order of `keras.tree.flatten`: by key, by layer, or by number."""
-    if isinstance(outputs, dict):
-        return keras.tree.flatten({key: key for key in outputs})
-    n_outputs = len(keras.tree.flatten(outputs))
-    names = getattr(model, "output_names", None) or []
-    return list(names) if len(names) == n_outputs else list(map(str, range(n_outputs)))
-
-
-def n_classes(spec: keras.KerasTensor) -> int:
-    """Return the number of classes of a classifier's output.
-
-    Raises
-    ------
-    ValueError
-        If the output is not of shape ``(B, n_classes)``, or ``(B,)`` for a single unit.
-    """
-    shape = tuple(spec.shape)
-    if len(shape) not in (1, 2):
+def _check_batch(outputs: Any, targets: Any) -> None:
+    if int(outputs.shape[0]) != int(targets.shape[0]):
         raise ValueError(
-            "Expected a classifier, a model with an output of shape (1, n_classes). Received: a "
-            f"model with output shape {shape}. Give `score=` a callable that takes "
-            "the outputs and returns the number to explain, or name another output: `output=`."
+            f"Expected a model that gives one row of outputs per sample, {targets.shape[0]} here. "
+            f"Received: outputs of shape {tuple(outputs.shape)}"
         )
-    return 1 if len(shape) == 1 else int(shape[1])
-
-
-def check_logit(score: Any, activation: str | None) -> None:
-    """Raise ValueError if ``score="logit"`` is asked for and the model shows no logits."""
-    if score == "logit" and activation is None:
-        raise ValueError(
-            'Expected a model that ends in a softmax or a sigmoid for score="logit". Received: a '
-            'model without one at its end. If it ends in logits, use score="output".'
-        )
-
-
-def explained(score: Any, activation: str | None) -> str:
-    """Name the number that is differentiated, for people."""
-    if callable(score):
-        return f"{score_name(score)}(outputs)"
-    if score == "output" or activation is None:
-        return "the model's output"
-    return f"the score before the final {activation}"
-
-
-def score_name(score: Callable[..., Any]) -> str:
-    """Return the name of a user's score."""
-    return getattr(score, "__name__", type(score).__name__)
-
-
-def is_probability(activation: str | None) -> bool:
-    """Tell whether an output that comes from this activation is a probability."""
-    return activation in _PROBABILITIES
-
-
-def is_integer(value: Any) -> bool:
-    """Tell whether `value` is an integer of Python or NumPy; a truth value is none."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
-def is_number(value: Any) -> bool:
-    """Tell whether `value` is a real number of Python or NumPy; a truth value is none."""
-    return is_integer(value) or isinstance(value, float | np.floating)

@@ -45,10 +45,11 @@ class Tokenized(NamedTuple):
     doc: Any
     tokens: list[str]
     text: str
-    spans: list[list[Place]]
-    is_pad: np.ndarray[Any, np.dtype[np.bool_]]
+    offsets: list[list[Place]]
+    is_padding: np.ndarray[Any, np.dtype[np.bool_]]
     input: str | None = None
     is_original: bool = True
+    mask_id: int | None = None
 
 
 class Reading(NamedTuple):

@@ -52,8 +52,8 @@ def tokenize(model: keras.Model, doc: Any) -> Tokenized:
     """
     text = _text_of(doc)
     if tokenizer_of(model) is not None:
-        return read_with_preprocessor(model, text)
-    return read_with_vectorizer(model, text)
+        return read_with_preprocessor(model, text)._replace(mask_id=mask_id(model))
+    return read_with_vectorizer(model, text)._replace(mask_id=mask_id(model))
 
 
 def mask_id(model_or_tokenizer: Any) -> int | None:
@@ -87,3 +87,11 @@ def _text_of(doc: Any) -> str:
             f"Expected `doc` to be a text that UTF-8 can write. Received: doc={text!r}"
         ) from error
     return str(text)
+
+
+def is_string(doc: Any) -> bool:
+    """Tell a doc that is a text as people write it, or several, from numbers."""
+    if not isinstance(doc, np.ndarray):
+        return isinstance(doc, str | bytes)
+    is_object = doc.dtype.kind == "O" and doc.size > 0
+    return doc.dtype.kind in "UST" or (is_object and isinstance(doc.flat[0], str | bytes))

@@ -1,0 +1,227 @@
+"""The one door: from a doc, and what the caller says of it, to a `Sample`.
+
+Here the doc is checked, its kind decided, a string cut into tokens, and the input found that is
+explained. Nobody behind looks at the doc again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+import keras
+from eli5.keras import engine
+from eli5.keras.inputs.image import IMAGE
+from eli5.keras.inputs.kind import Kind
+from eli5.keras.inputs.model_inputs import (
+    ModelInputs,
+    UnsupportedDocError,
+    check_model,
+    take_doc,
+)
+from eli5.keras.inputs.series import SERIES
+from eli5.keras.inputs.text import TEXT, TextDetails
+from eli5.keras.inputs.token_ids import trace_model
+from eli5.keras.layers.candidate_layers import has_steps
+from eli5.keras.text.tokenize import is_string, tokenize
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Array = np.ndarray[Any, Any]
+
+# In the order in which a doc of which nobody says what it is, is tried.
+KINDS: tuple[Kind, ...] = (TEXT, IMAGE, SERIES)
+
+
+class DocOptions(NamedTuple):
+    """What a caller says of one doc.
+
+    See `eli5.keras.explain_prediction` for what its functions take; besides these:
+
+    Attributes
+    ----------
+    kind : Kind, optional
+        What the doc is, where the function that was called says so.
+    targets : list of int, optional
+        The classes to explain.
+    number : int, optional
+        Which of many docs it is, for errors and warnings.
+    """
+
+    kind: Kind | None = None
+    image: Any = None
+    tokens: Any = None
+    pad_value: Any = None
+    pad_token: Any = None
+    time: Any = None
+    channel_names: Any = None
+    targets: Sequence[int] | None = None
+    number: int | None = None
+
+
+_NOTHING_SAID = DocOptions()
+
+
+class Sample(NamedTuple):
+    """One doc, checked, as the model takes it.
+
+    Attributes
+    ----------
+    model : keras.Model
+        That takes the inputs: the caller's, or its part behind a `TextVectorization`.
+    given_model : keras.Model
+        The caller's.
+    inputs : numpy.ndarray, or a list or dict of them
+        As they are fed to `model`, batch axis included.
+    input_index : int
+        Which of them is explained, in the order of `keras.tree.flatten`.
+    input_name : str or None
+        Its name, where there are several.
+    values : numpy.ndarray
+        The explained input as it came, batch axis included.
+    trace : eli5.keras.engine.Trace
+        Of one call of the model.
+    kind : Kind
+    size : tuple of int
+        The cells of the explained input: ``(H, W)``, for volumes ``(D, H, W)``; ``(T,)`` of texts
+        and series.
+    details : TextDetails or SeriesAxes or None
+        What else the kind knows of the doc.
+    valid : slice or None
+        Of a text: the steps that are no padding.
+    mask_id : int or None
+        Of token ids: the one that stands for a token left out, where it is known.
+    image : PIL.Image.Image or None
+        The picture that the caller gave.
+    targets : sequence of int or None
+        The classes that the caller gave for this doc.
+    number : int or None
+        Which of many docs it is.
+    """
+
+    model: keras.Model
+    given_model: keras.Model
+    inputs: Any
+    input_index: int
+    input_name: str | None
+    values: Array
+    trace: engine.Trace
+    kind: Kind
+    size: tuple[int, ...] = ()
+    details: Any = None
+    valid: slice | None = None
+    mask_id: int | None = None
+    image: Image | None = None
+    targets: Sequence[int] | None = None
+    number: int | None = None
+
+    @property
+    def channels_first(self) -> bool:
+        """Whether the explained input has its channels behind the batch axis."""
+        return self.trace.channels_first
+
+
+def read_sample(
+    model: keras.Model,
+    doc: Any,
+    about: DocOptions = _NOTHING_SAID,
+    *,
+    input: str | int | None = None,
+    like: Sample | None = None,
+) -> Sample:
+    """Read one doc.
+
+    Parameters
+    ----------
+    model : keras.Model
+        It is built, if it never was.
+    doc : numpy.ndarray, a list or dict of them, or str
+    about : DocOptions
+    input : str or int, optional
+        Which of several inputs is explained.
+    like : Sample, optional
+        One that was read before, for the same model and options: what a doc of the same shapes has
+        in common with it is not found out again.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the doc does not fit the model, or what is said of it does not fit the doc.
+    UnsupportedDocError
+        If nobody says what the doc is, and it is a table of numbers.
+    """
+    check_model(model)
+    kind = check_doc_options(about, doc)
+    details = None if kind is None else kind.check_options(about)
+    given_model, mask_id, which = model, None, input
+    if kind is not IMAGE and is_string(doc):
+        _check_no_details(doc, details)
+        text = tokenize(model, doc)
+        model, doc, mask_id = text.model, text.doc, text.mask_id
+        which = text.input
+        details = TextDetails(
+            text.tokens, document=text.text, offsets=text.offsets, is_padding=text.is_padding
+        )
+    inputs = take_doc(model, doc, which, kind)
+    if like is not None and like.model is model and _has_shapes(inputs, like):
+        trace, kind = like.trace, like.kind
+    else:
+        trace = trace_model(model, inputs)
+        # Where layers keep the steps of a row of numbers it is a text, else a table.
+        if kind is None and doc is inputs.values and not has_steps(trace, doc):
+            raise UnsupportedDocError(model)
+        if kind is None or kind is IMAGE:
+            kind = next(one for one in KINDS if one.recognises(inputs.values, trace))
+    sample = Sample(
+        model=model,
+        given_model=given_model,
+        inputs=inputs.arrays,
+        input_index=inputs.input_index,
+        input_name=inputs.name,
+        values=inputs.values,
+        trace=trace,
+        kind=kind,
+        size=kind.size(inputs.values, trace.channels_first),
+        details=details,
+        mask_id=mask_id,
+        image=about.image,
+        targets=about.targets,
+        number=about.number,
+    )
+    return kind.complete(sample, trace)
+
+
+def _check_no_details(doc: Any, details: Any) -> None:
+    if details != TextDetails():
+        raise ValueError(
+            "Expected neither `tokens` nor padding for a string, which the model itself cuts into "
+            f"tokens. Received: doc={doc!r} with them. Give the token ids as `doc`."
+        )
+
+
+def _has_shapes(inputs: ModelInputs, sample: Sample) -> bool:
+    is_same_input = inputs.input_index == sample.input_index
+    return is_same_input and engine.signature(inputs.arrays) == engine.signature(sample.inputs)
+
+
+def check_doc_options(about: DocOptions, doc: Any = None) -> Kind | None:
+    """Return what a caller says that a doc is; ValueError if that speaks for two kinds."""
+    given = {
+        kind: [f"`{name}`" for name in kind.options if getattr(about, name) is not None]
+        for kind in KINDS
+    }
+    if is_string(doc) and about.kind is None:
+        given[TEXT] = ["a string for `doc`", *given[TEXT]]
+    if about.kind is not None and not given[about.kind]:
+        given[about.kind] = [f"a {about.kind.words.noun}"]
+    kinds = [kind for kind, names in given.items() if names]
+    if len(kinds) > 1:
+        names = [name for kind in kinds for name in given[kind]]
+        raise ValueError(
+            f"Expected a doc to be one of text, series and image. Received: {' and '.join(names)}, "
+            "which speak for two of them."
+        )
+    return kinds[0] if kinds else None

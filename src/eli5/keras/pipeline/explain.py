@@ -1,0 +1,124 @@
+"""The line that every explanation takes: request, sample, plan, run, result."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import keras
+from eli5.keras import engine
+from eli5.keras.inputs.sample import DocOptions, Sample, read_sample
+from eli5.keras.pipeline.plan import at_doc, make_plan
+from eli5.keras.pipeline.request import Request, make_request, split_options
+from eli5.keras.pipeline.result import compose, make_display
+from eli5.keras.pipeline.run_methods import run_methods
+from eli5.keras.targets.classes import check_targets
+
+
+def explain_one(model: keras.Model, doc: Any, **options: Any) -> Any:
+    """Explain one doc; see `eli5.explain_prediction`.
+
+    Parameters
+    ----------
+    model : keras.Model
+    doc : numpy.ndarray, a list or dict of them, or str
+    **options
+        Those of the doc, see `eli5.keras.inputs.sample.DocOptions`, and those of `make_request`.
+
+    Returns
+    -------
+    Explanation, or a list of them if ``methods=`` is given
+    """
+    check_targets(options.get("targets"))
+    about, rest = split_options(options)
+    request = make_request(targets=about.targets, **rest)
+    with engine.steady():
+        sample = read_sample(model, doc, about, input=request.input)
+        return explain_batch(request, [sample])[0]
+
+
+def explain_many(
+    model: keras.Model, docs: Iterable[tuple[Any, DocOptions]], request: Request
+) -> Iterator[Any]:
+    """Explain one doc after the other, a batch at a time; at most one batch is held.
+
+    Parameters
+    ----------
+    model : keras.Model
+    docs : iterable of (doc, DocOptions)
+    request : Request
+    """
+    is_full = False
+    for batch in _batches(_read(model, docs, request), request.batch_size):
+        # A rest takes the program of the batches before it.
+        is_rest = len(batch) < request.batch_size
+        size = request.batch_size if is_full else 1 << (len(batch) - 1).bit_length()
+        is_full = is_full or not is_rest
+        with engine.steady():
+            explanations = explain_batch(
+                request, batch, min(size, request.batch_size) if is_rest else None
+            )
+        del batch  # before the next is taken
+        yield from explanations
+
+
+def explain_batch(
+    request: Request, samples: Sequence[Sample], size: int | None = None
+) -> list[Any]:
+    """Explain samples of equal shape in one run of the model.
+
+    Parameters
+    ----------
+    request : Request
+    samples : sequence of Sample
+    size : int, optional
+        Of the batch that the model sees; it is filled up with copies of the last sample.
+
+    Returns
+    -------
+    list of Explanation, or of lists with one per method
+        One entry per sample.
+    """
+    plan = make_plan(request, samples, size)
+    # Before the model runs: then the docs are still in the processor's cache.
+    displays = list(map(make_display, samples))
+    results, report = run_methods(plan)
+    return [
+        compose(plan, number, results[number], report, display)
+        for number, display in enumerate(displays)
+    ]
+
+
+def _read(
+    model: keras.Model, docs: Iterable[tuple[Any, DocOptions]], request: Request
+) -> Iterator[Sample]:
+    like = None
+    source = iter(docs)
+    for number in itertools.count():
+        with at_doc(number), engine.steady():
+            try:
+                doc, about = next(source)
+            except StopIteration:
+                return
+            like = read_sample(model, doc, about, input=request.input, like=like)
+        yield like
+
+
+def _batches(samples: Iterable[Sample], batch_size: int) -> Iterator[list[Sample]]:
+    """Yield runs of samples of equal shape, of at most `batch_size`."""
+    batch: list[Sample] = []
+    for sample in samples:
+        if batch and _shape(sample) != _shape(batch[0]):
+            yield batch
+            batch = []
+        batch.append(sample)
+        if len(batch) == batch_size:  # and not at the next sample, whose doc may be a bad one
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _shape(sample: Sample) -> tuple[Any, ...]:
+    return sample.model, sample.kind, engine.signature(sample.inputs)

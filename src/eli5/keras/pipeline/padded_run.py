@@ -1,0 +1,53 @@
+"""Many variants of one sample in one run of the model, in batches of few sizes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+import keras
+from eli5.keras import engine
+from eli5.keras.pipeline.plan import Array, Plan
+
+
+def run_padded(
+    plan: Plan, batch_size: int, query: engine.Query, per_sample: Array, *extra: Array
+) -> Any:
+    """Ask about as many variants of the plan's one sample as there are rows in `per_sample`."""
+    n = len(per_sample)
+    padded = pad_batch(per_sample, batch_size)
+    result = run_all(plan, query, padded, *extra)
+    return keras.tree.map_structure(lambda x: x[:n], result)
+
+
+def run_all(plan: Plan, query: engine.Query, padded: Array, *extra: Array) -> Any:
+    """Ask the same about rows that fill their batch already."""
+    targets = np.repeat(plan.targets, len(padded), axis=0)
+    with advise_on_batches(len(padded)):
+        result, _ = engine.evaluate(plan.model, plan.inputs, targets, query, padded, *extra)
+    return result
+
+
+@contextlib.contextmanager
+def advise_on_batches(size: int) -> Iterator[None]:
+    """Note on an error that the model may take one sample at a time only."""
+    try:
+        yield
+    except Exception as error:
+        if size > 1:
+            error.add_note(
+                f"The model was given a batch of {size}. If it takes one sample at a time only, "
+                "explain with batch_size=1."
+            )
+        raise
+
+
+def pad_batch(items: Array, batch_size: int) -> Array:
+    """Repeat the last item up to a power of two, at most `batch_size`: few programs do for all."""
+    size = min(1 << (len(items) - 1).bit_length(), max(batch_size, len(items)))
+    if size == len(items):
+        return items
+    return np.concatenate([items, np.repeat(items[-1:], size - len(items), axis=0)])

@@ -1,0 +1,89 @@
+"""A number of the user's own as target: any function of the model's outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import keras
+from eli5.base import TargetExplanation
+from eli5.keras.targets.target import Array, Select, Target
+from keras import ops
+
+
+class CallableScore(Target):
+    """A user's ``score(outputs) -> one number per sample``.
+
+    Parameters
+    ----------
+    score : callable
+    takes_all : bool
+        Whether it gets all outputs, as the model returned them, and not one of them.
+    """
+
+    has_class = False
+
+    def __init__(self, score: Callable[..., Any], *, takes_all: bool) -> None:
+        self.score: Any = score
+        self._takes_all = takes_all
+
+    def check(self, spec: keras.KerasTensor, activation: str | None) -> None:
+        return None  # what it returns shows only when it runs
+
+    def rows(self, ids: Sequence[int] | None, n_classes: int | None) -> Array:
+        return np.zeros((1, 1), "int32")
+
+    def select(
+        self,
+        output: int,
+        sign: int = 1,
+        contrasts: tuple[Any, ...] = (None,),
+        *,
+        reports: bool = True,
+    ) -> Select:
+        return _SelectNumber(None if self._takes_all else output, sign)
+
+    def name(self, activation: str | None) -> str:
+        return f"{_name(self.score)}(outputs)"
+
+    def is_regression(self, n_classes: int | None, activation: str | None) -> bool:
+        return True
+
+    def explanation(
+        self, class_id: int, value: float, n_classes: int | None, activation: str | None
+    ) -> TargetExplanation:
+        return TargetExplanation(_name(self.score), score=value)
+
+
+@dataclass(frozen=True)
+class _SelectNumber:
+    """Calls the user's score, of one output or, if that is None, of all."""
+
+    output: int | None
+    sign: int
+
+    def __call__(
+        self, outputs: Any, activation_of: Any, targets: Any, score: Any
+    ) -> tuple[Any, dict[str, Any]]:
+        chosen = outputs if self.output is None else keras.tree.flatten(outputs)[self.output]
+        scores = _one_per_sample(score(chosen), int(targets.shape[0]), score)
+        report = {"classes": targets, "outputs": ops.cast(scores, "float32")}
+        return self.sign * scores, report
+
+
+def _one_per_sample(scores: Any, batch: int, score: Callable[..., Any]) -> Any:
+    shape = tuple(scores.shape) if ops.is_tensor(scores) else None
+    if shape is None or int(np.prod(shape)) != batch:
+        raise ValueError(
+            f"Expected the callable `score` to return a tensor with one number per sample, shape "
+            f"({batch},). Received: {_name(score)} returned "
+            f"{'shape ' + str(shape) if shape is not None else repr(scores)}"
+        )
+    return ops.reshape(scores, (batch, 1))
+
+
+def _name(score: Callable[..., Any]) -> str:
+    return getattr(score, "__name__", type(score).__name__)
