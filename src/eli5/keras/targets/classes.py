@@ -40,7 +40,7 @@ class ClassTarget(Target):
     Parameters
     ----------
     score : {"auto", "output", "logit"}
-        See `eli5.keras.explain_prediction.explain_prediction_keras_image`.
+        See `eli5.explain_prediction`.
     top_targets : int, optional
         How many classes are explained, from the highest output down, where none are named; 1 if not
         given.
@@ -122,7 +122,7 @@ def make_target(
 ) -> Target:
     """Return the target that a caller asks for.
 
-    See `eli5.keras.explain_prediction.explain_prediction_keras_image` for the parameters; of
+    See `eli5.explain_prediction` for the parameters; of
     `targets` it is only looked at whether they are given.
 
     Raises
