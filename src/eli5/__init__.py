@@ -68,7 +68,7 @@ _HOME = {
 }
 
 
-_SUBMODULES = ("bulk", "callbacks", "keras")
+_SUBMODULES = ("base", "bulk", "callbacks", "formatters", "keras")
 
 
 def __getattr__(name: str) -> Any:
@@ -82,4 +82,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return [*(name for name in globals() if name.startswith("__")), *__all__, *_SUBMODULES]
