@@ -179,11 +179,6 @@ def named_arrays(model: keras.Model, doc: Any) -> dict[str, Any]:
 
 
 def _check_array(where: str, array: Any, shape: tuple[int | None, ...] | None) -> None:
-    if isinstance(array, str | bytes):
-        raise TypeError(
-            f"Expected `{where}` to be a NumPy array. Received: {array!r}. Give texts as a list or "
-            "an array of strings, not one by one."
-        )
     if not isinstance(array, np.ndarray):
         raise TypeError(
             f"Expected `{where}` to be a NumPy array. Received: {where} of type "

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from eli5.checks import is_integer
 from eli5.keras import engine
 from eli5.keras.engine.interventions import putting
 from eli5.keras.methods.fusion import fuse
@@ -16,7 +17,6 @@ from eli5.keras.methods.probe import Attributions, Probe
 from eli5.keras.methods.smoothing import smooth
 from eli5.keras.pipeline.formula_program import formula_query, reads_site
 from eli5.keras.pipeline.keras_probe import input_values, make_probe, without_padding
-from eli5.keras.pipeline.method_options import method_options
 from eli5.keras.pipeline.padded_run import advise_on_batches, pad_batch, run_all
 from eli5.keras.pipeline.plan import Array, Plan
 
@@ -144,7 +144,7 @@ def _run_black_box(plan: Plan, chosen: ChosenMethod, outputs: Sequence[Output]) 
     # Padding is not hidden: what a model does without it says nothing about the text.
     hides = not is_at_layer and (method.is_per_step or method.leaves_out)
     valid = sample.valid if hides else None
-    options = method_options(chosen, plan, valid)
+    options = _black_box_options(chosen, plan, valid)
     sites = plan.sites if is_at_layer else (None,)
     known = outputs if is_at_layer and outputs else [None] * len(sites)
     per_site, details = [], []
@@ -169,7 +169,7 @@ def _with_padding(maps: Array, valid: slice, n_steps: int) -> Array:
     return whole
 
 
-def _attribute(chosen: ChosenMethod, probe: Probe, options: dict[str, object]) -> Attributions:
+def _attribute(chosen: ChosenMethod, probe: Probe, options: dict[str, Any]) -> Attributions:
     """Run a method on the doc, or on each copy of it: then the details are means, too."""
     attribute = chosen.method.function
     if not chosen.smoothing.is_used:
@@ -187,3 +187,56 @@ def _attribute(chosen: ChosenMethod, probe: Probe, options: dict[str, object]) -
         for per_copy in zip(*details, strict=True)
     ]
     return Attributions(maps, tuple(means))
+
+
+# ---- options of black-box methods ---------------------------------------------------------------
+
+_WINDOWS = ("patch", "stride")
+
+
+def _black_box_options(chosen: ChosenMethod, plan: Plan, valid: slice | None) -> dict[str, Any]:
+    """Return the options that a black-box method is called with.
+
+    Parameters
+    ----------
+    chosen : ChosenMethod
+        With the options that the caller gave.
+    plan : Plan
+        Of one doc.
+    valid : slice or None
+        The steps of a text that the method is shown, where that is not all of it.
+    """
+    sample = plan.sample
+    options = sample.kind.method_defaults(chosen.method, sample) | _with_baseline(chosen, plan)
+    for name in _WINDOWS:
+        if name in chosen.options:
+            options[name] = sample.kind.window(options[name], sample.values)
+    return options if valid is None else _of_steps(options, valid, sample.size[0])
+
+
+def _with_baseline(chosen: ChosenMethod, plan: Plan) -> dict[str, Any]:
+    """Return the caller's options, with a baseline of the doc's shape as the method sees the doc.
+
+    Its channels are then moved last.
+    """
+    baseline, site = chosen.options.get("baseline"), plan.input_site
+    if not (isinstance(baseline, np.ndarray) and site.channels_first):
+        return chosen.options
+    if baseline.shape not in (site.shape, site.shape[1:]):
+        return chosen.options
+    channels = 1 - (len(site.shape) - baseline.ndim)
+    return chosen.options | {"baseline": np.moveaxis(baseline, channels, -1)}
+
+
+def _of_steps(options: dict[str, Any], valid: slice, n_steps: int) -> dict[str, Any]:
+    """Return the options of a text for those of its steps that are no padding."""
+    n_valid = valid.stop - valid.start
+    own = {}
+    for name, value in options.items():
+        if name in _WINDOWS and is_integer(value) and value <= n_steps:
+            own[name] = min(value, n_valid)
+        elif isinstance(value, np.ndarray) and value.shape[:1] == (n_steps,):
+            own[name] = value[valid]
+        elif isinstance(value, np.ndarray) and value.shape[:2] == (1, n_steps):
+            own[name] = value[:, valid]
+    return options | own
