@@ -17,7 +17,8 @@ from eli5.keras.pipeline.plan import has_steps
 from eli5.keras.pipeline.request import make_request
 from eli5.keras.pipeline.result import ClassNames
 from eli5.keras.targets import classes as scores
-from eli5.keras.text.strings import as_ids, is_string
+from eli5.keras.text.strings import as_ids
+from eli5.keras.text.tokenize import is_string
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -13,7 +13,8 @@ from eli5.keras.inputs.text import Words, check_words
 from eli5.keras.pipeline.batch import Item, at_doc, explain_batch
 from eli5.keras.pipeline.request import Request, make_request
 from eli5.keras.targets.classes import is_integer
-from eli5.keras.text.strings import are_strings, as_ids
+from eli5.keras.text.strings import as_ids
+from eli5.keras.text.tokenize import are_strings
 
 __all__ = ["explain_items", "explain_predictions_keras"]
 

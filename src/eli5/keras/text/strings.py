@@ -5,26 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 import keras
 from eli5.keras.inputs.text import Words
 from eli5.keras.targets.classes import is_integer
-from eli5.keras.text.tokenize import mask_id, tokenize
-
-
-def is_string(doc: Any) -> bool:
-    """Tell a doc that is a text as people write it, or several, from numbers."""
-    return isinstance(doc, str | bytes) or (
-        isinstance(doc, np.ndarray) and doc.dtype.kind in "USOT"
-    )
-
-
-def are_strings(docs: Any) -> bool:
-    """Tell docs that are texts as people write them: a list or an array of strings."""
-    if isinstance(docs, np.ndarray):
-        return docs.dtype.kind in "USOT" and docs.size > 0
-    return isinstance(docs, list | tuple) and bool(docs) and all(map(is_string, docs))
+from eli5.keras.text.tokenize import is_string, tokenize
 
 
 def as_ids(
@@ -56,8 +40,8 @@ def as_ids(
             f"tokens. Received: doc={doc!r} with them. Give the token ids as `doc`."
         )
     found = tokenize(model, doc)
-    own: dict[str, Any] = {"mask_id": mask_id(model), "input": found.input}
+    own: dict[str, Any] = {"mask_id": found.mask_id, "input": found.input}
     if is_integer(options.get("layer")) and found.model is not model:
         own["layer"] = model.layers[options["layer"]]  # the part has other indices
-    said = Words(found.tokens, None, None, found.text, found.spans, found.is_pad)
+    said = Words(found.tokens, None, None, found.text, found.offsets, found.is_padding)
     return found.model, found.doc, said, {**options, **own}

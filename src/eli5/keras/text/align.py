@@ -1,0 +1,153 @@
+"""Where each token lies in its text: aligned by characters, proven by tokenising the parts."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import string
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+
+import regex
+
+# Where a token lies: first character, and the one behind the last. A token may have none.
+Span = tuple[int, int]
+Offsets = list[list[Span]]
+
+# Cuts each of several texts into its tokens.
+Cut = Callable[[list[str]], list[list[str]]]
+
+_UNKNOWN = ("[UNK]", "<unk>")
+_WORD_MARKS = regex.compile(r"^##(?=.)|▁")  # as WordPiece and SentencePiece write them
+
+_PUNCTUATION = string.punctuation
+_BLANK = r"\s\p{Z}\p{Cc}\p{Cf}"  # with what only controls how text is laid out
+_BLANK_AROUND = regex.compile(rf"\A[{_BLANK}]|[{_BLANK}]\Z")
+_ENDS_WORD = rf"\s\p{{P}}{regex.escape(_PUNCTUATION)}"
+
+# What tokenizers leave out of a text, the least first.
+_LEFT_OUT = tuple(
+    regex.compile(rf"[{characters}]" if characters else r"(?!)")
+    for characters in ("", _BLANK, regex.escape(_PUNCTUATION), _BLANK + regex.escape(_PUNCTUATION))
+)
+
+_WHOLE = r"(?s)\A.*"
+_WITHOUT = r"{0}(*SKIP)(*FAIL)|(?:(?!{0})\S)+"
+# Parts that tokenizers read one by one.
+_PARTS = (
+    _WHOLE,
+    rf"[^{_ENDS_WORD}\p{{Han}}]+|[^\s]",  # the words of WordPiece
+    rf"[^{_ENDS_WORD}](?:\S*[^{_ENDS_WORD}])?",  # without the punctuation around them
+    r"\S+",
+    r"[^ \t\n\r\f\v]+",
+    _WITHOUT.format(r"<br\s*/?>"),  # as the tutorials of Keras clean reviews
+    _WITHOUT.format(r"<[^>]*>"),
+)
+
+
+def candidate_offsets(text: str, tokens: Sequence[str], cut: Cut) -> Iterator[Offsets]:
+    """Yield the spans of all tokens, the most likely first; nothing where they are unsure.
+
+    The characters of the tokens must be those of the text, but for case, accents, Unicode's
+    compatible forms, blanks and punctuation. Else the text is cut into parts which give the same
+    tokens when each is tokenised alone, and the rule must hold in each part; where it does not, all
+    tokens of a part lie in the whole of it.
+
+    Parameters
+    ----------
+    text : str
+    tokens : sequence of str
+        All tokens of the text. One that stands for unknown words is proven by `cut`.
+    cut : callable
+        The tokenizer.
+    """
+    shared = []
+    for pattern in _PARTS:
+        parts = [match.span() for match in regex.finditer(pattern, text)]
+        texts = [text[start:end] for start, end in parts]
+        given = [list(tokens)] if pattern == _WHOLE else cut(texts)
+        if list(itertools.chain(*given)) != list(tokens):
+            continue
+        aligned = [_align(*row, cut) for row in zip(texts, given, strict=True)]
+        found = [
+            _shifted(offsets, part[0]) if offsets is not None else [[part]] * len(words)
+            for part, words, offsets in zip(parts, given, aligned, strict=True)
+        ]
+        if None not in aligned:
+            yield list(itertools.chain(*found))
+        elif pattern != _WHOLE:
+            shared.append(list(itertools.chain(*found)))
+    yield from shared
+
+
+def _shifted(offsets: Offsets, by: int) -> Offsets:
+    return [[(start + by, end + by) for start, end in spans] for spans in offsets]
+
+
+def _align(text: str, tokens: list[str], cut: Cut) -> Offsets | None:
+    if not tokens:
+        return []
+    bare = [_WORD_MARKS.sub("", token) for token in tokens]
+    ways = itertools.product(_LEFT_OUT, (True, False), (tokens, bare))
+    for left_out, keep_accents, pieces in ways:
+        offsets = _align_folded(text, pieces, functools.partial(_fold, left_out, keep_accents))
+        if offsets is not None and _are_unknown(text, tokens, offsets, cut):
+            return offsets
+    return None
+
+
+def _align_folded(text: str, tokens: list[str], fold: Callable[[str], str]) -> Offsets | None:
+    """Return the spans of tokens whose folded characters are all those of the text, or None."""
+    pairs = [(symbol, k) for k, character in enumerate(text) for symbol in fold(character)]
+    symbols = "".join(symbol for symbol, _ in pairs)
+    origins = [*(k for _, k in pairs), len(text)]
+    pieces = [None if token in _UNKNOWN else "".join(map(fold, token)) for token in tokens]
+    known = _fill_unknown(symbols, pieces)
+    if "".join(known) != symbols:
+        return None
+    ends = itertools.accumulate(map(len, known), initial=0)
+    return [
+        [_span(text, origins, first, end)] if first < end else []
+        for first, end in itertools.pairwise(ends)
+    ]
+
+
+def _fill_unknown(symbols: str, pieces: list[str | None]) -> list[str]:
+    """Return the pieces, with what lies before the next known one in place of each unknown one."""
+    filled, at = [], 0
+    for piece, following in itertools.pairwise([*pieces, ""]):
+        if piece is None:
+            end = symbols.find(following, at + 1) if following else len(symbols)
+            piece = symbols[at:end]
+        filled.append(piece)
+        at += len(piece)
+    return filled
+
+
+def _are_unknown(text: str, tokens: list[str], offsets: Offsets, cut: Cut) -> bool:
+    """Tell whether the tokenizer knows nothing of what was taken to be unknown."""
+    rows = [row for row in zip(tokens, offsets, strict=True) if row[0] in _UNKNOWN]
+    parts = [text[start:end] for _, spans in rows for start, end in spans]
+    if len(parts) < len(rows) or any(map(_BLANK_AROUND.search, parts)):
+        return False
+    given = [[token for token in words if token != "▁"] for words in cut(parts)]
+    return given == [[token] for token, _ in rows]
+
+
+_ACCENTS = regex.compile(r"\p{M}*")
+
+
+def _span(text: str, origins: list[int], first: int, end: int) -> Span:
+    # Accents that were left out belong to the letter before them.
+    behind = origins[end - 1] + 1
+    match = _ACCENTS.match(text, behind, max(behind, origins[end]))
+    return origins[first], match.end() if match else behind
+
+
+@functools.lru_cache(1 << 16)
+def _fold(left_out: regex.Pattern[str], keep_accents: bool, character: str) -> str:
+    """Return what a character is compared by: no, one or several characters."""
+    if left_out.match(character):
+        return ""
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
+    return folded if keep_accents else regex.sub(r"\p{Mn}", "", folded)
