@@ -108,7 +108,7 @@ def inner(tokenized: Any) -> tuple[list[str], list[list[str]]]:
             roberta,
             "fox the ó😀",
             ["fox", " the", " ", "\\xc3", "\\xb3", "\\xf0", "\\x9f", "\\x98", "\\x80"],
-            ["fox", "the", " ", "ó", "ó", "😀", "😀", "😀", "😀"],
+            ["fox", "the", "", "ó", "ó", "😀", "😀", "😀", "😀"],
         ),
         (lambda: roberta(add_prefix_space=True), "the ##", [" the", " ", "#", "#"], None),
         (

@@ -23,7 +23,7 @@ _WORD_MARKS = regex.compile(r"^##(?=.)|▁")  # as WordPiece and SentencePiece w
 _PUNCTUATION = string.punctuation
 _BLANK = r"\s\p{Z}\p{Cc}\p{Cf}"  # with what only controls how text is laid out
 _BLANK_AROUND = regex.compile(rf"\A[{_BLANK}]|[{_BLANK}]\Z")
-_ENDS_WORD = rf"\s\p{{P}}{regex.escape(_PUNCTUATION)}"
+_ENDS_WORD = rf"{_BLANK}\p{{P}}{regex.escape(_PUNCTUATION)}"
 
 # What tokenizers leave out of a text, the least first.
 _LEFT_OUT = tuple(
@@ -36,7 +36,7 @@ _WITHOUT = r"{0}(*SKIP)(*FAIL)|(?:(?!{0})\S)+"
 # Parts that tokenizers read one by one.
 _PARTS = (
     _WHOLE,
-    rf"[^{_ENDS_WORD}\p{{Han}}]+|[^\s]",  # the words of WordPiece
+    rf"[^{_ENDS_WORD}\p{{Han}}]+|[^{_BLANK}]",  # the words of WordPiece
     rf"[^{_ENDS_WORD}](?:\S*[^{_ENDS_WORD}])?",  # without the punctuation around them
     r"\S+",
     r"[^ \t\n\r\f\v]+",
@@ -64,14 +64,14 @@ def candidate_offsets(text: str, tokens: Sequence[str], cut: Cut) -> Iterator[Of
     shared = []
     for pattern in _PARTS:
         parts = [match.span() for match in regex.finditer(pattern, text)]
-        texts = [text[start:end] for start, end in parts]
-        given = [list(tokens)] if pattern == _WHOLE else cut(texts)
+        given = [list(tokens)] if pattern == _WHOLE else cut([text[i:k] for i, k in parts])
         if list(itertools.chain(*given)) != list(tokens):
             continue
-        aligned = [_align(*row, cut) for row in zip(texts, given, strict=True)]
+        rows = list(zip(parts, given, strict=True))
+        aligned = [_align(text, part, words, cut) for part, words in rows]
         found = [
-            _shifted(offsets, part[0]) if offsets is not None else [[part]] * len(words)
-            for part, words, offsets in zip(parts, given, aligned, strict=True)
+            [[part]] * len(words) if offsets is None else offsets
+            for (part, words), offsets in zip(rows, aligned, strict=True)
         ]
         if None not in aligned:
             yield list(itertools.chain(*found))
@@ -80,28 +80,39 @@ def candidate_offsets(text: str, tokens: Sequence[str], cut: Cut) -> Iterator[Of
     yield from shared
 
 
-def _shifted(offsets: Offsets, by: int) -> Offsets:
-    return [[(start + by, end + by) for start, end in spans] for spans in offsets]
-
-
-def _align(text: str, tokens: list[str], cut: Cut) -> Offsets | None:
+def _align(text: str, part: Span, tokens: list[str], cut: Cut) -> Offsets | None:
     if not tokens:
         return []
     bare = [_WORD_MARKS.sub("", token) for token in tokens]
-    ways = itertools.product(_LEFT_OUT, (True, False), (tokens, bare))
-    for left_out, keep_accents, pieces in ways:
-        offsets = _align_folded(text, pieces, functools.partial(_fold, left_out, keep_accents))
+    forms = [tokens] if bare == tokens else [tokens, bare]
+    for left_out, keep_accents, form in itertools.product(_LEFT_OUT, (True, False), forms):
+        fold = functools.partial(_fold, left_out, keep_accents)
+        pieces = [None if token in _UNKNOWN else "".join(map(fold, token)) for token in form]
+        offsets = align_folded(text, part, pieces, fold)
         if offsets is not None and _are_unknown(text, tokens, offsets, cut):
             return offsets
     return None
 
 
-def _align_folded(text: str, tokens: list[str], fold: Callable[[str], str]) -> Offsets | None:
-    """Return the spans of tokens whose folded characters are all those of the text, or None."""
-    pairs = [(symbol, k) for k, character in enumerate(text) for symbol in fold(character)]
+def align_folded(
+    text: str, part: Span, pieces: Sequence[str | None], fold: Callable[[str], str]
+) -> Offsets | None:
+    """Return the spans of pieces that are the whole part of a text, folded; None if they are not.
+
+    Parameters
+    ----------
+    text : str
+    part : (int, int)
+        Start and end in `text`.
+    pieces : sequence of str or None
+        Folded tokens; None is an unknown one, which reaches to the next that is known.
+    fold : callable
+        Gives what a character is compared by: no, one or several characters.
+    """
+    start, stop = part
+    pairs = [(symbol, start + k) for k, one in enumerate(text[start:stop]) for symbol in fold(one)]
     symbols = "".join(symbol for symbol, _ in pairs)
-    origins = [*(k for _, k in pairs), len(text)]
-    pieces = [None if token in _UNKNOWN else "".join(map(fold, token)) for token in tokens]
+    origins = [*(k for _, k in pairs), stop]
     known = _fill_unknown(symbols, pieces)
     if "".join(known) != symbols:
         return None
@@ -112,7 +123,7 @@ def _align_folded(text: str, tokens: list[str], fold: Callable[[str], str]) -> O
     ]
 
 
-def _fill_unknown(symbols: str, pieces: list[str | None]) -> list[str]:
+def _fill_unknown(symbols: str, pieces: Sequence[str | None]) -> list[str]:
     """Return the pieces, with what lies before the next known one in place of each unknown one."""
     filled, at = [], 0
     for piece, following in itertools.pairwise([*pieces, ""]):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import keras
-from eli5.keras.text.align import Offsets, Span, candidate_offsets
+from eli5.keras.text.align import Offsets, align_folded, candidate_offsets
 from eli5.keras.text.tokenized_text import TokenizedText
 
 Array = np.ndarray[Any, Any]
@@ -43,18 +43,21 @@ def tokenize_with_preprocessor(model: Any, text: str) -> TokenizedText:
     ids = (doc if name is None else doc[name])[0].tolist()
     special, is_padding = _special_ids(tokenizer), _is_padding(tokenizer, doc, ids)
     of_text = [not pad and i not in special for i, pad in zip(ids, is_padding, strict=True)]
+    shown = list(itertools.compress(ids, of_text))
     own, offsets = _encode(tokenizer, text)
-    own = list(itertools.compress(ids, of_text)) if own is None else own
+    own = shown if own is None else own
     tokens, own_tokens = _tokens(tokenizer, ids), _tokens(tokenizer, own)
-    of_bytes = _byte_offsets(text, own_tokens)
-    offsets = of_bytes or offsets or _aligned(tokenizer, text, own_tokens)
-    start, end = _find_run(ids, own)
-    # Where ids are cut off, the rest must be what the preprocessor puts around each text.
-    is_certain = end - start == len(own) or {*ids[:start], *ids[end:]} <= special
-    is_original = offsets is not None and is_certain
-    if offsets is not None and is_certain:
-        offsets = [[]] * start + offsets[: end - start] + [[]] * (len(ids) - end)
-        tokens = [_decoded(token) for token in tokens] if of_bytes else tokens
+    of_bytes = _align_bytes(text, own_tokens)
+    offsets = of_bytes or offsets or _align(tokenizer, text, own_tokens)
+    own_offsets = [spans for i, spans in zip(own, offsets or (), strict=False) if i not in special]
+    # The preprocessor may cut off the end of a text, and put special ids around it.
+    is_original = (
+        offsets is not None and [i for i in own if i not in special][: len(shown)] == shown
+    )
+    if is_original:
+        rest = iter(own_offsets)
+        offsets = [next(rest) if one else [] for one in of_text]
+        tokens = [_decode(token) for token in tokens] if of_bytes else tokens
     else:
         text, offsets = _joined(tokens, of_text)
     mask_id = _mask_id(tokenizer)
@@ -117,8 +120,9 @@ def _encode(tokenizer: Any, text: str) -> tuple[list[int] | None, Offsets | None
     """Return the ids of the text alone, and their offsets, as far as the tokenizer gives them."""
     encoded: Any = tokenizer.encode(text) if hasattr(tokenizer, "encode") else None
     if hasattr(encoded, "offsets"):  # as the package tokenizers has it
-        spans = [tuple(span) for span in encoded.offsets]
-        return list(encoded.ids), [[span] if span[0] < span[1] else [] for span in spans]
+        return encoded.ids, [
+            [(start, end)] if start < end else [] for start, end in encoded.offsets
+        ]
     ids = _array(tokenizer(text)) if callable(tokenizer) else None
     if ids is None or (ids.size and ids.dtype.kind not in "iu"):
         return None, None
@@ -130,25 +134,33 @@ def _tokens(tokenizer: Any, ids: list[int]) -> list[str]:
     return [names[i] for i in ids]
 
 
-def _find_run(ids: list[int], own: list[int]) -> tuple[int, int]:
-    """Return where most of the text's own ids start and end: the last may be cut off."""
-    lengths = []
-    for start in range(len(ids)):
-        pairs = itertools.takewhile(
-            lambda pair: pair[0] == pair[1], zip(ids[start:], own, strict=False)
-        )
-        lengths.append(len(list(pairs)))
-    start = lengths.index(max(lengths))
-    return start, start + lengths[start]
-
-
-def _aligned(tokenizer: Any, text: str, tokens: list[str]) -> Offsets | None:
+def _align(tokenizer: Any, text: str, tokens: list[str]) -> Offsets | None:
     @functools.cache
-    def cut_one(part: str) -> list[str]:
+    def cut(part: str) -> list[str]:
         return _tokens(tokenizer, _encode(tokenizer, part)[0] or [])
 
-    candidates = candidate_offsets(text, tokens, lambda parts: list(map(cut_one, parts)))
-    return next(candidates, None)
+    return next(candidate_offsets(text, tokens, lambda parts: list(map(cut, parts))), None)
+
+
+# Byte-level pieces, as those of GPT-2, write each byte as a character. A visible one of Latin-1
+# stands for itself; the others are numbered from 256 on.
+_HIDDEN = [*range(33), *range(127, 161), 173]
+_BYTES = {256 + number: byte for number, byte in enumerate(_HIDDEN)}
+
+
+def _align_bytes(text: str, tokens: list[str]) -> Offsets | None:
+    """Return the spans of byte-level pieces, or None if they are not the text but for spaces."""
+    pieces = [token.translate(_BYTES).replace(" ", "") for token in tokens]
+    return align_folded(
+        text, (0, len(text)), pieces, lambda one: one.strip(" ").encode().decode("latin-1")
+    )
+
+
+def _decode(token: str) -> str:
+    characters = token.translate(_BYTES)
+    if max(characters, default="") > "\xff":
+        return token
+    return characters.encode("latin-1").decode(errors="backslashreplace")
 
 
 def _joined(tokens: list[str], of_text: list[bool]) -> tuple[str, Offsets]:
@@ -159,49 +171,3 @@ def _joined(tokens: list[str], of_text: list[bool]) -> tuple[str, Offsets]:
         text += f"{' ' if text else ''}{token}" if is_shown else ""
         offsets.append([(start, len(text))] if is_shown else [])
     return text, offsets
-
-
-# ---- pieces of bytes -----------------------------------------------------------------------------
-
-
-def _byte_characters() -> dict[str, int]:
-    """Return the byte that each character of a byte-level piece stands for, as GPT-2 has them.
-
-    Visible characters of Latin-1 stand for themselves; the other bytes are numbered from 256 on.
-    """
-    visible = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    hidden = [byte for byte in range(256) if byte not in visible]
-    return {chr(b): b for b in visible} | {chr(256 + k): b for k, b in enumerate(hidden)}
-
-
-_BYTES = _byte_characters()
-
-
-def _bytes_of(token: str) -> bytes | None:
-    known = all(character in _BYTES for character in token)
-    return bytes(_BYTES[character] for character in token) if known else None
-
-
-def _byte_offsets(text: str, tokens: list[str]) -> Offsets | None:
-    """Return the offsets of byte-level pieces, or None if they are not exactly the text."""
-    pieces = [_bytes_of(token) for token in tokens]
-    joined, given = b"".join(piece or b"" for piece in pieces), text.encode()
-    # Some put a space in front of the text.
-    if None in pieces or joined not in (given, b" " + given):
-        return None
-    characters = [k for k, character in enumerate(text) for _ in character.encode()]
-    ends = itertools.accumulate(map(len, tokens), initial=len(given) - len(joined))
-    return [
-        _visible(text, characters[max(start, 0) : end]) for start, end in itertools.pairwise(ends)
-    ]
-
-
-def _visible(text: str, characters: list[int]) -> list[Span]:
-    """Return the span of these characters without the blanks around them, if there is more."""
-    bare = [k for k in characters if not text[k].isspace()] or characters
-    return [(bare[0], bare[-1] + 1)] if bare else []
-
-
-def _decoded(token: str) -> str:
-    piece = _bytes_of(token)
-    return token if piece is None else piece.decode(errors="backslashreplace")
