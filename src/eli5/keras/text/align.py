@@ -17,18 +17,21 @@ Offsets = list[list[Span]]
 # Cuts each of several texts into its tokens.
 Cut = Callable[[list[str]], list[list[str]]]
 
+_NOTHING = r"\p{Cs}"  # no text that UTF-8 can write has surrogates
 _UNKNOWN = ("[UNK]", "<unk>")
 _WORD_MARKS = regex.compile(r"^##(?=.)|▁")  # as WordPiece and SentencePiece write them
 
-_PUNCTUATION = string.punctuation
+_PUNCTUATION = regex.escape(string.punctuation)
 _BLANK = r"\s\p{Z}\p{Cc}\p{Cf}"  # with what only controls how text is laid out
 _BLANK_AROUND = regex.compile(rf"\A[{_BLANK}]|[{_BLANK}]\Z")
-_ENDS_WORD = rf"{_BLANK}\p{{P}}{regex.escape(_PUNCTUATION)}"
+_ACCENTS = regex.compile(r"\p{M}*")
+_ENDS_WORD = rf"{_BLANK}\p{{P}}{_PUNCTUATION}"
 
 # What tokenizers leave out of a text, the least first.
 _LEFT_OUT = tuple(
-    regex.compile(rf"[{characters}]" if characters else r"(?!)")
-    for characters in ("", _BLANK, regex.escape(_PUNCTUATION), _BLANK + regex.escape(_PUNCTUATION))
+    regex.compile(rf"[{characters}{accents}]")
+    for characters in ("", _BLANK, _PUNCTUATION, _BLANK + _PUNCTUATION)
+    for accents in (_NOTHING, r"\p{Mn}")
 )
 
 _WHOLE = r"(?s)\A.*"
@@ -85,8 +88,8 @@ def _align(text: str, part: Span, tokens: list[str], cut: Cut) -> Offsets | None
         return []
     bare = [_WORD_MARKS.sub("", token) for token in tokens]
     forms = [tokens] if bare == tokens else [tokens, bare]
-    for left_out, keep_accents, form in itertools.product(_LEFT_OUT, (True, False), forms):
-        fold = functools.partial(_fold, left_out, keep_accents)
+    for left_out, form in itertools.product(_LEFT_OUT, forms):
+        fold = functools.partial(_fold, left_out)
         pieces = [None if token in _UNKNOWN else "".join(map(fold, token)) for token in form]
         offsets = align_folded(text, part, pieces, fold)
         if offsets is not None and _are_unknown(text, tokens, offsets, cut):
@@ -94,20 +97,19 @@ def _align(text: str, part: Span, tokens: list[str], cut: Cut) -> Offsets | None
     return None
 
 
+@functools.lru_cache(1 << 16)
+def _fold(left_out: regex.Pattern[str], character: str) -> str:
+    """Return what a character is compared by: no, one or several characters."""
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
+    return str(left_out.sub("", folded))
+
+
 def align_folded(
     text: str, part: Span, pieces: Sequence[str | None], fold: Callable[[str], str]
 ) -> Offsets | None:
-    """Return the spans of pieces that are the whole part of a text, folded; None if they are not.
+    """Return the spans of pieces that are all of a part of `text`, folded; None if they are not.
 
-    Parameters
-    ----------
-    text : str
-    part : (int, int)
-        Start and end in `text`.
-    pieces : sequence of str or None
-        Folded tokens; None is an unknown one, which reaches to the next that is known.
-    fold : callable
-        Gives what a character is compared by: no, one or several characters.
+    A piece that is None is unknown: it reaches to the next one that is known.
     """
     start, stop = part
     pairs = [(symbol, start + k) for k, one in enumerate(text[start:stop]) for symbol in fold(one)]
@@ -145,20 +147,7 @@ def _are_unknown(text: str, tokens: list[str], offsets: Offsets, cut: Cut) -> bo
     return given == [[token] for token, _ in rows]
 
 
-_ACCENTS = regex.compile(r"\p{M}*")
-
-
 def _span(text: str, origins: list[int], first: int, end: int) -> Span:
     # Accents that were left out belong to the letter before them.
     behind = origins[end - 1] + 1
-    match = _ACCENTS.match(text, behind, max(behind, origins[end]))
-    return origins[first], match.end() if match else behind
-
-
-@functools.lru_cache(1 << 16)
-def _fold(left_out: regex.Pattern[str], keep_accents: bool, character: str) -> str:
-    """Return what a character is compared by: no, one or several characters."""
-    if left_out.match(character):
-        return ""
-    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
-    return folded if keep_accents else regex.sub(r"\p{Mn}", "", folded)
+    return origins[first], _ACCENTS.match(text, behind, max(behind, origins[end])).end()

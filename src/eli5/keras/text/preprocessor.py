@@ -41,7 +41,7 @@ def tokenize_with_preprocessor(model: Any, text: str) -> TokenizedText:
     doc = _arrays(model.preprocessor([text]))
     name = _name_of_ids(doc)
     ids = (doc if name is None else doc[name])[0].tolist()
-    special, is_padding = _special_ids(tokenizer), _is_padding(tokenizer, doc, ids)
+    special, is_padding = _special_ids(tokenizer, *_SPECIAL), _is_padding(tokenizer, doc, ids)
     of_text = [not pad and i not in special for i, pad in zip(ids, is_padding, strict=True)]
     shown = list(itertools.compress(ids, of_text))
     own, offsets = _encode(tokenizer, text)
@@ -60,7 +60,7 @@ def tokenize_with_preprocessor(model: Any, text: str) -> TokenizedText:
         tokens = [_decode(token) for token in tokens] if of_bytes else tokens
     else:
         text, offsets = _joined(tokens, of_text)
-    mask_id = _mask_id(tokenizer)
+    mask_id = next(iter(_special_ids(tokenizer, "mask", "pad")), None)
     return TokenizedText(model, doc, tokens, text, offsets, is_padding, name, mask_id, is_original)
 
 
@@ -96,21 +96,16 @@ def _name_of_ids(doc: Any) -> str | None:
     return (known or of_integers)[0]
 
 
-def _special_ids(tokenizer: Any) -> set[int]:
-    named = {getattr(tokenizer, f"{name}_token_id", None) for name in _SPECIAL}
-    return {int(i) for i in named if i is not None}
+def _special_ids(tokenizer: Any, *names: str) -> list[int]:
+    ids = [getattr(tokenizer, f"{name}_token_id", None) for name in names]
+    return [int(i) for i in ids if i is not None]
 
 
 def _is_padding(tokenizer: Any, doc: Any, ids: list[int]) -> Array:
     masks = [doc[name] for name in _MASKS if isinstance(doc, dict) and name in doc]
     if masks:
         return ~masks[0][0].astype(bool)
-    return np.array(ids) == getattr(tokenizer, "pad_token_id", None)
-
-
-def _mask_id(tokenizer: Any) -> int | None:
-    ids = [getattr(tokenizer, f"{name}_token_id", None) for name in ("mask", "pad")]
-    return next((int(i) for i in ids if i is not None), None)
+    return np.isin(ids, _special_ids(tokenizer, "pad"))
 
 
 # ---- offsets -------------------------------------------------------------------------------------

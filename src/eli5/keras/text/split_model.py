@@ -13,6 +13,9 @@ ADVICE = (
 )
 
 
+_IDS = "int32"  # JAX has no integers of 64 bits
+
+
 class ModelSplit(NamedTuple):
     """A model's `TextVectorization`, and the model behind it, which takes ids."""
 
@@ -63,8 +66,7 @@ def _cut_sequential(
     if first is not vectorizer or not rest:
         return None
     length = vectorizer.get_config()["output_sequence_length"]
-    ids = keras.Input((length,), dtype=_ids_dtype())
-    return keras.Sequential([ids, *rest], name=model.name)
+    return keras.Sequential([keras.Input((length,), dtype=_IDS), *rest], name=model.name)
 
 
 def _cut_graph(
@@ -72,23 +74,12 @@ def _cut_graph(
 ) -> keras.Model | None:
     inputs = getattr(model, "inputs", None) or []
     # A layer that is called in several models has a node for each.
-    nodes = [
-        node
-        for node in vectorizer._inbound_nodes
-        if len(inputs) == 1 and node.input_tensors[0] is inputs[0]
-    ]
+    nodes = [node for node in vectorizer._inbound_nodes if [*node.input_tensors] == inputs]
     if len(nodes) != 1:
         return None
     try:
         ids_model = keras.Model(nodes[0].output_tensors[0], model.output, name=model.name)
     except ValueError:  # as Keras says that something else takes the text, too
         return None
-    ids = keras.Input(batch_shape=(None, *ids_model.input.shape[1:]), dtype=_ids_dtype())
-    if ids.dtype == ids_model.input.dtype:
-        return ids_model
+    ids = keras.Input(batch_shape=(None, *ids_model.input.shape[1:]), dtype=_IDS)
     return keras.models.clone_model(ids_model, ids, clone_function=lambda layer: layer)
-
-
-def _ids_dtype() -> str:
-    """Return the type of the ids that the layer gives: JAX has none of 64 bits, and warns."""
-    return "int32" if keras.backend.backend() == "jax" else "int64"

@@ -12,6 +12,8 @@ from eli5.keras.text.align import Cut, Offsets, candidate_offsets
 from eli5.keras.text.split_model import ADVICE, split_model
 from eli5.keras.text.tokenized_text import TokenizedText
 
+Array = np.ndarray[Any, Any]
+
 # What the layer gives for padding, and for words that are not in its vocabulary.
 _PADDING, _UNKNOWN = 0, 1
 
@@ -27,12 +29,13 @@ def tokenize_with_vectorizer(model: keras.Model, text: str) -> TokenizedText:
     """
     vectorizer, ids_model = split_model(model)
     ids = _ids_of(model, vectorizer, text)
+    n_tokens = ids.shape[1]
     words, cut = _learn_words(vectorizer, text)
+    words += [""] * (n_tokens - len(words))
     offsets = _proven_offsets(text, words, cut)
-    n_missing = max(0, len(ids) - len(words))
-    words = [*words, *[""] * n_missing][: len(ids)]
     id_of = {word: i for i, word in enumerate(vectorizer.get_vocabulary())}
-    if offsets is None or ids != [id_of.get(word, _UNKNOWN) for word in words]:
+    expected = [id_of.get(word, _UNKNOWN) for word in words[:n_tokens]]
+    if offsets is None or ids[0].tolist() != expected:
         config = vectorizer.get_config()
         rules = ", ".join(f"{name}={config[name]!r}" for name in ("standardize", "split", "ngrams"))
         raise ValueError(
@@ -40,13 +43,12 @@ def tokenize_with_vectorizer(model: keras.Model, text: str) -> TokenizedText:
             f"{rules}, for which they cannot. {ADVICE}"
         )
     special = {_PADDING: "", _UNKNOWN: "[UNK]"}
-    tokens = [special.get(i, word) for i, word in zip(ids, words, strict=True)]
-    offsets = [*offsets, *[[]] * n_missing][: len(ids)]
-    doc = np.array([ids])
-    return TokenizedText(ids_model, doc, tokens, text, offsets, doc[0] == _PADDING, None, _PADDING)
+    tokens = [special.get(i, word) for i, word in zip(expected, words, strict=False)]
+    is_padding, offsets = ids[0] == _PADDING, offsets[:n_tokens]
+    return TokenizedText(ids_model, ids, tokens, text, offsets, is_padding, mask_id=_PADDING)
 
 
-def _ids_of(model: keras.Model, vectorizer: keras.layers.TextVectorization, text: str) -> list[int]:
+def _ids_of(model: keras.Model, vectorizer: keras.layers.TextVectorization, text: str) -> Array:
     config = vectorizer.get_config()
     if config["output_mode"] != "int" or config["ragged"]:
         raise ValueError(
@@ -57,7 +59,7 @@ def _ids_of(model: keras.Model, vectorizer: keras.layers.TextVectorization, text
     # Of the rank of the model's input: without splitting, the layer gives what it gets.
     inputs = getattr(model, "inputs", None)
     rank = len(inputs[0].shape) if inputs else 2
-    ids = keras.ops.convert_to_numpy(vectorizer(np.array([text]).reshape((1,) * rank)))
+    ids = keras.ops.convert_to_numpy(vectorizer(np.array(text, ndmin=rank)))
     if ids.ndim != 2:
         raise ValueError(
             f"Expected a TextVectorization that gives ids of shape (1, T). Received: {ids.shape}. "
@@ -65,7 +67,7 @@ def _ids_of(model: keras.Model, vectorizer: keras.layers.TextVectorization, text
         )
     if not ids.size:
         raise ValueError(f"Expected a text with at least one token. Received: doc={text!r}")
-    return ids[0].tolist()
+    return ids
 
 
 def _learn_words(vectorizer: keras.layers.TextVectorization, text: str) -> tuple[list[str], Cut]:
@@ -88,7 +90,7 @@ def _learn_words(vectorizer: keras.layers.TextVectorization, text: str) -> tuple
     return words_of([text])[0], lambda texts: [list(filter(None, row)) for row in words_of(texts)]
 
 
-def _column(texts: list[str]) -> np.ndarray[Any, Any]:
+def _column(texts: list[str]) -> Array:
     return np.array(texts).reshape(-1, 1)
 
 
