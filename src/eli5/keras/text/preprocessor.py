@@ -49,14 +49,12 @@ def tokenize_with_preprocessor(model: Any, text: str) -> TokenizedText:
     tokens, own_tokens = _tokens(tokenizer, ids), _tokens(tokenizer, own)
     of_bytes = _align_bytes(text, own_tokens)
     offsets = of_bytes or offsets or _align(tokenizer, text, own_tokens)
-    own_offsets = [spans for i, spans in zip(own, offsets or (), strict=False) if i not in special]
+    rows = [(i, spans) for i, spans in zip(own, offsets or (), strict=False) if i not in special]
     # The preprocessor may cut off the end of a text, and put special ids around it.
-    is_original = (
-        offsets is not None and [i for i in own if i not in special][: len(shown)] == shown
-    )
+    is_original = offsets is not None and [i for i, _ in rows[: len(shown)]] == shown
     if is_original:
-        rest = iter(own_offsets)
-        offsets = [next(rest) if one else [] for one in of_text]
+        rest = iter(rows)
+        offsets = [next(rest)[1] if one else [] for one in of_text]
         tokens = [_decode(token) for token in tokens] if of_bytes else tokens
     else:
         text, offsets = _joined(tokens, of_text)
@@ -115,9 +113,7 @@ def _encode(tokenizer: Any, text: str) -> tuple[list[int] | None, Offsets | None
     """Return the ids of the text alone, and their offsets, as far as the tokenizer gives them."""
     encoded: Any = tokenizer.encode(text) if hasattr(tokenizer, "encode") else None
     if hasattr(encoded, "offsets"):  # as the package tokenizers has it
-        return encoded.ids, [
-            [(start, end)] if start < end else [] for start, end in encoded.offsets
-        ]
+        return encoded.ids, [[(i, k)] if i < k else [] for i, k in encoded.offsets]
     ids = _array(tokenizer(text)) if callable(tokenizer) else None
     if ids is None or (ids.size and ids.dtype.kind not in "iu"):
         return None, None
@@ -146,9 +142,8 @@ _BYTES = {256 + number: byte for number, byte in enumerate(_HIDDEN)}
 def _align_bytes(text: str, tokens: list[str]) -> Offsets | None:
     """Return the spans of byte-level pieces, or None if they are not the text but for spaces."""
     pieces = [token.translate(_BYTES).replace(" ", "") for token in tokens]
-    return align_folded(
-        text, (0, len(text)), pieces, lambda one: one.strip(" ").encode().decode("latin-1")
-    )
+    part = 0, len(text)
+    return align_folded(text, part, pieces, lambda x: x.strip(" ").encode().decode("latin-1"))
 
 
 def _decode(token: str) -> str:

@@ -60,13 +60,11 @@ def _ids_of(model: keras.Model, vectorizer: keras.layers.TextVectorization, text
     inputs = getattr(model, "inputs", None)
     rank = len(inputs[0].shape) if inputs else 2
     ids = keras.ops.convert_to_numpy(vectorizer(np.array(text, ndmin=rank)))
-    if ids.ndim != 2:
+    if ids.ndim != 2 or not ids.size:
         raise ValueError(
-            f"Expected a TextVectorization that gives ids of shape (1, T). Received: {ids.shape}. "
-            + ADVICE
+            "Expected a text with at least one token, and a TextVectorization that gives ids of "
+            f"shape (1, T). Received: ids of shape {ids.shape} for doc={text!r}. {ADVICE}"
         )
-    if not ids.size:
-        raise ValueError(f"Expected a text with at least one token. Received: doc={text!r}")
     return ids
 
 
@@ -80,8 +78,6 @@ def _learn_words(vectorizer: keras.layers.TextVectorization, text: str) -> tuple
     twin = keras.layers.TextVectorization(**rules)
     twin.adapt(_column([text, "x"]))  # of an empty word alone it cannot learn
     vocabulary = [str(word) for word in twin.get_vocabulary()]
-    if len(vocabulary) == 2:  # no words: such a layer cannot be called
-        return [], lambda texts: [[] for _ in texts]
 
     def words_of(texts: list[str]) -> list[list[str]]:
         ids = keras.ops.convert_to_numpy(twin(_column(texts))) if texts else []
