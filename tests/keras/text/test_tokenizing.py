@@ -126,6 +126,21 @@ def test_functions_of_ones_own_are_followed() -> None:
     assert shown(found) == [["Was"], ["GOOD"], ["The"], ["b>movie</b"], ["not"], PAD]
 
 
+def test_a_function_may_drop_all_words() -> None:
+    found = tokenize(sequential(standardize=on_strings(lambda text: "")), "good bad")
+    assert found.tokens == [""] * 6
+    assert shown(found) == [PAD] * 6
+    assert found.is_padding.all()
+
+
+@pytest.mark.parametrize("text", ["Wait … what…", "good\u00a0 bad\u00a0,", "中，国 ½ ´"])
+def test_characters_that_unicode_takes_apart_stay_in_their_words(text: str) -> None:
+    model = sequential(output_sequence_length=None)
+    assert shown(tokenize(model, text)) == [[word.strip(",")] for word in text.split(" ")]
+    characters = sequential(output_sequence_length=None, split="character")
+    assert shown(tokenize(characters, text)) == [[one] for one in text if one != ","]
+
+
 def test_tags_that_a_function_drops_hold_no_words() -> None:
     model = sequential(standardize=on_strings(lambda text: re.sub("<[^>]*>", " ", text)))
     found = tokenize(model, "br <a href=good>good</a><br />movie <b>br</b>")

@@ -103,6 +103,7 @@ def inner(tokenized: Any) -> tuple[list[str], list[list[str]]]:
         (bert, "中国Straße", ["中", "[UNK]", "stras", "##se"], ["中", "国", "Straß", "ße"]),
         (bert, "İstanbul", ["i̇st", "##an", "##bul"], ["İst", "an", "bul"]),
         (bert, "x xx [UNK]", ["x", "x", "##x", *["[UNK]"] * 3], ["x", "x", "x", "[", "UNK", "]"]),
+        (bert, "xyz.fox, (zyx", ["[UNK]", ".", "fox", ",", *["[UNK]"] * 2], None),
         (bert, "the\u00a0fox \u200dthe", ["[UNK]", "the"], ["the\u00a0fox", "the"]),
         (
             roberta,

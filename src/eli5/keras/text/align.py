@@ -7,6 +7,7 @@ import itertools
 import string
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import regex
 
@@ -22,15 +23,16 @@ _UNKNOWN = ("[UNK]", "<unk>")
 _WORD_MARKS = regex.compile(r"^##(?=.)|▁")  # as WordPiece and SentencePiece write them
 
 _PUNCTUATION = regex.escape(string.punctuation)
-_BLANK = r"\s\p{Z}\p{Cc}\p{Cf}"  # with what only controls how text is laid out
+_CONTROL = r"\p{Cc}\p{Cf}"  # tabs, ends of lines, and what else only lays out a text
+_BLANK = rf"\p{{Z}}{_CONTROL}"
 _BLANK_AROUND = regex.compile(rf"\A[{_BLANK}]|[{_BLANK}]\Z")
 _ACCENTS = regex.compile(r"\p{M}*")
-_ENDS_WORD = rf"{_BLANK}\p{{P}}{_PUNCTUATION}"
+_ENDS_WORD = rf"{_CONTROL}\p{{P}}{_PUNCTUATION}"
 
-# What tokenizers leave out of a text, the least first.
+# What tokenizers leave out of a text, the least first: characters, and parts of them.
 _LEFT_OUT = tuple(
-    regex.compile(rf"[{characters}{accents}]")
-    for characters in ("", _BLANK, _PUNCTUATION, _BLANK + _PUNCTUATION)
+    (regex.compile(f"[{characters}]"), regex.compile(accents))
+    for characters in (_NOTHING, _BLANK, _PUNCTUATION, _BLANK + _PUNCTUATION)
     for accents in (_NOTHING, r"\p{Mn}")
 )
 
@@ -39,8 +41,8 @@ _WITHOUT = r"{0}(*SKIP)(*FAIL)|(?:(?!{0})\S)+"
 # Parts that tokenizers read one by one.
 _PARTS = (
     _WHOLE,
-    rf"[^{_ENDS_WORD}\p{{Han}}]+|[^{_BLANK}]",  # the words of WordPiece
-    rf"[^{_ENDS_WORD}](?:\S*[^{_ENDS_WORD}])?",  # without the punctuation around them
+    rf"[^ {_ENDS_WORD}\p{{Han}}]+|[^ {_CONTROL}]",  # the words of WordPiece
+    rf"[^\s{_ENDS_WORD}](?:\S*[^\s{_ENDS_WORD}])?",  # without the punctuation around them
     r"\S+",
     r"[^ \t\n\r\f\v]+",
     _WITHOUT.format(r"<br\s*/?>"),  # as the tutorials of Keras clean reviews
@@ -89,7 +91,7 @@ def _align(text: str, part: Span, tokens: list[str], cut: Cut) -> Offsets | None
     bare = [_WORD_MARKS.sub("", token) for token in tokens]
     forms = [tokens] if bare == tokens else [tokens, bare]
     for left_out, form in itertools.product(_LEFT_OUT, forms):
-        fold = functools.partial(_fold, left_out)
+        fold = functools.partial(_fold, *left_out)
         pieces = [None if token in _UNKNOWN else "".join(map(fold, token)) for token in form]
         offsets = align_folded(text, part, pieces, fold)
         if offsets is not None and _are_unknown(text, tokens, offsets, cut):
@@ -98,10 +100,10 @@ def _align(text: str, part: Span, tokens: list[str], cut: Cut) -> Offsets | None
 
 
 @functools.lru_cache(1 << 16)
-def _fold(left_out: regex.Pattern[str], character: str) -> str:
+def _fold(left_out: Any, accents: Any, character: str) -> str:
     """Return what a character is compared by: no, one or several characters."""
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
-    return str(left_out.sub("", folded))
+    return "" if left_out.match(character) else str(accents.sub("", folded))
 
 
 def align_folded(

@@ -78,6 +78,8 @@ def _learn_words(vectorizer: keras.layers.TextVectorization, text: str) -> tuple
     twin = keras.layers.TextVectorization(**rules)
     twin.adapt(_column([text, "x"]))  # of an empty word alone it cannot learn
     vocabulary = [str(word) for word in twin.get_vocabulary()]
+    if len(vocabulary) == 2:  # no words: such a layer cannot be called
+        return [], lambda texts: [[] for _ in texts]
 
     def words_of(texts: list[str]) -> list[list[str]]:
         ids = keras.ops.convert_to_numpy(twin(_column(texts))) if texts else []
