@@ -32,7 +32,7 @@ BLANKS = [" ", "  ", "\t", "\n"]
 
 def shown(tokenized: Any) -> list[list[str]]:
     """Return what lies at the places of each token."""
-    return [[tokenized.text[start:end] for start, end in spans] for spans in tokenized.spans]
+    return [[tokenized.text[start:end] for start, end in spans] for spans in tokenized.offsets]
 
 
 def random_text(seed: int, n_words: int = 12) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import keras
-from eli5.keras.text.tokenize import Tokenized
+from eli5.keras.text.tokenized_text import TokenizedText
 from keras import layers
 
 VOCABULARY = ["good", "bad", "movie", "dont", "not", "中国", "İstanbul", "straße"]
@@ -49,5 +49,5 @@ def whole(model: keras.Model, text: str) -> Any:
     return keras.ops.convert_to_numpy(x)
 
 
-def output(tokenized: Tokenized) -> Any:
+def output(tokenized: TokenizedText) -> Any:
     return keras.ops.convert_to_numpy(tokenized.model(tokenized.doc))

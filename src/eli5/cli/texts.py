@@ -73,7 +73,7 @@ def _give_words(model: Any, vocabulary: Vocabulary | None) -> str:
     """See to it that the model takes texts; say how they become ids."""
     from eli5.cli.vocabulary import give_words
     from eli5.keras.text.split_model import split_model
-    from eli5.keras.text.subwords import tokenizer_of
+    from eli5.keras.text.subword_tokenizer import tokenizer_of
 
     has_vectorizer = any(type(layer).__name__ == "TextVectorization" for layer in model.layers)
     if vocabulary is None:
@@ -128,7 +128,7 @@ def _warn_if_cut(model: Any, text: str, words: Words) -> None:
     if words.document != text or not any(map(str.isalnum, rest)):
         return
     try:
-        is_cut = any(tokenize(model, rest).spans)
+        is_cut = any(tokenize(model, rest).offsets)
     except ValueError:  # there is nothing in it that the model reads
         return
     if is_cut:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import keras
-from eli5.keras.text.tokenize import is_text, mask_id, tokenize
+from eli5.keras.text.tokenize import is_string, tokenize
 from helpers.raw_texts import as_the_tutorials_do, on_strings, random_text, shown
 from helpers.string_models import VOCABULARY, behind, sequential, vectorizer
 from keras import layers
@@ -72,18 +72,6 @@ PAD: list[str] = []
             ["[UNK]", *[""] * 5],
             [[" Not good"], PAD, PAD, PAD, PAD, PAD],
         ),
-        (
-            {"ngrams": 2, "vocabulary": ["not", "not good"], "output_sequence_length": 5},
-            "Not, good!",
-            ["not", "[UNK]", "not good", "", ""],
-            [["Not"], ["good"], ["Not", "good"], PAD, PAD],
-        ),
-        (
-            {"ngrams": (2,), "vocabulary": ["a not"], "output_sequence_length": None},
-            "a not good",
-            ["a not", "[UNK]"],
-            [["a", "not"], ["not", "good"]],
-        ),
         ({}, "", [""] * 6, [PAD] * 6),
         ({}, "?! ...", [""] * 6, [PAD] * 6),
         ({"split": None}, "!", [""] * 6, [PAD] * 6),
@@ -99,7 +87,7 @@ def test_words_lie_where_the_layer_finds_them(
     assert found.input is None
     own = keras.ops.convert_to_numpy(model.layers[0](np.array([[text]])))
     np.testing.assert_array_equal(found.doc, own)
-    np.testing.assert_array_equal(found.is_pad, [token == "" for token in tokens])
+    np.testing.assert_array_equal(found.is_padding, [token == "" for token in tokens])
 
 
 def places_by_hand(text: str) -> list[tuple[int, int]]:
@@ -121,20 +109,14 @@ def test_places_of_random_texts_are_those_by_hand(own: bool) -> None:
     model = sequential(output_sequence_length=None, **options)
     for seed in range(25):
         text = random_text(seed)
-        assert tokenize(model, text).spans == [[place] for place in places_by_hand(text)], text
+        assert tokenize(model, text).offsets == [[place] for place in places_by_hand(text)], text
 
 
 def test_a_long_text_is_cut_off_as_the_layer_cuts_it() -> None:
     text = " ".join(f"word{k % 97}," for k in range(3000))
     found = tokenize(sequential(output_sequence_length=2000), text)
     assert [word for [word] in shown(found)] == [f"word{k % 97}" for k in range(2000)]
-    assert found.spans[-1][0][1] < len(text) // 3 * 2 + 10
-
-
-def test_the_layer_is_asked_in_parts_about_a_long_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eli5.keras.text.text_vectorization._MOST_IDS", 14)
-    found = tokenize(sequential(), "good bad good not bad movie")
-    assert shown(found) == [["good"], ["bad"], ["good"], ["not"], ["bad"], ["movie"]]
+    assert found.offsets[-1][0][1] < len(text) // 3 * 2 + 10
 
 
 def test_functions_of_ones_own_are_followed() -> None:
@@ -144,12 +126,27 @@ def test_functions_of_ones_own_are_followed() -> None:
     assert shown(found) == [["Was"], ["GOOD"], ["The"], ["b>movie</b"], ["not"], PAD]
 
 
+def test_a_function_may_drop_all_words() -> None:
+    found = tokenize(sequential(standardize=on_strings(lambda text: "")), "good bad")
+    assert found.tokens == [""] * 6
+    assert shown(found) == [PAD] * 6
+    assert found.is_padding.all()
+
+
+@pytest.mark.parametrize("text", ["Wait … what…", "good\u00a0 bad\u00a0,", "中，国 ½ ´"])
+def test_characters_that_unicode_takes_apart_stay_in_their_words(text: str) -> None:
+    model = sequential(output_sequence_length=None)
+    assert shown(tokenize(model, text)) == [[word.strip(",")] for word in text.split(" ")]
+    characters = sequential(output_sequence_length=None, split="character")
+    assert shown(tokenize(characters, text)) == [[one] for one in text if one != ","]
+
+
 def test_tags_that_a_function_drops_hold_no_words() -> None:
     model = sequential(standardize=on_strings(lambda text: re.sub("<[^>]*>", " ", text)))
     found = tokenize(model, "br <a href=good>good</a><br />movie <b>br</b>")
     assert shown(found)[:4] == [["br"], ["good"], ["movie"], ["br"]]
     start = found.text.index(">good") + 1
-    assert found.spans[1] == [(start, start + 4)]
+    assert found.offsets[1] == [(start, start + 4)]
 
 
 def backwards(text: str) -> str:
@@ -178,7 +175,7 @@ def test_a_split_of_ones_own_may_give_empty_words() -> None:
     found = tokenize(model, "good--bad-")
     assert found.tokens == ["good", "", "bad", "", "", ""]
     assert shown(found)[:3] == [["good"], [], ["bad"]]
-    assert found.is_pad.tolist() == [False, True, False, True, True, True]
+    assert found.is_padding.tolist() == [False, True, False, True, True, True]
 
 
 def reverse_all(text: str) -> str:
@@ -197,7 +194,7 @@ class Backwards(layers.TextVectorization):  # type: ignore[misc]
     [
         lambda: vectorizer(standardize=on_strings(reverse_all)),
         lambda: Backwards(vocabulary=VOCABULARY),
-        lambda: Backwards(vocabulary=VOCABULARY, ngrams=2, output_sequence_length=6),
+        lambda: vectorizer(ngrams=2),
     ],
 )
 def test_places_that_cannot_be_proven_are_not_shown(layer: Any) -> None:
@@ -226,10 +223,28 @@ def test_places_that_cannot_be_proven_are_not_shown(layer: Any) -> None:
     ],
 )
 def test_what_a_text_is(doc: Any, is_one: bool) -> None:
-    assert is_text(doc) is is_one
-    if not is_one:
+    if is_one:
+        assert is_string(doc)
+        assert tokenize(sequential(), doc).text in ("a text", "bytes")
+    else:
         with pytest.raises(TypeError, match="Expected `doc` to be one text: a string"):
             tokenize(sequential(), doc)
+
+
+@pytest.mark.parametrize(
+    ("doc", "is_text"),
+    [
+        ("a text", True),
+        (b"bytes", True),
+        (np.array(["two", "texts"]), True),
+        (np.array(["a text"], dtype=object), True),
+        (np.full((1, 3), None), False),
+        (np.zeros((1, 3)), False),
+        (["a text"], False),
+    ],
+)
+def test_what_a_string_is(doc: Any, is_text: bool) -> None:
+    assert is_string(doc) is is_text
 
 
 @pytest.mark.parametrize(
@@ -247,5 +262,4 @@ def test_what_utf8_cannot_write_is_refused(doc: Any) -> None:
 
 
 def test_padding_stands_for_what_was_left_out() -> None:
-    assert mask_id(sequential()) == mask_id(vectorizer()) == 0
-    assert mask_id(keras.Sequential([layers.Dense(2)])) is None
+    assert tokenize(sequential(), "good").mask_id == 0

@@ -72,7 +72,7 @@ def _behind_strings(model: Any) -> Any:
     from eli5.keras.text.split_model import split_model
 
     takes_strings = [str(one.dtype) for one in getattr(model, "inputs", None) or []] == ["string"]
-    return split_model(model).behind if takes_strings else model
+    return split_model(model).ids_model if takes_strings else model
 
 
 def _chosen(model: Any, doc: Any) -> tuple[tuple[str, int] | None, str]:
