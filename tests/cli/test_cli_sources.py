@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from eli5.cli.console import UserError
-from eli5.cli.image_paths import RECORDS, find_pictures
+from eli5.cli.image_paths import find_pictures
+from eli5.loading.files import RECORDS
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from eli5.cli.console import UserError
-from eli5.cli.text_sources import Source, find_texts
+from eli5.cli.console import UserError, as_typed
+from eli5.cli.text_sources import TextSource, find_texts
 from helpers.cli_helpers import fails
 
 Capsys = pytest.CaptureFixture[str]
@@ -34,29 +34,29 @@ def stdin(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
 
 def test_texts_and_files_in_their_order() -> None:
     assert find_texts(["good", "reviews.txt", "not a file.txt ", "and/or"], lines=False) == [
-        Source("text 1", "good"),
-        Source("reviews.txt", "so good\n\n  so bad  ", "reviews.txt"),
-        Source("text 3", "not a file.txt "),
-        Source("text 4", "and/or"),
+        TextSource("text 1", "good"),
+        TextSource("reviews.txt", "so good\n\n  so bad  ", "reviews.txt"),
+        TextSource("text 3", "not a file.txt "),
+        TextSource("text 4", "and/or"),
     ]
 
 
 def test_lines_keep_their_numbers() -> None:
     assert find_texts(["reviews.txt", "words"], lines=True) == [
-        Source("reviews.txt:1", "so good", "reviews.txt"),
-        Source("reviews.txt:3", "  so bad  ", "reviews.txt"),
-        Source("words:1", "a", "words"),
+        TextSource("reviews.txt:1", "so good", "reviews.txt"),
+        TextSource("reviews.txt:3", "  so bad  ", "reviews.txt"),
+        TextSource("words:1", "a", "words"),
     ]
 
 
 @pytest.mark.parametrize("arguments", [[], ["-"]])
 def test_standard_input(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
     stdin(monkeypatch, "so gööd\nso bad\n".encode())
-    assert find_texts(arguments, lines=False) == [Source("stdin", "so gööd\nso bad")]
+    assert find_texts(arguments, lines=False) == [TextSource("stdin", "so gööd\nso bad")]
     stdin(monkeypatch, b"so good\n\nso bad")
     assert find_texts(arguments, lines=True) == [
-        Source("stdin:1", "so good"),
-        Source("stdin:3", "so bad"),
+        TextSource("stdin:1", "so good"),
+        TextSource("stdin:3", "so bad"),
     ]
 
 
@@ -90,15 +90,15 @@ def test_there_may_be_no_standard_input(monkeypatch: pytest.MonkeyPatch) -> None
 def test_what_is_no_text(arguments: list[str], message: str) -> None:
     with pytest.raises(UserError) as error:
         find_texts(arguments, lines=False)
-    assert message in str(error.value)
+    assert message in as_typed(str(error.value))
 
 
 def test_a_word_that_starts_with_a_dash_is_one_with_a_space() -> None:
-    assert find_texts([" -x", "- so good", "-5"], lines=False)[0] == Source("text 1", " -x")
+    assert find_texts([" -x", "- so good", "-5"], lines=False)[0] == TextSource("text 1", " -x")
 
 
 def test_lines_are_those_of_files() -> None:
-    with pytest.raises(UserError, match="TEXT=so good, which does not exist"):
+    with pytest.raises(UserError, match="text=so good, which does not exist"):
         find_texts(["so good"], lines=True)
 
 

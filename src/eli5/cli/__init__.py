@@ -19,12 +19,10 @@ from eli5.cli.commands.bulk_status import show_bulk_status
 from eli5.cli.commands.demo import DEMO_EXAMPLES, explain_demo
 from eli5.cli.commands.explain import EXAMPLES, explain_pictures
 from eli5.cli.commands.explain_text import TEXT_EXAMPLES, explain_texts
+from eli5.cli.commands.install_completion import add_completion
 from eli5.cli.commands.layers import LAYER_EXAMPLES, list_layers
 from eli5.cli.commands.methods import METHOD_EXAMPLES, list_methods
-from eli5.cli.completion import add_completion
 from eli5.cli.console import UserError, print_error
-
-__all__ = ["app", "main"]
 
 _FIRST_STEPS = """**Examples**
 

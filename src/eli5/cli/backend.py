@@ -15,8 +15,6 @@ from eli5 import __version__
 from eli5.cli.console import UserError, print_notice
 from eli5.loading.quiet import import_keras
 
-__all__ = ["choose_backend", "find_backend", "installed_versions", "start_keras"]
-
 # Those that give gradients, in the order in which they are tried.
 _BACKENDS = ("jax", "torch", "tensorflow")
 # Distributions that bring a backend's package.

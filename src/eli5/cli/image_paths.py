@@ -8,13 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from eli5.cli.console import UserError
+from eli5.cli.console import UserError, wrong_argument
 from eli5.loading.files import ENDINGS, RECORDS, check_readable
 
-__all__ = ["ENDINGS", "RECORDS", "Found", "find_pictures"]
 
-
-class Found(NamedTuple):
+class FoundPictures(NamedTuple):
     """What the arguments stand for.
 
     Attributes
@@ -35,7 +33,7 @@ class Found(NamedTuple):
     results: list[str]
 
 
-def find_pictures(arguments: Sequence[str], out: Path | None = None) -> Found:
+def find_pictures(arguments: Sequence[str], out: Path | None = None) -> FoundPictures:
     """Find the pictures that are meant, without opening them.
 
     Parameters
@@ -51,23 +49,23 @@ def find_pictures(arguments: Sequence[str], out: Path | None = None) -> Found:
     UserError
         If an argument stands for no picture.
     """
-    base = _common([_base(argument) for argument in arguments])
     paths: dict[str, str] = {}
     problems: list[str] = []
     results: list[str] = []
+    base = _common([_base(argument) for argument in arguments])
     for argument in arguments:
-        one = Found([], Path(os.path.abspath(_base(argument))), [], [])
-        for path in _find(argument, one):
-            (one.results if _is_below(path, out) else one.paths).append(path)
-        if not (one.paths or one.problems):
-            raise UserError(_why_none(argument, one.results))
-        for path in one.paths:
+        found = FoundPictures([], Path(os.path.abspath(_base(argument))), [], [])
+        for path in _find(argument, found):
+            (found.results if _is_below(path, out) else found.paths).append(path)
+        if not (found.paths or found.problems):
+            raise _nothing_found(argument, found.results)
+        for path in found.paths:
             paths.setdefault(os.path.abspath(path), path)
-        problems += one.problems
-        results += one.results
+        problems += found.problems
+        results += found.results
     if not paths:
         raise UserError(*problems)
-    return Found(list(paths.values()), base, problems, results)
+    return FoundPictures(list(paths.values()), base, problems, results)
 
 
 def _base(argument: str) -> str:
@@ -87,32 +85,30 @@ def _common(folders: Iterable[str]) -> Path:
         raise UserError("Expected all IMAGES on one drive. Received: several drives") from None
 
 
-def _find(argument: str, found: Found) -> Iterator[str]:
+def _find(argument: str, found: FoundPictures) -> Iterator[str]:
     """Yield the pictures of one argument; note in `found` what is none."""
-    if os.path.exists(argument) or not glob.has_magic(argument):
-        if os.path.isdir(argument):
-            yield from _walk(argument, found)
-        elif os.path.exists(argument):
-            check_readable(argument, "IMAGE")
-            yield argument
-        else:
-            raise UserError(_expected(_ANY, f"IMAGE={argument}, which does not exist"))
-        return
-    for match in sorted(glob.glob(argument, recursive=True)):
-        if _is_result(match, found.base):
-            found.results.append(match)
-        elif os.path.isdir(match):
-            yield from _walk(match, found)
-        elif _is_picture(match):
-            yield match
+    if os.path.isdir(argument):
+        yield from _walk(argument, found)
+    elif os.path.exists(argument):
+        check_readable(argument, "image")
+        yield argument
+    elif not glob.has_magic(argument):
+        raise wrong_argument("IMAGE", argument, _ANY, ", which does not exist")
+    else:
+        for match in sorted(glob.glob(argument, recursive=True)):
+            if _is_result(match, found.base):
+                found.results.append(match)
+            elif os.path.isdir(match):
+                yield from _walk(match, found)
+            elif _is_picture(match):
+                yield match
 
 
-def _walk(top: str, found: Found) -> Iterator[str]:
+def _walk(top: str, found: FoundPictures) -> Iterator[str]:
     def note(error: OSError) -> None:
-        reason = f"which cannot be read: {error.strerror}"
-        found.problems.append(
-            _expected("a folder that can be read", f"IMAGE={error.filename}, {reason}")
-        )
+        reason = f", which cannot be read: {error.strerror}"
+        problem = wrong_argument("IMAGE", error.filename, "a folder that can be read", reason)
+        found.problems.append(str(problem))
 
     for folder, inner, names in os.walk(top, onerror=note):
         if RECORDS in names:
@@ -137,25 +133,21 @@ def _is_result(path: str, base: Path) -> bool:
 
 
 def _is_below(path: str, folder: Path | None) -> bool:
-    if folder is None:
-        return False
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+    return folder is not None and Path(os.path.realpath(path)).is_relative_to(
+        os.path.realpath(folder)
+    )
 
 
-def _why_none(argument: str, results: list[str]) -> str:
+def _nothing_found(argument: str, results: list[str]) -> UserError:
     if results:
-        reason = "which holds nothing but explanations of some"
-        return _expected("pictures to explain", f"IMAGE={argument}, {reason}")
+        reason = ", which holds nothing but explanations of some"
+        return wrong_argument("IMAGE", argument, "pictures to explain", reason)
+    endings = f"one of {', '.join(ENDINGS)}"
     if os.path.isdir(argument):
-        reason = f"in which no name ends in {_LISTED}"
-        return _expected("a folder with pictures", f"IMAGE={argument}, {reason}")
-    reason = f"which matches no folder and no name that ends in {_LISTED}"
-    return _expected(_ANY, f"IMAGE={argument}, {reason}")
-
-
-def _expected(what: str, received: str) -> str:
-    return f"Expected IMAGE to be {what}. Received: {received}"
+        reason = f", in which no name ends in {endings}"
+        return wrong_argument("IMAGE", argument, "a folder with pictures", reason)
+    reason = f", which matches no folder and no name that ends in {endings}"
+    return wrong_argument("IMAGE", argument, _ANY, reason)
 
 
 _ANY = "a file, a folder, or a pattern that matches some"
-_LISTED = f"one of {', '.join(ENDINGS)}"

@@ -11,32 +11,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from eli5.cli.console import print_fact, print_notice, print_text
-from eli5.cli.image_paths import RECORDS
+from eli5.cli.console import as_typed, print_fact, print_notice, print_text
 from eli5.cli.progress import pace
+from eli5.loading.files import RECORDS
 
 if TYPE_CHECKING:
     from eli5.base import Explanation
-    from eli5.cli.results import Results
-    from eli5.cli.subject import Terms
-    from eli5.loading.stream import Explained
-
-__all__ = [
-    "Tally",
-    "as_line",
-    "as_lines",
-    "as_row",
-    "collected_warnings",
-    "print_summary",
-    "worded",
-]
+    from eli5.cli.output_folder import OutputFolder
+    from eli5.loading.stream import StreamResult
 
 
-def as_lines(explanations: Sequence[Explanation], **known: str) -> list[str]:
-    """Return a line of JSON per explanation: what is known, what `eli5.format_as_dict` gives."""
+def as_lines(explanations: Sequence[Explanation], **names: str) -> list[str]:
+    """Return a line of JSON per explanation: the names, and what `eli5.format_as_dict` gives."""
     from eli5.formatters.as_dict import format_as_dict
 
-    return [as_line({**known, **format_as_dict(expl)}) for expl in explanations]
+    return [as_line({**names, **format_as_dict(expl)}) for expl in explanations]
 
 
 def as_line(record: Mapping[str, Any]) -> str:
@@ -76,22 +65,21 @@ def collected_warnings() -> Iterator[Counter[str]]:
 
 def worded(counts: Counter[str], known: str = "") -> list[str]:
     """Return the warnings, the most frequent first, but for those that `known` has in it."""
-    said = [
+    lines = [
         f"{text} ({n} times)" if n > 1 else text
         for text, n in counts.most_common()
         if text not in known
     ]
-    more = [f"And {len(said) - _MOST_SAID} other warnings."] if len(said) > _MOST_SAID else []
-    return said[:_MOST_SAID] + more
+    more = len(lines) - _MOST_SAID
+    return [*lines[:_MOST_SAID], *([f"And {more} other warnings."] if more > 0 else [])]
 
 
 @dataclass
-class Tally:
+class RunSummary:
     """What is known of a run; it does not grow with the pictures.
 
     Attributes
     ----------
-    terms : Terms
     total : int
         How many are to be explained.
     backend : str
@@ -100,13 +88,12 @@ class Tally:
     n_explained, n_skipped : int
     input : str
         How the first became the model's input.
-    has_sizes : bool
+    has_other_inputs : bool
         Whether others became one of another size.
     facts : dict of str
         What all explanations have alike, and their methods and layers.
     """
 
-    terms: Terms
     total: int
     backend: str
     loading: float
@@ -114,7 +101,7 @@ class Tally:
     n_explained: int = 0
     n_skipped: int = 0
     input: str = ""
-    has_sizes: bool = False
+    has_other_inputs: bool = False
     facts: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -122,80 +109,84 @@ class Tally:
         """The number of those that are explained or skipped."""
         return self.n_explained + self.n_skipped
 
-    def note_input(self, said: str) -> None:
+    def note_input(self, description: str) -> None:
         """Note how one became the model's input."""
-        self.has_sizes = self.has_sizes or self.input not in ("", said)
-        self.input = self.input or said
+        self.has_other_inputs |= self.input not in ("", description)
+        self.input = self.input or description
 
-    def add(self, one: Explained) -> None:
+    def add(self, result: StreamResult) -> None:
         """Count one of them."""
-        if one.problem:
+        if result.problem:
             self.n_skipped += 1
             return
         self.n_explained += 1
         if not self.facts:
-            layers = dict.fromkeys(expl.layer for expl in one.explanations if expl.layer)
+            explanations = result.explanations
+            layers = dict.fromkeys(expl.layer for expl in explanations if expl.layer)
             self.facts = {
-                "Model": one.explanations[0].estimator,
-                "Method": ", ".join(str(expl.method) for expl in one.explanations),
+                "Model": explanations[0].estimator,
+                "Method": ", ".join(str(expl.method) for expl in explanations),
                 "Layer": ", ".join(layers),
             }
 
 
 def print_summary(
-    tally: Tally, notes: Sequence[str], results: Results | None, *, on_stderr: bool
+    summary: RunSummary, heading: str, notes: Sequence[str], output: OutputFolder | None
 ) -> None:
     """Print how many were explained, how, and where the results are.
 
     Parameters
     ----------
-    tally : Tally
+    summary : RunSummary
+    heading : str
+        Of the line that counts them.
     notes : sequence of str
         Warnings.
-    results : Results, optional
-        The folder that they are in.
-    on_stderr : bool
-        Whether standard output belongs to the results: then only what is amiss is said.
+    output : OutputFolder, optional
+        Where the results are.
     """
-    counts = f"{tally.n_explained} explained, {tally.n_skipped} skipped"
-    if on_stderr:
-        for note in notes:
-            print_notice(note)
-        if tally.n_skipped:
-            print_notice(f"{counts}.")
-        return
-    if results is None and tally.n_explained:
+    if output is None and summary.n_explained:
         print_text("")  # below the rows
+    rate = pace(summary.n_done, summary.n_done, summary.seconds)
     facts = {
-        tally.terms.heading: counts,
-        **tally.facts,
-        "Input": tally.input + (", and other sizes" if tally.has_sizes else ""),
-        "Time": _time(tally),
+        heading: _counts(summary),
+        **summary.facts,
+        "Input": summary.input + (", and other sizes" if summary.has_other_inputs else ""),
+        "Time": f"{summary.seconds:.1f} s on {summary.backend} ({rate}), "
+        f"after {summary.loading:.1f} s of loading",
     }
     for name, fact in facts.items():
         if fact:
             print_fact(name, fact)
+    print_warnings(notes)
+    if output is not None and output.pages:
+        print_fact("Written", _written(output))
+
+
+def print_warnings(notes: Sequence[str]) -> None:
+    """Print warnings among the facts."""
     for note in notes:
-        print_fact("Warning", note, "yellow")
-    if results is not None and results.pages:
-        print_fact("Written", _written(results))
+        print_fact("Warning", as_typed(note), "yellow")
 
 
-def _time(tally: Tally) -> str:
-    rate = pace(tally.n_done, tally.n_done, tally.seconds)
-    return (
-        f"{tally.seconds:.1f} s on {tally.backend} ({rate}), after {tally.loading:.1f} s of loading"
-    )
+def print_notices(summary: RunSummary, notes: Sequence[str]) -> None:
+    """Print only what is amiss, on standard error: standard output belongs to the results."""
+    for note in notes:
+        print_notice(note)
+    if summary.n_skipped:
+        print_notice(f"{_counts(summary)}.")
 
 
-def _written(results: Results) -> str:
-    pages, n_overlays = results.pages, results.n_overlays
-    overlays = [_counted(n_overlays, "overlay")] if n_overlays else []
-    written = [str(pages[0]), RECORDS, *overlays]
-    if len(pages) > 1:
-        written.insert(1, _counted(len(pages) - 1, "more page"))
-    return ", ".join(written)
+def _counts(summary: RunSummary) -> str:
+    return f"{summary.n_explained} explained, {summary.n_skipped} skipped"
 
 
-def _counted(n: int, what: str) -> str:
-    return f"{n} {what}{'' if n == 1 else 's'}"
+def _written(output: OutputFolder) -> str:
+    first, *others = output.pages
+    pages = [str(first), *([_counted(len(others), "more page")] if others else [])]
+    overlays = [_counted(output.n_overlays, "overlay")] if output.n_overlays else []
+    return ", ".join([*pages, RECORDS, *overlays])
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"

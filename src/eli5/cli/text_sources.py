@@ -9,10 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from eli5.cli.console import UserError, print_notice
+from eli5.cli.console import UserError, print_notice, wrong_argument
 from eli5.loading.files import check_readable
-
-__all__ = ["Source", "find_texts"]
 
 _STDIN = "-"
 # A word that looks like this is a file that is not there, rather than a text.
@@ -23,7 +21,7 @@ _FILE_ENDINGS = (
 _FILE_BEGINNINGS = ("/", "./", "../", "~", ".\\", "..\\")
 
 
-class Source(NamedTuple):
+class TextSource(NamedTuple):
     """A text, and where it comes from.
 
     Attributes
@@ -40,7 +38,7 @@ class Source(NamedTuple):
     path: str | None = None
 
 
-def find_texts(arguments: Sequence[str], *, lines: bool) -> list[Source]:
+def find_texts(arguments: Sequence[str], *, lines: bool) -> list[TextSource]:
     """Read the texts that are meant.
 
     Parameters
@@ -53,7 +51,7 @@ def find_texts(arguments: Sequence[str], *, lines: bool) -> list[Source]:
 
     Returns
     -------
-    list of Source
+    list of TextSource
         In the order of the arguments.
 
     Raises
@@ -62,19 +60,21 @@ def find_texts(arguments: Sequence[str], *, lines: bool) -> list[Source]:
         If a file does not exist or is no text in UTF-8, if a text is empty, or if standard input is
         not all that there is.
     """
-    unknown = next((one for one in arguments if _looks_like_an_option(one)), None)
+    # A text may start with a dash, but hardly with one that stands at a letter of its only word.
+    unknown = next((one for one in arguments if re.fullmatch(r"--?[^\W\d][\w=-]*", one)), None)
     if unknown is not None:
         raise UserError(
             f"Unknown option: {unknown}. Try: eli5 explain-text --help. To explain a word that "
             f"starts with a dash, put a space before it: ' {unknown}'"
         )
-    if _STDIN in arguments and len(arguments) > 1:
+    n_stdin = arguments.count(_STDIN)
+    if n_stdin and len(arguments) > 1:
         raise UserError(
             "Expected either texts and files, or - for standard input. Received: both, "
-            f"{len(arguments) - arguments.count(_STDIN)} and {arguments.count(_STDIN)} times -"
+            f"{len(arguments) - n_stdin} and {n_stdin} times -"
         )
-    if not arguments or _STDIN in arguments:
-        return list(_cut("stdin", _read_stdin(), None, lines=lines))
+    if not arguments or n_stdin:
+        return list(_texts("stdin", _read_stdin(), None, lines=lines))
     return [
         source
         for number, argument in enumerate(arguments, 1)
@@ -82,18 +82,12 @@ def find_texts(arguments: Sequence[str], *, lines: bool) -> list[Source]:
     ]
 
 
-def _looks_like_an_option(argument: str) -> bool:
-    # A text may start with a dash, but hardly with one that stands at a letter of its only word.
-    return re.fullmatch(r"--?[^\W\d][\w=-]*", argument) is not None
-
-
-def _find(argument: str, number: int, *, lines: bool) -> Iterator[Source]:
-    is_file = os.path.exists(argument)
-    if is_file or lines or _looks_like_a_file(argument):
-        check_readable(argument, "TEXT")
-        yield from _cut(argument, _read_file(argument), argument, lines=lines)
+def _find(argument: str, number: int, *, lines: bool) -> Iterator[TextSource]:
+    if os.path.exists(argument) or lines or _looks_like_a_file(argument):
+        check_readable(argument, "text")
+        yield from _texts(argument, _read_file(argument), argument, lines=lines)
     else:
-        yield from _cut(f"text {number}", argument, None, lines=False)
+        yield from _texts(f"text {number}", argument, None, lines=False)
 
 
 def _looks_like_a_file(argument: str) -> bool:
@@ -104,12 +98,9 @@ def _looks_like_a_file(argument: str) -> bool:
 
 def _read_file(path: str) -> str:
     try:
-        content = Path(path).read_bytes()
+        return _decoded(Path(path).read_bytes(), path)
     except OSError as error:
-        raise UserError(
-            f"Expected TEXT to be a file that can be read. Received: TEXT={path}: {error}"
-        ) from error
-    return _decoded(content, path)
+        raise wrong_argument("TEXT", path, "a file that can be read", f": {error}") from error
 
 
 def _read_stdin() -> str:
@@ -128,17 +119,17 @@ def _decoded(content: bytes, name: str) -> str:
         reason = "holds bytes that are no text"
     except UnicodeDecodeError as error:
         reason = f"cannot be read as UTF-8: {error.reason} at byte {error.start}"
-    raise UserError(f"Expected TEXT to be a text in UTF-8. Received: TEXT={name}, which {reason}")
+    raise wrong_argument("TEXT", name, "a text in UTF-8", f", which {reason}")
 
 
-def _cut(name: str, text: str, path: str | None, *, lines: bool) -> Iterator[Source]:
-    """Yield a text, or its lines."""
-    if not text.strip():
-        where = _STDIN if name == "stdin" else path or repr(text)
+def _texts(name: str, content: str, path: str | None, *, lines: bool) -> Iterator[TextSource]:
+    """Yield what is in a file as one text, or each of its lines."""
+    if not content.strip():
+        where = _STDIN if name == "stdin" else path or repr(content)
         raise UserError(f"Expected TEXT to hold a text. Received: TEXT={where}, which is empty")
     if not lines:
-        yield Source(name, text.rstrip("\n"), path)
+        yield TextSource(name, content.rstrip("\n"), path)
         return
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(content.split("\n"), 1):
         if line.strip():
-            yield Source(f"{name}:{number}", line, path)
+            yield TextSource(f"{name}:{number}", line, path)

@@ -10,14 +10,12 @@ from cyclopts import Parameter
 
 from eli5.cli.backend import start_keras
 from eli5.cli.console import print_fact, print_text
-from eli5.cli.destination import check_output, write_output
 from eli5.cli.interrupt import ended_by_ctrl_c
+from eli5.cli.output_file import check_output, write_output
 
 if TYPE_CHECKING:
     from eli5.base import Explanation
     from eli5.demo.scenes import Scene
-
-__all__ = ["DEMO_EXAMPLES", "explain_demo"]
 
 DEMO_EXAMPLES = """**Examples**
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import eli5
 from eli5.cli.console import print_table
-
-__all__ = ["METHOD_EXAMPLES", "Row", "complete_methods", "list_methods", "rows"]
 
 METHOD_EXAMPLES = """**Examples**
 
@@ -22,21 +20,13 @@ eli5 explain model.keras cat.jpg --method LayerCAM --method Saliency
 _TABLE = Path(eli5.__file__).parent / "keras" / "methods" / "__init__.py"
 
 
-class Row(NamedTuple):
-    """What `eli5.keras.METHODS` says of a method."""
-
-    name: str
-    paper: str
-    cost: str
-
-
 def list_methods() -> None:
     """List the methods, with what they cost and where they are described."""
-    print_table(("Method", "Paper", "Cost"), rows())
+    print_table(("Method", "Paper", "Cost"), method_rows())
 
 
-def rows() -> list[Row]:
-    """Read the table of methods from its source.
+def method_rows() -> list[tuple[str, str, str]]:
+    """Read name, paper and cost from the source of `eli5.keras.METHODS`.
 
     To import it takes Keras and a backend, which is seconds of waiting for a few lines.
     """
@@ -60,9 +50,9 @@ def rows() -> list[Row]:
         and node.func.id == "Method"
     ]
     calls.sort(key=lambda call: call.lineno)
-    return [Row(value(call.args[0]), value(call.args[2]), value(call.args[3])) for call in calls]
+    return [(value(call.args[0]), value(call.args[2]), value(call.args[3])) for call in calls]
 
 
 def complete_methods(_: object) -> list[str]:
     """Return what a shell offers for ``--method``."""
-    return [row.name for row in rows()]
+    return [name for name, *_ in method_rows()]

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from eli5.cli.console import UserError
-from eli5.cli.destination import as_folder, check_folder
-from eli5.cli.image_paths import RECORDS
-from eli5.cli.overlay_names import name_overlays
+from eli5.cli.output_folder import as_folder, check_folder, name_overlays
+from eli5.loading.files import RECORDS
 
 # ---- file or folder ------------------------------------------------------------------------------
 

@@ -9,8 +9,6 @@ from cyclopts import App
 
 from eli5.cli.console import UserError, print_text
 
-__all__ = ["add_completion"]
-
 _EXAMPLES = """**Examples**
 
 ```
