@@ -21,10 +21,10 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("reviews.txt").write_bytes(b"\xef\xbb\xbfso good\r\n\r\n  so bad  \r\n")
     Path("empty.txt").write_text(" \n\n", encoding="utf-8")
-    Path("zeros.bin").write_bytes(b"a\0b")
     Path("latin.txt").write_bytes("é".encode("latin-1"))
     Path("words").write_text("a\n", encoding="utf-8")
     Path("model.keras").write_bytes(b"no model")
+    Path("twice").write_text("good\nbad\ngood\n", encoding="utf-8")
     Path("folder").mkdir()
 
 
@@ -73,6 +73,12 @@ def test_there_may_be_no_standard_input(monkeypatch: pytest.MonkeyPatch) -> None
         find_texts([], lines=False)
 
 
+def test_standard_input_that_is_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    stdin(monkeypatch, "é".encode("latin-1"))
+    with pytest.raises(UserError, match=r"text in UTF-8\. Received: TEXT=-, which cannot be read"):
+        find_texts([], lines=False)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -80,10 +86,9 @@ def test_there_may_be_no_standard_input(monkeypatch: pytest.MonkeyPatch) -> None
         (["nope.txt"], "Expected TEXT to be a file. Received: TEXT=nope.txt, which does not exist"),
         (["./nope"], "TEXT=./nope, which does not exist"),
         (["folder"], "TEXT=folder, which is a folder"),
-        (["good", "  "], "Expected TEXT to hold a text. Received: TEXT='  ', which is empty"),
+        (["good", "  "], "Expected TEXT to be a text. Received: TEXT='  ', which is empty"),
         (["empty.txt"], "Received: TEXT=empty.txt, which is empty"),
-        (["zeros.bin"], "Received: TEXT=zeros.bin, which holds bytes that are no text"),
-        (["latin.txt"], "TEXT=latin.txt, which cannot be read as UTF-8: unexpected end of data"),
+        (["latin.txt"], "TEXT=latin.txt, which cannot be read: 'utf-8' codec can't decode"),
         (["--laels"], "Unknown option: --laels. Try: eli5 explain-text --help. To explain"),
     ],
 )
@@ -103,11 +108,12 @@ def test_lines_are_those_of_files() -> None:
 
 
 def test_a_file_that_breaks_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(path: Path) -> bytes:
+    def broken(path: Path, **_: object) -> str:
         raise OSError(5, "Input/output error", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", broken)
-    with pytest.raises(UserError, match=r"a file that can be read\. Received: TEXT=reviews\.txt: "):
+    monkeypatch.setattr(Path, "read_text", broken)
+    message = r"Expected `text` to be a text file in UTF-8\. Received: text=reviews\.txt, which can"
+    with pytest.raises(UserError, match=message):
         find_texts(["reviews.txt"], lines=False)
 
 
@@ -125,8 +131,12 @@ def test_a_file_that_breaks_off(monkeypatch: pytest.MonkeyPatch) -> None:
         (["m.h5", "a", "--pad-value", "0"], "Expected --pad-value only with --vocabulary"),
         (["m.h5", "a", "--vocabulary", "nope"], "Expected --vocabulary to be a file. Received"),
         (["m.h5", "a", "--vocabulary", "empty.txt"], "--vocabulary=empty.txt, which is empty"),
+        (
+            ["m.h5", "a", "--vocabulary", "twice"],
+            "each word once. Received: --vocabulary=twice with",
+        ),
         (["m.h5", "a", "--vocabulary", "latin.txt"], "in UTF-8 with one word per line. Received"),
-        (["m.h5", "empty.txt"], "Expected TEXT to hold a text"),
+        (["m.h5", "empty.txt"], "Expected TEXT to be a text. "),
         (["m.h5", "a", "--out", "a.png"], "A text has no picture; a.html would be a page"),
         (["m.h5", "a", "--out", "a.pdf"], "in one of .html, .json, .npz, .txt. Received: --out=a."),
         (["m.h5", "a", "b", "--out", "a.txt"], "folder for several texts: one that exists, a name"),

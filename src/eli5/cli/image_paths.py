@@ -17,18 +17,18 @@ class FoundPictures(NamedTuple):
 
     Attributes
     ----------
-    paths : list of str
-        The pictures, each once, in the order of the arguments, and within one by name.
     base : Path
         The folder, absolute, that all arguments lie in; results mirror what is below it.
+    paths : list of str
+        The pictures, each once, in the order of the arguments, and within one by name.
     problems : list of str
         Of the folders that cannot be read.
     results : list of str
         Folders and pictures that are results of this command and not to be explained.
     """
 
-    paths: list[str]
     base: Path
+    paths: list[str]
     problems: list[str]
     results: list[str]
 
@@ -49,23 +49,21 @@ def find_pictures(arguments: Sequence[str], out: Path | None = None) -> FoundPic
     UserError
         If an argument stands for no picture.
     """
-    paths: dict[str, str] = {}
-    problems: list[str] = []
-    results: list[str] = []
-    base = _common([_base(argument) for argument in arguments])
+    everything = FoundPictures(_common([_base(argument) for argument in arguments]), [], [], [])
+    names: dict[str, str] = {}
     for argument in arguments:
-        found = FoundPictures([], Path(os.path.abspath(_base(argument))), [], [])
+        found = FoundPictures(_common([_base(argument)]), [], [], [])
         for path in _find(argument, found):
             (found.results if _is_below(path, out) else found.paths).append(path)
         if not (found.paths or found.problems):
             raise _nothing_found(argument, found.results)
         for path in found.paths:
-            paths.setdefault(os.path.abspath(path), path)
-        problems += found.problems
-        results += found.results
-    if not paths:
-        raise UserError(*problems)
-    return FoundPictures(list(paths.values()), base, problems, results)
+            names.setdefault(os.path.abspath(path), path)
+        everything.problems.extend(found.problems)
+        everything.results.extend(found.results)
+    if not names:
+        raise UserError(*everything.problems)
+    return everything._replace(paths=list(names.values()))
 
 
 def _base(argument: str) -> str:
@@ -89,19 +87,18 @@ def _find(argument: str, found: FoundPictures) -> Iterator[str]:
     """Yield the pictures of one argument; note in `found` what is none."""
     if os.path.isdir(argument):
         yield from _walk(argument, found)
-    elif os.path.exists(argument):
+        return
+    if os.path.exists(argument) or not glob.has_magic(argument):
         check_readable(argument, "image")
         yield argument
-    elif not glob.has_magic(argument):
-        raise wrong_argument("IMAGE", argument, _ANY, ", which does not exist")
-    else:
-        for match in sorted(glob.glob(argument, recursive=True)):
-            if _is_result(match, found.base):
-                found.results.append(match)
-            elif os.path.isdir(match):
-                yield from _walk(match, found)
-            elif _is_picture(match):
-                yield match
+        return
+    for match in sorted(glob.glob(argument, recursive=True)):
+        if _is_result(match, found.base):
+            found.results.append(match)
+        elif os.path.isdir(match):
+            yield from _walk(match, found)
+        elif _is_picture(match):
+            yield match
 
 
 def _walk(top: str, found: FoundPictures) -> Iterator[str]:
@@ -128,14 +125,12 @@ def _is_picture(path: str) -> bool:
 def _is_result(path: str, base: Path) -> bool:
     """Tell whether a match of a pattern lies in a folder of results below the pattern's base."""
     inner = Path(os.path.abspath(path)).relative_to(base)
-    folders = [base / part for part in [inner, *inner.parents]]
-    return any(os.path.exists(folder / RECORDS) for folder in folders)
+    return any(os.path.exists(base / part / RECORDS) for part in [inner, *inner.parents])
 
 
 def _is_below(path: str, folder: Path | None) -> bool:
-    return folder is not None and Path(os.path.realpath(path)).is_relative_to(
-        os.path.realpath(folder)
-    )
+    real = Path(os.path.realpath(path))
+    return folder is not None and real.is_relative_to(os.path.realpath(folder))
 
 
 def _nothing_found(argument: str, results: list[str]) -> UserError:
@@ -146,8 +141,6 @@ def _nothing_found(argument: str, results: list[str]) -> UserError:
     if os.path.isdir(argument):
         reason = f", in which no name ends in {endings}"
         return wrong_argument("IMAGE", argument, "a folder with pictures", reason)
+    expected = "a file, a folder, or a pattern that matches some"
     reason = f", which matches no folder and no name that ends in {endings}"
-    return wrong_argument("IMAGE", argument, _ANY, reason)
-
-
-_ANY = "a file, a folder, or a pattern that matches some"
+    return wrong_argument("IMAGE", argument, expected, reason)

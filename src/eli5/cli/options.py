@@ -80,28 +80,24 @@ def load_model(
 ) -> tuple[LoadedModel, dict[str, Any]]:
     """Start Keras, check the options, and then load the model, which may take long.
 
-    Returns
-    -------
-    loaded : LoadedModel
-    explain_options : dict
-        The options as `eli5.explain_predictions` takes them.
-
-    Raises
-    ------
-    UserError
-        If an option is wrong, or the model cannot be loaded.
+    Returns the model, and the options as `eli5.explain_predictions` takes them; UserError if one of
+    them is wrong, or if the model cannot be loaded.
     """
-    labels = options.labels
-    names = None if labels is None else files.read_lines(labels, "labels", "class name")
+    path = options.labels
+    labels = None if path is None else files.read_lines(path, "labels", "class name")
     start_keras()
     from eli5.keras.methods.lookup import find
     from eli5.keras.pipeline.request import make_request
     from eli5.loading import models
 
-    chosen = {"layer": options.layer, "score": options.score, "top_targets": options.top}
+    chosen: dict[str, Any] = {
+        "layer": options.layer,
+        "score": options.score,
+        "top_targets": options.top,
+    }
     try:
-        found = [find(name).name for name in options.methods or ["Grad-CAM"]]
-        methods = list(dict.fromkeys(found))
+        names = [find(name).name for name in options.methods or ["Grad-CAM"]]
+        methods = list(dict.fromkeys(names))
         make_request(targets=options.targets, methods=methods, **chosen)
     except (TypeError, ValueError) as error:
         raise UserError(shortened(str(error))) from error
@@ -109,6 +105,6 @@ def load_model(
     return loaded, {
         **chosen,
         "methods": methods,
-        "class_names": models.class_names(loaded, names),
+        "class_names": models.class_names(loaded, labels),
         "batch_size": options.batch_size,
     }

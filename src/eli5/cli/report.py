@@ -6,9 +6,8 @@ import json
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from eli5.cli.console import as_typed, print_fact, print_notice, print_text
@@ -17,18 +16,17 @@ from eli5.loading.files import RECORDS
 
 if TYPE_CHECKING:
     from eli5.base import Explanation
-    from eli5.cli.output_folder import OutputFolder
-    from eli5.loading.stream import StreamResult
+    from eli5.cli.output import OutputFolder
 
 
-def as_lines(explanations: Sequence[Explanation], **names: str) -> list[str]:
+def as_lines(explanations: Sequence[Explanation], names: dict[str, str]) -> list[str]:
     """Return a line of JSON per explanation: the names, and what `eli5.format_as_dict` gives."""
     from eli5.formatters.as_dict import format_as_dict
 
     return [as_line({**names, **format_as_dict(expl)}) for expl in explanations]
 
 
-def as_line(record: Mapping[str, Any]) -> str:
+def as_line(record: dict[str, Any]) -> str:
     """Return one line of JSON, without its end; in ASCII, whatever letters a name has."""
     return json.dumps(record, allow_nan=False)
 
@@ -66,7 +64,7 @@ def collected_warnings() -> Iterator[Counter[str]]:
 def worded(counts: Counter[str], known: str = "") -> list[str]:
     """Return the warnings, the most frequent first, but for those that `known` has in it."""
     lines = [
-        f"{text} ({n} times)" if n > 1 else text
+        as_typed(text) + (f" ({n} times)" if n > 1 else "")
         for text, n in counts.most_common()
         if text not in known
     ]
@@ -74,111 +72,68 @@ def worded(counts: Counter[str], known: str = "") -> list[str]:
     return [*lines[:_MOST_SAID], *([f"And {more} other warnings."] if more > 0 else [])]
 
 
-@dataclass
 class RunSummary:
-    """What is known of a run; it does not grow with the pictures.
+    """Counts what came of the inputs of a run, and prints it; `heading` is what they are called.
 
     Attributes
     ----------
-    total : int
-        How many are to be explained.
-    backend : str
-    loading, seconds : float
-        How long it took to get ready, and then for all of them.
     n_explained, n_skipped : int
-    input : str
-        How the first became the model's input.
-    has_other_inputs : bool
-        Whether others became one of another size.
-    facts : dict of str
-        What all explanations have alike, and their methods and layers.
+    first : list of Explanation
+        Of the first that could be explained: model, methods and layers are those of all.
+    conversions : dict of str
+        The ways in which they became the model's input, in the order in which they came up.
     """
 
-    total: int
-    backend: str
-    loading: float
-    seconds: float = 0.0
-    n_explained: int = 0
-    n_skipped: int = 0
-    input: str = ""
-    has_other_inputs: bool = False
-    facts: dict[str, str] = field(default_factory=dict)
+    def __init__(self, heading: str) -> None:
+        self.heading = heading
+        self.n_explained = self.n_skipped = 0
+        self.first: Sequence[Explanation] = ()
+        self.conversions: dict[str, None] = {}
 
-    @property
-    def n_done(self) -> int:
-        """The number of those that are explained or skipped."""
-        return self.n_explained + self.n_skipped
+    def add(self, explanations: Sequence[Explanation]) -> None:
+        """Count an input; without explanations it was skipped."""
+        self.n_explained += bool(explanations)
+        self.n_skipped += not explanations
+        self.first = self.first or explanations
 
-    def note_input(self, description: str) -> None:
-        """Note how one became the model's input."""
-        self.has_other_inputs |= self.input not in ("", description)
-        self.input = self.input or description
+    def print(
+        self,
+        notes: Sequence[str],
+        backend: str,
+        seconds: tuple[float, float],
+        output: OutputFolder | None,
+        *,
+        as_json: bool,
+    ) -> None:
+        """Print how many were explained, how, the warnings, and where the results are.
 
-    def add(self, result: StreamResult) -> None:
-        """Count one of them."""
-        if result.problem:
-            self.n_skipped += 1
+        The seconds are those to load the model, and then for all inputs. With `as_json`, standard
+        output belongs to the results, and only what is amiss is said.
+        """
+        counts = f"{self.n_explained} explained, {self.n_skipped} skipped"
+        if as_json:
+            for note in (*notes, *([f"{counts}."] if self.n_skipped else [])):
+                print_notice(note)
             return
-        self.n_explained += 1
-        if not self.facts:
-            explanations = result.explanations
-            layers = dict.fromkeys(expl.layer for expl in explanations if expl.layer)
-            self.facts = {
-                "Model": explanations[0].estimator,
-                "Method": ", ".join(str(expl.method) for expl in explanations),
-                "Layer": ", ".join(layers),
-            }
-
-
-def print_summary(
-    summary: RunSummary, heading: str, notes: Sequence[str], output: OutputFolder | None
-) -> None:
-    """Print how many were explained, how, and where the results are.
-
-    Parameters
-    ----------
-    summary : RunSummary
-    heading : str
-        Of the line that counts them.
-    notes : sequence of str
-        Warnings.
-    output : OutputFolder, optional
-        Where the results are.
-    """
-    if output is None and summary.n_explained:
-        print_text("")  # below the rows
-    rate = pace(summary.n_done, summary.n_done, summary.seconds)
-    facts = {
-        heading: _counts(summary),
-        **summary.facts,
-        "Input": summary.input + (", and other sizes" if summary.has_other_inputs else ""),
-        "Time": f"{summary.seconds:.1f} s on {summary.backend} ({rate}), "
-        f"after {summary.loading:.1f} s of loading",
-    }
-    for name, fact in facts.items():
-        if fact:
-            print_fact(name, fact)
-    print_warnings(notes)
-    if output is not None and output.pages:
-        print_fact("Written", _written(output))
-
-
-def print_warnings(notes: Sequence[str]) -> None:
-    """Print warnings among the facts."""
-    for note in notes:
-        print_fact("Warning", as_typed(note), "yellow")
-
-
-def print_notices(summary: RunSummary, notes: Sequence[str]) -> None:
-    """Print only what is amiss, on standard error: standard output belongs to the results."""
-    for note in notes:
-        print_notice(note)
-    if summary.n_skipped:
-        print_notice(f"{_counts(summary)}.")
-
-
-def _counts(summary: RunSummary) -> str:
-    return f"{summary.n_explained} explained, {summary.n_skipped} skipped"
+        if output is None and self.n_explained:
+            print_text("")  # below the rows
+        n_done = self.n_explained + self.n_skipped
+        facts = {
+            self.heading: counts,
+            "Model": next((expl.estimator for expl in self.first), ""),
+            "Method": ", ".join(str(expl.method) for expl in self.first),
+            "Layer": ", ".join(dict.fromkeys(expl.layer for expl in self.first if expl.layer)),
+            "Input": next(iter(self.conversions), "")
+            + (", and other sizes" if len(self.conversions) > 1 else ""),
+            "Time": f"{seconds[1]:.1f} s on {backend} ({pace(n_done, n_done, seconds[1])}), "
+            f"after {seconds[0]:.1f} s of loading",
+        }
+        for name, fact in facts.items():
+            if fact:
+                print_fact(name, fact)
+        print_warnings(notes)
+        if output is not None and output.pages:
+            print_fact("Written", _written(output))
 
 
 def _written(output: OutputFolder) -> str:
@@ -190,3 +145,9 @@ def _written(output: OutputFolder) -> str:
 
 def _counted(n: int, noun: str) -> str:
     return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
+def print_warnings(notes: Sequence[str]) -> None:
+    """Print warnings among the facts."""
+    for note in notes:
+        print_fact("Warning", note, "yellow")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from eli5.cli import report
 from eli5.cli.console import (
     UserError,
     as_typed,
@@ -23,20 +23,8 @@ from eli5.cli.console import (
 )
 from eli5.cli.interrupt import ended_between_writes, ended_by_ctrl_c
 from eli5.cli.options import ExplainOptions, load_model
-from eli5.cli.output_file import write_output
-from eli5.cli.output_folder import OutputFolder
+from eli5.cli.output import OutputFolder, check_output, write_output
 from eli5.cli.progress import measured
-from eli5.cli.report import (
-    RunSummary,
-    as_line,
-    as_lines,
-    as_row,
-    collected_warnings,
-    print_notices,
-    print_summary,
-    print_warnings,
-    worded,
-)
 from eli5.loading.stream import StreamItem, StreamResult, explain_stream
 
 if TYPE_CHECKING:
@@ -50,24 +38,27 @@ class Inputs(ABC):
     Attributes
     ----------
     noun, heading, key, output_heading : str
-        What they are called: in sentences, in the line that counts them, in lines of JSON; and what
-        the line with the file of a single one is called.
+        What they are called in sentences, in the line that counts them and in lines of JSON; and
+        the heading of the line that names the file of a single one.
+    endings : sequence of str
+        Of the files that a single one can be written to.
     names : sequence of str
         One per input.
+    files : sequence of str
+        What is read, and must not be overwritten.
     problems, results : sequence of str
         What cannot be looked through, and what was made by this command and is left out.
-    base : Path, optional
-        The folder from which names on a page start.
     """
 
     noun: str
     heading: str
     key: str
     output_heading: str
+    endings: Sequence[str]
     names: Sequence[str]
+    files: Sequence[str]
     problems: Sequence[str] = ()
     results: Sequence[str] = ()
-    base: Path | None = None
 
     @abstractmethod
     def read(self, number: int) -> Any:
@@ -79,10 +70,7 @@ class Inputs(ABC):
 
     @abstractmethod
     def use_model(self, loaded: LoadedModel, options: dict[str, Any]) -> None:
-        """Take the model, and the options for `eli5.explain_predictions`, before the first item.
-
-        UserError if the model does not take such inputs.
-        """
+        """Take model and options before the first item; UserError if the model does not fit."""
 
     @abstractmethod
     def make_item(self, number: int, content: Any) -> tuple[StreamItem, str]:
@@ -94,11 +82,15 @@ class Inputs(ABC):
 
     def row(self, name: str, explanations: Sequence[Explanation]) -> str:
         """Return what came of one of them in few lines."""
-        return as_row(name, explanations[0])
+        return report.as_row(name, explanations[0])
 
-    def overlays(self) -> Sequence[Path]:
-        """Return the pictures that a folder of results holds, one per input, or none at all."""
-        return ()
+    def title(self, name: str) -> str:
+        """Return what one of them is called on a page."""
+        return name
+
+    def overlays(self) -> Sequence[Path | None]:
+        """Return the picture that a folder of results holds of each, if any."""
+        return [None] * len(self.names)
 
 
 def explain_inputs(
@@ -114,14 +106,11 @@ def explain_inputs(
 
     Parameters
     ----------
-    inputs : Inputs
-    options : ExplainOptions
+    inputs, options
     model, weights
         See `eli5.loading.models.load`.
-    file : Path, optional
-        Where the one result is written.
-    folder : Path, optional
-        Where any number of results are written.
+    file, folder : Path, optional
+        Where the one result is written, or any number of them.
 
     Returns
     -------
@@ -131,18 +120,19 @@ def explain_inputs(
     Raises
     ------
     UserError
-        If none can be, because something is wrong with the model or the options.
+        If the file cannot be written, or if nothing can be explained, because something is wrong
+        with the model or the options.
     """
+    if file is not None:
+        _check_file(file, inputs, options)
+        check_output(file, (model, weights, options.labels, *inputs.files), inputs.endings)
 
-    def start() -> tuple[str, int]:
-        """Return the backend, and how many cards of a page an input takes: three classes each."""
-        loaded, explain_options = load_model(options, model, weights)
-        inputs.use_model(loaded, explain_options)
+    def start() -> str:
+        """Get the model ready, and return the backend."""
+        inputs.use_model(*load_model(options, model, weights))
         import keras
 
-        n_targets = len(options.targets or ()) or options.top or 1
-        cards = len(explain_options["methods"]) * math.ceil(n_targets / 3)
-        return keras.backend.backend(), cards
+        return keras.backend.backend()
 
     if folder is None and len(inputs.names) == 1 and not inputs.problems:
         _explain_one(inputs, options, start, file)
@@ -150,14 +140,30 @@ def explain_inputs(
     return _explain_many(inputs, options, start, folder)
 
 
+def _check_file(file: Path, inputs: Inputs, options: ExplainOptions) -> None:
+    """Raise UserError if there is more to write than goes into one file."""
+    n_inputs, methods = len(inputs.names), options.methods or ()
+    if n_inputs > 1:
+        raise UserError(
+            f"Expected --out to be a folder for several {inputs.noun}: one that exists, a name "
+            "without an ending, or one with a slash at its end. Received: "
+            f"--out={file} for {n_inputs} {inputs.noun}"
+        )
+    if len(methods) > 1 and file.suffix.lower() in (".json", ".npz"):
+        raise UserError(
+            f"Expected one --method for --out {file}, which holds one explanation. Received: "
+            f"{', '.join(methods)}. Write an .html or .txt file, or a folder"
+        )
+
+
 def _explain_one(
-    inputs: Inputs, options: ExplainOptions, start: Callable[[], tuple[str, int]], file: Path | None
+    inputs: Inputs, options: ExplainOptions, start: Callable[[], str], file: Path | None
 ) -> None:
-    with ended_by_ctrl_c(), collected_warnings() as counts:
+    with ended_by_ctrl_c(), report.collected_warnings() as counts:
         content = inputs.read(0)
         begun = perf_counter()
-        backend, _ = start()
-        item, description = inputs.make_item(0, content)
+        backend = start()
+        item, conversion = inputs.make_item(0, content)
         if item.problem:
             raise UserError(item.problem)
         loaded = perf_counter()
@@ -166,70 +172,68 @@ def _explain_one(
         done = perf_counter()
     (name,), explanations = inputs.names, result.explanations
     if file is not None:
-        shown: Any = explanations if len(explanations) > 1 else explanations[0]
         title = f"What {explanations[0].estimator} looked at in {Path(name).name}"
-        write_output(shown, file, title=title)
-    notes = worded(counts, known="\n".join(expl.description or "" for expl in explanations))
+        write_output(explanations, file, title)
+    notes = report.worded(counts, "\n".join(expl.description or "" for expl in explanations))
     if options.as_json:
         for note in notes:
             print_notice(note)
-        print_whole(as_lines(explanations, **{inputs.key: name}))
+        print_whole(report.as_lines(explanations, {inputs.key: name}))
         return
-    _print_explanations(explanations)
-    print_fact("Input", f"{inputs.label(0, content)} as {as_typed(description)}")
-    seconds = f"{done - loaded:.2f} s on {backend}, after {loaded - begun:.2f} s of loading"
-    print_fact("Time", seconds)
-    print_warnings(notes)
+    from eli5.formatters.text import format_as_text
+
+    for expl in explanations:
+        print_text(f"{format_as_text(expl, ansi=has_colours())}\n")
+    print_fact("Input", f"{inputs.label(0, content)} as {as_typed(conversion)}")
+    time = f"{done - loaded:.2f} s on {backend}, after {loaded - begun:.2f} s of loading"
+    print_fact("Time", time)
+    report.print_warnings(notes)
     if file is not None:
         print_fact(inputs.output_heading, str(file))
 
 
-def _print_explanations(explanations: Sequence[Explanation]) -> None:
-    from eli5.formatters.text import format_as_text
-
-    ansi = has_colours()
-    for expl in explanations:
-        print_text(f"{format_as_text(expl, ansi=ansi)}\n")
-
-
 def _explain_many(
-    inputs: Inputs,
-    options: ExplainOptions,
-    start: Callable[[], tuple[str, int]],
-    folder: Path | None,
+    inputs: Inputs, options: ExplainOptions, start: Callable[[], str], folder: Path | None
 ) -> int:
+    _print_left_out(inputs)
+    summary, output = report.RunSummary(inputs.heading), None
+    begun = perf_counter()
+    with report.collected_warnings() as counts:
+        with ended_by_ctrl_c():
+            backend = start()
+        loaded = perf_counter()
+        if folder is not None:
+            output = OutputFolder(folder, len(inputs.names), _n_cards(options), inputs.noun)
+        _explain_all(inputs, options, output, summary)
+    seconds = loaded - begun, perf_counter() - loaded
+    summary.print(report.worded(counts), backend, seconds, output, as_json=options.as_json)
+    return 1 if summary.n_skipped or inputs.problems else 0
+
+
+def _print_left_out(inputs: Inputs) -> None:
     for problem in inputs.problems:
         print_error(problem)
     if inputs.results:
         first, *others = inputs.results
         more = f" and {len(others)} more" if others else ""
         print_notice(f"Left out, as this command has made it: {first}{more}.")
-    begun = perf_counter()
-    with collected_warnings() as counts:
-        with ended_by_ctrl_c():
-            backend, cards = start()
-        summary = RunSummary(len(inputs.names), backend, perf_counter() - begun)
-        output = None
-        if folder is not None:
-            output = OutputFolder(folder, summary.total, cards, inputs.noun)
-        _explain_all(inputs, options, output, summary)
-    summary.seconds = perf_counter() - begun - summary.loading
-    if options.as_json:
-        print_notices(summary, worded(counts))
-    else:
-        print_summary(summary, inputs.heading, worded(counts), output)
-    return 1 if summary.n_skipped or inputs.problems else 0
+
+
+def _n_cards(options: ExplainOptions) -> int:
+    """Return how much of a page an input takes: a card per method, for up to three classes."""
+    n_targets = len(options.targets or ()) or options.top or 1
+    return len(options.methods or ("Grad-CAM",)) * math.ceil(n_targets / 3)
 
 
 def _explain_all(
-    inputs: Inputs, options: ExplainOptions, output: OutputFolder | None, summary: RunSummary
+    inputs: Inputs, options: ExplainOptions, output: OutputFolder | None, summary: report.RunSummary
 ) -> None:
     """Explain and hand on one after the other; count them."""
-    no_overlays: Sequence[Path | None] = [None] * summary.total
-    overlays = no_overlays if output is None else inputs.overlays() or no_overlays
+    n_inputs = len(inputs.names)
+    overlays = [None] * n_inputs if output is None else inputs.overlays()
     # Lines of JSON would break the bar.
     has_bar = not (options.as_json and sys.stdout.isatty())
-    with measured(summary.total, has_bar=has_bar, what=inputs.noun) as meter:
+    with measured(n_inputs, has_bar=has_bar, what=inputs.noun) as meter:
 
         def finish() -> None:
             if output is not None:
@@ -238,24 +242,23 @@ def _explain_all(
         def tidy() -> None:
             meter.stop()
             finish()
-            print_notice(f"Stopped after {summary.n_done} of {summary.total} {inputs.noun}.")
+            n_done = summary.n_explained + summary.n_skipped
+            print_notice(f"Stopped after {n_done} of {n_inputs} {inputs.noun}.")
 
         items = _items(inputs, summary)
+        stream = explain_stream(inputs.explain, items, options.batch_size, options.targets)
         with ended_between_writes(tidy) as whole:
             try:
-                for result in explain_stream(
-                    inputs.explain, items, options.batch_size, options.targets
-                ):
+                for result in stream:
                     with whole():
-                        overlay = overlays[result.number]
-                        summary.add(_hand_on(result, inputs, options, output, overlay))
+                        summary.add(_hand_on(result, inputs, options, output, overlays))
                         meter.advance()
             finally:
                 with whole():
                     finish()
 
 
-def _items(inputs: Inputs, summary: RunSummary) -> Iterator[StreamItem]:
+def _items(inputs: Inputs, summary: report.RunSummary) -> Iterator[StreamItem]:
     """Read one after the other."""
     for number in range(len(inputs.names)):
         try:
@@ -263,9 +266,9 @@ def _items(inputs: Inputs, summary: RunSummary) -> Iterator[StreamItem]:
         except UserError as error:
             yield StreamItem(number, problem=as_typed(error.lines[0]))
             continue
-        item, description = inputs.make_item(number, content)
+        item, conversion = inputs.make_item(number, content)
         if not item.problem:
-            summary.note_input(as_typed(description))
+            summary.conversions[as_typed(conversion)] = None
         yield item
 
 
@@ -274,23 +277,21 @@ def _hand_on(
     inputs: Inputs,
     options: ExplainOptions,
     output: OutputFolder | None,
-    overlay: Path | None,
-) -> StreamResult:
-    """Write or print what came of one of them; return what came of that."""
-    name = inputs.names[result.number]
+    overlays: Sequence[Path | None],
+) -> Sequence[Explanation]:
+    """Write or print what came of one of them; return the explanations that there are."""
+    name, overlay = inputs.names[result.number], overlays[result.number]
     names = {inputs.key: name, **({} if overlay is None else {"overlay": overlay.as_posix()})}
-    records = as_lines(result.explanations, **names)
-    if output is not None and not result.problem:
-        title = name if inputs.base is None else os.path.relpath(name, inputs.base)
-        problem = output.add(title, overlay, result.explanations, records)
-        result = result._replace(problem=problem)
-    if result.problem:
-        records = [as_line({inputs.key: name, "error": result.problem})]
-        print_error(result.problem if name in result.problem else f"{name}: {result.problem}")
+    records, problem = report.as_lines(result.explanations, names), result.problem
+    if output is not None and not problem:
+        problem = output.add(inputs.title(name), overlay, result.explanations, records)
+    if problem:
+        records = [report.as_line({inputs.key: name, "error": problem})]
+        print_error(problem if name in problem else f"{name}: {problem}")
         if output is not None:
             output.write_records(records)
     if options.as_json:
         print_whole(records)
-    elif output is None and not result.problem:
+    elif output is None and not problem:
         print_text(inputs.row(name, result.explanations))
-    return result
+    return () if problem else result.explanations

@@ -6,11 +6,10 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from eli5.cli.console import UserError, print_notice, wrong_argument
-from eli5.loading.files import check_readable
+from eli5.loading.files import read_lines
 
 _STDIN = "-"
 # A word that looks like this is a file that is not there, rather than a text.
@@ -22,20 +21,11 @@ _FILE_BEGINNINGS = ("/", "./", "../", "~", ".\\", "..\\")
 
 
 class TextSource(NamedTuple):
-    """A text, and where it comes from.
+    """A text, and where it comes from."""
 
-    Attributes
-    ----------
-    name : str
-        What it is called: its file, with the number of its line where each is a text.
-    text : str
-    path : str, optional
-        The file.
-    """
-
-    name: str
+    name: str  # of its file, with the number of its line where each is a text
     text: str
-    path: str | None = None
+    path: str | None = None  # of the file
 
 
 def find_texts(arguments: Sequence[str], *, lines: bool) -> list[TextSource]:
@@ -75,19 +65,14 @@ def find_texts(arguments: Sequence[str], *, lines: bool) -> list[TextSource]:
         )
     if not arguments or n_stdin:
         return list(_texts("stdin", _read_stdin(), None, lines=lines))
-    return [
-        source
-        for number, argument in enumerate(arguments, 1)
-        for source in _find(argument, number, lines=lines)
-    ]
-
-
-def _find(argument: str, number: int, *, lines: bool) -> Iterator[TextSource]:
-    if os.path.exists(argument) or lines or _looks_like_a_file(argument):
-        check_readable(argument, "text")
-        yield from _texts(argument, _read_file(argument), argument, lines=lines)
-    else:
-        yield from _texts(f"text {number}", argument, None, lines=False)
+    sources: list[TextSource] = []
+    for number, argument in enumerate(arguments, 1):
+        if os.path.exists(argument) or lines or _looks_like_a_file(argument):
+            content = "\n".join(read_lines(argument, "text"))
+            sources += _texts(argument, content, argument, lines=lines)
+        else:
+            sources += _texts(f"text {number}", argument, None, lines=False)
+    return sources
 
 
 def _looks_like_a_file(argument: str) -> bool:
@@ -96,37 +81,23 @@ def _looks_like_a_file(argument: str) -> bool:
     return argument.lower().endswith(_FILE_ENDINGS) or argument.startswith(_FILE_BEGINNINGS)
 
 
-def _read_file(path: str) -> str:
-    try:
-        return _decoded(Path(path).read_bytes(), path)
-    except OSError as error:
-        raise wrong_argument("TEXT", path, "a file that can be read", f": {error}") from error
-
-
 def _read_stdin() -> str:
     if sys.stdin is None:
         raise UserError("Expected TEXT, as there is no standard input. Received: none")
     if sys.stdin.isatty():
         print_notice("Reading a text from the terminal; Ctrl-D on a line of its own ends it.")
-    return _decoded(sys.stdin.buffer.read(), _STDIN)
-
-
-def _decoded(content: bytes, name: str) -> str:
     try:
-        text = content.decode("utf-8-sig")
-        if "\0" not in text:
-            return text.replace("\r\n", "\n")
-        reason = "holds bytes that are no text"
+        return sys.stdin.buffer.read().decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        reason = f"cannot be read as UTF-8: {error.reason} at byte {error.start}"
-    raise wrong_argument("TEXT", name, "a text in UTF-8", f", which {reason}")
+        reason = f", which cannot be read: {error}"
+        raise wrong_argument("TEXT", _STDIN, "a text in UTF-8", reason) from error
 
 
 def _texts(name: str, content: str, path: str | None, *, lines: bool) -> Iterator[TextSource]:
     """Yield what is in a file as one text, or each of its lines."""
     if not content.strip():
         where = _STDIN if name == "stdin" else path or repr(content)
-        raise UserError(f"Expected TEXT to hold a text. Received: TEXT={where}, which is empty")
+        raise wrong_argument("TEXT", where, "a text", ", which is empty")
     if not lines:
         yield TextSource(name, content.rstrip("\n"), path)
         return

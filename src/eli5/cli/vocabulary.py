@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,14 +27,7 @@ class Vocabulary(NamedTuple):
 
 
 def read_vocabulary(path: Path | None, pad_value: int | None) -> Vocabulary | None:
-    """Read the file of words, one per line, if there is one.
-
-    Raises
-    ------
-    UserError
-        If it cannot be read or is empty, has a word twice, or if there is none but an id of
-        padding.
-    """
+    """Read the file of words, one per line, if there is one; UserError if something is wrong."""
     if path is None:
         if pad_value is None:
             return None
@@ -45,35 +39,23 @@ def read_vocabulary(path: Path | None, pad_value: int | None) -> Vocabulary | No
     if not any(words):
         expected = "a text file with one word per line"
         raise wrong_argument("--vocabulary", path, expected, ", which is empty")
-    seen: set[str] = set()
-    for word in filter(None, words):
-        if word in seen:
-            raise UserError(
-                "Expected --vocabulary to hold each word once. Received: --vocabulary="
-                f"{path} with {word!r} in two lines"
-            )
-        seen.add(word)
+    twice = [word for word, n in Counter(filter(None, words)).items() if n > 1]
+    if twice:
+        raise UserError(
+            "Expected --vocabulary to hold each word once. Received: --vocabulary="
+            f"{path} with {twice[0]!r} in several lines"
+        )
     return Vocabulary(path, words, pad_value)
 
 
 def put_before(model: keras.Model, vocabulary: Vocabulary) -> None:
-    """Put a tokenizer in front of a model, as the tasks of KerasHub have one.
+    """Give a model a ``preprocessor``, as the tasks of KerasHub have one.
 
-    Parameters
-    ----------
-    model : keras.Model
-        Is given a ``preprocessor``.
-    vocabulary : Vocabulary
-        The word of line i, from 0, has the id i; the first is padding if it is named as that is.
-
-    Raises
-    ------
-    UserError
-        If the model does not take ids, of this vocabulary, or if it is not known what padding is.
+    The word of line i, from 0, has the id i; the first is padding if it is named as that is.
+    UserError if the model does not take ids, of this vocabulary, or if padding is not known.
     """
     path, words, pad_value = vocabulary
-    length = _length(model)
-    _check_size(model, vocabulary)
+    length = _check_model(model, vocabulary)
     if pad_value is None and words[0] in _PADDING:
         pad_value = 0
     if pad_value is None and length is not None:
@@ -85,9 +67,10 @@ def put_before(model: keras.Model, vocabulary: Vocabulary) -> None:
     model.preprocessor = _Preprocessor(_Tokenizer(words, pad_value), length)
 
 
-def _length(model: keras.Model) -> int | None:
+def _check_model(model: keras.Model, vocabulary: Vocabulary) -> int | None:
     """Return how many ids the model takes, or None if that is left open."""
     from eli5.keras.inputs.model_inputs import input_shapes
+    from keras.layers import Embedding
 
     shapes = list((input_shapes(model) or {}).values())
     if len(shapes) != 1 or len(shapes[0]) != 2:
@@ -95,13 +78,7 @@ def _length(model: keras.Model) -> int | None:
             "Expected a model with token ids as its one input, of shape (tokens,), for "
             f"--vocabulary. Received: model {model.name!r} with input shapes {shapes}"
         )
-    return shapes[0][1]
-
-
-def _check_size(model: keras.Model, vocabulary: Vocabulary) -> None:
-    """Check that no word has an id that the model does not know: what it would do is not known."""
-    from keras.layers import Embedding
-
+    # What a model does with an id that it does not know depends on the backend.
     sizes = [layer.input_dim for layer in model.layers if isinstance(layer, Embedding)]
     n_words = len(vocabulary.words)
     if sizes and n_words > sizes[0]:
@@ -109,6 +86,7 @@ def _check_size(model: keras.Model, vocabulary: Vocabulary) -> None:
             f"Expected --vocabulary to be that of the model, with at most {sizes[0]} words. "
             f"Received: {n_words} lines in --vocabulary={vocabulary.path}"
         )
+    return shapes[0][1]
 
 
 class _Tokenizer:
@@ -121,7 +99,7 @@ class _Tokenizer:
         self.oov_token = next((word for word in _UNKNOWN if word in self.ids), None)
 
     def __call__(self, text: str) -> list[int]:
-        unknown = None if self.oov_token is None else self.ids[self.oov_token]
+        unknown = self.ids.get(self.oov_token or "[UNK]")
         ids = [self.ids.get(word, unknown) for word in text.lower().split()]
         return [one for one in ids if one is not None]
 
@@ -139,11 +117,10 @@ class _Preprocessor:
     def __call__(self, texts: list[str]) -> Any:
         import numpy as np
 
-        (text,) = texts
-        if any(word not in self.tokenizer.ids for word in text.lower().split()):
+        if any(word not in self.tokenizer.ids for word in texts[0].lower().split()):
             name = self.tokenizer.oov_token
-            what = "and are left out" if name is None else f"and are {name} for the model"
+            what = f"and are {name} for the model" if name else "and are left out"
             warnings.warn(f"Some words are not in the vocabulary {what}.", stacklevel=2)
-        ids = self.tokenizer(text)[: self.length]
+        ids = self.tokenizer(texts[0])[: self.length]
         padding = [self.tokenizer.pad_token_id] * ((self.length or 0) - len(ids))
         return np.array([[*ids, *padding]], "int32")

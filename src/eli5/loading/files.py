@@ -72,22 +72,16 @@ def check_readable(path: str | Path, name: str) -> None:
     raise wrong_argument(name, path, "a file", f", which {reason}")
 
 
-def read_lines(path: Path, name: str, content: str) -> list[str]:
+def read_lines(path: str | Path, name: str, content: str = "") -> list[str]:
     """Read a text file in UTF-8, such as of class names: line i, from 0, is that of class i.
 
-    Parameters
-    ----------
-    path : Path
-    name : str
-        The argument that names it.
-    content : str
-        What each line is.
+    `name` is the argument that names the file, and `content` what each line is, for the errors.
     """
     check_readable(path, name)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        expected = f"a text file in UTF-8 with one {content} per line"
+        expected = f"a text file in UTF-8{f' with one {content} per line' if content else ''}"
         reason = f", which cannot be read: {error}"
         raise wrong_argument(name, path, expected, reason) from error
     return text.rstrip("\n").split("\n")
@@ -124,19 +118,13 @@ def decode_picture(file: str | Path | IO[bytes], path: str | Path) -> Image:
     # Pillow's readers raise whatever comes to them from a broken file.
     except Exception as error:
         # Without the address that an open file has in the message.
-        reason = str(error).partition(" <")[0] or type(error).__name__
-        reason = f", which cannot be read: {reason}"
+        reason = f", which cannot be read: {str(error).partition(' <')[0] or type(error).__name__}"
         raise wrong_argument("image", path, "a picture that Pillow can read", reason) from error
     if picture.mode.startswith("I;16"):
-        return _to_eight_bits(picture)
+        import numpy as np
+
+        return Image.fromarray(np.rint(np.asarray(picture, "float64") / 257).astype("uint8"))
     if picture.mode in ("I", "F"):
         reason = " with 32 bits, of unknown range. Convert it first."
         raise wrong_argument("image", path, "a picture with 8 or 16 bits per channel", reason)
     return picture
-
-
-def _to_eight_bits(picture: Image) -> Image:
-    import numpy as np
-    from PIL import Image
-
-    return Image.fromarray(np.rint(np.asarray(picture, "float64") / 257).astype("uint8"))

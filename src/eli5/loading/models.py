@@ -94,24 +94,21 @@ def _from_file(path: str) -> keras.Model:
     except Exception as error:
         reason = _reason(error)
         advice = next((advice for mark, advice in _ADVICE.items() if mark in reason), "")
-        raise wrong_argument(
-            "model", path, "a model that Keras can load", f": {reason}.{advice}"
-        ) from error
+        reason = f": {reason}.{advice}"
+        raise wrong_argument("model", path, "a model that Keras can load", reason) from error
 
 
 def _application(name: str, weights: Path | None) -> LoadedModel:
     names = {_plain(one): one for one in _application_names()}
     if _plain(name) not in names:
         close = [names[one] for one in difflib.get_close_matches(_plain(name), names, n=5)]
-        known = (
-            f"Did you mean {', '.join(close)}?" if close else f"Names: {', '.join(names.values())}."
-        )
-        raise wrong_argument("model", name, MODEL_OR_NAME, f". {known}")
+        known = f"Names: {', '.join(names.values())}."
+        advice = f"Did you mean {', '.join(close)}?" if close else known
+        raise wrong_argument("model", name, MODEL_OR_NAME, f". {advice}")
     constructor = getattr(keras.applications, names[_plain(name)])
     # Not every family's public module holds its constructors, so the defining module's name tells.
     family = getattr(keras.applications, constructor.__module__.rpartition(".")[2])
-    make = _with_imagenet_weights if weights is None else _with_local_weights
-    return LoadedModel(make(constructor, weights), family)
+    return LoadedModel(_built(constructor, weights), family)
 
 
 def _application_names() -> list[str]:
@@ -122,29 +119,28 @@ def _plain(name: str) -> str:
     return name.lower().replace("_", "").replace("-", "")
 
 
-def _with_imagenet_weights(constructor: Callable[..., keras.Model], _: object) -> keras.Model:
+def _built(constructor: Callable[..., keras.Model], weights: Path | None) -> keras.Model:
+    name = constructor.__name__
+    # Keras raises no narrower type when a download fails, or for a broken file.
     try:
         with _downloads_on_stderr():
-            return constructor(weights="imagenet")
-    except Exception as error:  # Keras raises no narrower type when a download fails
+            model = constructor(weights="imagenet" if weights is None else None)
+        if weights is not None:
+            model.load_weights(weights)
+    except Exception as error:
+        reason = _reason(error)
+        if weights is not None:
+            expected = f"a file with weights of the whole {name}"
+            raise wrong_argument("weights", weights, expected, f": {reason}") from error
         raise UserError(
-            f"Expected the ImageNet weights of {constructor.__name__} to be at hand or within "
-            f"reach. Received: {_reason(error)}. Give a local file as `weights`."
+            f"Expected the ImageNet weights of {name} to be at hand or within reach. Received: "
+            f"{reason}. Give a local file as `weights`."
         ) from error
-
-
-def _with_local_weights(constructor: Callable[..., keras.Model], path: Any) -> keras.Model:
-    model = constructor(weights=None)
-    try:
-        model.load_weights(path)
-    except Exception as error:  # see `_from_file`
-        expected = f"a file with weights of the whole {constructor.__name__}"
-        raise wrong_argument("weights", path, expected, f": {_reason(error)}") from error
-    if constructor.__name__.startswith("EfficientNetB"):
+    if weights is not None and name.startswith("EfficientNetB"):
         warnings.warn(
-            f"With its ImageNet weights, Keras builds one more scaling into {constructor.__name__} "
-            "than with a weights file. If these are the ImageNet weights, the scores are off: put "
-            "the file into ~/.keras/models instead and leave `weights` out.",
+            f"With its ImageNet weights, Keras builds one more scaling into {name} than with a "
+            "weights file. If these are the ImageNet weights, the scores are off: put the file "
+            "into ~/.keras/models instead and leave `weights` out.",
             stacklevel=2,
         )
     return model

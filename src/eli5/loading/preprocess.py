@@ -81,7 +81,7 @@ def picture_to_doc(loaded: LoadedModel, picture: Image, mode: str | None) -> tup
     UserError
         If the model takes no picture, or if nobody says how to preprocess it.
     """
-    size, colour, rank = picture_input(loaded.model, picture)
+    size, colour, rank = _picture_input(loaded.model, picture)
     if mode in ("torch", "caffe") and colour != "RGB":
         raise UserError(
             f"Expected a model of RGB pictures for preprocess={mode!r}. Received: one that takes "
@@ -96,14 +96,8 @@ def picture_to_doc(loaded: LoadedModel, picture: Image, mode: str | None) -> tup
     return doc, f"{size[0]}x{size[1]} {colour}, {description}"
 
 
-def picture_input(model: keras.Model, picture: Image) -> tuple[tuple[int, int], str, int]:
-    """Return width and height, Pillow's mode, and the rank of the model's input.
-
-    Raises
-    ------
-    UserError
-        If the model does not take one picture.
-    """
+def _picture_input(model: keras.Model, picture: Image) -> tuple[tuple[int, int], str, int]:
+    """Return width and height, Pillow's mode, and the rank of the model's input."""
     shapes = list((input_shapes(model) or {}).values())
     shape = shapes[0] if len(shapes) == 1 else ()
     channels = shape[3] if len(shape) == 4 else 1
@@ -158,13 +152,12 @@ def _first_steps(model: keras.Model) -> Iterator[keras.Operation]:
 
 def _warn_of_other_range(layer: layers.Layer) -> None:
     """Warn if 0 to 255 come out of the first layer larger than they went in."""
-    ends = np.array([0.0, 255.0])
     if isinstance(layer, layers.Rescaling):
-        scaled = np.multiply.outer(ends, layer.scale) + layer.offset
+        scale, offset = layer.scale, layer.offset
     else:
         mean, variance = map(keras.ops.convert_to_numpy, (layer.mean, layer.variance))
-        scaled = (ends.reshape(-1, *[1] * mean.ndim) - mean) / np.sqrt(variance)
-    largest = np.abs(scaled).max()
+        scale, offset = 1 / np.sqrt(variance), -mean / np.sqrt(variance)
+    largest = max(np.abs(np.multiply(scale, pixel) + offset).max() for pixel in (0.0, 255.0))
     if largest > 256:
         warnings.warn(
             f"The model's first layer, {layer.name!r}, turns pixels from 0 to 255 into values up "

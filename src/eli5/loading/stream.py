@@ -16,22 +16,11 @@ _FAILED = (*_WRONG, RuntimeError)  # and what PyTorch says, also of a lack of me
 
 
 class StreamItem(NamedTuple):
-    """One picture or text.
+    """One picture or text: its doc, or the problem because of which it cannot be explained."""
 
-    Attributes
-    ----------
-    number : int
-        Its index among all.
-    doc : numpy.ndarray, optional
-    metadata : Any
-        What belongs to the doc, such as the picture.
-    problem : str
-        Why it cannot be explained, if so.
-    """
-
-    number: int
+    number: int  # its index among all
     doc: Any = None
-    metadata: Any = None
+    metadata: Any = None  # what belongs to the doc, such as the picture
     problem: str = ""
 
 
@@ -88,8 +77,8 @@ def explain_stream(
             # Of the model, and then nothing can be explained; or of an item, such as a picture
             # that is too small for a model that takes any size.
             results = [_explain_alone(explain, item, classes) for item in batch]
-            has_worked = has_worked or any(result.explanations for result in results)
-            if not has_worked and not (try_model is not None and try_model()):
+            works = has_worked or any(result.explanations for result in results)
+            if not (works or (try_model is not None and try_model())):
                 if not isinstance(error, _WRONG):
                     raise
                 raise UserError(shortened(str(error))) from error
@@ -109,15 +98,9 @@ def _explain(
     explain: Callable[..., Any], batch: Sequence[StreamItem], classes: list[int] | None
 ) -> list[StreamResult]:
     good = [item for item in batch if not item.problem]
-    explained = iter(
-        explain(
-            docs=[item.doc for item in good],
-            metadata=[item.metadata for item in good],
-            targets=None if classes is None else [classes] * len(good),
-        )
-        if good
-        else ()
-    )
+    docs, metadata = [item.doc for item in good], [item.metadata for item in good]
+    targets = None if classes is None else [classes] * len(good)
+    explained = iter(explain(docs=docs, metadata=metadata, targets=targets) if good else ())
     return [
         StreamResult(item.number, [] if item.problem else next(explained), item.problem)
         for item in batch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -10,8 +11,7 @@ from cyclopts import Parameter
 
 from eli5.cli.image_paths import FoundPictures, find_pictures
 from eli5.cli.options import ExplainOptions
-from eli5.cli.output_file import check_single_output
-from eli5.cli.output_folder import file_or_folder, name_overlays
+from eli5.cli.output import PICTURE_ENDINGS, file_or_folder, name_overlays
 from eli5.cli.run import Inputs, explain_inputs
 from eli5.loading import files
 from eli5.loading.stream import StreamItem
@@ -86,30 +86,20 @@ def explain_pictures(
     options.check()
     files.check_model(str(model), weights)
     file, folder = file_or_folder(out)
-    found = find_pictures(list(map(str, images)), folder)
-    if file is not None:
-        sources = (str(model), options.labels, weights, *found.paths)
-        check_single_output(file, found.paths, sources)
-    inputs = _Pictures(found, preprocess)
+    inputs = _Pictures(find_pictures(list(map(str, images)), folder), preprocess)
     return explain_inputs(inputs, options, str(model), weights, file=file, folder=folder)
 
 
 class _Pictures(Inputs):
-    """Pictures as what is explained.
-
-    Parameters
-    ----------
-    found : FoundPictures
-    preprocess : str, optional
-        See `eli5.loading.preprocess.picture_to_doc`.
-    """
+    """Pictures as what is explained; see `eli5.loading.preprocess` for how they are fed."""
 
     noun, heading, key, output_heading = "pictures", "Images", "path", "Overlay"
+    endings = PICTURE_ENDINGS
 
     def __init__(self, found: FoundPictures, preprocess: str | None) -> None:
-        self.names = found.paths
-        self.base, self.problems, self.results = found.base, found.problems, found.results
-        self.preprocess = preprocess
+        self.names = self.files = found.paths
+        self.problems, self.results = found.problems, found.results
+        self.base, self.preprocess = found.base, preprocess
 
     def read(self, number: int) -> Image:
         return files.read_picture(self.names[number])
@@ -132,6 +122,9 @@ class _Pictures(Inputs):
         return eli5.explain_predictions(
             self.loaded.model, docs, images=metadata, targets=targets, **self.options
         )
+
+    def title(self, name: str) -> str:
+        return os.path.relpath(name, self.base)
 
     def overlays(self) -> Sequence[Path]:
         return name_overlays(self.names, self.base)

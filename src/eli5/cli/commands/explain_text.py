@@ -5,15 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from eli5.cli.console import UserError, has_colours, shortened, wrong_argument
 from eli5.cli.options import ExplainOptions
-from eli5.cli.output_file import TEXT_ENDINGS, check_single_output
-from eli5.cli.output_folder import file_or_folder
+from eli5.cli.output import TEXT_ENDINGS, file_or_folder
 from eli5.cli.report import as_row
 from eli5.cli.run import Inputs, explain_inputs
 from eli5.cli.text_sources import TextSource, find_texts
@@ -103,54 +102,23 @@ def explain_texts(
     files.check_model(str(model), None)
     words = read_vocabulary(vocabulary, pad_value)
     file, folder = file_or_folder(out)
-    sources = find_texts(texts or [], lines=lines)
-    if file is not None:
-        others = (str(model), options.labels, vocabulary)
-        _check_out(file, sources, options.methods or [], others)
-    inputs = _Texts(sources, words)
+    inputs = _Texts(find_texts(texts or [], lines=lines), words)
     return explain_inputs(inputs, options, str(model), file=file, folder=folder)
 
 
-def _check_out(
-    file: Path,
-    sources: list[TextSource],
-    methods: list[str],
-    others: tuple[str | Path | None, ...],
-) -> None:
-    paths = (source.path for source in sources)
-    names = [source.name for source in sources]
-    check_single_output(file, names, (*others, *paths), noun="texts", endings=TEXT_ENDINGS)
-    if len(methods) > 1 and file.suffix.lower() in (".json", ".npz"):
-        raise UserError(
-            f"Expected one --method for --out {file}, which holds one explanation. Received: "
-            f"{', '.join(methods)}. Write an .html or .txt file, or a folder"
-        )
-
-
-class _TokenizedText(NamedTuple):
-    """A text's tokens, the model that takes their ids, and the options for it."""
-
-    model: keras.Model
-    words: Words
-    options: dict[str, Any]
-
-
 class _Texts(Inputs):
-    """Texts as what is explained.
-
-    Parameters
-    ----------
-    sources : sequence of TextSource
-    vocabulary : Vocabulary, optional
-        For a model that takes token ids.
-    """
+    """Texts as what is explained, with a vocabulary for a model that takes token ids."""
 
     noun, heading, key, output_heading = "texts", "Texts", "source", "Written"
+    endings = TEXT_ENDINGS
 
     def __init__(self, sources: Sequence[TextSource], vocabulary: Vocabulary | None) -> None:
         self.names = [source.name for source in sources]
         self.texts = [source.text for source in sources]
+        self.files = [source.path for source in sources if source.path is not None]
         self.vocabulary = vocabulary
+        if vocabulary is not None:
+            self.files.append(str(vocabulary.path))
 
     def read(self, number: int) -> str:
         return self.texts[number]
@@ -160,7 +128,7 @@ class _Texts(Inputs):
 
     def use_model(self, loaded: LoadedModel, options: dict[str, Any]) -> None:
         self.model, self.options = loaded.model, options
-        self.description = _tokenizer_of(loaded.model, self.vocabulary)
+        self.conversion = _ensure_tokenizer(loaded.model, self.vocabulary)
 
     def make_item(self, number: int, content: str) -> tuple[StreamItem, str]:
         from eli5.keras.inputs.model_inputs import check_doc
@@ -178,22 +146,20 @@ class _Texts(Inputs):
         except (TypeError, ValueError) as error:
             return StreamItem(number, problem=shortened(str(error))), ""
         _warn_if_cut(self.model, content, words)
-        return StreamItem(number, doc, _TokenizedText(part, words, options)), self.description
+        # The part of the model that takes ids, and its options, are the same for all texts.
+        self.part, self.part_options = part, options
+        return StreamItem(number, doc, words), self.conversion
 
-    def explain(self, docs: Sequence[Any], metadata: Sequence[_TokenizedText], targets: Any) -> Any:
+    def explain(self, docs: Sequence[Any], metadata: Sequence[Words], targets: Any) -> Any:
         from eli5.keras.explain_predictions import explain_items
         from eli5.keras.pipeline.batch import Item
         from eli5.keras.pipeline.request import make_request
 
         targets = targets or [None] * len(docs)
-        # All texts of a run have one part of the model, and the same options.
-        model, _, options = metadata[0]
-        items = [
-            Item(doc, classes, None, number, text.words)
-            for number, (doc, text, classes) in enumerate(zip(docs, metadata, targets, strict=True))
-        ]
-        request = make_request(targets=targets[0], kind="tokens", **options)
-        return explain_items(model, request, items)
+        rows = enumerate(zip(docs, targets, metadata, strict=True))
+        items = (Item(doc, classes, None, number, words) for number, (doc, classes, words) in rows)
+        request = make_request(targets=targets[0], kind="tokens", **self.part_options)
+        return explain_items(self.part, request, items)
 
     def row(self, name: str, explanations: Sequence[Explanation]) -> str:
         """Return classes and scores, and the text below them, its strong words marked."""
@@ -209,7 +175,7 @@ class _Texts(Inputs):
         return "\n".join(lines)
 
 
-def _tokenizer_of(model: keras.Model, vocabulary: Vocabulary | None) -> str:
+def _ensure_tokenizer(model: keras.Model, vocabulary: Vocabulary | None) -> str:
     """See to it that the model takes texts; say what makes token ids of them."""
     from eli5.keras.text.split_model import split_model
     from eli5.keras.text.subwords import tokenizer_of

@@ -53,7 +53,7 @@ def list_layers(
         loaded = models.load(str(model), weights)
         try:
             part = _behind_tokenizer(loaded.model)
-            doc = _noise(part, picture)
+            doc = _sample(part, picture)
             layers = target_layers(part, doc)
         except (TypeError, ValueError) as error:
             raise UserError(shortened(str(error))) from error
@@ -77,28 +77,26 @@ def _behind_tokenizer(model: keras.Model) -> keras.Model:
     return split_model(model).behind if takes_strings else model
 
 
-def _noise(model: keras.Model, picture: Image | None) -> Any:
-    """Return a sample of noise: at one of zeros, a score may have no gradient."""
+def _sample(model: keras.Model, picture: Image | None) -> Any:
+    """Return a doc of the picture, or else of noise: of zeros, a score may have no gradient."""
     import numpy as np
 
     import keras
-    from eli5.keras.inputs.model_inputs import blank, input_shapes
-    from eli5.loading.preprocess import picture_input
+    from eli5.keras.inputs.model_inputs import blank
+    from eli5.loading.models import LoadedModel
+    from eli5.loading.preprocess import picture_to_doc
 
-    rng = np.random.default_rng(0)
     if picture is not None:
-        (width, height), colour, rank = picture_input(model, picture)
-        channels = (len(colour),) if rank == 4 else ()
-        return rng.random((1, height, width, *channels), "float32")
-    shapes = input_shapes(model)
-    if shapes is None or any(None in shape[1:] for shape in shapes.values()):
+        return picture_to_doc(LoadedModel(model), picture, "unit")[0]
+    try:
+        zeros = blank(model)
+    except ValueError as error:
         raise UserError(
             f"Expected --image, because model {model.name!r} takes pictures of any size. Received: "
             "none. Name a picture: --image photo.jpg"
-        )
-    return keras.tree.map_structure(
-        lambda zeros: rng.random(zeros.shape).astype(zeros.dtype), blank(model)
-    )
+        ) from error
+    rng = np.random.default_rng(0)
+    return keras.tree.map_structure(lambda x: rng.random(x.shape).astype(x.dtype), zeros)
 
 
 def _default_layer(model: keras.Model, doc: Any) -> tuple[tuple[str, int] | None, str]:

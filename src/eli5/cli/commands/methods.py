@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
-from typing import Any
 
 import eli5
 from eli5.cli.console import print_table
@@ -30,26 +29,26 @@ def method_rows() -> list[tuple[str, str, str]]:
 
     To import it takes Keras and a backend, which is seconds of waiting for a few lines.
     """
-    tree = ast.parse(_TABLE.read_text(encoding="utf-8"))
-    constants = {
+    nodes = list(ast.walk(ast.parse(_TABLE.read_text(encoding="utf-8"))))
+    costs = {
         node.targets[0].id: node.value.value
-        for node in tree.body
+        for node in nodes
         if isinstance(node, ast.Assign)
         and isinstance(node.targets[0], ast.Name)
         and isinstance(node.value, ast.Constant)
     }
-
-    def value(node: ast.expr) -> Any:
-        return constants[node.id] if isinstance(node, ast.Name) else ast.literal_eval(node)
-
     calls = [
         node
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
         and node.func.id == "Method"
     ]
     calls.sort(key=lambda call: call.lineno)
+
+    def value(node: ast.expr) -> str:
+        return str(costs[node.id] if isinstance(node, ast.Name) else ast.literal_eval(node))
+
     return [(value(call.args[0]), value(call.args[2]), value(call.args[3])) for call in calls]
 
 
