@@ -71,18 +71,7 @@ app.register_install_completion_command(
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line.
-
-    Parameters
-    ----------
-    argv : list of str, optional
-        The arguments; those of the process if not given.
-
-    Returns
-    -------
-    int
-        The exit code; see above.
-    """
+    """Run the command line with these arguments, or those of the process; return the exit code."""
     # Write what the terminal's encoding lacks as an escape; a class name may have any letter.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -15,22 +15,13 @@ from eli5.loading.files import ENDINGS, RECORDS, check_readable
 class FoundPictures(NamedTuple):
     """What the arguments stand for.
 
-    Attributes
-    ----------
-    base : Path
-        The folder, absolute, that all arguments lie in; results mirror what is below it.
-    paths : list of str
-        The pictures, each once, in the order of the arguments, and within one by name.
-    problems : list of str
-        Of the folders that cannot be read.
-    results : list of str
-        Folders and pictures that are results of this command and not to be explained.
+    The pictures, each once, are in the order of the arguments, and within one by name.
     """
 
-    base: Path
+    base: Path  # absolute, that all arguments lie in; results mirror what is below it
     paths: list[str]
-    problems: list[str]
-    results: list[str]
+    problems: list[str]  # of folders that cannot be read
+    results: list[str]  # of this command, folders and pictures: they are not explained
 
 
 def find_pictures(arguments: Sequence[str], out: Path | None = None) -> FoundPictures:

@@ -39,7 +39,7 @@ def as_row(name: str, expl: Explanation) -> str:
     return in_order(f"{one_line(name)}: {', '.join(scores)}")
 
 
-_MOST_SAID, _MOST_KEPT = 5, 1000  # kinds of them
+_MOST_SHOWN, _MOST_COUNTED = 5, 1000  # kinds of them
 _NUMBER = re.compile(r"^Doc \d+: ")
 
 
@@ -51,7 +51,7 @@ def collected_warnings() -> Iterator[Counter[str]]:
     def count(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
         text = _NUMBER.sub("", str(message))
         # There may be as many as pictures, where each has a number of its own in it.
-        if text in counts or len(counts) < _MOST_KEPT:
+        if text in counts or len(counts) < _MOST_COUNTED:
             counts[text] += 1
 
     with warnings.catch_warnings():
@@ -61,33 +61,26 @@ def collected_warnings() -> Iterator[Counter[str]]:
         yield counts
 
 
-def worded(counts: Counter[str], known: str = "") -> list[str]:
+def warning_lines(counts: Counter[str], known: str = "") -> list[str]:
     """Return the warnings, the most frequent first, but for those that `known` has in it."""
     lines = [
         as_typed(text) + (f" ({n} times)" if n > 1 else "")
         for text, n in counts.most_common()
         if text not in known
     ]
-    more = len(lines) - _MOST_SAID
-    return [*lines[:_MOST_SAID], *([f"And {more} other warnings."] if more > 0 else [])]
+    more = len(lines) - _MOST_SHOWN
+    return [*lines[:_MOST_SHOWN], *([f"And {more} other warnings."] if more > 0 else [])]
 
 
 class RunSummary:
-    """Counts what came of the inputs of a run, and prints it; `heading` is what they are called.
-
-    Attributes
-    ----------
-    n_explained, n_skipped : int
-    first : list of Explanation
-        Of the first that could be explained: model, methods and layers are those of all.
-    conversions : dict of str
-        The ways in which they became the model's input, in the order in which they came up.
-    """
+    """Counts what came of the inputs of a run, and prints it; `heading` is what they are called."""
 
     def __init__(self, heading: str) -> None:
         self.heading = heading
         self.n_explained = self.n_skipped = 0
+        # Of the first that could be explained: model, methods and layers are those of all.
         self.first: Sequence[Explanation] = ()
+        # The ways in which inputs became the model's, in the order in which they came up.
         self.conversions: dict[str, None] = {}
 
     def add(self, explanations: Sequence[Explanation]) -> None:
@@ -96,7 +89,7 @@ class RunSummary:
         self.n_skipped += not explanations
         self.first = self.first or explanations
 
-    def print(
+    def print_summary(
         self,
         notes: Sequence[str],
         backend: str,

@@ -33,32 +33,17 @@ if TYPE_CHECKING:
 
 
 class Inputs(ABC):
-    """What a run explains, pictures or texts, as far as the two differ.
+    """What a run explains, pictures or texts, as far as the two differ."""
 
-    Attributes
-    ----------
-    noun, heading, key, output_heading : str
-        What they are called in sentences, in the line that counts them and in lines of JSON; and
-        the heading of the line that names the file of a single one.
-    endings : sequence of str
-        Of the files that a single one can be written to.
-    names : sequence of str
-        One per input.
-    files : sequence of str
-        What is read, and must not be overwritten.
-    problems, results : sequence of str
-        What cannot be looked through, and what was made by this command and is left out.
-    """
-
-    noun: str
-    heading: str
-    key: str
-    output_heading: str
-    endings: Sequence[str]
-    names: Sequence[str]
-    files: Sequence[str]
-    problems: Sequence[str] = ()
-    results: Sequence[str] = ()
+    noun: str  # "pictures"
+    heading: str  # of the line that counts them
+    key: str  # of their names in lines of JSON
+    output_heading: str  # of the line that names the file of a single one
+    endings: Sequence[str]  # of the files that a single one can be written to
+    names: Sequence[str]  # one per input
+    files: Sequence[str]  # that are read, and must not be overwritten
+    problems: Sequence[str] = ()  # of folders that cannot be looked through
+    results: Sequence[str] = ()  # of this command, which are left out
 
     @abstractmethod
     def read(self, number: int) -> Any:
@@ -81,7 +66,7 @@ class Inputs(ABC):
         """See `eli5.loading.stream.explain_stream`."""
 
     def row(self, name: str, explanations: Sequence[Explanation]) -> str:
-        """Return what came of one of them in few lines."""
+        """Say in few lines what came of one of them."""
         return report.as_row(name, explanations[0])
 
     def title(self, name: str) -> str:
@@ -174,7 +159,7 @@ def _explain_one(
     if file is not None:
         title = f"What {explanations[0].estimator} looked at in {Path(name).name}"
         write_output(explanations, file, title)
-    notes = report.worded(counts, "\n".join(expl.description or "" for expl in explanations))
+    notes = report.warning_lines(counts, "\n".join(expl.description or "" for expl in explanations))
     if options.as_json:
         for note in notes:
             print_notice(note)
@@ -203,10 +188,15 @@ def _explain_many(
             backend = start()
         loaded = perf_counter()
         if folder is not None:
-            output = OutputFolder(folder, len(inputs.names), _n_cards(options), inputs.noun)
+            # A card per method, for up to three classes.
+            n_classes = len(options.targets or ()) or options.top or 1
+            n_cards = len(options.methods or ("Grad-CAM",)) * math.ceil(n_classes / 3)
+            output = OutputFolder(folder, len(inputs.names), n_cards, inputs.noun)
         _explain_all(inputs, options, output, summary)
     seconds = loaded - begun, perf_counter() - loaded
-    summary.print(report.worded(counts), backend, seconds, output, as_json=options.as_json)
+    summary.print_summary(
+        report.warning_lines(counts), backend, seconds, output, as_json=options.as_json
+    )
     return 1 if summary.n_skipped or inputs.problems else 0
 
 
@@ -217,12 +207,6 @@ def _print_left_out(inputs: Inputs) -> None:
         first, *others = inputs.results
         more = f" and {len(others)} more" if others else ""
         print_notice(f"Left out, as this command has made it: {first}{more}.")
-
-
-def _n_cards(options: ExplainOptions) -> int:
-    """Return how much of a page an input takes: a card per method, for up to three classes."""
-    n_targets = len(options.targets or ()) or options.top or 1
-    return len(options.methods or ("Grad-CAM",)) * math.ceil(n_targets / 3)
 
 
 def _explain_all(

@@ -26,7 +26,6 @@ RECORDS = "explanations.jsonl"
 MODEL_OR_NAME = "a .keras or .h5 file, or the name of a keras.applications model"
 
 _MODEL_ENDINGS = (".keras", ".h5", ".hdf5")
-_NAME = re.compile(r"[\w-]+")
 
 
 def wrong_argument(name: str, value: object, expected: str, reason: str = "") -> UserError:
@@ -44,7 +43,7 @@ def check_model(model: str, weights: Path | None) -> None:
     if weights is not None:
         check_readable(weights, "weights")
     if not is_model_file(model):
-        if not _NAME.fullmatch(model):
+        if not re.fullmatch(r"[\w-]+", model):
             check_readable(model, "model")
             raise wrong_argument("model", model, MODEL_OR_NAME)
         return
@@ -96,18 +95,8 @@ def read_picture(path: str | Path) -> Image:
 def decode_picture(file: str | Path | IO[bytes], path: str | Path) -> Image:
     """Read a picture, upright as its EXIF orientation says, with 8 bits per channel.
 
-    Grey values of 16 bits are brought to 8 bits; the range of 32-bit values is not known.
-
-    Parameters
-    ----------
-    file : path or file
-    path : path
-        What errors call it.
-
-    Raises
-    ------
-    UserError
-        If it cannot be read.
+    Grey values of 16 bits are brought to 8 bits; the range of 32-bit values is not known. Errors,
+    each a UserError, call the file `path`.
     """
     from PIL import Image, ImageOps  # only where a picture is read
 

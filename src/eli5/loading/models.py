@@ -21,16 +21,10 @@ from eli5.loading.quiet import muted_stderr
 
 
 class LoadedModel(NamedTuple):
-    """A model, and what is known of it beyond the model itself.
-
-    Attributes
-    ----------
-    model : keras.Model
-    family : module, optional
-        Its module in ``keras.applications``, with ``preprocess_input``, ``decode_predictions``.
-    """
+    """A model, and what is known of it beyond the model itself."""
 
     model: keras.Model
+    # Its module in keras.applications, with `preprocess_input` and `decode_predictions`.
     family: Any = None
 
 
@@ -56,10 +50,7 @@ def load(model: str, weights: Path | None) -> LoadedModel:
 def class_names(loaded: LoadedModel, labels: list[str] | None) -> list[str] | None:
     """Return the names of the classes: the labels given, else an application's own, else None.
 
-    Warns
-    -----
-    UserWarning
-        If the labels are not as many as the classes, or the application's cannot be had.
+    Warns if the labels are not as many as the classes, or if the application's cannot be had.
     """
     if labels is None:
         return None if loaded.family is None else _imagenet_names(loaded.family)

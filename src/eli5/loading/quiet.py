@@ -22,11 +22,7 @@ def import_keras() -> Any:
 
 @contextmanager
 def muted_stderr() -> Iterator[None]:
-    """Drop what the process writes to standard error.
-
-    For as long as TensorFlow is imported: it writes several lines then, past Python and whatever
-    the log level.
-    """
+    """Drop what is written to standard error, also past Python, as by TensorFlow's import."""
     try:
         stderr = os.dup(2)
     except OSError:  # standard error is closed

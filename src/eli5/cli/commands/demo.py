@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -76,19 +76,15 @@ def explain_demo(*, out: Annotated[Path, Parameter(show_default=False)] = Path()
 
 def _share_table(expl: Explanation, scene: Scene, class_names: Sequence[str]) -> str:
     """Return which share of each heatmap falls on each object, as lines."""
-    names = [class_names[kind] for kind in scene.kinds]
-    width = max(map(len, names))
-    lines = [f"Share of the heatmap that lies on the {' | the '.join(names)}:"]
-    for name, target in zip(names, expl.targets, strict=True):
-        shares = " | ".join(f"{share:4.0%}" for share in _shares(target.heatmap, scene))
-        lines.append(f"  asked for the {name:<{width}}  {shares}")
-    return "\n".join(lines)
-
-
-def _shares(heatmap: Any, scene: Scene) -> list[float]:
     import numpy as np
     from PIL import Image
 
+    names = [class_names[kind] for kind in scene.kinds]
     height, width = scene.masks.shape[1:]
-    spread = np.asarray(Image.fromarray(heatmap).resize((width, height), Image.Resampling.BILINEAR))
-    return [float(spread[mask].sum() / spread.sum()) for mask in scene.masks]
+    lines = [f"Share of the heatmap that lies on the {' | the '.join(names)}:"]
+    for name, target in zip(names, expl.targets, strict=True):
+        heatmap = Image.fromarray(target.heatmap).resize((width, height), Image.Resampling.BILINEAR)
+        spread = np.asarray(heatmap)
+        shares = " | ".join(f"{spread[mask].sum() / spread.sum():4.0%}" for mask in scene.masks)
+        lines.append(f"  asked for the {name:<{max(map(len, names))}}  {shares}")
+    return "\n".join(lines)

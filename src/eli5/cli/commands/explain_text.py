@@ -180,10 +180,11 @@ def _ensure_tokenizer(model: keras.Model, vocabulary: Vocabulary | None) -> str:
     from eli5.keras.text.split_model import split_model
     from eli5.keras.text.subwords import tokenizer_of
 
-    has_vectorizer = any(type(layer).__name__ == "TextVectorization" for layer in model.layers)
-    has_preprocessor = tokenizer_of(model) is not None
+    own = "preprocessor" if tokenizer_of(model) is not None else None
+    if own is None and any(type(layer).__name__ == "TextVectorization" for layer in model.layers):
+        own = "TextVectorization"
     if vocabulary is not None:
-        if has_vectorizer or has_preprocessor:
+        if own is not None:
             raise UserError(
                 "Expected --vocabulary only for a model that takes token ids. Received: "
                 f"--vocabulary={vocabulary.path} with model {model.name!r}, which takes texts "
@@ -191,19 +192,18 @@ def _ensure_tokenizer(model: keras.Model, vocabulary: Vocabulary | None) -> str:
             )
         put_before(model, vocabulary)
         return "token ids, its words cut at white space and looked up in lower case"
-    if has_preprocessor:
-        return "token ids, by the model's own preprocessor"
-    if not has_vectorizer:
+    if own is None:
         raise UserError(
             "Expected a model that takes texts, or --vocabulary for one that takes token ids. "
             f"Received: model {model.name!r} with neither a TextVectorization nor a "
             "preprocessor. Give its words: --vocabulary FILE, with one per line"
         )
-    try:
-        split_model(model)
-    except ValueError as error:
-        raise UserError(shortened(str(error))) from error
-    return "token ids, by the model's own TextVectorization"
+    if own == "TextVectorization":
+        try:
+            split_model(model)  # raises if the strings do not go straight into the layer
+        except ValueError as error:
+            raise UserError(shortened(str(error))) from error
+    return f"token ids, by the model's own {own}"
 
 
 def _warn_if_cut(model: keras.Model, text: str, words: Words) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from eli5.cli.backend import start_keras
 from eli5.cli.console import UserError, print_notice, print_table, print_text, shortened
 from eli5.cli.interrupt import ended_by_ctrl_c
-from eli5.cli.report import collected_warnings, worded
+from eli5.cli.report import collected_warnings, warning_lines
 from eli5.loading import files
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def list_layers(
         if not layers:
             raise UserError(why_none)
     print_table(("", "Layer", "Grid"), _rows(layers, default))
-    for note in worded(counts):
+    for note in warning_lines(counts):
         print_notice(note)
     if default is None:
         print_notice(f"No layer is taken by itself. {why_none}")
