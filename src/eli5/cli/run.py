@@ -193,10 +193,8 @@ def _explain_many(
             n_cards = len(options.methods or ("Grad-CAM",)) * math.ceil(n_classes / 3)
             output = OutputFolder(folder, len(inputs.names), n_cards, inputs.noun)
         _explain_all(inputs, options, output, summary)
-    seconds = loaded - begun, perf_counter() - loaded
-    summary.print_summary(
-        report.warning_lines(counts), backend, seconds, output, as_json=options.as_json
-    )
+    seconds, notes = (loaded - begun, perf_counter() - loaded), report.warning_lines(counts)
+    summary.print_summary(notes, backend, seconds, output, as_json=options.as_json)
     return 1 if summary.n_skipped or inputs.problems else 0
 
 
