@@ -76,10 +76,10 @@ def _one_task(photos: Path, folder: Path) -> Task:
 def _predicting(model: str, task: Task) -> Callable[[], None]:
     import keras
     from eli5.loading.files import decode_picture
-    from eli5.loading.models import Loaded
+    from eli5.loading.models import LoadedModel
     from eli5.loading.preprocess import picture_to_doc
 
-    loaded = Loaded(keras.saving.load_model(model, compile=False))
+    loaded = LoadedModel(keras.saving.load_model(model, compile=False))
 
     def decode(ref: Any) -> Any:
         picture = decode_picture(io.BytesIO(ref.read()), ref.path)

@@ -49,7 +49,7 @@ def photos(tmp_path: Path) -> Path:
         ({"labels": "no.txt"}, ValueError, "which does not exist"),
         ({"weights": "no.h5"}, ValueError, "which does not exist"),
         ({"model": "no.keras"}, ValueError, "which does not exist"),
-        ({"model": "NoSuchNet"}, ValueError, "Expected MODEL to be"),
+        ({"model": "NoSuchNet"}, ValueError, "Expected `model` to be"),
         ({"source": "nowhere"}, ValueError, "Expected SOURCE to be .* which does not exist"),
         ({"score": lambda outputs: outputs[:, 0]}, TypeError, "numbers, strings, or lists"),
         ({"model": None}, TypeError, "Expected `model` to be a file"),
@@ -93,7 +93,7 @@ def test_a_model_object_goes_to_no_other_process(photos: Path) -> None:
 
 def test_a_model_whose_pixels_nobody_knows(photos: Path) -> None:
     model = saved(colour_model(keras.layers.Activation("linear")), photos.parent)
-    with pytest.raises(ValueError, match="Expected --preprocess, because the model does not start"):
+    with pytest.raises(ValueError, match="Expected `preprocess`, because the model does not start"):
         bulk.explain(model, photos, photos.parent / "out")
 
 

@@ -42,7 +42,7 @@ def test_what_failed_at_once_keeps_nothing_from_its_folder(
 ) -> None:
     model = saved(colour_model(keras.layers.Activation("linear"), size=(8, 8, 3)), tmp_path)
     out = f"memory://{tmp_path.name}" if remote else str(tmp_path / "out")
-    with pytest.raises(ValueError, match="Expected --preprocess"):
+    with pytest.raises(ValueError, match="Expected `preprocess`"):
         bulk.explain(model, photos, out)
     with pytest.raises(ValueError, match="no_such_layer"):
         bulk.explain(model, photos, out, preprocess="unit", layer="no_such_layer")

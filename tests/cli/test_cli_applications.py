@@ -89,7 +89,7 @@ def test_names_that_cannot_be_had_are_done_without(
     assert ended.rows()[0][0] == "9"
     assert "Downloading" not in ended.out
     assert ended.fact("Warning") == (
-        f"The names of the classes cannot be had: {OFFLINE}. --labels FILE gives names."
+        f"The names of the classes cannot be had: {OFFLINE}. Give names as --labels."
     )
 
 
@@ -105,7 +105,7 @@ def test_weights_that_cannot_be_had(
     monkeypatch.setattr(keras.applications, "MobileNetV2", offline)
     assert fails(capsys, "explain", "mobilenet_v2", image_path) == (
         "Expected the ImageNet weights of MobileNetV2 to be at hand or within reach. Received: "
-        f"{OFFLINE}. Give a local file with --weights FILE."
+        f"{OFFLINE}. Give a local file as --weights."
     )
 
 

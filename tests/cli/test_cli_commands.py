@@ -8,10 +8,8 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cyclopts import App
 
 import eli5
 import keras
@@ -135,8 +133,8 @@ def test_shells_complete_methods(capsys: Capsys) -> None:
 
 def test_versions(capsys: Capsys) -> None:
     name = keras.backend.backend()
-    distributions = backend._DISTRIBUTIONS[name]
-    (version,) = {d.version for d in metadata.distributions() if d.name in distributions}
+    names = (name, f"{name}-cpu")
+    (version,) = {d.version for d in metadata.distributions() if d.name in names}
     assert run(capsys, "--version") == (
         0,
         f"eli5 {eli5.__version__}\n"
@@ -153,7 +151,7 @@ def test_versions_without_a_backend(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_version_of_a_package_that_nobody_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backend, "_DISTRIBUTIONS", {keras.backend.backend(): ("no-such-thing",)})
+    monkeypatch.setattr(metadata, "packages_distributions", dict)
     assert f"backend {keras.backend.backend()} of unknown version\n" in backend.installed_versions()
 
 
@@ -181,7 +179,7 @@ def test_bash_completes_commands_options_and_files(capsys: Capsys, home: Path) -
     ended = run(capsys, "--install-completion", "--shell", "bash")
     assert ended.code == 0
     script = home / ".local/share/bash-completion/completions/eli5"
-    assert ended.out == f"Written {script}. Start the shell anew to use it.\n"
+    assert f"Completion script installed to {script}" in ended.out
     assert str(script) in (home / ".bashrc").read_text(encoding="utf-8")
     (home / "model.keras").touch()
 
@@ -212,31 +210,6 @@ def test_completion_into_a_file_of_ones_own(capsys: Capsys, home: Path) -> None:
     out = home / "_eli5"
     assert run(capsys, "--install-completion", "--shell", "zsh", "--output", out).code == 0
     assert out.read_text(encoding="utf-8").startswith("#compdef eli5")
-    assert [path.name for path in home.iterdir()] == ["_eli5"]
-
-
-@pytest.mark.usefixtures("home")
-def test_completion_where_nothing_can_be_written(capsys: Capsys, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    out = tmp_path / "file" / "x"
-    message = fails(capsys, "--install-completion", "--shell", "fish", "--output", out)
-    assert message.startswith("Expected a place that can be written to. Received: ")
-    assert message.endswith("Name another: --output FILE")
-
-
-def test_completion_of_a_shell_that_is_not_known(
-    capsys: Capsys, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from cyclopts.completion.detect import ShellDetectionError
-
-    def unknown(*_: object, **__: object) -> Any:
-        raise ShellDetectionError
-
-    monkeypatch.setattr(App, "install_completion", unknown)
-    assert fails(capsys, "--install-completion") == (
-        "Expected --shell, because nothing tells which shell is running. Received: none. Name it: "
-        "--shell bash, fish, powershell or zsh."
-    )
 
 
 # ---- the start -----------------------------------------------------------------------------------

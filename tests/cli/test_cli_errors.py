@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from eli5.base import Explanation
-from eli5.cli.console import print_error, shortened
+from eli5.cli.console import as_typed, print_error, shortened
 from eli5.cli.report import as_row
 from helpers.cli_helpers import fails, two_colours
 
@@ -183,6 +183,25 @@ def test_long_messages_end_after_what_matters() -> None:
     assert shortened(message).startswith("Expected a layer. Received: none. Layers: 0, 1, 2, ")
     assert len(shortened(message)) <= 500
     assert shortened(message).endswith("[…]")
+
+
+@pytest.mark.parametrize(
+    ("message", "typed"),
+    [
+        (
+            "Expected `labels` to be a file. Received: labels=a.txt",
+            "Expected --labels to be a file. Received: --labels=a.txt",
+        ),
+        (
+            "Received: model=/model=3/m.keras (model=x) with `layer`",
+            "Received: MODEL=/model=3/m.keras (MODEL=x) with `layer`",
+        ),
+        ("preprocess='unit': scaled to [0, 1]", "--preprocess unit: scaled to [0, 1]"),
+        ("Expected `shard_size` >= 1", "Expected --shard-size >= 1"),
+    ],
+)
+def test_parameters_are_named_as_they_are_typed(message: str, typed: str) -> None:
+    assert as_typed(message) == typed
 
 
 def test_no_name_turns_a_line_of_the_terminal_around(capsys: Capsys) -> None:

@@ -13,7 +13,7 @@ import keras
 from eli5.cli.commands.explain import explain_pictures
 from eli5.cli.console import UserError
 from eli5.loading.files import read_picture
-from eli5.loading.models import Loaded
+from eli5.loading.models import LoadedModel
 from eli5.loading.preprocess import MODES, picture_to_doc
 from helpers.cli_helpers import colour_model, two_colours
 from keras import layers
@@ -29,7 +29,7 @@ def picture() -> Image.Image:
 def feed(
     picture: Image.Image, *first: layers.Layer, mode: str | None = None, size: Any = (4, 6, 3)
 ) -> np.ndarray[Any, Any]:
-    return picture_to_doc(Loaded(colour_model(*first, size=size)), picture, mode)[0]
+    return picture_to_doc(LoadedModel(colour_model(*first, size=size)), picture, mode)[0]
 
 
 # ---- values --------------------------------------------------------------------------------------
@@ -58,18 +58,18 @@ def test_every_mode_is_offered() -> None:
 
 
 def test_a_mode_that_is_given_wins(picture: Image.Image) -> None:
-    loaded = Loaded(colour_model(size=(4, 6, 3)))
+    loaded = LoadedModel(colour_model(size=(4, 6, 3)))
     doc, said = picture_to_doc(loaded, picture, "unit")
     np.testing.assert_allclose(doc[0, 0, 0], RAW / 255, rtol=1e-6)
-    assert said == "6x4 RGB, scaled to [0, 1] (--preprocess unit)"
+    assert said == "6x4 RGB, scaled to [0, 1] (preprocess='unit')"
     family = keras.applications.mobilenet_v2
-    doc, said = picture_to_doc(Loaded(loaded.model, family), picture, "none")
+    doc, said = picture_to_doc(LoadedModel(loaded.model, family), picture, "none")
     np.testing.assert_array_equal(doc[0, 0, 0], RAW)
 
 
 def test_an_application_preprocesses_by_itself(picture: Image.Image) -> None:
     family = keras.applications.mobilenet_v2
-    doc, said = picture_to_doc(Loaded(colour_model(size=(4, 6, 3)), family), picture, None)
+    doc, said = picture_to_doc(LoadedModel(colour_model(size=(4, 6, 3)), family), picture, None)
     np.testing.assert_allclose(doc[0, 0, 0], RAW / 127.5 - 1, rtol=1e-6)
     assert said == "6x4 RGB, preprocessed as mobilenet_v2 does"
 
@@ -122,15 +122,15 @@ DOES_NOT_SCALE = [
 
 @pytest.mark.parametrize("make", SCALES_ITSELF)
 def test_a_model_that_scales_gets_the_pixels_as_they_are(picture: Image.Image, make: Any) -> None:
-    doc, said = picture_to_doc(Loaded(make()), picture, None)  # without a warning
+    doc, said = picture_to_doc(LoadedModel(make()), picture, None)  # without a warning
     np.testing.assert_array_equal(doc[0, 0, 0], RAW)
     assert said.startswith("6x4 RGB, 0 to 255, which the model's layer '")
 
 
 @pytest.mark.parametrize("make", DOES_NOT_SCALE)
 def test_any_other_model_needs_to_be_told(picture: Image.Image, make: Any) -> None:
-    with pytest.raises(UserError, match="Expected --preprocess, because the model does not start"):
-        picture_to_doc(Loaded(make()), picture, None)
+    with pytest.raises(UserError, match="Expected `preprocess`, because the model does not start"):
+        picture_to_doc(LoadedModel(make()), picture, None)
 
 
 def test_the_order_of_layers_in_a_subclassed_model_is_not_guessed(picture: Image.Image) -> None:
@@ -143,8 +143,8 @@ def test_the_order_of_layers_in_a_subclassed_model_is_not_guessed(picture: Image
         def call(self, inputs: Any) -> Any:
             return self.scaling(inputs * 255)
 
-    with pytest.raises(UserError, match="Expected --preprocess"):
-        picture_to_doc(Loaded(Subclassed()), picture, None)
+    with pytest.raises(UserError, match="Expected `preprocess`"):
+        picture_to_doc(LoadedModel(Subclassed()), picture, None)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_scaling_of_another_range_is_warned_of(
     picture: Image.Image, layer: layers.Layer, largest: int
 ) -> None:
     with pytest.warns(UserWarning, match=f"from 0 to 255 into values up to {largest}, so it may"):
-        doc, _ = picture_to_doc(Loaded(functional(layer)), picture, None)
+        doc, _ = picture_to_doc(LoadedModel(functional(layer)), picture, None)
     np.testing.assert_array_equal(doc[0, 0, 0], RAW)
 
 
@@ -201,7 +201,7 @@ def test_picture_gets_the_models_channels(
 def test_a_model_without_a_channel_axis_gets_none(picture: Image.Image) -> None:
     inputs = keras.Input((4, 6))
     model = keras.Model(inputs, layers.Flatten()(layers.Rescaling(1 / 255)(inputs)))
-    doc, said = picture_to_doc(Loaded(model), picture, None)
+    doc, said = picture_to_doc(LoadedModel(model), picture, None)
     assert doc.shape == (1, 4, 6)
     assert doc[0, 0, 0] == 156
     assert said.startswith("6x4 L, ")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from eli5.cli.console import UserError
-from eli5.cli.text_sources import Source, find_texts
+from eli5.cli.console import UserError, as_typed
+from eli5.cli.text_sources import TextSource, find_texts
 from helpers.cli_helpers import fails
 
 Capsys = pytest.CaptureFixture[str]
@@ -21,10 +21,10 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("reviews.txt").write_bytes(b"\xef\xbb\xbfso good\r\n\r\n  so bad  \r\n")
     Path("empty.txt").write_text(" \n\n", encoding="utf-8")
-    Path("zeros.bin").write_bytes(b"a\0b")
     Path("latin.txt").write_bytes("é".encode("latin-1"))
     Path("words").write_text("a\n", encoding="utf-8")
     Path("model.keras").write_bytes(b"no model")
+    Path("twice").write_text("good\nbad\ngood\n", encoding="utf-8")
     Path("folder").mkdir()
 
 
@@ -34,29 +34,29 @@ def stdin(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
 
 def test_texts_and_files_in_their_order() -> None:
     assert find_texts(["good", "reviews.txt", "not a file.txt ", "and/or"], lines=False) == [
-        Source("text 1", "good"),
-        Source("reviews.txt", "so good\n\n  so bad  ", "reviews.txt"),
-        Source("text 3", "not a file.txt "),
-        Source("text 4", "and/or"),
+        TextSource("text 1", "good"),
+        TextSource("reviews.txt", "so good\n\n  so bad  ", "reviews.txt"),
+        TextSource("text 3", "not a file.txt "),
+        TextSource("text 4", "and/or"),
     ]
 
 
 def test_lines_keep_their_numbers() -> None:
     assert find_texts(["reviews.txt", "words"], lines=True) == [
-        Source("reviews.txt:1", "so good", "reviews.txt"),
-        Source("reviews.txt:3", "  so bad  ", "reviews.txt"),
-        Source("words:1", "a", "words"),
+        TextSource("reviews.txt:1", "so good", "reviews.txt"),
+        TextSource("reviews.txt:3", "  so bad  ", "reviews.txt"),
+        TextSource("words:1", "a", "words"),
     ]
 
 
 @pytest.mark.parametrize("arguments", [[], ["-"]])
 def test_standard_input(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
     stdin(monkeypatch, "so gööd\nso bad\n".encode())
-    assert find_texts(arguments, lines=False) == [Source("stdin", "so gööd\nso bad")]
+    assert find_texts(arguments, lines=False) == [TextSource("stdin", "so gööd\nso bad")]
     stdin(monkeypatch, b"so good\n\nso bad")
     assert find_texts(arguments, lines=True) == [
-        Source("stdin:1", "so good"),
-        Source("stdin:3", "so bad"),
+        TextSource("stdin:1", "so good"),
+        TextSource("stdin:3", "so bad"),
     ]
 
 
@@ -73,6 +73,12 @@ def test_there_may_be_no_standard_input(monkeypatch: pytest.MonkeyPatch) -> None
         find_texts([], lines=False)
 
 
+def test_standard_input_that_is_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    stdin(monkeypatch, "é".encode("latin-1"))
+    with pytest.raises(UserError, match=r"text in UTF-8\. Received: TEXT=-, which cannot be read"):
+        find_texts([], lines=False)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -80,34 +86,34 @@ def test_there_may_be_no_standard_input(monkeypatch: pytest.MonkeyPatch) -> None
         (["nope.txt"], "Expected TEXT to be a file. Received: TEXT=nope.txt, which does not exist"),
         (["./nope"], "TEXT=./nope, which does not exist"),
         (["folder"], "TEXT=folder, which is a folder"),
-        (["good", "  "], "Expected TEXT to hold a text. Received: TEXT='  ', which is empty"),
+        (["good", "  "], "Expected TEXT to be a text. Received: TEXT='  ', which is empty"),
         (["empty.txt"], "Received: TEXT=empty.txt, which is empty"),
-        (["zeros.bin"], "Received: TEXT=zeros.bin, which holds bytes that are no text"),
-        (["latin.txt"], "TEXT=latin.txt, which cannot be read as UTF-8: unexpected end of data"),
+        (["latin.txt"], "TEXT=latin.txt, which cannot be read: 'utf-8' codec can't decode"),
         (["--laels"], "Unknown option: --laels. Try: eli5 explain-text --help. To explain"),
     ],
 )
 def test_what_is_no_text(arguments: list[str], message: str) -> None:
     with pytest.raises(UserError) as error:
         find_texts(arguments, lines=False)
-    assert message in str(error.value)
+    assert message in as_typed(str(error.value))
 
 
 def test_a_word_that_starts_with_a_dash_is_one_with_a_space() -> None:
-    assert find_texts([" -x", "- so good", "-5"], lines=False)[0] == Source("text 1", " -x")
+    assert find_texts([" -x", "- so good", "-5"], lines=False)[0] == TextSource("text 1", " -x")
 
 
 def test_lines_are_those_of_files() -> None:
-    with pytest.raises(UserError, match="TEXT=so good, which does not exist"):
+    with pytest.raises(UserError, match="text=so good, which does not exist"):
         find_texts(["so good"], lines=True)
 
 
 def test_a_file_that_breaks_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(path: Path) -> bytes:
+    def broken(path: Path, **_: object) -> str:
         raise OSError(5, "Input/output error", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", broken)
-    with pytest.raises(UserError, match=r"a file that can be read\. Received: TEXT=reviews\.txt: "):
+    monkeypatch.setattr(Path, "read_text", broken)
+    message = r"Expected `text` to be a text file in UTF-8\. Received: text=reviews\.txt, which can"
+    with pytest.raises(UserError, match=message):
         find_texts(["reviews.txt"], lines=False)
 
 
@@ -125,8 +131,12 @@ def test_a_file_that_breaks_off(monkeypatch: pytest.MonkeyPatch) -> None:
         (["m.h5", "a", "--pad-value", "0"], "Expected --pad-value only with --vocabulary"),
         (["m.h5", "a", "--vocabulary", "nope"], "Expected --vocabulary to be a file. Received"),
         (["m.h5", "a", "--vocabulary", "empty.txt"], "--vocabulary=empty.txt, which is empty"),
+        (
+            ["m.h5", "a", "--vocabulary", "twice"],
+            "each word once. Received: --vocabulary=twice with",
+        ),
         (["m.h5", "a", "--vocabulary", "latin.txt"], "in UTF-8 with one word per line. Received"),
-        (["m.h5", "empty.txt"], "Expected TEXT to hold a text"),
+        (["m.h5", "empty.txt"], "Expected TEXT to be a text. "),
         (["m.h5", "a", "--out", "a.png"], "A text has no picture; a.html would be a page"),
         (["m.h5", "a", "--out", "a.pdf"], "in one of .html, .json, .npz, .txt. Received: --out=a."),
         (["m.h5", "a", "b", "--out", "a.txt"], "folder for several texts: one that exists, a name"),

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from eli5.bulk.sources.ranges import Ref
 from eli5.loading.errors import UserError, shortened
 from eli5.loading.files import decode_picture
-from eli5.loading.stream import Item
+from eli5.loading.stream import StreamItem
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from eli5.loading.models import Loaded
+    from eli5.loading.models import LoadedModel
 
 __all__ = ["decoded", "make_decoder", "neutral_items"]
 
@@ -25,8 +25,11 @@ _SHOWN = 1024  # pixels, the longer side of an overlay; whole photos would fill 
 
 
 def decoded(
-    refs: Iterable[Ref], decode: Callable[[int, Ref], Item], pool: ThreadPoolExecutor, ahead: int
-) -> Iterator[tuple[Ref, Item]]:
+    refs: Iterable[Ref],
+    decode: Callable[[int, Ref], StreamItem],
+    pool: ThreadPoolExecutor,
+    ahead: int,
+) -> Iterator[tuple[Ref, StreamItem]]:
     """Decode items in threads, and yield them in their order.
 
     Parameters
@@ -38,7 +41,7 @@ def decoded(
     ahead : int
         How many items are decoded before they are asked for. So many are in memory.
     """
-    waiting: deque[tuple[Ref, Future[Item]]] = deque()
+    waiting: deque[tuple[Ref, Future[StreamItem]]] = deque()
     try:
         for number, ref in enumerate(refs):
             waiting.append((ref, pool.submit(decode, number, ref)))
@@ -51,7 +54,7 @@ def decoded(
             future.cancel()
 
 
-def _first(waiting: deque[tuple[Ref, Future[Item]]]) -> tuple[Ref, Item]:
+def _first(waiting: deque[tuple[Ref, Future[StreamItem]]]) -> tuple[Ref, StreamItem]:
     ref, future = waiting.popleft()
     # Without what it was read from, which may be its content.
     return Ref(ref.id, ref.path, _nothing), future.result()
@@ -62,13 +65,13 @@ def _nothing() -> bytes:
 
 
 def make_decoder(
-    loaded: Loaded, preprocess: str | None, *, overlays: bool
-) -> Callable[[int, Ref], Item]:
+    loaded: LoadedModel, preprocess: str | None, *, overlays: bool
+) -> Callable[[int, Ref], StreamItem]:
     """Return what makes an item of a reference: a doc and a picture, or a problem.
 
     Parameters
     ----------
-    loaded : Loaded
+    loaded : LoadedModel
     preprocess : str, optional
         See `eli5.loading.preprocess.picture_to_doc`.
     overlays : bool
@@ -86,23 +89,23 @@ def make_decoder(
     picture_to_doc(loaded, Image.new("RGB", (64, 64), "gray"), preprocess)
     stand_in = Image.new("RGB", (1, 1))  # or a picture would be made of each doc
 
-    def decode(number: int, ref: Ref) -> Item:
+    def decode(number: int, ref: Ref) -> StreamItem:
         try:
             picture = decode_picture(io.BytesIO(ref.read()), ref.path)
             doc, _ = picture_to_doc(loaded, picture, preprocess)
-            return Item(number, doc, _smaller(picture) if overlays else stand_in)
+            return StreamItem(number, doc, _smaller(picture) if overlays else stand_in)
         except UserError as error:
-            return Item(number, problem=shortened(error.lines[0]))
+            return StreamItem(number, problem=shortened(error.lines[0]))
         except OSError as error:
-            return Item(number, problem=f"It cannot be read: {error}")
+            return StreamItem(number, problem=f"It cannot be read: {error}")
         # Whatever else a library makes of a broken file, such as a lack of memory: one item's.
         except Exception as error:
-            return Item(number, problem=shortened(f"{type(error).__name__}: {error}"))
+            return StreamItem(number, problem=shortened(f"{type(error).__name__}: {error}"))
 
     return decode
 
 
-def neutral_items(loaded: Loaded, preprocess: str | None) -> Iterator[Item]:
+def neutral_items(loaded: LoadedModel, preprocess: str | None) -> Iterator[StreamItem]:
     """Yield grey pictures that no model refuses for what they are, each larger than the last.
 
     They are of the model's own size, where it has one; then all are the same.
@@ -113,7 +116,7 @@ def neutral_items(loaded: Loaded, preprocess: str | None) -> Iterator[Item]:
 
     for side in _NEUTRAL:
         doc, _ = picture_to_doc(loaded, Image.new("RGB", (side, side), "gray"), preprocess)
-        yield Item(0, doc, Image.new("RGB", (1, 1)))
+        yield StreamItem(0, doc, Image.new("RGB", (1, 1)))
 
 
 def _smaller(picture: Image) -> Image:

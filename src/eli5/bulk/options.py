@@ -115,7 +115,7 @@ def _labels(labels: Any) -> list[str] | None:
     if labels is None:
         return None
     if isinstance(labels, str | os.PathLike):
-        return files.read_lines(Path(labels), "--labels", "class name")
+        return files.read_lines(Path(labels), "labels", "class name")
     return _listed("labels", labels, "a file or a list of names")
 
 

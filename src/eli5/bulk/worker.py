@@ -22,7 +22,7 @@ from eli5.bulk.results.run_folder import OVERLAYS, PARTS
 from eli5.bulk.sources.ranges import Ref
 from eli5.loading.errors import shortened
 from eli5.loading.quiet import import_keras
-from eli5.loading.stream import Explained, Item, explained, is_explained
+from eli5.loading.stream import StreamItem, StreamResult, can_explain, explain_stream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,11 +88,11 @@ def start_worker(
     pool = ThreadPoolExecutor(job.threads, thread_name_prefix="eli5-decode")
     has_worked = False
 
-    def explain(docs: Any, beside: Any, targets: Any) -> Any:
+    def explain(docs: Any, metadata: Any, targets: Any) -> Any:
         return eli5.explain_predictions(
             loaded.model,
             docs,
-            images=beside,
+            images=metadata,
             targets=targets,
             batch_size=job.batch_size,
             **options,
@@ -100,13 +100,13 @@ def start_worker(
 
     def works_with_grey() -> bool:
         neutral = neutral_items(loaded, job.preprocess)
-        return any(is_explained(explain, item) for item in neutral)
+        return any(can_explain(explain, item) for item in neutral)
 
     def run(task: Task, advance: Advance) -> parts.Counts:
         nonlocal has_worked
         taken: list[Ref] = []
 
-        def items() -> Iterator[Item]:
+        def items() -> Iterator[StreamItem]:
             chosen = islice(refs(task.shard), task.low, task.high)
             for ref, item in decoded(chosen, decode, pool, 2 * job.batch_size):
                 taken.append(ref)
@@ -115,7 +115,9 @@ def start_worker(
         with warnings.catch_warnings():
             # They are in the descriptions, and pictures that are too large raise.
             warnings.simplefilter("ignore")
-            results = explained(explain, items(), works=has_worked, tried=works_with_grey)
+            results = explain_stream(
+                explain, items(), job.batch_size, has_worked=has_worked, try_model=works_with_grey
+            )
             counts = _write(job, folder, task, taken, results, advance)
         has_worked = has_worked or counts.failed < counts.items
         return counts
@@ -139,7 +141,7 @@ def _write(
     folder: str,
     task: Task,
     taken: list[Ref],
-    results: Iterator[Explained],
+    results: Iterator[StreamResult],
     advance: Advance,
 ) -> parts.Counts:
     begun = time.time()
@@ -166,7 +168,7 @@ def _path(folder: str, task: Task) -> str:
     return parts.fragment_path(folder, task.shard, task.low, task.high)
 
 
-def _rows(job: Job, folder: str, task: Task, ref: Ref, one: Explained) -> list[Row]:
+def _rows(job: Job, folder: str, task: Task, ref: Ref, one: StreamResult) -> list[Row]:
     if one.problem:
         return [failed_row(ref.id, ref.path, one.problem)]
     if problem := not_finite(one.explanations):

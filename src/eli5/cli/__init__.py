@@ -21,10 +21,7 @@ from eli5.cli.commands.explain import EXAMPLES, explain_pictures
 from eli5.cli.commands.explain_text import TEXT_EXAMPLES, explain_texts
 from eli5.cli.commands.layers import LAYER_EXAMPLES, list_layers
 from eli5.cli.commands.methods import METHOD_EXAMPLES, list_methods
-from eli5.cli.completion import add_completion
 from eli5.cli.console import UserError, print_error
-
-__all__ = ["app", "main"]
 
 _FIRST_STEPS = """**Examples**
 
@@ -67,23 +64,18 @@ app.command(list_methods, name="methods", help_epilogue=METHOD_EXAMPLES)
 app.command(explain_bulk, name="bulk", help_epilogue=BULK_EXAMPLES)
 app.command(show_bulk_status, name="bulk-status")
 app.command(explain_demo, name="demo", help_epilogue=DEMO_EXAMPLES)
-add_completion(app)
+app.register_install_completion_command(
+    help="Let the shell complete commands, options, method names and file names with Tab.",
+    help_epilogue="**Examples**\n\n```\neli5 --install-completion\n```\n",
+)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line.
-
-    Parameters
-    ----------
-    argv : list of str, optional
-        The arguments; those of the process if not given.
-
-    Returns
-    -------
-    int
-        The exit code; see above.
-    """
-    _never_fail_on_a_letter()
+    """Run the command line with these arguments, or those of the process; return the exit code."""
+    # Write what the terminal's encoding lacks as an escape; a class name may have any letter.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = app(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
@@ -108,10 +100,3 @@ def _advice(error: CycloptsError) -> str:
         if os.path.exists(name):
             return f"To name a file that starts with a dash, write it as .{os.sep}{name}"
     return "Try: eli5 --help"
-
-
-def _never_fail_on_a_letter() -> None:
-    """Write what the terminal's encoding lacks as an escape; a class name may have any letter."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")

@@ -15,16 +15,8 @@ from eli5 import __version__
 from eli5.cli.console import UserError, print_notice
 from eli5.loading.quiet import import_keras
 
-__all__ = ["choose_backend", "find_backend", "installed_versions", "start_keras"]
-
 # Those that give gradients, in the order in which they are tried.
 _BACKENDS = ("jax", "torch", "tensorflow")
-# Distributions that bring a backend's package.
-_DISTRIBUTIONS = {
-    "tensorflow": ("tensorflow", "tensorflow-cpu", "tf-nightly"),
-    "jax": ("jax",),
-    "torch": ("torch",),
-}
 
 
 def start_keras() -> None:
@@ -42,15 +34,7 @@ def _is_installed(name: str) -> bool:
 def choose_backend(is_installed: Callable[[str], bool] = _is_installed) -> None:
     """Keep the configured Keras backend if it can be used, or set another one and say so.
 
-    Parameters
-    ----------
-    is_installed : callable
-        Tells whether a backend's package is installed.
-
-    Raises
-    ------
-    UserError
-        If no backend is installed.
+    UserError if no backend is installed.
     """
     chosen, configured = find_backend(is_installed), _configured_backend()
     if chosen is None:
@@ -59,11 +43,10 @@ def choose_backend(is_installed: Callable[[str], bool] = _is_installed) -> None:
             f'{", ".join(_BACKENDS)}. Install one: pip install "eli5-keras[jax]" '
             "(or [torch], or [tensorflow])."
         )
-    if chosen == configured:
-        return
-    os.environ["KERAS_BACKEND"] = chosen
-    why = "is not installed" if configured in _BACKENDS else "gives no gradients"
-    print_notice(f"The Keras backend {configured!r} {why}; using {chosen!r}.")
+    if chosen != configured:
+        os.environ["KERAS_BACKEND"] = chosen
+        why = "is not installed" if configured in _BACKENDS else "gives no gradients"
+        print_notice(f"The Keras backend {configured!r} {why}; using {chosen!r}.")
 
 
 def find_backend(is_installed: Callable[[str], bool] = _is_installed) -> str | None:
@@ -88,20 +71,14 @@ def _configured_backend() -> str:
 def installed_versions() -> str:
     """Return the versions of eli5, Keras, the backend that would be used, and Python; in lines."""
     backend = find_backend()
-    return "\n".join(
-        [
-            f"eli5 {__version__}",
-            f"keras {_version('keras')}",
-            f"backend {f'{backend} {_version(*_DISTRIBUTIONS[backend])}' if backend else 'none'}",
-            f"python {platform.python_version()}",
-        ]
+    return (
+        f"eli5 {__version__}\nkeras {_version('keras')}\n"
+        f"backend {f'{backend} {_version(backend)}' if backend else 'none'}\n"
+        f"python {platform.python_version()}"
     )
 
 
-def _version(*names: str) -> str:
-    for name in names:
-        try:
-            return metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return "of unknown version"
+def _version(package: str) -> str:
+    # A package may come from several distributions, such as tensorflow from tensorflow-cpu.
+    distributions = metadata.packages_distributions().get(package)
+    return metadata.version(distributions[0]) if distributions else "of unknown version"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,18 +12,34 @@ from rich.text import Text
 
 from eli5.loading.errors import UserError, shortened
 
-__all__ = [
-    "UserError",
-    "above_bar",
-    "has_colours",
-    "print_error",
-    "print_fact",
-    "print_notice",
-    "print_table",
-    "print_text",
-    "print_whole",
-    "shortened",
-]
+__all__ = ["UserError", "shortened"]  # which all commands need, too
+
+# Python's parameters that are arguments here, and those that are options.
+_ARGUMENTS = ("image", "model", "source", "text")
+_OPTIONS = (
+    "cpus_per_worker", "gpus_per_worker", "labels", "out", "overlays", "preprocess", "ray",
+    "retry_failed", "shard_size", "vocabulary", "weights", "workers",
+)  # fmt: skip
+_NAME = "|".join((*_ARGUMENTS, *_OPTIONS))
+# In backticks, or before what was received; not within a path.
+_PARAMETER = re.compile(rf"`({_NAME})`|(?<![^\s(])({_NAME})=(?:'(\w+)')?")
+
+
+def as_typed(message: str) -> str:
+    """Write an error of the library for whoever typed a command: `` `labels` `` is ``--labels``."""
+
+    def typed(found: re.Match[str]) -> str:
+        name = found[1] or found[2]
+        flag = name.upper() if name in _ARGUMENTS else f"--{name.replace('_', '-')}"
+        return flag if found[1] else f"{flag} {found[3]}" if found[3] else f"{flag}="
+
+    message = message.replace("`eli5.explain_prediction`", "eli5 explain-text")
+    return _PARAMETER.sub(typed, message)
+
+
+def wrong_argument(name: str, value: object, expected: str, reason: str = "") -> UserError:
+    """Return the error for an argument or option that is none of those that are expected."""
+    return UserError(f"Expected {name} to be {expected}. Received: {name}={value}{reason}")
 
 
 # The console of the bar that is shown, if one is: only it can write lines above the bar.
@@ -52,14 +69,14 @@ def has_colours() -> bool:
 
 def print_error(message: str, *details: str) -> None:
     """Print an error, and its details below it."""
-    _print_line("eli5: error: ", message, "bold red", stderr=True)
+    _print_line("eli5: error: ", as_typed(message), "bold red", stderr=True)
     for detail in details:
-        _print_line("  ", detail, "", stderr=True)
+        _print_line("  ", as_typed(detail), "", stderr=True)
 
 
 def print_notice(message: str) -> None:
     """Print what the user should know but did not ask for."""
-    _print_line("eli5: ", message, "bold", stderr=True)
+    _print_line("eli5: ", as_typed(message), "bold", stderr=True)
 
 
 def print_fact(name: str, fact: str, style: str = "") -> None:

@@ -8,34 +8,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from eli5.cli.console import UserError
+from eli5.cli.console import UserError, wrong_argument
 from eli5.loading.files import ENDINGS, RECORDS, check_readable
 
-__all__ = ["ENDINGS", "RECORDS", "Found", "find_pictures"]
 
-
-class Found(NamedTuple):
+class FoundPictures(NamedTuple):
     """What the arguments stand for.
 
-    Attributes
-    ----------
-    paths : list of str
-        The pictures, each once, in the order of the arguments, and within one by name.
-    base : Path
-        The folder, absolute, that all arguments lie in; results mirror what is below it.
-    problems : list of str
-        Of the folders that cannot be read.
-    results : list of str
-        Folders and pictures that are results of this command and not to be explained.
+    The pictures, each once, are in the order of the arguments, and within one by name.
     """
 
+    base: Path  # absolute, that all arguments lie in; results mirror what is below it
     paths: list[str]
-    base: Path
-    problems: list[str]
-    results: list[str]
+    problems: list[str]  # of folders that cannot be read
+    results: list[str]  # of this command, folders and pictures: they are not explained
 
 
-def find_pictures(arguments: Sequence[str], out: Path | None = None) -> Found:
+def find_pictures(arguments: Sequence[str], out: Path | None = None) -> FoundPictures:
     """Find the pictures that are meant, without opening them.
 
     Parameters
@@ -51,23 +40,21 @@ def find_pictures(arguments: Sequence[str], out: Path | None = None) -> Found:
     UserError
         If an argument stands for no picture.
     """
-    base = _common([_base(argument) for argument in arguments])
-    paths: dict[str, str] = {}
-    problems: list[str] = []
-    results: list[str] = []
+    everything = FoundPictures(_common([_base(argument) for argument in arguments]), [], [], [])
+    names: dict[str, str] = {}
     for argument in arguments:
-        one = Found([], Path(os.path.abspath(_base(argument))), [], [])
-        for path in _find(argument, one):
-            (one.results if _is_below(path, out) else one.paths).append(path)
-        if not (one.paths or one.problems):
-            raise UserError(_why_none(argument, one.results))
-        for path in one.paths:
-            paths.setdefault(os.path.abspath(path), path)
-        problems += one.problems
-        results += one.results
-    if not paths:
-        raise UserError(*problems)
-    return Found(list(paths.values()), base, problems, results)
+        found = FoundPictures(_common([_base(argument)]), [], [], [])
+        for path in _find(argument, found):
+            (found.results if _is_below(path, out) else found.paths).append(path)
+        if not (found.paths or found.problems):
+            raise _nothing_found(argument, found.results)
+        for path in found.paths:
+            names.setdefault(os.path.abspath(path), path)
+        everything.problems.extend(found.problems)
+        everything.results.extend(found.results)
+    if not names:
+        raise UserError(*everything.problems)
+    return everything._replace(paths=list(names.values()))
 
 
 def _base(argument: str) -> str:
@@ -87,16 +74,14 @@ def _common(folders: Iterable[str]) -> Path:
         raise UserError("Expected all IMAGES on one drive. Received: several drives") from None
 
 
-def _find(argument: str, found: Found) -> Iterator[str]:
+def _find(argument: str, found: FoundPictures) -> Iterator[str]:
     """Yield the pictures of one argument; note in `found` what is none."""
+    if os.path.isdir(argument):
+        yield from _walk(argument, found)
+        return
     if os.path.exists(argument) or not glob.has_magic(argument):
-        if os.path.isdir(argument):
-            yield from _walk(argument, found)
-        elif os.path.exists(argument):
-            check_readable(argument, "IMAGE")
-            yield argument
-        else:
-            raise UserError(_expected(_ANY, f"IMAGE={argument}, which does not exist"))
+        check_readable(argument, "image")
+        yield argument
         return
     for match in sorted(glob.glob(argument, recursive=True)):
         if _is_result(match, found.base):
@@ -107,12 +92,11 @@ def _find(argument: str, found: Found) -> Iterator[str]:
             yield match
 
 
-def _walk(top: str, found: Found) -> Iterator[str]:
+def _walk(top: str, found: FoundPictures) -> Iterator[str]:
     def note(error: OSError) -> None:
-        reason = f"which cannot be read: {error.strerror}"
-        found.problems.append(
-            _expected("a folder that can be read", f"IMAGE={error.filename}, {reason}")
-        )
+        reason = f", which cannot be read: {error.strerror}"
+        problem = wrong_argument("IMAGE", error.filename, "a folder that can be read", reason)
+        found.problems.append(str(problem))
 
     for folder, inner, names in os.walk(top, onerror=note):
         if RECORDS in names:
@@ -132,30 +116,22 @@ def _is_picture(path: str) -> bool:
 def _is_result(path: str, base: Path) -> bool:
     """Tell whether a match of a pattern lies in a folder of results below the pattern's base."""
     inner = Path(os.path.abspath(path)).relative_to(base)
-    folders = [base / part for part in [inner, *inner.parents]]
-    return any(os.path.exists(folder / RECORDS) for folder in folders)
+    return any(os.path.exists(base / part / RECORDS) for part in [inner, *inner.parents])
 
 
 def _is_below(path: str, folder: Path | None) -> bool:
-    if folder is None:
-        return False
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+    real = Path(os.path.realpath(path))
+    return folder is not None and real.is_relative_to(os.path.realpath(folder))
 
 
-def _why_none(argument: str, results: list[str]) -> str:
+def _nothing_found(argument: str, results: list[str]) -> UserError:
     if results:
-        reason = "which holds nothing but explanations of some"
-        return _expected("pictures to explain", f"IMAGE={argument}, {reason}")
+        reason = ", which holds nothing but explanations of some"
+        return wrong_argument("IMAGE", argument, "pictures to explain", reason)
+    endings = f"one of {', '.join(ENDINGS)}"
     if os.path.isdir(argument):
-        reason = f"in which no name ends in {_LISTED}"
-        return _expected("a folder with pictures", f"IMAGE={argument}, {reason}")
-    reason = f"which matches no folder and no name that ends in {_LISTED}"
-    return _expected(_ANY, f"IMAGE={argument}, {reason}")
-
-
-def _expected(what: str, received: str) -> str:
-    return f"Expected IMAGE to be {what}. Received: {received}"
-
-
-_ANY = "a file, a folder, or a pattern that matches some"
-_LISTED = f"one of {', '.join(ENDINGS)}"
+        reason = f", in which no name ends in {endings}"
+        return wrong_argument("IMAGE", argument, "a folder with pictures", reason)
+    expected = "a file, a folder, or a pattern that matches some"
+    reason = f", which matches no folder and no name that ends in {endings}"
+    return wrong_argument("IMAGE", argument, expected, reason)

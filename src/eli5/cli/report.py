@@ -6,40 +6,27 @@ import json
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from eli5.cli.console import print_fact, print_notice, print_text
-from eli5.cli.image_paths import RECORDS
+from eli5.cli.console import as_typed, print_fact, print_notice, print_text
 from eli5.cli.progress import pace
+from eli5.loading.files import RECORDS
 
 if TYPE_CHECKING:
     from eli5.base import Explanation
-    from eli5.cli.results import Results
-    from eli5.cli.subject import Terms
-    from eli5.loading.stream import Explained
-
-__all__ = [
-    "Tally",
-    "as_line",
-    "as_lines",
-    "as_row",
-    "collected_warnings",
-    "print_summary",
-    "worded",
-]
+    from eli5.cli.output import OutputFolder
 
 
-def as_lines(explanations: Sequence[Explanation], **known: str) -> list[str]:
-    """Return a line of JSON per explanation: what is known, what `eli5.format_as_dict` gives."""
+def as_lines(explanations: Sequence[Explanation], names: dict[str, str]) -> list[str]:
+    """Return a line of JSON per explanation: the names, and what `eli5.format_as_dict` gives."""
     from eli5.formatters.as_dict import format_as_dict
 
-    return [as_line({**known, **format_as_dict(expl)}) for expl in explanations]
+    return [as_line({**names, **format_as_dict(expl)}) for expl in explanations]
 
 
-def as_line(record: Mapping[str, Any]) -> str:
+def as_line(record: dict[str, Any]) -> str:
     """Return one line of JSON, without its end; in ASCII, whatever letters a name has."""
     return json.dumps(record, allow_nan=False)
 
@@ -52,7 +39,7 @@ def as_row(name: str, expl: Explanation) -> str:
     return in_order(f"{one_line(name)}: {', '.join(scores)}")
 
 
-_MOST_SAID, _MOST_KEPT = 5, 1000  # kinds of them
+_MOST_SHOWN, _MOST_COUNTED = 5, 1000  # kinds of them
 _NUMBER = re.compile(r"^Doc \d+: ")
 
 
@@ -64,7 +51,7 @@ def collected_warnings() -> Iterator[Counter[str]]:
     def count(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
         text = _NUMBER.sub("", str(message))
         # There may be as many as pictures, where each has a number of its own in it.
-        if text in counts or len(counts) < _MOST_KEPT:
+        if text in counts or len(counts) < _MOST_COUNTED:
             counts[text] += 1
 
     with warnings.catch_warnings():
@@ -74,128 +61,86 @@ def collected_warnings() -> Iterator[Counter[str]]:
         yield counts
 
 
-def worded(counts: Counter[str], known: str = "") -> list[str]:
+def warning_lines(counts: Counter[str], known: str = "") -> list[str]:
     """Return the warnings, the most frequent first, but for those that `known` has in it."""
-    said = [
-        f"{text} ({n} times)" if n > 1 else text
+    lines = [
+        as_typed(text) + (f" ({n} times)" if n > 1 else "")
         for text, n in counts.most_common()
         if text not in known
     ]
-    more = [f"And {len(said) - _MOST_SAID} other warnings."] if len(said) > _MOST_SAID else []
-    return said[:_MOST_SAID] + more
+    more = len(lines) - _MOST_SHOWN
+    return [*lines[:_MOST_SHOWN], *([f"And {more} other warnings."] if more > 0 else [])]
 
 
-@dataclass
-class Tally:
-    """What is known of a run; it does not grow with the pictures.
+class RunSummary:
+    """Counts what came of the inputs of a run, and prints it; `heading` is what they are called."""
 
-    Attributes
-    ----------
-    terms : Terms
-    total : int
-        How many are to be explained.
-    backend : str
-    loading, seconds : float
-        How long it took to get ready, and then for all of them.
-    n_explained, n_skipped : int
-    input : str
-        How the first became the model's input.
-    has_sizes : bool
-        Whether others became one of another size.
-    facts : dict of str
-        What all explanations have alike, and their methods and layers.
-    """
+    def __init__(self, heading: str) -> None:
+        self.heading = heading
+        self.n_explained = self.n_skipped = 0
+        # Of the first that could be explained: model, methods and layers are those of all.
+        self.first: Sequence[Explanation] = ()
+        # The ways in which inputs became the model's, in the order in which they came up.
+        self.conversions: dict[str, None] = {}
 
-    terms: Terms
-    total: int
-    backend: str
-    loading: float
-    seconds: float = 0.0
-    n_explained: int = 0
-    n_skipped: int = 0
-    input: str = ""
-    has_sizes: bool = False
-    facts: dict[str, str] = field(default_factory=dict)
+    def add(self, explanations: Sequence[Explanation]) -> None:
+        """Count an input; without explanations it was skipped."""
+        self.n_explained += bool(explanations)
+        self.n_skipped += not explanations
+        self.first = self.first or explanations
 
-    @property
-    def n_done(self) -> int:
-        """The number of those that are explained or skipped."""
-        return self.n_explained + self.n_skipped
+    def print_summary(
+        self,
+        notes: Sequence[str],
+        backend: str,
+        seconds: tuple[float, float],
+        output: OutputFolder | None,
+        *,
+        as_json: bool,
+    ) -> None:
+        """Print how many were explained, how, the warnings, and where the results are.
 
-    def note_input(self, said: str) -> None:
-        """Note how one became the model's input."""
-        self.has_sizes = self.has_sizes or self.input not in ("", said)
-        self.input = self.input or said
-
-    def add(self, one: Explained) -> None:
-        """Count one of them."""
-        if one.problem:
-            self.n_skipped += 1
+        The seconds are those to load the model, and then for all inputs. With `as_json`, standard
+        output belongs to the results, and only what is amiss is said.
+        """
+        counts = f"{self.n_explained} explained, {self.n_skipped} skipped"
+        if as_json:
+            for note in (*notes, *([f"{counts}."] if self.n_skipped else [])):
+                print_notice(note)
             return
-        self.n_explained += 1
-        if not self.facts:
-            layers = dict.fromkeys(expl.layer for expl in one.explanations if expl.layer)
-            self.facts = {
-                "Model": one.explanations[0].estimator,
-                "Method": ", ".join(str(expl.method) for expl in one.explanations),
-                "Layer": ", ".join(layers),
-            }
+        if output is None and self.n_explained:
+            print_text("")  # below the rows
+        n_done = self.n_explained + self.n_skipped
+        facts = {
+            self.heading: counts,
+            "Model": next((expl.estimator for expl in self.first), ""),
+            "Method": ", ".join(str(expl.method) for expl in self.first),
+            "Layer": ", ".join(dict.fromkeys(expl.layer for expl in self.first if expl.layer)),
+            "Input": next(iter(self.conversions), "")
+            + (", and other sizes" if len(self.conversions) > 1 else ""),
+            "Time": f"{seconds[1]:.1f} s on {backend} ({pace(n_done, n_done, seconds[1])}), "
+            f"after {seconds[0]:.1f} s of loading",
+        }
+        for name, fact in facts.items():
+            if fact:
+                print_fact(name, fact)
+        print_warnings(notes)
+        if output is not None and output.pages:
+            print_fact("Written", _written(output))
 
 
-def print_summary(
-    tally: Tally, notes: Sequence[str], results: Results | None, *, on_stderr: bool
-) -> None:
-    """Print how many were explained, how, and where the results are.
+def _written(output: OutputFolder) -> str:
+    first, *others = output.pages
+    pages = [str(first), *([_counted(len(others), "more page")] if others else [])]
+    overlays = [_counted(output.n_overlays, "overlay")] if output.n_overlays else []
+    return ", ".join([*pages, RECORDS, *overlays])
 
-    Parameters
-    ----------
-    tally : Tally
-    notes : sequence of str
-        Warnings.
-    results : Results, optional
-        The folder that they are in.
-    on_stderr : bool
-        Whether standard output belongs to the results: then only what is amiss is said.
-    """
-    counts = f"{tally.n_explained} explained, {tally.n_skipped} skipped"
-    if on_stderr:
-        for note in notes:
-            print_notice(note)
-        if tally.n_skipped:
-            print_notice(f"{counts}.")
-        return
-    if results is None and tally.n_explained:
-        print_text("")  # below the rows
-    facts = {
-        tally.terms.heading: counts,
-        **tally.facts,
-        "Input": tally.input + (", and other sizes" if tally.has_sizes else ""),
-        "Time": _time(tally),
-    }
-    for name, fact in facts.items():
-        if fact:
-            print_fact(name, fact)
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
+def print_warnings(notes: Sequence[str]) -> None:
+    """Print warnings among the facts."""
     for note in notes:
         print_fact("Warning", note, "yellow")
-    if results is not None and results.pages:
-        print_fact("Written", _written(results))
-
-
-def _time(tally: Tally) -> str:
-    rate = pace(tally.n_done, tally.n_done, tally.seconds)
-    return (
-        f"{tally.seconds:.1f} s on {tally.backend} ({rate}), after {tally.loading:.1f} s of loading"
-    )
-
-
-def _written(results: Results) -> str:
-    pages, n_overlays = results.pages, results.n_overlays
-    overlays = [_counted(n_overlays, "overlay")] if n_overlays else []
-    written = [str(pages[0]), RECORDS, *overlays]
-    if len(pages) > 1:
-        written.insert(1, _counted(len(pages) - 1, "more page"))
-    return ", ".join(written)
-
-
-def _counted(n: int, what: str) -> str:
-    return f"{n} {what}{'' if n == 1 else 's'}"

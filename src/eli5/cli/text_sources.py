@@ -6,13 +6,10 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
-from eli5.cli.console import UserError, print_notice
-from eli5.loading.files import check_readable
-
-__all__ = ["Source", "find_texts"]
+from eli5.cli.console import UserError, print_notice, wrong_argument
+from eli5.loading.files import read_lines
 
 _STDIN = "-"
 # A word that looks like this is a file that is not there, rather than a text.
@@ -23,24 +20,15 @@ _FILE_ENDINGS = (
 _FILE_BEGINNINGS = ("/", "./", "../", "~", ".\\", "..\\")
 
 
-class Source(NamedTuple):
-    """A text, and where it comes from.
+class TextSource(NamedTuple):
+    """A text, and where it comes from."""
 
-    Attributes
-    ----------
-    name : str
-        What it is called: its file, with the number of its line where each is a text.
-    text : str
-    path : str, optional
-        The file.
-    """
-
-    name: str
+    name: str  # of its file, with the number of its line where each is a text
     text: str
-    path: str | None = None
+    path: str | None = None  # of the file
 
 
-def find_texts(arguments: Sequence[str], *, lines: bool) -> list[Source]:
+def find_texts(arguments: Sequence[str], *, lines: bool) -> list[TextSource]:
     """Read the texts that are meant.
 
     Parameters
@@ -53,7 +41,7 @@ def find_texts(arguments: Sequence[str], *, lines: bool) -> list[Source]:
 
     Returns
     -------
-    list of Source
+    list of TextSource
         In the order of the arguments.
 
     Raises
@@ -62,38 +50,29 @@ def find_texts(arguments: Sequence[str], *, lines: bool) -> list[Source]:
         If a file does not exist or is no text in UTF-8, if a text is empty, or if standard input is
         not all that there is.
     """
-    unknown = next((one for one in arguments if _looks_like_an_option(one)), None)
+    # A text may start with a dash, but hardly with one that stands at a letter of its only word.
+    unknown = next((one for one in arguments if re.fullmatch(r"--?[^\W\d][\w=-]*", one)), None)
     if unknown is not None:
         raise UserError(
             f"Unknown option: {unknown}. Try: eli5 explain-text --help. To explain a word that "
             f"starts with a dash, put a space before it: ' {unknown}'"
         )
-    if _STDIN in arguments and len(arguments) > 1:
+    n_stdin = arguments.count(_STDIN)
+    if n_stdin and len(arguments) > 1:
         raise UserError(
             "Expected either texts and files, or - for standard input. Received: both, "
-            f"{len(arguments) - arguments.count(_STDIN)} and {arguments.count(_STDIN)} times -"
+            f"{len(arguments) - n_stdin} and {n_stdin} times -"
         )
-    if not arguments or _STDIN in arguments:
-        return list(_cut("stdin", _read_stdin(), None, lines=lines))
-    return [
-        source
-        for number, argument in enumerate(arguments, 1)
-        for source in _find(argument, number, lines=lines)
-    ]
-
-
-def _looks_like_an_option(argument: str) -> bool:
-    # A text may start with a dash, but hardly with one that stands at a letter of its only word.
-    return re.fullmatch(r"--?[^\W\d][\w=-]*", argument) is not None
-
-
-def _find(argument: str, number: int, *, lines: bool) -> Iterator[Source]:
-    is_file = os.path.exists(argument)
-    if is_file or lines or _looks_like_a_file(argument):
-        check_readable(argument, "TEXT")
-        yield from _cut(argument, _read_file(argument), argument, lines=lines)
-    else:
-        yield from _cut(f"text {number}", argument, None, lines=False)
+    if not arguments or n_stdin:
+        return list(_texts("stdin", _read_stdin(), None, lines=lines))
+    sources: list[TextSource] = []
+    for number, argument in enumerate(arguments, 1):
+        if os.path.exists(argument) or lines or _looks_like_a_file(argument):
+            content = "\n".join(read_lines(argument, "text"))
+            sources += _texts(argument, content, argument, lines=lines)
+        else:
+            sources += _texts(f"text {number}", argument, None, lines=False)
+    return sources
 
 
 def _looks_like_a_file(argument: str) -> bool:
@@ -102,43 +81,26 @@ def _looks_like_a_file(argument: str) -> bool:
     return argument.lower().endswith(_FILE_ENDINGS) or argument.startswith(_FILE_BEGINNINGS)
 
 
-def _read_file(path: str) -> str:
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise UserError(
-            f"Expected TEXT to be a file that can be read. Received: TEXT={path}: {error}"
-        ) from error
-    return _decoded(content, path)
-
-
 def _read_stdin() -> str:
     if sys.stdin is None:
         raise UserError("Expected TEXT, as there is no standard input. Received: none")
     if sys.stdin.isatty():
         print_notice("Reading a text from the terminal; Ctrl-D on a line of its own ends it.")
-    return _decoded(sys.stdin.buffer.read(), _STDIN)
-
-
-def _decoded(content: bytes, name: str) -> str:
     try:
-        text = content.decode("utf-8-sig")
-        if "\0" not in text:
-            return text.replace("\r\n", "\n")
-        reason = "holds bytes that are no text"
+        return sys.stdin.buffer.read().decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        reason = f"cannot be read as UTF-8: {error.reason} at byte {error.start}"
-    raise UserError(f"Expected TEXT to be a text in UTF-8. Received: TEXT={name}, which {reason}")
+        reason = f", which cannot be read: {error}"
+        raise wrong_argument("TEXT", _STDIN, "a text in UTF-8", reason) from error
 
 
-def _cut(name: str, text: str, path: str | None, *, lines: bool) -> Iterator[Source]:
-    """Yield a text, or its lines."""
-    if not text.strip():
-        where = _STDIN if name == "stdin" else path or repr(text)
-        raise UserError(f"Expected TEXT to hold a text. Received: TEXT={where}, which is empty")
+def _texts(name: str, content: str, path: str | None, *, lines: bool) -> Iterator[TextSource]:
+    """Yield what is in a file as one text, or each of its lines."""
+    if not content.strip():
+        where = _STDIN if name == "stdin" else path or repr(content)
+        raise wrong_argument("TEXT", where, "a text", ", which is empty")
     if not lines:
-        yield Source(name, text.rstrip("\n"), path)
+        yield TextSource(name, content.rstrip("\n"), path)
         return
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(content.split("\n"), 1):
         if line.strip():
-            yield Source(f"{name}:{number}", line, path)
+            yield TextSource(f"{name}:{number}", line, path)

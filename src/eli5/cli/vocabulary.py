@@ -3,46 +3,59 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
+from eli5.cli.console import UserError, wrong_argument
+from eli5.loading.files import read_lines
 
-import keras
-from eli5.cli.console import UserError
-from eli5.keras.inputs.model_inputs import input_shapes
-
-__all__ = ["give_words"]
-
-Array = np.ndarray[Any, Any]
+if TYPE_CHECKING:
+    import keras
 
 # As what a vocabulary may name padding, and words that it does not have.
 _PADDING = ("", "[PAD]", "<pad>", "<PAD>")
 _UNKNOWN = ("[UNK]", "<unk>", "<UNK>", "<unknown>", "<oov>", "<OOV>", "[OOV]")
 
 
-def give_words(model: keras.Model, words: list[str], path: Path, pad_value: int | None) -> None:
-    """Put a tokenizer in front of a model, as the tasks of KerasHub have one.
+class Vocabulary(NamedTuple):
+    """What ``--vocabulary`` names: its file, its words, and the id of padding if that is given."""
 
-    Parameters
-    ----------
-    model : keras.Model
-        Is given a ``preprocessor``.
-    words : list of str
-        Those of the file; that of line i, from 0, has the id i.
-    path : Path
-        The file.
-    pad_value : int, optional
-        The id of padding; the first word if it is named as padding is.
+    path: Path
+    words: list[str]
+    pad_value: int | None
 
-    Raises
-    ------
-    UserError
-        If the model does not take ids, of this vocabulary, or if it is not known what padding is.
+
+def read_vocabulary(path: Path | None, pad_value: int | None) -> Vocabulary | None:
+    """Read the file of words, one per line, if there is one; UserError if something is wrong."""
+    if path is None:
+        if pad_value is None:
+            return None
+        raise UserError(
+            "Expected --pad-value only with --vocabulary; a model that takes texts knows its own "
+            f"padding. Received: --pad-value={pad_value}"
+        )
+    words = [word.strip() for word in read_lines(path, "vocabulary", "word")]
+    if not any(words):
+        expected = "a text file with one word per line"
+        raise wrong_argument("--vocabulary", path, expected, ", which is empty")
+    twice = [word for word, n in Counter(filter(None, words)).items() if n > 1]
+    if twice:
+        raise UserError(
+            "Expected --vocabulary to hold each word once. Received: --vocabulary="
+            f"{path} with {twice[0]!r} in several lines"
+        )
+    return Vocabulary(path, words, pad_value)
+
+
+def put_before(model: keras.Model, vocabulary: Vocabulary) -> None:
+    """Give a model a ``preprocessor``, as the tasks of KerasHub have one.
+
+    The word of line i, from 0, has the id i; the first is padding if it is named as that is.
+    UserError if the model does not take ids, of this vocabulary, or if padding is not known.
     """
-    length = _length(model)
-    _check_words(words, path)
-    _check_size(model, words, path)
+    path, words, pad_value = vocabulary
+    length = _check_model(model, vocabulary)
     if pad_value is None and words[0] in _PADDING:
         pad_value = 0
     if pad_value is None and length is not None:
@@ -54,38 +67,26 @@ def give_words(model: keras.Model, words: list[str], path: Path, pad_value: int 
     model.preprocessor = _Preprocessor(_Tokenizer(words, pad_value), length)
 
 
-def _check_words(words: list[str], path: Path) -> None:
-    """Check that each word has one id."""
-    seen: set[str] = set()
-    for word in words:
-        if word and word in seen:
-            raise UserError(
-                "Expected --vocabulary to hold each word once. Received: --vocabulary="
-                f"{path} with {word!r} in two lines"
-            )
-        seen.add(word)
-
-
-def _length(model: keras.Model) -> int | None:
+def _check_model(model: keras.Model, vocabulary: Vocabulary) -> int | None:
     """Return how many ids the model takes, or None if that is left open."""
+    from eli5.keras.inputs.model_inputs import input_shapes
+    from keras.layers import Embedding
+
     shapes = list((input_shapes(model) or {}).values())
     if len(shapes) != 1 or len(shapes[0]) != 2:
         raise UserError(
             "Expected a model with token ids as its one input, of shape (tokens,), for "
             f"--vocabulary. Received: model {model.name!r} with input shapes {shapes}"
         )
-    length = shapes[0][1]
-    return None if length is None else int(length)
-
-
-def _check_size(model: keras.Model, words: list[str], path: Path) -> None:
-    """Check that no word has an id that the model does not know: what it would do is not known."""
-    embeddings = [one for one in model.layers if isinstance(one, keras.layers.Embedding)]
-    if embeddings and len(words) > embeddings[0].input_dim:
+    # What a model does with an id that it does not know depends on the backend.
+    sizes = [layer.input_dim for layer in model.layers if isinstance(layer, Embedding)]
+    n_words = len(vocabulary.words)
+    if sizes and n_words > sizes[0]:
         raise UserError(
-            f"Expected --vocabulary to be that of the model, with at most "
-            f"{embeddings[0].input_dim} words. Received: {len(words)} lines in --vocabulary={path}"
+            f"Expected --vocabulary to be that of the model, with at most {sizes[0]} words. "
+            f"Received: {n_words} lines in --vocabulary={vocabulary.path}"
         )
+    return shapes[0][1]
 
 
 class _Tokenizer:
@@ -98,7 +99,7 @@ class _Tokenizer:
         self.oov_token = next((word for word in _UNKNOWN if word in self.ids), None)
 
     def __call__(self, text: str) -> list[int]:
-        unknown = None if self.oov_token is None else self.ids[self.oov_token]
+        unknown = self.ids.get(self.oov_token or "[UNK]")
         ids = [self.ids.get(word, unknown) for word in text.lower().split()]
         return [one for one in ids if one is not None]
 
@@ -113,17 +114,13 @@ class _Preprocessor:
         self.tokenizer = tokenizer
         self.length = length
 
-    def __call__(self, texts: list[str]) -> Array:
-        (text,) = texts
-        ids = self.tokenizer(text)
-        self._warn_of_unknown(text)
-        ids = ids[: self.length]
+    def __call__(self, texts: list[str]) -> Any:
+        import numpy as np
+
+        if any(word not in self.tokenizer.ids for word in texts[0].lower().split()):
+            name = self.tokenizer.oov_token
+            what = f"and are {name} for the model" if name else "and are left out"
+            warnings.warn(f"Some words are not in the vocabulary {what}.", stacklevel=2)
+        ids = self.tokenizer(texts[0])[: self.length]
         padding = [self.tokenizer.pad_token_id] * ((self.length or 0) - len(ids))
         return np.array([[*ids, *padding]], "int32")
-
-    def _warn_of_unknown(self, text: str) -> None:
-        known = self.tokenizer.ids
-        if any(word not in known for word in text.lower().split()):
-            name = self.tokenizer.oov_token
-            what = "and are left out" if name is None else f"and are {name} for the model"
-            warnings.warn(f"Some words are not in the vocabulary {what}.", stacklevel=2)

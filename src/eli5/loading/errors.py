@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import textwrap
 
-__all__ = ["UserError", "shortened"]
-
 
 class UserError(ValueError):
     """Something is wrong with what the user asked for; it ends the command without a traceback.
@@ -25,10 +23,10 @@ class UserError(ValueError):
 
 
 # Keras puts what a layer says into bold letters, between a headline and a list of arguments.
-_HEART = re.compile(r"\x1b\[1m(.*?)\x1b\[0m", re.DOTALL)
+_BOLD = re.compile(r"\x1b\[1m(.*?)\x1b\[0m", re.DOTALL)
 
 
 def shortened(message: str) -> str:
-    """Return the heart of a message, without the end of one that lists all layers, say."""
-    heart = _HEART.search(message)
-    return textwrap.shorten(heart[1] if heart else message, 500, placeholder=" […]")
+    """Return what matters of a message, without the end of one that lists all layers, say."""
+    bold = _BOLD.search(message)
+    return textwrap.shorten(bold[1] if bold else message, 500, placeholder=" […]")

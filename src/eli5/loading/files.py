@@ -1,4 +1,4 @@
-"""The files that the user names: checked and read, or one line on what is wrong with them."""
+"""Model files, pictures and lists of names: checked and read without Keras."""
 
 from __future__ import annotations
 
@@ -13,17 +13,6 @@ from eli5.loading.errors import UserError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = [
-    "ENDINGS",
-    "RECORDS",
-    "check_model",
-    "check_readable",
-    "decode_picture",
-    "is_model_file",
-    "read_lines",
-    "read_picture",
-]
-
 # What is taken for a picture where it is found; a file that is named counts whatever its ending.
 ENDINGS = (
     ".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png",
@@ -33,8 +22,15 @@ ENDINGS = (
 # A folder with a file of this name is a result of ``eli5 explain``.
 RECORDS = "explanations.jsonl"
 
+# What a model may be named by; `models.load` says so, too.
+MODEL_OR_NAME = "a .keras or .h5 file, or the name of a keras.applications model"
+
 _MODEL_ENDINGS = (".keras", ".h5", ".hdf5")
-_NAME = re.compile(r"[\w-]+")
+
+
+def wrong_argument(name: str, value: object, expected: str, reason: str = "") -> UserError:
+    """Return the error for an argument that names no file, or a file that is none of those."""
+    return UserError(f"Expected `{name}` to be {expected}. Received: {name}={value}{reason}")
 
 
 def is_model_file(model: str) -> bool:
@@ -45,84 +41,62 @@ def is_model_file(model: str) -> bool:
 def check_model(model: str, weights: Path | None) -> None:
     """Check what can be said of the model and its weights without Keras."""
     if weights is not None:
-        check_readable(weights, "--weights")
+        check_readable(weights, "weights")
     if not is_model_file(model):
-        if not _NAME.fullmatch(model):
-            check_readable(model, "MODEL")
-            raise UserError(
-                "Expected MODEL to be a .keras or .h5 file, or the name of a keras.applications "
-                f"model. Received: MODEL={model}"
-            )
+        if not re.fullmatch(r"[\w-]+", model):
+            check_readable(model, "model")
+            raise wrong_argument("model", model, MODEL_OR_NAME)
         return
-    check_readable(model, "MODEL")
+    check_readable(model, "model")
     if weights is not None:
         raise UserError(
-            "Expected --weights only with the name of a keras.applications model. Received: "
-            f"--weights={weights} with MODEL={model}, a file that has its own weights"
+            "Expected `weights` only with the name of a keras.applications model. Received: "
+            f"weights={weights} with model={model}, a file that has its own weights"
         )
     if model.lower().endswith(".keras") and not zipfile.is_zipfile(model):
-        raise UserError(
-            f"Expected MODEL to be a file as Keras saves it. Received: MODEL={model}, which is no "
-            ".keras file, or damaged. Save the model again with model.save(...)."
-        )
+        reason = ", which is no .keras file, or damaged. Save the model again with model.save(...)."
+        raise wrong_argument("model", model, "a file as Keras saves it", reason)
 
 
 def check_readable(path: str | Path, name: str) -> None:
     """Raise UserError if there is no such file, or if it may not be read."""
     if not os.path.exists(path):
-        reason = "which does not exist"
+        reason = "does not exist"
     elif os.path.isdir(path):
-        reason = "which is a folder"
+        reason = "is a folder"
     elif not os.access(path, os.R_OK):
-        reason = "which may not be read (permission denied)"
+        reason = "may not be read (permission denied)"
     else:
         return
-    raise UserError(f"Expected {name} to be a file. Received: {name}={path}, {reason}")
+    raise wrong_argument(name, path, "a file", f", which {reason}")
 
 
-def read_lines(path: Path, name: str, what: str) -> list[str]:
+def read_lines(path: str | Path, name: str, content: str = "") -> list[str]:
     """Read a text file in UTF-8, such as of class names: line i, from 0, is that of class i.
 
-    Parameters
-    ----------
-    path : Path
-    name : str
-        The option that names it.
-    what : str
-        What each line is.
+    `name` is the argument that names the file, and `content` what each line is, for the errors.
     """
     check_readable(path, name)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"Expected {name} to be a text file in UTF-8 with one {what} per line. Received: "
-            f"{name}={path}, which cannot be read: {error}"
-        ) from error
+        expected = f"a text file in UTF-8{f' with one {content} per line' if content else ''}"
+        reason = f", which cannot be read: {error}"
+        raise wrong_argument(name, path, expected, reason) from error
     return text.rstrip("\n").split("\n")
 
 
 def read_picture(path: str | Path) -> Image:
     """Read the picture in a file; see `decode_picture`."""
-    check_readable(path, "IMAGE")
+    check_readable(path, "image")
     return decode_picture(path, path)
 
 
 def decode_picture(file: str | Path | IO[bytes], path: str | Path) -> Image:
     """Read a picture, upright as its EXIF orientation says, with 8 bits per channel.
 
-    Grey values of 16 bits are brought to 8 bits; the range of 32-bit values is not known.
-
-    Parameters
-    ----------
-    file : path or file
-    path : path
-        What errors call it.
-
-    Raises
-    ------
-    UserError
-        If it cannot be read.
+    Grey values of 16 bits are brought to 8 bits; the range of 32-bit values is not known. Errors,
+    each a UserError, call the file `path`.
     """
     from PIL import Image, ImageOps  # only where a picture is read
 
@@ -133,23 +107,13 @@ def decode_picture(file: str | Path | IO[bytes], path: str | Path) -> Image:
     # Pillow's readers raise whatever comes to them from a broken file.
     except Exception as error:
         # Without the address that an open file has in the message.
-        reason = str(error).partition(" <")[0] or type(error).__name__
-        raise UserError(
-            "Expected IMAGE to be a picture that Pillow can read. Received: "
-            f"IMAGE={path}, which cannot be read: {reason}"
-        ) from error
+        reason = f", which cannot be read: {str(error).partition(' <')[0] or type(error).__name__}"
+        raise wrong_argument("image", path, "a picture that Pillow can read", reason) from error
     if picture.mode.startswith("I;16"):
-        return _to_eight_bits(picture)
+        import numpy as np
+
+        return Image.fromarray(np.rint(np.asarray(picture, "float64") / 257).astype("uint8"))
     if picture.mode in ("I", "F"):
-        raise UserError(
-            "Expected IMAGE to be a picture with 8 or 16 bits per channel. Received: "
-            f"IMAGE={path} with 32 bits, of unknown range. Convert it first."
-        )
+        reason = " with 32 bits, of unknown range. Convert it first."
+        raise wrong_argument("image", path, "a picture with 8 or 16 bits per channel", reason)
     return picture
-
-
-def _to_eight_bits(picture: Image) -> Image:
-    import numpy as np
-    from PIL import Image
-
-    return Image.fromarray(np.rint(np.asarray(picture, "float64") / 257).astype("uint8"))

@@ -16,27 +16,19 @@ import numpy as np
 
 import keras
 from eli5.loading.errors import UserError, shortened
-from eli5.loading.files import is_model_file
+from eli5.loading.files import MODEL_OR_NAME, is_model_file, wrong_argument
 from eli5.loading.quiet import muted_stderr
 
-__all__ = ["Loaded", "class_names", "load"]
 
-
-class Loaded(NamedTuple):
-    """A model, and what is known of it beyond the model itself.
-
-    Attributes
-    ----------
-    model : keras.Model
-    family : module, optional
-        Its module in ``keras.applications``, with ``preprocess_input``, ``decode_predictions``.
-    """
+class LoadedModel(NamedTuple):
+    """A model, and what is known of it beyond the model itself."""
 
     model: keras.Model
+    # Its module in keras.applications, with `preprocess_input` and `decode_predictions`.
     family: Any = None
 
 
-def load(model: str, weights: Path | None) -> Loaded:
+def load(model: str, weights: Path | None) -> LoadedModel:
     """Load a model file without running code from it, or build an application.
 
     Parameters
@@ -52,16 +44,13 @@ def load(model: str, weights: Path | None) -> Loaded:
         If the file cannot be loaded, there is no application of that name, or its weights cannot
         be had.
     """
-    return Loaded(_from_file(model)) if is_model_file(model) else _application(model, weights)
+    return LoadedModel(_from_file(model)) if is_model_file(model) else _application(model, weights)
 
 
-def class_names(loaded: Loaded, labels: list[str] | None) -> list[str] | None:
+def class_names(loaded: LoadedModel, labels: list[str] | None) -> list[str] | None:
     """Return the names of the classes: the labels given, else an application's own, else None.
 
-    Warns
-    -----
-    UserWarning
-        If the labels are not as many as the classes, or the application's cannot be had.
+    Warns if the labels are not as many as the classes, or if the application's cannot be had.
     """
     if labels is None:
         return None if loaded.family is None else _imagenet_names(loaded.family)
@@ -76,12 +65,12 @@ def class_names(loaded: Loaded, labels: list[str] | None) -> list[str] | None:
     return labels
 
 
-# What to do where Keras's message speaks of what cannot be done on the command line.
-_IN_PYTHON = (
+# What to do where Keras's message speaks of what cannot be done with a file's name alone.
+_WITH_ITS_CODE = (
     " In Python, it can be loaded together with its own code: use eli5.explain_prediction there."
 )
 _ADVICE = {
-    **dict.fromkeys(("`Lambda` layer", "Could not locate", "Unknown layer"), _IN_PYTHON),
+    **dict.fromkeys(("`Lambda` layer", "Could not locate", "Unknown layer"), _WITH_ITS_CODE),
     "requires TensorFlow": (
         " It is needed beside any Keras backend: pip install tensorflow-cpu, or tensorflow."
     ),
@@ -96,25 +85,21 @@ def _from_file(path: str) -> keras.Model:
     except Exception as error:
         reason = _reason(error)
         advice = next((advice for mark, advice in _ADVICE.items() if mark in reason), "")
-        raise UserError(
-            "Expected MODEL to be a model that Keras can load. Received: "
-            f"MODEL={path}: {reason}.{advice}"
-        ) from error
+        reason = f": {reason}.{advice}"
+        raise wrong_argument("model", path, "a model that Keras can load", reason) from error
 
 
-def _application(name: str, weights: Path | None) -> Loaded:
-    constructors = {_plain(one): getattr(keras.applications, one) for one in _application_names()}
-    constructor = constructors.get(_plain(name))
-    if constructor is None:
-        raise UserError(
-            "Expected MODEL to be a .keras or .h5 file, or the name of a keras.applications model. "
-            f"Received: MODEL={name}. {_similar(name)}"
-        )
+def _application(name: str, weights: Path | None) -> LoadedModel:
+    names = {_plain(one): one for one in _application_names()}
+    if _plain(name) not in names:
+        close = [names[one] for one in difflib.get_close_matches(_plain(name), names, n=5)]
+        known = f"Names: {', '.join(names.values())}."
+        advice = f"Did you mean {', '.join(close)}?" if close else known
+        raise wrong_argument("model", name, MODEL_OR_NAME, f". {advice}")
+    constructor = getattr(keras.applications, names[_plain(name)])
     # Not every family's public module holds its constructors, so the defining module's name tells.
     family = getattr(keras.applications, constructor.__module__.rpartition(".")[2])
-    if weights is None:
-        return Loaded(_with_imagenet_weights(constructor), family)
-    return Loaded(_with_local_weights(constructor, weights), family)
+    return LoadedModel(_built(constructor, weights), family)
 
 
 def _application_names() -> list[str]:
@@ -125,40 +110,28 @@ def _plain(name: str) -> str:
     return name.lower().replace("_", "").replace("-", "")
 
 
-def _similar(name: str) -> str:
-    names = {_plain(one): one for one in _application_names()}
-    close = difflib.get_close_matches(_plain(name), names, n=5)
-    shown = [names[one] for one in close]
-    if shown:
-        return f"Did you mean {', '.join(shown)}?"
-    return f"Names: {', '.join(names.values())}."
-
-
-def _with_imagenet_weights(constructor: Callable[..., keras.Model]) -> keras.Model:
+def _built(constructor: Callable[..., keras.Model], weights: Path | None) -> keras.Model:
+    name = constructor.__name__
+    # Keras raises no narrower type when a download fails, or for a broken file.
     try:
         with _downloads_on_stderr():
-            return constructor(weights="imagenet")
-    except Exception as error:  # Keras raises no narrower type when a download fails
+            model = constructor(weights="imagenet" if weights is None else None)
+        if weights is not None:
+            model.load_weights(weights)
+    except Exception as error:
+        reason = _reason(error)
+        if weights is not None:
+            expected = f"a file with weights of the whole {name}"
+            raise wrong_argument("weights", weights, expected, f": {reason}") from error
         raise UserError(
-            f"Expected the ImageNet weights of {constructor.__name__} to be at hand or within "
-            f"reach. Received: {_reason(error)}. Give a local file with --weights FILE."
+            f"Expected the ImageNet weights of {name} to be at hand or within reach. Received: "
+            f"{reason}. Give a local file as `weights`."
         ) from error
-
-
-def _with_local_weights(constructor: Callable[..., keras.Model], path: Path) -> keras.Model:
-    model = constructor(weights=None)
-    try:
-        model.load_weights(path)
-    except Exception as error:  # see `_from_file`
-        raise UserError(
-            f"Expected --weights to be a file with weights of the whole {constructor.__name__}. "
-            f"Received: --weights={path}: {_reason(error)}"
-        ) from error
-    if constructor.__name__.startswith("EfficientNetB"):
+    if weights is not None and name.startswith("EfficientNetB"):
         warnings.warn(
-            f"With its ImageNet weights, Keras builds one more scaling into {constructor.__name__} "
-            "than with a weights file. If these are the ImageNet weights, the scores are off: put "
-            "the file into ~/.keras/models instead and leave --weights out.",
+            f"With its ImageNet weights, Keras builds one more scaling into {name} than with a "
+            "weights file. If these are the ImageNet weights, the scores are off: put the file "
+            "into ~/.keras/models instead and leave `weights` out.",
             stacklevel=2,
         )
     return model
@@ -172,7 +145,7 @@ def _imagenet_names(family: Any) -> list[str] | None:
             (decoded,) = family.decode_predictions(ids[np.newaxis], top=len(ids))
     except Exception as error:  # Keras raises no narrower type when a download fails
         warnings.warn(
-            f"The names of the classes cannot be had: {_reason(error)}. --labels FILE gives names.",
+            f"The names of the classes cannot be had: {_reason(error)}. Give names as `labels`.",
             stacklevel=2,
         )
         return None
@@ -188,7 +161,7 @@ def _downloads_on_stderr() -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """Return the heart of Keras's message, which may quote the whole configuration around it."""
+    """Return what matters of Keras's message, which may quote the whole configuration around it."""
     message = str(error).rpartition("Exception encountered: ")[2]
-    heart = re.split("Full object config:|List of objects that could not", message)[0].strip()
-    return shortened(heart or type(error).__name__).rstrip(".")
+    cause = re.split("Full object config:|List of objects that could not", message)[0].strip()
+    return shortened(cause or type(error).__name__).rstrip(".")

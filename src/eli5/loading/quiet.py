@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["import_keras", "muted_stderr"]
-
 
 def import_keras() -> Any:
     """Return Keras, imported with the backend that is configured and without its chatter."""
@@ -24,13 +22,9 @@ def import_keras() -> Any:
 
 @contextmanager
 def muted_stderr() -> Iterator[None]:
-    """Drop what the process writes to standard error.
-
-    For as long as TensorFlow is imported: it writes several lines then, past Python and whatever
-    the log level.
-    """
+    """Drop what is written to standard error, also past Python, as by TensorFlow's import."""
     try:
-        kept = os.dup(2)
+        stderr = os.dup(2)
     except OSError:  # standard error is closed
         yield
         return
@@ -39,6 +33,6 @@ def muted_stderr() -> Iterator[None]:
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(stderr, 2)
+        os.close(stderr)
         os.close(sink)

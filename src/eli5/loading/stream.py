@@ -1,9 +1,9 @@
-"""Docs into explanations, batch by batch: explained, and handed on in their order."""
+"""Explain a stream of docs, batch by batch and in their order; a bad one does not end it."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from eli5.loading.errors import UserError, shortened
@@ -11,33 +11,20 @@ from eli5.loading.errors import UserError, shortened
 if TYPE_CHECKING:
     from eli5.base import Explanation
 
-__all__ = ["Explained", "Item", "explained", "is_explained"]
-
 _WRONG = (TypeError, ValueError)  # what says that something does not fit the model
 _FAILED = (*_WRONG, RuntimeError)  # and what PyTorch says, also of a lack of memory
 
 
-class Item(NamedTuple):
-    """One picture or text.
+class StreamItem(NamedTuple):
+    """One picture or text: its doc, or the problem because of which it cannot be explained."""
 
-    Attributes
-    ----------
-    number : int
-        Its place among all.
-    doc : numpy.ndarray, optional
-    beside : Any
-        What belongs to the doc, such as the picture.
-    problem : str
-        Why it cannot be explained, if so.
-    """
-
-    number: int
+    number: int  # its index among all
     doc: Any = None
-    beside: Any = None
+    metadata: Any = None  # what belongs to the doc, such as the picture
     problem: str = ""
 
 
-class Explained(NamedTuple):
+class StreamResult(NamedTuple):
     """What came of one item: explanations, one per method, or a problem."""
 
     number: int
@@ -45,34 +32,36 @@ class Explained(NamedTuple):
     problem: str = ""
 
 
-def explained(
+def explain_stream(
     explain: Callable[..., Any],
-    items: Iterable[Item],
+    items: Iterable[StreamItem],
+    batch_size: int = 1,
     classes: list[int] | None = None,
     *,
-    works: bool = False,
-    tried: Callable[[], bool] | None = None,
-) -> Iterator[Explained]:
+    has_worked: bool = False,
+    try_model: Callable[[], bool] | None = None,
+) -> Iterator[StreamResult]:
     """Explain one item after the other.
 
     Parameters
     ----------
     explain : callable
-        Takes ``docs``, ``beside`` and ``targets``, which may be iterators, and explains one after
-        the other, as `eli5.explain_predictions` does.
-    items : iterable of Item
-        At most one batch of them is in memory.
+        Takes lists of ``docs``, ``metadata`` and ``targets`` and explains one after the other, as
+        `eli5.explain_predictions` does.
+    items : iterable of StreamItem
+    batch_size : int
+        How many of them are explained at once, and are in memory.
     classes : list of int, optional
         What is explained of each.
-    works : bool
+    has_worked : bool
         Whether it is known that the model can be explained, so that no item raises.
-    tried : callable, optional
+    try_model : callable, optional
         Tries something that the model should take, and tells whether it can be explained. It is
-        asked if nothing in the first batch can, to find out whose fault that is.
+        called if nothing in the first batch can, to find out whose fault that is.
 
     Yields
     ------
-    Explained
+    StreamResult
         One per item, in their order.
 
     Raises
@@ -80,92 +69,48 @@ def explained(
     UserError
         If not one item of the first batch can be explained, nor what is tried instead.
     """
-    source = _Source(items)
-    while True:
-        taken: deque[Item] = deque()  # and not handed on yet
+    source = iter(items)
+    while batch := list(itertools.islice(source, batch_size)):
         try:
-            for one in _explained(explain, source, taken, classes):
-                works = works or not one.problem
-                yield one
-            return
+            results = _explain(explain, batch, classes)
         except _FAILED as error:
-            if source.has_failed:
-                raise
             # Of the model, and then nothing can be explained; or of an item, such as a picture
             # that is too small for a model that takes any size.
-            singly = [_alone(explain, item, classes) for item in taken]
-            works = works or any(one.explanations for one in singly)
-            if not works and not (tried is not None and tried()):
+            results = [_explain_alone(explain, item, classes) for item in batch]
+            works = has_worked or any(result.explanations for result in results)
+            if not (works or (try_model is not None and try_model())):
                 if not isinstance(error, _WRONG):
                     raise
                 raise UserError(shortened(str(error))) from error
-            works = True
-            yield from singly
+            has_worked = True
+        has_worked = has_worked or any(result.explanations for result in results)
+        del batch  # before the next is read: the pictures are what takes memory
+        while results:
+            yield results.pop(0)
 
 
-def is_explained(explain: Callable[..., Any], item: Item) -> bool:
+def can_explain(explain: Callable[..., Any], item: StreamItem) -> bool:
     """Tell whether one item can be explained."""
-    return bool(_alone(explain, item, None).explanations)
+    return bool(_explain_alone(explain, item, None).explanations)
 
 
-class _Source:
-    """Gives items, and remembers if that has failed."""
-
-    def __init__(self, items: Iterable[Item]) -> None:
-        self.items = iter(items)
-        self.has_failed = False
-
-    def __iter__(self) -> Iterator[Item]:
-        self.has_failed = True
-        for item in self.items:
-            self.has_failed = False
-            yield item
-            self.has_failed = True
-        self.has_failed = False
+def _explain(
+    explain: Callable[..., Any], batch: Sequence[StreamItem], classes: list[int] | None
+) -> list[StreamResult]:
+    good = [item for item in batch if not item.problem]
+    docs, metadata = [item.doc for item in good], [item.metadata for item in good]
+    targets = None if classes is None else [classes] * len(good)
+    explained = iter(explain(docs=docs, metadata=metadata, targets=targets) if good else ())
+    return [
+        StreamResult(item.number, [] if item.problem else next(explained), item.problem)
+        for item in batch
+    ]
 
 
-def _explained(
-    explain: Callable[..., Any],
-    source: Iterable[Item],
-    taken: deque[Item],
-    classes: list[int] | None,
-) -> Iterator[Explained]:
-    beside: deque[Any] = deque()
-    targets: deque[Any] = deque()
-
-    def docs() -> Iterator[Any]:
-        for item in source:
-            taken.append(item)
-            if not item.problem:
-                beside.append(item.beside)
-                targets.append(classes)
-                yield item.doc
-
-    listed = None if classes is None else _emptied(targets)
-    for explanations in explain(docs=docs(), beside=_emptied(beside), targets=listed):
-        yield from _problems(taken)
-        yield Explained(taken.popleft().number, explanations)
-    yield from _problems(taken)
-
-
-def _emptied(queue: deque[Any]) -> Iterator[Any]:
-    """Yield what is put into a queue, as long as it is asked for right then."""
-    while queue:
-        yield queue.popleft()
-
-
-def _problems(taken: deque[Item]) -> Iterator[Explained]:
-    while taken and taken[0].problem:
-        item = taken.popleft()
-        yield Explained(item.number, [], item.problem)
-
-
-def _alone(explain: Callable[..., Any], item: Item, classes: list[int] | None) -> Explained:
-    if item.problem:
-        return Explained(item.number, [], item.problem)
+def _explain_alone(
+    explain: Callable[..., Any], item: StreamItem, classes: list[int] | None
+) -> StreamResult:
     try:
-        listed = None if classes is None else [classes]
-        (explanations,) = explain(docs=[item.doc], beside=[item.beside], targets=listed)
+        return _explain(explain, [item], classes)[0]
     except _FAILED as error:
-        return Explained(item.number, [], shortened(str(error)))
-    return Explained(item.number, explanations)
+        return StreamResult(item.number, [], shortened(str(error)))

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from eli5.cli.backend import start_keras
 from eli5.cli.console import print_fact, print_text
-from eli5.cli.destination import check_output, write_output
 from eli5.cli.interrupt import ended_by_ctrl_c
+from eli5.cli.output import check_output, write_output
 
 if TYPE_CHECKING:
     from eli5.base import Explanation
     from eli5.demo.scenes import Scene
-
-__all__ = ["DEMO_EXAMPLES", "explain_demo"]
 
 DEMO_EXAMPLES = """**Examples**
 
@@ -46,55 +45,46 @@ def explain_demo(*, out: Annotated[Path, Parameter(show_default=False)] = Path()
     begun = perf_counter()
     with ended_by_ctrl_c():
         start_keras()
+        from PIL import Image
+
+        import eli5
         import keras
-        from eli5.demo import load_model, load_scene
+        from eli5.demo import class_names, load_model, load_scene
+        from eli5.formatters.text import format_as_text
 
-        scene = load_scene()
-        expl, seconds = _explain(load_model(), scene)
-    loading = perf_counter() - begun - seconds
+        scene, model = load_scene(), load_model()
+        picture = Image.fromarray(scene.image)
+        picture = picture.resize((picture.width * _ENLARGED, picture.height * _ENLARGED))
+        loaded = perf_counter()
+        (expl,) = eli5.explain_predictions(
+            model,
+            scene.image[None],
+            targets=[scene.kinds],
+            images=[picture],
+            class_names=class_names,
+        )
+        done = perf_counter()
     for path in outputs:
-        write_output(expl, path, title="What the demo's model looked at")
-    from eli5.formatters.text import format_as_text
-
+        write_output([expl], path, title="What the demo's model looked at")
     print_text(f"{format_as_text(expl)}\n")
-    print_text(f"{_share_table(expl, scene)}\n")
+    print_text(f"{_share_table(expl, scene, class_names)}\n")
     backend = keras.backend.backend()
-    print_fact("Time", f"{seconds:.2f} s on {backend}, beside {loading:.2f} s of loading")
+    seconds = f"{done - loaded:.2f} s on {backend}, beside {loaded - begun:.2f} s of loading"
+    print_fact("Time", seconds)
     print_fact("Written", ", ".join(map(str, outputs)))
 
 
-def _explain(model: Any, scene: Scene) -> tuple[Explanation, float]:
-    from PIL import Image
-
-    from eli5.demo import class_names
-    from eli5.keras.explain_prediction import explain_classes
-
-    picture = Image.fromarray(scene.image)
-    shown = picture.resize((picture.width * _ENLARGED, picture.height * _ENLARGED))
-    begun = perf_counter()
-    expl = explain_classes(
-        model, scene.image[None], scene.kinds, image=shown, class_names=class_names
-    )
-    return expl, perf_counter() - begun
-
-
-def _share_table(expl: Explanation, scene: Scene) -> str:
+def _share_table(expl: Explanation, scene: Scene, class_names: Sequence[str]) -> str:
     """Return which share of each heatmap falls on each object, as lines."""
-    from eli5.demo import class_names
-
-    names = [class_names[kind] for kind in scene.kinds]
-    width = max(map(len, names))
-    lines = [f"Share of the heatmap that lies on the {' | the '.join(names)}:"]
-    for name, target in zip(names, expl.targets, strict=True):
-        shares = " | ".join(f"{share:4.0%}" for share in _shares(target.heatmap, scene))
-        lines.append(f"  asked for the {name:<{width}}  {shares}")
-    return "\n".join(lines)
-
-
-def _shares(heatmap: Any, scene: Scene) -> list[float]:
     import numpy as np
     from PIL import Image
 
+    names = [class_names[kind] for kind in scene.kinds]
     height, width = scene.masks.shape[1:]
-    spread = np.asarray(Image.fromarray(heatmap).resize((width, height), Image.Resampling.BILINEAR))
-    return [float(spread[mask].sum() / spread.sum()) for mask in scene.masks]
+    lines = [f"Share of the heatmap that lies on the {' | the '.join(names)}:"]
+    for name, target in zip(names, expl.targets, strict=True):
+        heatmap = Image.fromarray(target.heatmap).resize((width, height), Image.Resampling.BILINEAR)
+        spread = np.asarray(heatmap)
+        shares = " | ".join(f"{spread[mask].sum() / spread.sum():4.0%}" for mask in scene.masks)
+        lines.append(f"  asked for the {name:<{max(map(len, names))}}  {shares}")
+    return "\n".join(lines)

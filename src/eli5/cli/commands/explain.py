@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
-from cyclopts.validators import Number
 
-from eli5.cli.commands.methods import complete_methods
-from eli5.cli.destination import as_folder, check_file, check_folder
-from eli5.cli.image_paths import find_pictures
-from eli5.cli.options import Asked, checked_classes
-from eli5.cli.pictures import picture_job
-from eli5.cli.run_batch import explain_many
-from eli5.cli.run_single import explain_one
+from eli5.cli.image_paths import FoundPictures, find_pictures
+from eli5.cli.options import ExplainOptions
+from eli5.cli.output import PICTURE_ENDINGS, file_or_folder, name_overlays
+from eli5.cli.run import Inputs, explain_inputs
 from eli5.loading import files
+from eli5.loading.stream import StreamItem
 
-__all__ = ["EXAMPLES", "explain_pictures"]
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from eli5.loading.models import LoadedModel
 
 EXAMPLES = """**Examples**
 
@@ -46,7 +48,7 @@ eli5 explain model.keras "photos/**/*.jpg" --json | jq -r '[.path, .targets[0].t
 ```
 """
 
-_AtLeastOne = Number(gte=1)
+_DEFAULTS = ExplainOptions()
 
 
 def explain_pictures(
@@ -54,19 +56,10 @@ def explain_pictures(
     images: list[str | Path],
     /,
     *,
-    classes: Annotated[list[int] | None, Parameter(name="--class", metavar="ID")] = None,
-    top: Annotated[int | None, Parameter(validator=_AtLeastOne)] = None,
-    methods: Annotated[
-        list[str] | None, Parameter(name="--method", metavar="NAME", completer=complete_methods)
-    ] = None,
-    layer: int | str | None = None,
-    score: Literal["auto", "output", "logit"] = "auto",
+    options: ExplainOptions = _DEFAULTS,
     preprocess: Literal["tf", "torch", "caffe", "unit", "none"] | None = None,
-    labels: Path | None = None,
     weights: Path | None = None,
-    batch_size: Annotated[int, Parameter(validator=_AtLeastOne)] = 8,
     out: Annotated[str | Path | None, Parameter(metavar="PATH")] = None,
-    as_json: Annotated[bool, Parameter(name="--json", show_default=False)] = False,
 ) -> int:
     """Explain what a classifier looked at in pictures.
 
@@ -78,59 +71,60 @@ def explain_pictures(
     images
         Pictures of any kind and size, folders with pictures, or patterns such as
         `"photos/**/*.jpg"`. Each picture is stretched to the model's input.
-    classes
-        Explain this class; may be given several times. [default: the likeliest class]
-    top
-        Explain this many classes, the likeliest first.
-    methods
-        Explain by this method; may be given several times. `eli5 methods` lists them.
-        [default: Grad-CAM]
-    layer
-        Name or index of the layer that is explained; the name with its path, as `base/conv`, where
-        it is nested. `eli5 layers` lists them. [default: the last with a feature map]
-    score
-        What is explained: the class score before the final softmax or sigmoid (`logit`), the
-        model's output (`output`), or the former where there is one (`auto`).
     preprocess
         How pixels become the model's input: scaled to [-1, 1] (`tf`) or to [0, 1] (`unit`), by
         ImageNet's mean and deviation (`torch`, RGB) or its mean alone (`caffe`, BGR), or 0 to 255
         as they are (`none`). Needed for a file whose model does not start with a Rescaling or
         Normalization layer.
-    labels
-        A text file of class names: line i, counted from 0, names class i.
     weights
         A local weights file, for a `keras.applications` model.
-    batch_size
-        How many pictures, or variants of one, the model sees at once. So many pictures are in
-        memory.
     out
         Write the overlay of one picture to this file: `.png`, `.jpg`, `.webp`, or a page as
         `.html`. Or a folder for any number of them, new, empty or of an earlier run: an overlay per
         picture, the gallery `index.html`, and `explanations.jsonl`.
-    as_json
-        Print a line of JSON per picture and method, and nothing else.
     """
-    classes = checked_classes(classes, top)
+    options.check()
     files.check_model(str(model), weights)
-    folder = None if out is None else as_folder(str(out))
-    if folder is not None:
-        check_folder(folder)
-    found = find_pictures(list(map(str, images)), folder)
-    file = Path(out) if out is not None and folder is None else None
-    if file is not None:
-        check_file(file, found.paths, (str(model), labels, weights))
-    asked = Asked(
-        model=str(model),
-        classes=classes,
-        methods=methods or ["Grad-CAM"],
-        options={"layer": layer, "score": score, "top_targets": top},
-        labels=labels,
-        weights=weights,
-        batch_size=batch_size,
-        as_json=as_json,
-    )
-    job = picture_job(found, preprocess)
-    if folder is None and len(found.paths) == 1 and not found.problems:
-        explain_one(asked, job, file)
-        return 0
-    return explain_many(asked, job, folder)
+    file, folder = file_or_folder(out)
+    inputs = _Pictures(find_pictures(list(map(str, images)), folder), preprocess)
+    return explain_inputs(inputs, options, str(model), weights, file=file, folder=folder)
+
+
+class _Pictures(Inputs):
+    """Pictures as what is explained; see `eli5.loading.preprocess` for how they are fed."""
+
+    noun, heading, key, output_heading = "pictures", "Images", "path", "Overlay"
+    endings = PICTURE_ENDINGS
+
+    def __init__(self, found: FoundPictures, preprocess: str | None) -> None:
+        self.names = self.files = found.paths
+        self.problems, self.results = found.problems, found.results
+        self.base, self.preprocess = found.base, preprocess
+
+    def read(self, number: int) -> Image:
+        return files.read_picture(self.names[number])
+
+    def label(self, number: int, content: Image) -> str:
+        return f"{self.names[number]} ({content.width}x{content.height})"
+
+    def use_model(self, loaded: LoadedModel, options: dict[str, Any]) -> None:
+        self.loaded, self.options = loaded, options
+
+    def make_item(self, number: int, content: Image) -> tuple[StreamItem, str]:
+        from eli5.loading.preprocess import picture_to_doc
+
+        doc, description = picture_to_doc(self.loaded, content, self.preprocess)
+        return StreamItem(number, doc, content), description
+
+    def explain(self, docs: Sequence[Any], metadata: Sequence[Any], targets: Any) -> Any:
+        import eli5
+
+        return eli5.explain_predictions(
+            self.loaded.model, docs, images=metadata, targets=targets, **self.options
+        )
+
+    def title(self, name: str) -> str:
+        return os.path.relpath(name, self.base)
+
+    def overlays(self) -> Sequence[Path]:
+        return name_overlays(self.names, self.base)

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from eli5.cli.commands.methods import complete_methods
-from eli5.cli.console import UserError
-from eli5.cli.destination import TEXT_ENDINGS, as_folder, check_file, check_folder
-from eli5.cli.options import Asked, checked_classes
-from eli5.cli.run_batch import explain_many
-from eli5.cli.run_single import explain_one
-from eli5.cli.text_sources import Source, find_texts
-from eli5.cli.texts import Vocabulary, text_job
+from eli5.cli.console import UserError, has_colours, shortened, wrong_argument
+from eli5.cli.options import ExplainOptions
+from eli5.cli.output import TEXT_ENDINGS, file_or_folder
+from eli5.cli.report import as_row
+from eli5.cli.run import Inputs, explain_inputs
+from eli5.cli.text_sources import TextSource, find_texts
+from eli5.cli.vocabulary import Vocabulary, put_before, read_vocabulary
 from eli5.loading import files
+from eli5.loading.stream import StreamItem
 
-__all__ = ["TEXT_EXAMPLES", "explain_texts"]
+if TYPE_CHECKING:
+    import keras
+    from eli5.base import Explanation
+    from eli5.keras.inputs.text import Words
+    from eli5.loading.models import LoadedModel
 
 TEXT_EXAMPLES = """**Examples**
 
@@ -53,7 +59,7 @@ eli5 explain-text reader.keras new.txt --lines --json | jq -r '[.source, .target
 ```
 """
 
-_AtLeastOne = Number(gte=1)
+_DEFAULTS = ExplainOptions()
 
 
 def explain_texts(
@@ -62,19 +68,10 @@ def explain_texts(
     /,
     *,
     lines: Annotated[bool, Parameter(show_default=False)] = False,
-    classes: Annotated[list[int] | None, Parameter(name="--class", metavar="ID")] = None,
-    top: Annotated[int | None, Parameter(validator=_AtLeastOne)] = None,
-    methods: Annotated[
-        list[str] | None, Parameter(name="--method", metavar="NAME", completer=complete_methods)
-    ] = None,
-    layer: int | str | None = None,
-    score: Literal["auto", "output", "logit"] = "auto",
-    labels: Path | None = None,
+    options: ExplainOptions = _DEFAULTS,
     vocabulary: Path | None = None,
     pad_value: Annotated[int | None, Parameter(metavar="ID", validator=Number(gte=0))] = None,
-    batch_size: Annotated[int, Parameter(validator=_AtLeastOne)] = 8,
     out: Annotated[str | Path | None, Parameter(metavar="PATH")] = None,
-    as_json: Annotated[bool, Parameter(name="--json", show_default=False)] = False,
 ) -> int:
     """Explain which words of a text a classifier looked at.
 
@@ -88,93 +85,142 @@ def explain_texts(
         `-`, or nothing, for standard input.
     lines
         Each line of a file, or of standard input, is a text of its own.
-    classes
-        Explain this class; may be given several times. [default: the likeliest class]
-    top
-        Explain this many classes, the likeliest first.
-    methods
-        Explain by this method; may be given several times. `eli5 methods` lists them.
-        [default: Grad-CAM]
-    layer
-        Name or index of the layer that is explained. [default: the last with a map over the tokens]
-    score
-        What is explained: the class score before the final softmax or sigmoid (`logit`), the
-        model's output (`output`), or the former where there is one (`auto`).
-    labels
-        A text file of class names: line i, counted from 0, names class i.
     vocabulary
         A text file of words, for a model that takes token ids: the word in line i, counted from 0,
         has the id i. Texts are cut at white space and looked up in lower case.
     pad_value
         The id that fills up a text that is shorter than the model's input, at its end; with
         `--vocabulary`. [default: 0 if the first word is named as padding is, such as `[PAD]`]
-    batch_size
-        How many texts, or variants of one, the model sees at once.
     out
         Write one text to this file: a page as `.html`, what eli5.load reads as `.json` or `.npz`,
         or `.txt`. Or a folder for any number of them, new, empty or of an earlier run: a page of
         all, `index.html`, and `explanations.jsonl`.
-    as_json
-        Print a line of JSON per text and method, and nothing else.
     """
-    classes = checked_classes(classes, top)
-    _check_model(str(model))
-    words = _read_vocabulary(vocabulary, pad_value)
-    folder = None if out is None else as_folder(str(out))
-    if folder is not None:
-        check_folder(folder)
-    file = Path(out) if out is not None and folder is None else None
-    sources = find_texts(texts or [], lines=lines)
-    if file is not None:
-        _check_out(file, sources, methods or [], (str(model), labels, vocabulary))
-    asked = Asked(
-        model=str(model),
-        classes=classes,
-        methods=methods or ["Grad-CAM"],
-        options={"layer": layer, "score": score, "top_targets": top},
-        labels=labels,
-        weights=None,
-        batch_size=batch_size,
-        as_json=as_json,
-    )
-    job = text_job(sources, words)
-    if folder is None and len(sources) == 1:
-        explain_one(asked, job, file)
-        return 0
-    return explain_many(asked, job, folder)
+    options.check()
+    if not files.is_model_file(str(model)):
+        raise wrong_argument("MODEL", model, "a .keras or .h5 file")
+    files.check_model(str(model), None)
+    words = read_vocabulary(vocabulary, pad_value)
+    file, folder = file_or_folder(out)
+    inputs = _Texts(find_texts(texts or [], lines=lines), words)
+    return explain_inputs(inputs, options, str(model), file=file, folder=folder)
 
 
-def _check_model(model: str) -> None:
-    if not files.is_model_file(model):
-        raise UserError(f"Expected MODEL to be a .keras or .h5 file. Received: MODEL={model}")
-    files.check_model(model, None)
+class _Texts(Inputs):
+    """Texts as what is explained, with a vocabulary for a model that takes token ids."""
+
+    noun, heading, key, output_heading = "texts", "Texts", "source", "Written"
+    endings = TEXT_ENDINGS
+
+    def __init__(self, sources: Sequence[TextSource], vocabulary: Vocabulary | None) -> None:
+        self.names = [source.name for source in sources]
+        self.texts = [source.text for source in sources]
+        self.files = [source.path for source in sources if source.path is not None]
+        self.vocabulary = vocabulary
+        if vocabulary is not None:
+            self.files.append(str(vocabulary.path))
+
+    def read(self, number: int) -> str:
+        return self.texts[number]
+
+    def label(self, number: int, content: str) -> str:
+        return f"{self.names[number]} ({len(content)} characters)"
+
+    def use_model(self, loaded: LoadedModel, options: dict[str, Any]) -> None:
+        self.model, self.options = loaded.model, options
+        self.conversion = _ensure_tokenizer(loaded.model, self.vocabulary)
+
+    def make_item(self, number: int, content: str) -> tuple[StreamItem, str]:
+        from eli5.keras.inputs.model_inputs import check_doc
+        from eli5.keras.inputs.text import Words
+        from eli5.keras.text.strings import as_ids
+
+        try:
+            part, doc, words, options = as_ids(self.model, content, Words(), self.options)
+            check_doc(part, doc)
+            if words.is_pad is None or words.is_pad.all():
+                raise ValueError(
+                    "Expected a text with at least one token that the model knows. Received: "
+                    f"{shortened(repr(content))}"
+                )
+        except (TypeError, ValueError) as error:
+            return StreamItem(number, problem=shortened(str(error))), ""
+        _warn_if_cut(self.model, content, words)
+        # The part of the model that takes ids, and its options, are the same for all texts.
+        self.part, self.part_options = part, options
+        return StreamItem(number, doc, words), self.conversion
+
+    def explain(self, docs: Sequence[Any], metadata: Sequence[Words], targets: Any) -> Any:
+        from eli5.keras.explain_predictions import explain_items
+        from eli5.keras.pipeline.batch import Item
+        from eli5.keras.pipeline.request import make_request
+
+        targets = targets or [None] * len(docs)
+        rows = enumerate(zip(docs, targets, metadata, strict=True))
+        items = (Item(doc, classes, None, number, words) for number, (doc, classes, words) in rows)
+        request = make_request(targets=targets[0], kind="tokens", **self.part_options)
+        return explain_items(self.part, request, items)
+
+    def row(self, name: str, explanations: Sequence[Explanation]) -> str:
+        """Return classes and scores, and the text below them, its strong words marked."""
+        from eli5.formatters.text import target_label
+        from eli5.formatters.texts.marked_text import marked_texts
+
+        expl = explanations[0]
+        lines = [as_row(name, expl)]
+        for target in expl.targets:
+            marked = marked_texts(expl, target, ansi=has_colours())[0]
+            label = f"{target_label(target)}: " if len(expl.targets) > 1 else ""
+            lines += [f"  {line}" for line in f"{label}{marked}".splitlines()]
+        return "\n".join(lines)
 
 
-def _read_vocabulary(path: Path | None, pad_value: int | None) -> Vocabulary | None:
-    if path is None and pad_value is not None:
+def _ensure_tokenizer(model: keras.Model, vocabulary: Vocabulary | None) -> str:
+    """See to it that the model takes texts; say what makes token ids of them."""
+    from eli5.keras.text.split_model import split_model
+    from eli5.keras.text.subwords import tokenizer_of
+
+    own = "preprocessor" if tokenizer_of(model) is not None else None
+    if own is None and any(type(layer).__name__ == "TextVectorization" for layer in model.layers):
+        own = "TextVectorization"
+    if vocabulary is not None:
+        if own is not None:
+            raise UserError(
+                "Expected --vocabulary only for a model that takes token ids. Received: "
+                f"--vocabulary={vocabulary.path} with model {model.name!r}, which takes texts "
+                "itself"
+            )
+        put_before(model, vocabulary)
+        return "token ids, its words cut at white space and looked up in lower case"
+    if own is None:
         raise UserError(
-            "Expected --pad-value only with --vocabulary; a model that takes texts knows its own "
-            f"padding. Received: --pad-value={pad_value}"
+            "Expected a model that takes texts, or --vocabulary for one that takes token ids. "
+            f"Received: model {model.name!r} with neither a TextVectorization nor a "
+            "preprocessor. Give its words: --vocabulary FILE, with one per line"
         )
-    if path is None:
-        return None
-    words = [word.strip() for word in files.read_lines(path, "--vocabulary", "word")]
-    if not any(words):
-        raise UserError(
-            "Expected --vocabulary to be a text file with one word per line. Received: "
-            f"--vocabulary={path}, which is empty"
-        )
-    return Vocabulary(path, words, pad_value)
+    if own == "TextVectorization":
+        try:
+            split_model(model)  # raises if the strings do not go straight into the layer
+        except ValueError as error:
+            raise UserError(shortened(str(error))) from error
+    return f"token ids, by the model's own {own}"
 
 
-def _check_out(
-    file: Path, sources: list[Source], methods: list[str], others: tuple[str | Path | None, ...]
-) -> None:
-    paths = (source.path for source in sources)
-    names = [source.name for source in sources]
-    check_file(file, names, (*others, *paths), what="texts", endings=TEXT_ENDINGS)
-    if len(methods) > 1 and file.suffix.lower() in (".json", ".npz"):
-        raise UserError(
-            f"Expected one --method for --out {file}, which holds one explanation. Received: "
-            f"{', '.join(methods)}. Write an .html or .txt file, or a folder"
+def _warn_if_cut(model: keras.Model, text: str, words: Words) -> None:
+    """Warn if the model's own rules leave out the end of a text."""
+    from eli5.keras.text.tokenize import tokenize
+
+    ends = [end for places in words.places or () for _, end in places]
+    rest = text[max(ends, default=len(text)) :]
+    if words.document != text or not any(map(str.isalnum, rest)):
+        return
+    try:
+        is_cut = any(tokenize(model, rest).spans)
+    except ValueError:  # there is nothing in it that the model reads
+        return
+    if is_cut:
+        warnings.warn(
+            f"The text is longer than the {len(words.tokens or ())} tokens that the model takes: "
+            "it is cut off after them.",
+            stacklevel=2,
         )

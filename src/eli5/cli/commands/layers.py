@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from eli5.cli.backend import start_keras
 from eli5.cli.console import UserError, print_notice, print_table, print_text, shortened
 from eli5.cli.interrupt import ended_by_ctrl_c
-from eli5.cli.report import collected_warnings, worded
+from eli5.cli.report import collected_warnings, warning_lines
 from eli5.loading import files
 
-__all__ = ["LAYER_EXAMPLES", "list_layers"]
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    import keras
 
 LAYER_EXAMPLES = """**Examples**
 
@@ -46,28 +49,27 @@ def list_layers(
         start_keras()
         from eli5.keras import target_layers
         from eli5.loading import models
-        from eli5.loading.preprocess import noise_doc
 
         loaded = models.load(str(model), weights)
         try:
-            part = _behind_strings(loaded.model)
-            doc = noise_doc(part, picture)
+            part = _behind_tokenizer(loaded.model)
+            doc = _sample(part, picture)
             layers = target_layers(part, doc)
         except (TypeError, ValueError) as error:
             raise UserError(shortened(str(error))) from error
-        chosen, why_not = _chosen(part, doc)
+        default, why_none = _default_layer(part, doc)
         if not layers:
-            raise UserError(why_not)
-    print_table(("", "Layer", "Grid"), _rows(layers, chosen))
-    for note in worded(counts):
+            raise UserError(why_none)
+    print_table(("", "Layer", "Grid"), _rows(layers, default))
+    for note in warning_lines(counts):
         print_notice(note)
-    if chosen is None:
-        print_notice(f"No layer is taken by itself. {why_not}")
+    if default is None:
+        print_notice(f"No layer is taken by itself. {why_none}")
     else:
         print_text("\n* is explained if no --layer is given")
 
 
-def _behind_strings(model: Any) -> Any:
+def _behind_tokenizer(model: keras.Model) -> keras.Model:
     """Return what is explained of a model that takes strings: the part that takes their ids."""
     from eli5.keras.text.split_model import split_model
 
@@ -75,7 +77,29 @@ def _behind_strings(model: Any) -> Any:
     return split_model(model).ids_model if takes_strings else model
 
 
-def _chosen(model: Any, doc: Any) -> tuple[tuple[str, int] | None, str]:
+def _sample(model: keras.Model, picture: Image | None) -> Any:
+    """Return a doc of the picture, or else of noise: of zeros, a score may have no gradient."""
+    import numpy as np
+
+    import keras
+    from eli5.keras.inputs.model_inputs import blank
+    from eli5.loading.models import LoadedModel
+    from eli5.loading.preprocess import picture_to_doc
+
+    if picture is not None:
+        return picture_to_doc(LoadedModel(model), picture, "unit")[0]
+    try:
+        zeros = blank(model)
+    except ValueError as error:
+        raise UserError(
+            f"Expected --image, because model {model.name!r} takes pictures of any size. Received: "
+            "none. Name a picture: --image photo.jpg"
+        ) from error
+    rng = np.random.default_rng(0)
+    return keras.tree.map_structure(lambda x: rng.random(x.shape).astype(x.dtype), zeros)
+
+
+def _default_layer(model: keras.Model, doc: Any) -> tuple[tuple[str, int] | None, str]:
     """Return which call of which layer is taken by itself, or why there is none."""
     from eli5.keras.pipeline.plan import prepare
 
@@ -86,11 +110,11 @@ def _chosen(model: Any, doc: Any) -> tuple[tuple[str, int] | None, str]:
     return (site.path, site.nth), ""
 
 
-def _rows(layers: Any, chosen: tuple[str, int] | None) -> list[tuple[str, str, str]]:
+def _rows(layers: Any, default: tuple[str, int] | None) -> list[tuple[str, str, str]]:
     n_calls = Counter(layer.name for layer in layers)
     return [
         (
-            "*" if (layer.name, layer.nth) == chosen else " ",
+            "*" if (layer.name, layer.nth) == default else " ",
             layer.name + (f" (call {layer.nth})" if n_calls[layer.name] > 1 else ""),
             "x".join(map(str, layer.grid)),
         )

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from eli5.cli.console import UserError
-from eli5.cli.destination import as_folder, check_folder
-from eli5.cli.image_paths import RECORDS
-from eli5.cli.overlay_names import name_overlays
+from eli5.cli.output import check_folder, file_or_folder, name_overlays
+from eli5.loading.files import RECORDS
 
 # ---- file or folder ------------------------------------------------------------------------------
 
@@ -19,12 +18,12 @@ from eli5.cli.overlay_names import name_overlays
 def test_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(tmp_path)
     Path("there.png").mkdir()
-    assert as_folder(name) == Path(name)
+    assert file_or_folder(name) == (None, Path(name))
 
 
 @pytest.mark.parametrize("name", ["new.png", "folder/new.html", "new.d", "new.txt"])
 def test_files(name: str) -> None:
-    assert as_folder(name) is None
+    assert file_or_folder(name) == (Path(name), None)
 
 
 # ---- what a folder must be -----------------------------------------------------------------------
@@ -38,7 +37,7 @@ def test_a_new_folder_is_not_made_by_the_check(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [[], [".DS_Store"], [RECORDS, "index.html", "a.png"]])
 def test_an_empty_folder_or_one_of_results(tmp_path: Path, content: list[str]) -> None:
     for name in content:
-        (tmp_path / name).write_text('{"path": "a.png"}\n' if name == RECORDS else "")
+        (tmp_path / name).touch()
     check_folder(tmp_path)
 
 
@@ -119,15 +118,3 @@ def test_names_mirror_what_is_below_the_base(
         Path("dogs/1.jpg"),
         Path("x.png"),
     ]
-
-
-def test_a_file_that_only_bears_the_name_of_records(tmp_path: Path) -> None:
-    (tmp_path / "explanations.jsonl").touch()
-    check_folder(tmp_path)  # what a run leaves that could not write a line
-    (tmp_path / "mine.jpg").touch()
-    for content in ("", "mine\n", "[1]\n", '{"other": 1}\n'):
-        (tmp_path / "explanations.jsonl").write_text(content)
-        with pytest.raises(UserError, match="which holds other files"):
-            check_folder(tmp_path)
-    (tmp_path / "explanations.jsonl").write_text('{"path": "a.jpg", "overlay": "mine.jpg"}\n')
-    check_folder(tmp_path)
