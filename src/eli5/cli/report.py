@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from eli5.bulk.progress import pace
 from eli5.cli.console import print_fact, print_notice, print_text
 from eli5.cli.image_paths import RECORDS
-from eli5.cli.progress import pace
 
 if TYPE_CHECKING:
     from eli5.base import Explanation
@@ -182,7 +182,7 @@ def print_summary(
 
 
 def _time(tally: Tally) -> str:
-    rate = pace(tally.n_done, tally.n_done, tally.seconds)
+    rate = pace(tally.n_done, 0, tally.seconds)
     return (
         f"{tally.seconds:.1f} s on {tally.backend} ({rate}), after {tally.loading:.1f} s of loading"
     )

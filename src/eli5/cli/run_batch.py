@@ -9,10 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
 
-from eli5.cli.console import UserError, print_error, print_notice, print_text, print_whole
-from eli5.cli.interrupt import ended_between_writes, ended_by_ctrl_c
+from eli5.bulk.progress import show_progress
+from eli5.bulk.signals import exit_at_once, exit_between_writes
+from eli5.cli.console import (
+    UserError,
+    above_bar,
+    print_error,
+    print_notice,
+    print_text,
+    print_whole,
+)
 from eli5.cli.options import Asked, Ready, make_ready
-from eli5.cli.progress import measured
 from eli5.cli.report import (
     Tally,
     as_line,
@@ -51,7 +58,7 @@ def explain_many(asked: Asked, job: Job, folder: Path | None) -> int:
     _print_what_is_left_out(job)
     begun = perf_counter()
     with collected_warnings() as counts:
-        with ended_by_ctrl_c():
+        with exit_at_once():
             ready = make_ready(asked)
             steps = job.begin(ready)
         tally = Tally(job.terms, len(job.names), ready.backend, perf_counter() - begun)
@@ -84,24 +91,27 @@ def _explain(asked: Asked, job: Job, steps: Steps, results: Results | None, tall
     what = job.terms.several
     # Lines of JSON would break the bar.
     has_bar = not (asked.as_json and sys.stdout.isatty())
-    with measured(tally.total, has_bar=has_bar, what=what) as meter:
+    with (
+        show_progress(tally.total, noun=what, has_bar=has_bar, every=10.0) as progress,
+        above_bar(progress.console),
+    ):
 
         def finish() -> None:
             if results is not None:
                 results.finish()
 
         def tidy() -> None:
-            meter.stop()
+            progress.stop()
             finish()
             print_notice(f"Stopped after {tally.n_done} of {tally.total} {what}.")
 
-        with ended_between_writes(tidy) as whole:
+        with exit_between_writes(tidy) as whole:
             try:
                 for one in explained(steps.explain, _items(job, steps, tally), asked.classes):
                     with whole():
                         overlay = overlays[one.number] if overlays else None
                         tally.add(_handed_on(one, asked, job, results, overlay))
-                        meter.advance()
+                        progress.advance()
             finally:
                 with whole():
                     finish()

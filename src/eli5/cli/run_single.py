@@ -6,6 +6,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from eli5.bulk.signals import exit_at_once
 from eli5.cli.console import (
     UserError,
     has_colours,
@@ -15,7 +16,6 @@ from eli5.cli.console import (
     print_whole,
 )
 from eli5.cli.destination import write_output
-from eli5.cli.interrupt import ended_by_ctrl_c
 from eli5.cli.options import Asked, make_ready
 from eli5.cli.report import as_lines, collected_warnings, worded
 from eli5.cli.subject import Job
@@ -36,7 +36,7 @@ def explain_one(asked: Asked, job: Job, out: Path | None) -> None:
         If anything about it is wrong.
     """
     (name,) = job.names
-    with ended_by_ctrl_c(), collected_warnings() as counts:
+    with exit_at_once(), collected_warnings() as counts:
         subject = job.read(0)
         begun = perf_counter()
         ready = make_ready(asked)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from eli5.bulk.signals import exit_at_once
 from eli5.cli.backend import start_keras
 from eli5.cli.console import print_fact, print_text
 from eli5.cli.destination import check_output, write_output
-from eli5.cli.interrupt import ended_by_ctrl_c
 
 if TYPE_CHECKING:
     from eli5.base import Explanation
@@ -44,7 +44,7 @@ def explain_demo(*, out: Annotated[Path, Parameter(show_default=False)] = Path()
     for path in outputs:
         check_output(path, sources=())
     begun = perf_counter()
-    with ended_by_ctrl_c():
+    with exit_at_once():
         start_keras()
         import keras
         from eli5.demo import load_model, load_scene

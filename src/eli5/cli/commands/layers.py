@@ -6,9 +6,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from eli5.bulk.signals import exit_at_once
 from eli5.cli.backend import start_keras
 from eli5.cli.console import UserError, print_notice, print_table, print_text, shortened
-from eli5.cli.interrupt import ended_by_ctrl_c
 from eli5.cli.report import collected_warnings, worded
 from eli5.loading import files
 
@@ -41,7 +41,7 @@ def list_layers(
         A picture; needed where the model takes any size, for the sizes of the heatmaps.
     """
     files.check_model(str(model), weights)
-    with ended_by_ctrl_c(), collected_warnings() as counts:
+    with exit_at_once(), collected_warnings() as counts:
         picture = None if image is None else files.read_picture(image)
         start_keras()
         from eli5.keras import target_layers
