@@ -190,8 +190,8 @@ def _simulate(model: str, names: Path, out: Path) -> None:
     make_plan(str(out), plan, find_source(str(names)))
     parts.prepare_folders(str(out))
     draft, counts = str(out / "one"), parts.Counts(1, 0, 1.0, 1.0)
-    with parts.new_part(draft, "float32", lambda: counts) as add:
-        add([failed_row("a", "a", "simulated")])
+    with parts.new_part(draft, "float32", lambda: counts) as part:
+        part.add([failed_row("a", "a", "simulated")])
     for shard in read_shards(str(out)):
         shutil.copy(draft, filesystem.join(str(out), "parts", parts.part_name(shard)))
     os.unlink(draft)

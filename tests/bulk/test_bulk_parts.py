@@ -27,9 +27,9 @@ def good_row(name: str) -> Row:
 
 
 def write(path: Path, rows: list[Row], counts: Counts = COUNTS, dtype: str = "float32") -> None:
-    with parts.new_part(str(path), dtype, lambda: counts) as add:
+    with parts.new_part(str(path), dtype, lambda: counts) as part:
         for row in rows:
-            add([row])
+            part.add([row])
 
 
 def test_a_part_is_read_back_as_it_was(tmp_path: Path) -> None:
@@ -59,8 +59,8 @@ def test_pandas_reads_a_folder_of_parts(tmp_path: Path) -> None:
 
 def test_nothing_is_left_of_a_part_that_fails(tmp_path: Path) -> None:
     def fail() -> None:
-        with parts.new_part(str(tmp_path / "part.parquet"), "float32", lambda: COUNTS) as add:
-            add([good_row("a")])
+        with parts.new_part(str(tmp_path / "part.parquet"), "float32", lambda: COUNTS) as part:
+            part.add([good_row("a")])
             assert len(os.listdir(tmp_path)) == 1
             raise RuntimeError("out of memory")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from eli5.bulk.plan import Plan, make_plan, read_items, read_shards
-from eli5.bulk.sources import find_source, list_ranges
+from eli5.bulk.sources import find_source, tar
 from eli5.loading.errors import UserError
 from helpers.bulk_helpers import make_tar
 from helpers.bulk_listing import listed
@@ -30,7 +30,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def ids(path: Path) -> list[str]:
-    return [one for found in list_ranges(find_source(str(path)), 4) for one in found.ids]
+    return [one for found in tar.ranges([str(path)], 4) for one in found.ids]
 
 
 def flipped(content: bytes, at: int, mask: int = 1) -> bytes:

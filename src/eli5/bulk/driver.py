@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import islice
 from typing import Any, NamedTuple
 
-from eli5.bulk.executors import ExecutorOptions, open_pool
-from eli5.bulk.executors.pool import Event
+from eli5.bulk.executors import open_pool
+from eli5.bulk.executors.pool import Event, ExecutorOptions
 from eli5.bulk.job import Job
-from eli5.bulk.plan import Shard, read_items, read_shards
+from eli5.bulk.plan import read_items, read_shards
 from eli5.bulk.results import parts
 from eli5.bulk.results.rows import failed_row
 from eli5.bulk.schedule import Schedule
@@ -38,11 +38,6 @@ def count_remaining(folder: str) -> Remaining:
             n_shards += 1
             n_items += shard.n
     return Remaining(n_shards, n_items, done)
-
-
-def _unfinished(folder: str) -> Iterator[Shard]:
-    names = parts.list_parts(folder)
-    return (shard for shard in read_shards(folder) if parts.part_name(shard) not in names)
 
 
 def drive(
@@ -86,7 +81,8 @@ class _Driver:
 
     def __init__(self, job: Job, folder: str, done: int, show: Advance) -> None:
         self.job, self.folder, self.show = job, folder, show
-        self.schedule = Schedule(_unfinished(folder))
+        names = parts.list_parts(folder)
+        self.schedule = Schedule(s for s in read_shards(folder) if parts.part_name(s) not in names)
         self.done, self.failed = done, 0
         self.running: dict[Task, tuple[int, int]] = {}  # items done and failed, of each task
         self.warned: set[str] = set()  # all workers warn of the same
@@ -145,6 +141,6 @@ class _Driver:
         row = failed_row(item.id, item.path, f"Nothing can be explained with it: {reason}")
         counts = parts.Counts(1, 1, 0.0, time.time())
         path = parts.fragment_path(self.folder, task.shard, task.low, task.high)
-        with parts.new_part(path, self.job.dtype, lambda: counts) as add:
-            add([row])
+        with parts.new_part(path, self.job.dtype, lambda: counts) as part:
+            part.add([row])
         return counts

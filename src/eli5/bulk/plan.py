@@ -17,9 +17,8 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from eli5.bulk import filesystem
-from eli5.bulk.sources import Source, list_paths, list_ranges, read_range
+from eli5.bulk.sources import Source, list_ranges, read_range
 from eli5.bulk.sources.items import ItemRange, SourceItem
-from eli5.bulk.sources.lists import write_listing
 from eli5.loading.errors import UserError
 
 PLAN, SHARDS, LISTING = "plan.json", "shards.jsonl", "listing.jsonl"
@@ -100,12 +99,8 @@ def _list(
         open(os.path.join(drafts, LISTING), "wb") as listing,
         open(os.path.join(drafts, SHARDS), "wb") as table,
     ):
-        paths, name = list_paths(source, skip), filesystem.join(folder, LISTING)
-        for items in (
-            list_ranges(source, plan.shard_size)
-            if paths is None
-            else write_listing(paths, plan.shard_size, listing, name)
-        ):
+        name = filesystem.join(folder, LISTING)
+        for items in list_ranges(source, plan.shard_size, skip, listing, name):
             shard = _shard(n_shards, items, source.kind, plan.fingerprint)
             table.write(json.dumps(shard).encode() + b"\n")
             n_shards += 1

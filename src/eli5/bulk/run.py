@@ -9,7 +9,7 @@ from typing import Any
 
 from eli5.bulk import filesystem
 from eli5.bulk.driver import count_remaining, drive
-from eli5.bulk.executors import ExecutorOptions
+from eli5.bulk.executors.pool import ExecutorOptions
 from eli5.bulk.job import Job, fingerprint, ingredients
 from eli5.bulk.optional_imports import need
 from eli5.bulk.options import expect_flag, expect_path, expect_shard_size, make_job

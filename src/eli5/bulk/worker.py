@@ -120,10 +120,10 @@ class Worker:
             now = time.time()
             return parts.Counts(done, failed, now - begun, now)
 
-        with parts.new_part(_path(self.folder, task), self.job.dtype, count) as add:
+        with parts.new_part(_path(self.folder, task), self.job.dtype, count) as part:
             for result in results:
                 rows = self._rows(task, items[result.number], result)
-                add(rows)
+                part.add(rows)
                 done += 1
                 failed += not rows[0].ok
                 advance(done, failed)

@@ -9,10 +9,24 @@ from typing import Any, Literal, NamedTuple, Protocol
 from eli5.bulk.worker import Advance, Stopped, Task, Worker
 from eli5.loading.errors import UserError, shortened
 
-FAILED_STARTS = 3  # of workers, in a row, after which no other is started
+_FAILED_STARTS = 3  # of workers, in a row, after which no other is started
 
 # OpenMP (PyTorch, NumPy), XLA (JAX), and TensorFlow twice.
 _THREADS = ("OMP_NUM_THREADS", "NPROC", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+
+
+class ExecutorOptions(NamedTuple):
+    """Which executor, and how large."""
+
+    workers: int | None = None  # None: this very process, or as many as Ray has room for
+    ray: str | None = None  # a cluster's address, or "local"
+    cpus: float = 1.0  # that each worker takes of a Ray cluster
+    gpus: float = 0.0
+
+    @property
+    def is_this_process(self) -> bool:
+        """Whether no other process works."""
+        return self.workers is None and self.ray is None
 
 
 class Event(NamedTuple):
@@ -59,9 +73,10 @@ def try_task(worker: Worker, task: Task, advance: Advance) -> Event:
         return Event("lost", shortened(f"{type(error).__name__}: {error}"), task)
 
 
-def no_start(reason: str) -> Event:
-    """Return what is told if workers do not start."""
-    return Event("refused", (f"Expected workers that start. Received: {reason}",))
+def check_starts(n_failed: int, reason: str, notify: Notify) -> None:
+    """Notify that workers do not start, if that has happened too often in a row."""
+    if n_failed >= _FAILED_STARTS:
+        notify(Event("refused", (f"Expected workers that start. Received: {reason}",)))
 
 
 def available_cores() -> int:

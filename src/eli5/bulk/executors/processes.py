@@ -9,15 +9,7 @@ import threading
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
-from eli5.bulk.executors.pool import (
-    FAILED_STARTS,
-    Event,
-    Notify,
-    Pool,
-    no_start,
-    thread_variables,
-    try_task,
-)
+from eli5.bulk.executors.pool import Event, Notify, Pool, check_starts, thread_variables, try_task
 from eli5.bulk.job import Job
 from eli5.bulk.worker import Task, Worker
 from eli5.loading.errors import UserError
@@ -70,8 +62,7 @@ class _ProcessPool:
         reason, task = worker.how_it_ended(), worker.task
         if not worker.is_ready:
             self.failed_starts += 1
-            if self.failed_starts >= FAILED_STARTS:
-                notify(no_start(f"{reason}, as they start"))
+            check_starts(self.failed_starts, f"{reason}, as they start", notify)
         self.workers[worker.number] = self._start(worker.number)
         if task is not None:
             notify(Event("lost", reason, task))

@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from eli5.bulk.executors.pool import (
-    FAILED_STARTS,
     Event,
+    ExecutorOptions,
     Notify,
-    no_start,
+    Pool,
+    check_starts,
     thread_variables,
     try_task,
 )
@@ -28,15 +29,7 @@ _PATIENCE = 10.0  # seconds
 _STORE = 100 << 20  # bytes, of which little is needed: tasks and counts are small
 
 
-def open_ray(
-    address: str,
-    n_workers: int | None,
-    cpus: float,
-    gpus: float,
-    job: Job,
-    folder: str,
-    n_tasks: int,
-) -> _RayPool:
+def open_ray(options: ExecutorOptions, job: Job, folder: str, n_tasks: int) -> Pool:
     """Connect to a cluster, or start one, and ask it for actors, no more than there are tasks.
 
     The address is what `ray.init` takes, or ``"local"`` for a cluster that lives as long as this
@@ -45,11 +38,11 @@ def open_ray(
     ray = need("ray")
     is_ours = not ray.is_initialized()
     if is_ours:
-        _connect(ray, address)
+        _connect(ray, str(options.ray))
     try:
         # A cluster of our own on this machine will not grow: what has no room waits for ever.
-        may_grow = not (is_ours and address == _LOCAL)
-        room = n_workers if n_workers and may_grow else _room(ray, cpus, gpus, n_workers)
+        may_grow = not (is_ours and options.ray == _LOCAL)
+        n_workers = options.workers if may_grow and options.workers else _room(ray, options)
     except UserError:
         if is_ours:
             with _keep_signals():
@@ -57,14 +50,16 @@ def open_ray(
         raise
     variables = {"KERAS_BACKEND": job.backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
     actor = ray.remote(_Actor).options(
-        num_cpus=cpus,
-        num_gpus=gpus,
+        num_cpus=options.cpus,
+        num_gpus=options.gpus,
         # Tries are counted here, by shard, and a lost actor is replaced by a new one.
         max_restarts=0,
         max_task_retries=0,
-        runtime_env={"env_vars": {**variables, **thread_variables(cpus)}},
+        runtime_env={"env_vars": {**variables, **thread_variables(options.cpus)}},
     )
-    return _RayPool(ray, lambda: actor.remote(job, folder), min(room, n_tasks), is_ours=is_ours)
+    return _RayPool(
+        ray, lambda: actor.remote(job, folder), min(n_workers, n_tasks), is_ours=is_ours
+    )
 
 
 def _connect(ray: Any, address: str) -> None:
@@ -105,16 +100,19 @@ def _keep_signals() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _room(ray: Any, cpus: float, gpus: float, n_workers: int | None) -> int:
+def _room(ray: Any, options: ExecutorOptions) -> int:
+    """Return how many workers a cluster has room for now, but not more than are wanted."""
     have = ray.cluster_resources()
-    rooms = [int(have.get(name, 0) / n) for name, n in (("CPU", cpus), ("GPU", gpus)) if n > 0]
-    if min(rooms) < 1:
+    takes = {"CPU": options.cpus, "GPU": options.gpus}
+    room = min(int(have.get(name, 0) / n) for name, n in takes.items() if n > 0)
+    if room < 1:
         raise UserError(
-            f"Expected a Ray cluster with room for a worker that takes {cpus:g} CPUs and {gpus:g} "
-            f"GPUs. Received: {have.get('CPU', 0):g} CPUs and {have.get('GPU', 0):g} GPUs. Let it "
-            "take less; for a cluster elsewhere that grows, give `workers`"
+            f"Expected a Ray cluster with room for a worker that takes {options.cpus:g} CPUs and "
+            f"{options.gpus:g} GPUs. Received: {have.get('CPU', 0):g} CPUs and "
+            f"{have.get('GPU', 0):g} GPUs. Let it take less; for a cluster elsewhere that grows, "
+            "give `workers`"
         )
-    return min(rooms) if n_workers is None else min(n_workers, *rooms)
+    return min(room, options.workers or room)
 
 
 class _Actor:
@@ -180,8 +178,7 @@ class _RayPool:
             notify(Event("lost", reason, task))
             return
         self.failed_starts += 1
-        if self.failed_starts >= FAILED_STARTS:
-            notify(no_start(reason))
+        check_starts(self.failed_starts, reason, notify)
 
     def close(self) -> None:
         actors = [*self.idle, *(actor for actor, _ in self.running.values())]

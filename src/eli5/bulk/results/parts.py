@@ -67,20 +67,18 @@ def prepare_folders(folder: str) -> None:
 
 
 @contextmanager
-def new_part(
-    path: str, dtype: str, count: Callable[[], Counts]
-) -> Iterator[Callable[[list[Row]], None]]:
+def new_part(path: str, dtype: str, count: Callable[[], Counts]) -> Iterator[PartWriter]:
     """Write a part; it gets its name at the end, and not if anything is raised.
 
-    Yields what takes rows. `count` is called at the end, for what is noted in the part. Raises
-    UserError if it cannot be written.
+    `count` is called at the end, for what is noted in the part. Raises UserError if it cannot be
+    written.
     """
     draft = _draft_of(path)
     try:
         with filesystem.write_errors(path):
-            writer = _RowWriter(draft, dtype)
+            writer = PartWriter(draft, dtype)
         try:
-            yield writer.add
+            yield writer
             writer.flush()
             writer.note(count())
         finally:
@@ -93,7 +91,7 @@ def new_part(
             os.unlink(draft)
 
 
-class _RowWriter:
+class PartWriter:
     """Holds rows until they are worth a group of their own in a Parquet file."""
 
     def __init__(self, draft: str, dtype: str) -> None:
@@ -103,18 +101,25 @@ class _RowWriter:
         self.size = 0
 
     def add(self, rows: list[Row]) -> None:
+        """Take rows."""
         self.rows += rows
         self.size += sum(_TEXT + getattr(row.heatmap, "nbytes", 0) for row in rows)
         if self.size > _BUFFERED:
             self.flush()
 
     def flush(self) -> None:
+        """Write the rows that are held."""
         if self.rows:
-            with filesystem.write_errors(self.draft):
-                self.file.write_table(make_table(self.rows, self.schema))
+            self.write(make_table(self.rows, self.schema))
             self.rows, self.size = [], 0
 
+    def write(self, table: Any) -> None:
+        """Write a `pyarrow.Table` of rows."""
+        with filesystem.write_errors(self.draft):
+            self.file.write_table(table)
+
     def note(self, counts: Counts) -> None:
+        """Write what the part holds into it."""
         values = {f"{_PREFIX}{name}": str(value) for name, value in counts._asdict().items()}
         self.file.add_key_value_metadata(values)
 
@@ -140,25 +145,14 @@ def merge(folder: str, shard: Shard, spans: list[tuple[int, int]], dtype: str) -
     items, failed, seconds, finished = zip(*map(read_counts, paths), strict=True)
     total = Counts(sum(items), sum(failed), sum(seconds), max(finished))
     part = filesystem.join(folder, PARTS, part_name(shard))
-    with new_part(part, dtype, lambda: total) as add:
+    with new_part(part, dtype, lambda: total) as writer:
         for path in paths:
             with filesystem.open_file(path) as file:
-                for batch in need("pyarrow.parquet").ParquetFile(file).iter_batches(64):
-                    add(_rows(batch))
+                for batch in need("pyarrow.parquet").ParquetFile(file).iter_batches():
+                    writer.write(need("pyarrow").Table.from_batches([batch]))
     for path in paths:
         filesystem.remove(path)
     return total
-
-
-def _rows(batch: Any) -> list[Row]:
-    import numpy as np
-
-    kind = batch.schema.field("heatmap").type.value_type.to_pandas_dtype()
-    rows = [Row(**values) for values in batch.to_pylist()]
-    return [
-        row if row.heatmap is None else row._replace(heatmap=np.array(row.heatmap, kind))
-        for row in rows
-    ]
 
 
 def write_overlay(folder: str, name: str, content: bytes) -> None:

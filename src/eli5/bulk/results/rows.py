@@ -75,15 +75,13 @@ def rows_of(
 
 def not_finite(explanations: Sequence[Explanation]) -> str:
     """Return why an item's explanations explain nothing, or "" if its scores are numbers."""
-    for expl in explanations:
-        for target in expl.targets:
-            values = [target.score, *([] if target.proba is None else [target.proba])]
-            if not all(map(math.isfinite, values)):
-                return (
-                    "Expected a model whose outputs for it are finite. Received: score="
-                    f"{target.score:g} for class {target.target}. Look for what is not finite in "
-                    "the model's weights, or for values too large in its input."
-                )
+    for target in (target for expl in explanations for target in expl.targets):
+        if not (math.isfinite(target.score) and math.isfinite(target.proba or 0.0)):
+            return (
+                "Expected a model whose outputs for it are finite. Received: score="
+                f"{target.score:g} for class {target.target}. Look for what is not finite in the "
+                "model's weights, or for values too large in its input."
+            )
     return ""
 
 
@@ -104,14 +102,12 @@ def make_schema(dtype: str) -> Any:
 def make_table(rows: Sequence[Row], schema: Any) -> Any:
     """Return rows as a `pyarrow.Table`."""
     pa = need("pyarrow")
-    columns = zip(*rows, strict=True)
-    arrays = [_array(column, field.type) for field, column in zip(schema, columns, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=schema)
+    columns = zip(schema, zip(*rows, strict=True), strict=True)
+    return pa.Table.from_arrays(
+        [pa.array(list(map(_text, column)), field.type) for field, column in columns], schema=schema
+    )
 
 
-def _array(column: Sequence[Any], kind: Any) -> Any:
-    pa = need("pyarrow")
-    if pa.types.is_string(kind):
-        # A file's name may be no text in any encoding.
-        column = [one and one.encode(errors="backslashreplace").decode() for one in column]
-    return pa.array(column, kind)
+def _text(value: Any) -> Any:
+    # A file's name may be no text in any encoding.
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from eli5.bulk import filesystem
 from eli5.bulk.sources import folder, lists, parquet, tar
@@ -53,22 +53,23 @@ def find_source(source: str) -> Source:
     ModuleNotFoundError if the library for a URL is missing.
     """
     with source_errors(source, _EXPECTED):
-        found = _find(source)
-    if found.kind == "parquet":
-        return Source(parquet.kind_of(found.files[0]), found.files)
-    return found
+        match = _find(source)
+    if match.kind == "parquet":
+        return Source(parquet.kind_of(match.files[0]), match.files)
+    return match
 
 
-def list_paths(source: Source, skip: str | None) -> Iterator[tuple[str, str]] | None:
-    """Yield id and path of each item, or return None if the source holds the pictures itself.
+def list_ranges(
+    source: Source, shard_size: int, skip: str | None, listing: IO[bytes], name: str
+) -> Iterator[ItemRange]:
+    """Yield the ranges of a source.
 
-    The folder `skip` is left out: that of the results.
+    Paths of pictures are written into `listing`, which will be called `name`. The folder `skip` is
+    left out: that of the results.
     """
-    return _PATHS[source.kind](source.files, skip) if source.kind in _PATHS else None
-
-
-def list_ranges(source: Source, shard_size: int) -> Iterator[ItemRange]:
-    """Yield the ranges of a source that holds the pictures itself."""
+    if source.kind in _PATHS:
+        paths = _PATHS[source.kind](source.files, skip)
+        return lists.write_listing(paths, shard_size, listing, name)
     ranges: Iterator[ItemRange] = _CONTAINERS[source.kind].ranges(source.files, shard_size)
     return ranges
 
