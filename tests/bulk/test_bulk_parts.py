@@ -57,6 +57,15 @@ def test_pandas_reads_a_folder_of_parts(tmp_path: Path) -> None:
     np.testing.assert_array_equal(heatmap, HEATMAP.reshape(2, 3))
 
 
+def test_only_our_own_drafts_are_removed(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".plan-abc").mkdir()
+    for name in (".plan.json.12.ab", ".summary.json.12.ab", ".retry.json.12.ab", ".keep"):
+        (tmp_path / name).write_bytes(b"")
+    parts.prepare_folders(str(tmp_path))
+    assert sorted(os.listdir(tmp_path)) == [".git", ".keep", "fragments", "parts"]
+
+
 def test_nothing_is_left_of_a_part_that_fails(tmp_path: Path) -> None:
     def fail() -> None:
         with parts.new_part(str(tmp_path / "part.parquet"), "float32", lambda: COUNTS) as part:

@@ -12,14 +12,15 @@ from typing import Any, NamedTuple
 
 from eli5.bulk import filesystem
 from eli5.bulk.optional_imports import need
-from eli5.bulk.plan import Shard, read_shards
+from eli5.bulk.plan import PLAN, Shard, read_shards
 from eli5.bulk.results.rows import Row, make_schema, make_table
-from eli5.bulk.results.run_folder import FRAGMENTS, OVERLAYS, PARTS
+from eli5.bulk.results.run_folder import FRAGMENTS, OVERLAYS, PARTS, RETRY, SUMMARY
 from eli5.loading.errors import UserError, shortened
 
 _BUFFERED = 32 << 20  # bytes of rows that are held before they are written
 _TEXT = 1000  # bytes that a row takes beside its heatmap, about
 _PREFIX = "eli5."
+_DRAFTS = tuple(f".{name}" for name in ("plan-", PLAN, SUMMARY, RETRY))
 _PART = re.compile(r"part-\d{8,}-[0-9a-f]+\.parquet")
 
 
@@ -59,10 +60,11 @@ def prepare_folders(folder: str) -> None:
     filesystem.remove(filesystem.join(folder, FRAGMENTS))
     if filesystem.is_remote(folder):
         return  # it has no folders to be made, and no drafts
-    for inner in (".", PARTS, FRAGMENTS):
+    # Parts lie in a folder of our own; in the run's, others may have put hidden files, too.
+    for inner, drafts in ((".", _DRAFTS), (PARTS, "."), (FRAGMENTS, ".")):
         os.makedirs(os.path.join(folder, inner), exist_ok=True)
         for name in os.listdir(os.path.join(folder, inner)):
-            if name.startswith("."):
+            if name.startswith(drafts):
                 filesystem.remove(os.path.join(folder, inner, name))
 
 
@@ -76,7 +78,7 @@ def new_part(path: str, dtype: str, count: Callable[[], Counts]) -> Iterator[Par
     draft = _draft_of(path)
     try:
         with filesystem.write_errors(path):
-            writer = PartWriter(draft, dtype)
+            writer = PartWriter(path, draft, dtype)
         try:
             yield writer
             writer.flush()
@@ -94,8 +96,8 @@ def new_part(path: str, dtype: str, count: Callable[[], Counts]) -> Iterator[Par
 class PartWriter:
     """Holds rows until they are worth a group of their own in a Parquet file."""
 
-    def __init__(self, draft: str, dtype: str) -> None:
-        self.draft, self.schema = draft, make_schema(dtype)
+    def __init__(self, path: str, draft: str, dtype: str) -> None:
+        self.path, self.schema = path, make_schema(dtype)
         self.file = need("pyarrow.parquet").ParquetWriter(draft, self.schema, compression="zstd")
         self.rows: list[Row] = []
         self.size = 0
@@ -115,7 +117,7 @@ class PartWriter:
 
     def write(self, table: Any) -> None:
         """Write a `pyarrow.Table` of rows."""
-        with filesystem.write_errors(self.draft):
+        with filesystem.write_errors(self.path):
             self.file.write_table(table)
 
     def note(self, counts: Counts) -> None:
