@@ -59,7 +59,8 @@ def make_decoder(
     from eli5.loading.preprocess import picture_to_doc
 
     picture_to_doc(loaded, Image.new("RGB", (64, 64), "gray"), preprocess)
-    stand_in = Image.new("RGB", (1, 1))  # or a picture would be made of each doc
+    # Without one, explain_predictions would make a picture of each doc.
+    stand_in = Image.new("RGB", (1, 1))
 
     def decode(number: int, item: SourceItem) -> Item:
         try:

@@ -80,6 +80,7 @@ def make_plan(
             "Expected `source` to be readable, and `out` to be a folder with room for the list of "
             f"what is in it. Received: source={plan.source} for {folder}: {error}"
         ) from error
+    # Last, so that a plan is there as soon as all of it is.
     content = json.dumps({"format": _FORMAT, **plan._asdict()}, indent=1)
     with filesystem.write_errors(folder, ""):
         filesystem.write_whole(filesystem.join(folder, PLAN), content.encode())

@@ -146,7 +146,7 @@ def explain(
         dtype=dtype,
         **options,
     )
-    made_from = ingredients(job)
+    made_from = ingredients(job)  # reads the whole model file, once
     plan = Plan(filesystem.absolute(name), fingerprint(made_from), made_from, shard_size)
     top_folder = filesystem.absolute(top_folder)
     return _run(job, top_folder, executor, plan, retry_failed=retry_failed, shown=progress)
@@ -231,7 +231,7 @@ def _finish(
         notify(text, shown=shown)
         if stop_signal() == signal.SIGINT:
             raise KeyboardInterrupt from None
-        raise SystemExit(128 + stop_signal()) from None
+        raise SystemExit(128 + stop_signal()) from None  # the exit code, as shells have it
     if count_remaining(folder).n_shards:
         raise UserError(
             f"Expected {filesystem.join(folder, PARTS)} to keep the parts of this run. Received: "

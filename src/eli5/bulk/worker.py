@@ -105,7 +105,7 @@ class Worker:
 
     def _decoded(self, task: Task, items: list[SourceItem]) -> Iterator[Item]:
         chosen = islice(read_items(task.shard), task.low, task.high)
-        ahead = 2 * self.job.batch_size
+        ahead = 2 * self.job.batch_size  # so the next batch is ready while the model works
         for item, decoded in decode_ahead(chosen, self.decode, self.threads, ahead):
             items.append(item)
             yield decoded

@@ -79,6 +79,7 @@ class _Process:
     """A process, and the task that it has."""
 
     def __init__(self, number: int, job: Job, folder: str, cores: set[int]) -> None:
+        # Never a fork: it would copy the locks of the backend's threads, and hang on them.
         context = multiprocessing.get_context("spawn")
         self.number, self.is_ready = number, False
         self.task: Task | None = None

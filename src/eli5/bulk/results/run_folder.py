@@ -46,6 +46,7 @@ def find_run_folder(out: str, plan: Plan) -> RunFolder:
         return RunFolder(out, [])
     before = {"source": first.source, **first.made_from}
     now = {"source": plan.source, **plan.made_from}
+    # Named after the run, so that it is found again.
     name = f"{_PREFIX}{fingerprint([plan.source, plan.fingerprint])[:12]}"
     differences = [name for name in now if now[name] != before.get(name)]
     return RunFolder(filesystem.join(out, name), differences)

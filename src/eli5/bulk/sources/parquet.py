@@ -102,7 +102,7 @@ def _rows(table: Any, start: int, n: int, column: str | None) -> Iterator[tuple[
 
 def _batches(table: Any, columns: list[str], start: int, n: int) -> Iterator[Any]:
     """Yield the rows from `start` to `start` + `n`; whole groups of rows outside are not read."""
-    groups: list[int] = []
+    groups: list[int] = []  # Arrow reads those only
     first = skip = 0
     for group in range(table.num_row_groups):
         rows = table.metadata.row_group(group).num_rows
