@@ -25,14 +25,14 @@ import numpy as np
 from PIL import Image
 from timing import compare
 
-from eli5.bulk import filesystem as storage
-from eli5.bulk.executors.threads import thread_variables
+from eli5.bulk import filesystem
+from eli5.bulk.executors.pool import thread_variables
 from eli5.bulk.options import make_job
-from eli5.bulk.plan import make_plan, refs, shards
+from eli5.bulk.plan import Plan, make_plan, read_items, read_shards
 from eli5.bulk.results import parts
 from eli5.bulk.results.rows import failed_row
 from eli5.bulk.sources import find_source
-from eli5.bulk.worker import Task, start_worker
+from eli5.bulk.worker import Task, Worker
 
 BATCH, SHARD = 32, 64
 RESUMED = 10_000
@@ -56,7 +56,7 @@ def measure_serial(model: str, photos: Path, folder: Path, cores: int) -> None:
     del cores
     job = make_job(model, preprocess="tf", batch_size=BATCH)
     task = _one_task(photos, folder / "serial")
-    run = start_worker(job, str(folder / "serial"))
+    run = Worker(job, str(folder / "serial")).run
     predict = _predicting(model, task)
     cost = compare(lambda: run(task, lambda *_: None), predict, pairs=5, warm=1)
     begun = time.perf_counter()
@@ -67,9 +67,9 @@ def measure_serial(model: str, photos: Path, folder: Path, cores: int) -> None:
 
 def _one_task(photos: Path, folder: Path) -> Task:
     source = find_source(str(photos))
-    make_plan(str(folder), str(photos), source, "mark", {}, shard_size=10**9)
-    parts.sweep(str(folder))
-    (shard,) = shards(str(folder))
+    make_plan(str(folder), Plan(str(photos), "mark", {}, 10**9), source)
+    parts.prepare_folders(str(folder))
+    (shard,) = read_shards(str(folder))
     return Task(shard, 0, shard.n)
 
 
@@ -86,7 +86,7 @@ def _predicting(model: str, task: Task) -> Callable[[], None]:
         return picture_to_doc(loaded, picture, "tf")[0]
 
     def predict() -> None:
-        found = list(refs(task.shard))
+        found = list(read_items(task.shard))
         for start in range(0, len(found), BATCH):
             docs = np.concatenate([decode(ref) for ref in found[start : start + BATCH]])
             loaded.model.predict(docs, batch_size=BATCH, verbose=0)
@@ -159,7 +159,7 @@ def _rate(model: str, photos: Path, out: Path, cores: int, *argv: str) -> float:
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    counts = [parts.counts_of(str(part)) for part in (out / "parts").iterdir()]
+    counts = [parts.read_counts(str(part)) for part in (out / "parts").iterdir()]
     # The median, so that those do not count in which a worker has compiled.
     return cores * SHARD / statistics.median(one.seconds for one in counts)
 
@@ -186,14 +186,14 @@ def _simulate(model: str, names: Path, out: Path) -> None:
     from eli5.bulk.job import fingerprint, ingredients
 
     made_from = ingredients(make_job(model, preprocess="tf"))
-    source = find_source(str(names))
-    make_plan(str(out), str(names), source, fingerprint(made_from), made_from, 1)
-    parts.sweep(str(out))
+    plan = Plan(str(names), fingerprint(made_from), made_from, 1)
+    make_plan(str(out), plan, find_source(str(names)))
+    parts.prepare_folders(str(out))
     draft, counts = str(out / "one"), parts.Counts(1, 0, 1.0, 1.0)
-    with parts.new_part(draft, "float32", lambda: counts) as add:
-        add([failed_row("a", "a", "simulated")])
-    for shard in shards(str(out)):
-        shutil.copy(draft, storage.join(str(out), "parts", parts.part_name(shard)))
+    with parts.new_part(draft, "float32", lambda: counts) as part:
+        part.add([failed_row("a", "a", "simulated")])
+    for shard in read_shards(str(out)):
+        shutil.copy(draft, filesystem.join(str(out), "parts", parts.part_name(shard)))
     os.unlink(draft)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,28 @@ def counted(monkeypatch: Monkeypatch) -> list[int]:
 
     monkeypatch.setattr(eli5, "explain_predictions", counting)
     return batches
+
+
+# ---- names ---------------------------------------------------------------------------------------
+
+
+def test_public_names_are_what_dir_shows() -> None:
+    assert dir(bulk) == ["Estimate", "Status", "Summary", "estimate", "explain", "status"]
+    assert all(callable(getattr(bulk, name)) for name in dir(bulk))
+    with pytest.raises(AttributeError, match=r"module 'eli5\.bulk' has no attribute 'nothing'"):
+        bulk.nothing  # noqa: B018
+
+
+def test_what_the_command_line_shares_loads_nothing_else() -> None:
+    code = """
+import sys
+import eli5.bulk.progress, eli5.bulk.signals, eli5.bulk
+heavy = {"fsspec", "pyarrow", "keras", "numpy", "PIL"}
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
+import eli5.bulk.estimate, eli5.bulk.status  # modules of these names hide no function
+assert callable(eli5.bulk.estimate) and callable(eli5.bulk.status)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 # ---- the result ----------------------------------------------------------------------------------

@@ -11,11 +11,12 @@ from typing import Any
 
 import fsspec
 import pytest
+from fsspec.implementations import local
 from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.registry import known_implementations
 
 from eli5 import bulk
-from eli5.bulk import filesystem as storage
+from eli5.bulk import filesystem
 from eli5.loading.errors import UserError
 from eli5.loading.files import RECORDS
 from helpers.bulk_helpers import make_photos, picture_bytes, read_rows, small_model
@@ -44,7 +45,7 @@ def locks(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for name in ("scandir", "listdir"):
         monkeypatch.setattr(os, name, locked(getattr(os, name)))
-    monkeypatch.setattr(storage, "open", locked(builtins.open), raising=False)
+    monkeypatch.setattr(local, "open", locked(builtins.open), raising=False)
 
 
 # ---- what cannot be read -------------------------------------------------------------------------
@@ -76,25 +77,12 @@ def test_a_folder_below_that_may_not_be_read(tmp_path: Path) -> None:
 def test_a_list_in_another_encoding(encoding: str, kind: str, tmp_path: Path) -> None:
     file = tmp_path / f"list.{kind}"
     file.write_text("path\n" + "photo.png\n" * 9999 + "grün.png\n", encoding=encoding)
-    with pytest.raises(UserError, match=rf"/list\.{kind}, which is in another encoding: .*UTF-8"):
+    with pytest.raises(UserError, match=rf"a list in UTF-8\. .*/list\.{kind}, which is damaged"):
         listed(tmp_path / "plan", file, shard_size=100_000)
 
 
-def test_a_cell_of_any_length(tmp_path: Path) -> None:
-    import csv
-
-    make_photos(tmp_path / "photos", 2)
-    file = tmp_path / "list.csv"
-    thumbnail = "x" * 200_000
-    file.write_text(f"file,thumbnail\nphotos/0/00000.png,{thumbnail}\nphotos/1/00001.png,y\n")
-    before = csv.field_size_limit()
-    assert list(listed(tmp_path / "plan", file).values()) == [picture_bytes(0), picture_bytes(1)]
-    assert csv.field_size_limit() == before
-
-
-def test_a_cell_of_no_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "LARGEST", 100)
-    (tmp_path / "list.csv").write_text('path,note\na.png,"not closed' + "\nb.png,note" * 20)
+def test_a_cell_of_no_end(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text('path,note\na.png,"not closed' + "\nb.png,note" * 20_000)
     with pytest.raises(UserError, match=r"/list\.csv, which cannot be read: field larger"):
         listed(tmp_path / "plan", tmp_path / "list.csv")
 
@@ -178,14 +166,14 @@ def test_the_whole_of_a_filesystem(memory: Any, tmp_path: Path) -> None:
     ],
 )
 def test_names_of_folders(path: str, whole: str, inner: str) -> None:
-    assert storage.absolute(path) == whole
-    assert storage.join(whole, "a") == inner
-    assert storage.parent(inner) == whole
+    assert filesystem.absolute(path) == whole
+    assert filesystem.join(whole, "a") == inner
+    assert filesystem.parent(inner) == whole
 
 
 def test_nothing_is_not_the_current_folder(tmp_path: Path, model: str) -> None:
     for source, out in (("", str(tmp_path / "out")), (str(tmp_path), "")):
-        with pytest.raises(UserError, match=r"SOURCE and --out .* Received: an empty one"):
+        with pytest.raises(UserError, match=r"`source` and `out` .* Received: ''"):
             bulk.explain(model, source, out)
 
 

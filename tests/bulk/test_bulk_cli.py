@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from eli5 import bulk
-from eli5.bulk import progress as meter
-from eli5.bulk.worker import start_worker
-from eli5.cli.commands.bulk import _cores, _size
+from eli5.bulk import progress
+from eli5.bulk.worker import Worker
+from eli5.cli.commands.bulk import _cores, _with_options
 from helpers.bulk_helpers import check_complete, make_photos, read_rows, small_model, start
 from helpers.cli_helpers import fails, run
 
@@ -111,9 +111,9 @@ def test_an_estimate_keeps_to_a_workers_cores(
 
     def starting(*asked: Any) -> Any:
         seen.append(os.sched_getaffinity(0))
-        return start_worker(*asked)
+        return Worker(*asked)
 
-    monkeypatch.setattr(sys.modules["eli5.bulk.estimate"], "start_worker", starting)
+    monkeypatch.setattr(sys.modules["eli5.bulk.estimate"], "Worker", starting)
     bulk.estimate(model, photos, cores=1)
     assert seen == [{min(before)}]
     assert os.sched_getaffinity(0) == before
@@ -182,9 +182,7 @@ def test_a_run_that_is_stopped_goes_on(number: int, code: int, model: str, tmp_p
     done = len(read_rows(out))
     assert 10 <= done < 400
     if number != signal.SIGKILL:
-        assert error == (
-            f"eli5: Stopped with {done} of 400 done. To go on, run the same command again.\n"
-        )
+        assert error == (f"eli5: Stopped with {done} of 400 done. To go on, run it again.\n")
         assert not [path for path in out.rglob(".*") if path.is_file()]
     (state,) = bulk.status(out)
     assert (state.at_work, state.done.items, state.is_done) == (False, done, False)
@@ -197,21 +195,21 @@ def test_a_run_that_is_stopped_goes_on(number: int, code: int, model: str, tmp_p
 
 def test_a_line_a_minute(monkeypatch: pytest.MonkeyPatch, capsys: Capsys) -> None:
     now = 1000.0
-    monkeypatch.setattr(meter, "monotonic", lambda: now)
-    with meter.measured(10_000, 500, shown=True) as tell:
+    monkeypatch.setattr(progress, "monotonic", lambda: now)
+    with progress.show_progress(10_000, 500) as shown:
         for done in range(500, 1100):
             now += 0.25
-            tell(done, done // 100)
+            shown.update(done, done // 100)
     assert capsys.readouterr().err.splitlines() == [
-        "eli5: 739 of 10000 done, 7 failed, 3.98 per second, 39 min left",
-        "eli5: 979 of 10000 done, 9 failed, 3.99 per second, 38 min left",
+        "eli5: 739 of 10000 pictures, 7 failed, 3.98 per second, 39 min left",
+        "eli5: 979 of 10000 pictures, 9 failed, 3.99 per second, 38 min left",
     ]
 
 
 def test_a_line_now_and_then_while_listing(
     model: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys
 ) -> None:
-    monkeypatch.setattr(meter, "_LISTING", 0.0)
+    monkeypatch.setattr(progress, "_LISTING", 0.0)
     bulk.explain(model, photos, tmp_path / "out", shard_size=2, progress=True)
     assert capsys.readouterr().err.splitlines() == [
         f"eli5: listing the source: {n} so far" for n in (2, 4, 5)
@@ -221,19 +219,18 @@ def test_a_line_now_and_then_while_listing(
 
 
 def test_nothing_is_said_unless_asked_for(capsys: Capsys) -> None:
-    with meter.measured(10, 0, shown=False) as tell:
-        tell(10, 1)
+    with progress.show_progress(10, shown=False) as shown:
+        shown.update(10, 1)
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: Capsys) -> None:
+def test_a_bar_that_goes_on(monkeypatch: pytest.MonkeyPatch, capsys: Capsys) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(meter, "_OFTEN", 0.0)
-    with meter.measured(10, 0, shown=True) as tell:
-        tell(4, 1)
+    with progress.show_progress(10, 3) as shown:
+        shown.update(4, 1)
         time.sleep(0.3)
-    assert "4 of 10 done, 1 failed" in capsys.readouterr().err
+    assert "4 of 10 pictures, 1 failed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -241,17 +238,22 @@ def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: Capsys) ->
     [(46.4, "46 s"), (720, "12 min"), (11_100, "3 h 5 min"), (800_000, "9 days")],
 )
 def test_times_for_people(seconds: float, said: str) -> None:
-    assert meter.duration(seconds) == said
+    assert progress.duration(seconds) == said
 
 
 def test_rates_for_people() -> None:
-    assert meter.pace(0, 10, 5) == ""
-    assert meter.pace(10, 0, 5) == ", 2 per second"
-    assert meter.pace(2, 2, 5) == ", 2.5 s each, 5 s left"
+    assert progress.pace(0, 10, 5) == ""
+    assert progress.pace(10, 0, 5) == "2 per second"
+    assert progress.pace(2, 2, 5) == "2.5 s each, 5 s left"
 
 
 @pytest.mark.parametrize(
-    ("n_bytes", "said"), [(999, "999 bytes"), (1.5e6, "1.5 MB"), (2e12, "2 TB"), (5e15, "5e+03 TB")]
+    ("message", "said"),
+    [
+        ("Expected `out` to be a folder", "Expected --out to be a folder"),
+        ("`cpus_per_worker` of `source`", "--cpus-per-worker of SOURCE"),
+        ("its `custom_objects`, `method`", "its `custom_objects`, --method"),
+    ],
 )
-def test_sizes_for_people(n_bytes: float, said: str) -> None:
-    assert _size(n_bytes) == said
+def test_arguments_are_called_as_they_are_here(message: str, said: str) -> None:
+    assert _with_options(message) == said

@@ -9,8 +9,7 @@ import pytest
 
 import keras
 from eli5 import bulk
-from eli5.bulk import filesystem as storage
-from eli5.bulk import plan
+from eli5.bulk import filesystem, plan
 from eli5.bulk.results import run_folder
 from eli5.bulk.results.run_folder import locked
 from helpers.bulk_helpers import check_complete, make_photos, read_rows, small_model
@@ -82,7 +81,7 @@ def test_a_plan_is_gone_before_its_shards_are_replaced(
     def killed(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(storage, "write_whole", killed)
+    monkeypatch.setattr(filesystem, "write_whole", killed)
     with pytest.raises(KeyboardInterrupt):
         bulk.explain(model, photos, out)
     assert not (out / "plan.json").exists()
@@ -118,7 +117,7 @@ def test_a_run_that_came_first_keeps_its_folder(
 @pytest.mark.parametrize("name", ["/proc/x", "/proc/1/x/y", "photos/0/00000.png/x"])
 def test_a_place_without_folders(name: str, model: str, photos: Path) -> None:
     place = photos.parent / name
-    with pytest.raises(ValueError, match=r"Expected --out to be a folder that can be written to"):
+    with pytest.raises(ValueError, match=r"Expected `out` to be a folder that can be written to"):
         bulk.explain(model, photos, place)
 
 
@@ -129,9 +128,9 @@ def test_a_disk_that_is_full_before_the_plan_is_made(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(plan, "_shard", full)
-    with pytest.raises(ValueError, match=r"with room for the list .*--out=.*No space left"):
+    with pytest.raises(ValueError, match=r"with room for the list .* for .*/out: .*No space left"):
         bulk.explain(model, photos, out)
     monkeypatch.undo()
-    monkeypatch.setattr(storage, "put", full)
+    monkeypatch.setattr(filesystem, "publish", full)
     with pytest.raises(ValueError, match=r"that can be written to\. .*No space left on device\.$"):
         bulk.explain(model, photos, out)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from eli5.bulk.driver import find_todo
-from eli5.bulk.plan import make_plan, shards
+from eli5.bulk.driver import count_remaining
+from eli5.bulk.plan import Plan, make_plan, read_shards
 from eli5.bulk.schedule import Schedule
 from eli5.bulk.sources import find_source
 from helpers.bulk_helpers import make_tar
@@ -30,7 +30,7 @@ def write_list(path: Path, n: int) -> str:
 
 
 def plan(folder: Path, source: str) -> None:
-    make_plan(str(folder), source, find_source(source), "mark", {}, shard_size=100)
+    make_plan(str(folder), Plan(source, "mark", {}, 100), find_source(source))
 
 
 def test_a_list_ten_times_as_long_takes_no_more(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_a_list_ten_times_as_long_takes_no_more(tmp_path: Path) -> None:
     a, b = peak(lambda: plan(tmp_path / "few", few)), peak(lambda: plan(tmp_path / "many", many))
     assert b < a + 50_000
     a, b = (
-        peak(lambda folder=str(tmp_path / name): find_todo(folder))  # type: ignore[misc]
+        peak(lambda folder=str(tmp_path / name): count_remaining(folder))  # type: ignore[misc]
         for name in ("few", "many")
     )
     assert b < a + 50_000
@@ -60,7 +60,7 @@ def test_shards_are_read_as_they_are_due(tmp_path: Path) -> None:
     plan(tmp_path / "plan", write_list(tmp_path / "list.txt", 100_000))
 
     def work_off() -> None:
-        schedule = Schedule(shards(str(tmp_path / "plan")))
+        schedule = Schedule(read_shards(str(tmp_path / "plan")))
         while task := schedule.next():
             schedule.finish(task)
         assert schedule.is_done

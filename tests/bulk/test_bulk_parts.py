@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from eli5.bulk import filesystem as storage
+from eli5.bulk import filesystem
 from eli5.bulk.plan import Shard
 from eli5.bulk.results import parts
 from eli5.bulk.results.parts import Counts
@@ -27,16 +27,16 @@ def good_row(name: str) -> Row:
 
 
 def write(path: Path, rows: list[Row], counts: Counts = COUNTS, dtype: str = "float32") -> None:
-    with parts.new_part(str(path), dtype, lambda: counts) as add:
+    with parts.new_part(str(path), dtype, lambda: counts) as part:
         for row in rows:
-            add([row])
+            part.add([row])
 
 
 def test_a_part_is_read_back_as_it_was(tmp_path: Path) -> None:
     rows = [good_row("a"), failed_row("b", "/b", "broken"), good_row("c")]
     write(tmp_path / "part.parquet", rows)
     assert os.listdir(tmp_path) == ["part.parquet"]
-    assert parts.counts_of(str(tmp_path / "part.parquet")) == COUNTS
+    assert parts.read_counts(str(tmp_path / "part.parquet")) == COUNTS
     table = pq.read_table(tmp_path / "part.parquet").to_pylist()
     assert table[1] == {**dict.fromkeys(Row._fields), "id": "b", "path": "/b", "ok": False} | {
         "error": "broken"
@@ -57,10 +57,19 @@ def test_pandas_reads_a_folder_of_parts(tmp_path: Path) -> None:
     np.testing.assert_array_equal(heatmap, HEATMAP.reshape(2, 3))
 
 
+def test_only_our_own_drafts_are_removed(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".plan-abc").mkdir()
+    for name in (".plan.json.12.ab", ".summary.json.12.ab", ".retry.json.12.ab", ".keep"):
+        (tmp_path / name).write_bytes(b"")
+    parts.prepare_folders(str(tmp_path))
+    assert sorted(os.listdir(tmp_path)) == [".git", ".keep", "fragments", "parts"]
+
+
 def test_nothing_is_left_of_a_part_that_fails(tmp_path: Path) -> None:
     def fail() -> None:
-        with parts.new_part(str(tmp_path / "part.parquet"), "float32", lambda: COUNTS) as add:
-            add([good_row("a")])
+        with parts.new_part(str(tmp_path / "part.parquet"), "float32", lambda: COUNTS) as part:
+            part.add([good_row("a")])
             assert len(os.listdir(tmp_path)) == 1
             raise RuntimeError("out of memory")
 
@@ -81,20 +90,20 @@ def test_a_full_disk_is_not_an_items_fault(tmp_path: Path, monkeypatch: pytest.M
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(storage, "put", full)
-    with pytest.raises(UserError, match=r"Expected --out .* No space left .* run the same command"):
+    monkeypatch.setattr(filesystem, "publish", full)
+    with pytest.raises(UserError, match=r"Expected `out` .* No space left .* run it again"):
         write(tmp_path / "part.parquet", [good_row("a")])
-    with pytest.raises(UserError, match="Expected --out to be a folder that can be written to"):
+    with pytest.raises(UserError, match="Expected `out` to be a folder that can be written to"):
         write(tmp_path / "missing" / "part.parquet", [good_row("a")])
     (tmp_path / "overlays").write_bytes(b"in the way")
-    with pytest.raises(UserError, match="Expected --out to be a folder that can be written to"):
+    with pytest.raises(UserError, match="Expected `out` to be a folder that can be written to"):
         parts.write_overlay(str(tmp_path), "0/a.jpg", b"")
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_pieces_become_a_part(dtype: str, tmp_path: Path) -> None:
     folder, shard = str(tmp_path), Shard(3, "abc", "list", "file", 0, 5)
-    parts.sweep(folder)
+    parts.prepare_folders(folder)
     rows = [good_row(f"{number:03}") for number in range(100)]
     rows[40] = failed_row("040", "/040", "killed")
     half = [row._replace(heatmap=row.heatmap if row.heatmap is None else HEATMAP.astype(dtype))
@@ -106,15 +115,15 @@ def test_pieces_become_a_part(dtype: str, tmp_path: Path) -> None:
         write(path, half[low:high], Counts(high - low, failed, 1.0, done), dtype)
     total = parts.merge(folder, shard, [(41, 100), (0, 40), (40, 41)], dtype)
     assert total == Counts(100, 1, 3.0, 9.0)
-    assert parts.finished(folder) == {parts.part_name(shard)} == {"part-00000003-abc.parquet"}
+    assert parts.list_parts(folder) == {parts.part_name(shard)} == {"part-00000003-abc.parquet"}
     part = tmp_path / "parts" / parts.part_name(shard)
     assert pq.read_table(part).equals(pq.read_table(tmp_path / "whole.parquet"))
-    assert parts.counts_of(str(part)) == total
+    assert parts.read_counts(str(part)) == total
     assert os.listdir(tmp_path / "fragments") == []
 
 
 def test_sums_over_parts(tmp_path: Path) -> None:
-    parts.sweep(str(tmp_path))
+    parts.prepare_folders(str(tmp_path))
     names = [f"{number}.parquet" for number in range(30)]
     for number, name in enumerate(names):
         rows = [failed_row(f"{number}-{k}", "/x", "broken") for k in range(number % 3)]

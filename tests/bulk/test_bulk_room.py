@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from eli5.bulk.executors import ray as executor
+from eli5.bulk.executors.pool import ExecutorOptions
 from eli5.bulk.job import Job
 from eli5.loading.errors import UserError
 
@@ -55,7 +56,7 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
 @pytest.mark.parametrize("n_workers", [None, 1])
 def test_no_room_on_this_machine_ends_the_cluster(ray: FakeRay, n_workers: int | None) -> None:
     with pytest.raises(UserError, match=r"takes 500 CPUs and 0 GPUs\. Received: 4 CPUs"):
-        executor.open_ray("local", n_workers, 500.0, 0.0, JOB, "out", 9)
+        executor.open_ray(ExecutorOptions(n_workers, "local", 500.0), JOB, "out", 9)
     assert (ray.started, ray.ended, ray.actors) == (1, 1, 0)
 
 
@@ -66,7 +67,7 @@ def test_no_room_on_this_machine_ends_the_cluster(ray: FakeRay, n_workers: int |
 def test_only_a_cluster_elsewhere_may_grow(
     ray: FakeRay, address: str, n_workers: int | None, n_actors: int
 ) -> None:
-    pool = executor.open_ray(address, n_workers, 1.0, 0.0, JOB, "out", 9)
+    pool = executor.open_ray(ExecutorOptions(n_workers, address), JOB, "out", 9)
     assert ray.actors == n_actors
     pool.close()
     assert (ray.ended, ray.actors) == (1, 0)
@@ -75,5 +76,5 @@ def test_only_a_cluster_elsewhere_may_grow(
 def test_a_cluster_that_somebody_else_has_started_is_left_open(ray: FakeRay) -> None:
     ray.init()
     with pytest.raises(UserError, match="room for a worker"):
-        executor.open_ray("local", None, 500.0, 0.0, JOB, "out", 9)
+        executor.open_ray(ExecutorOptions(None, "local", 500.0), JOB, "out", 9)
     assert ray.ended == 0

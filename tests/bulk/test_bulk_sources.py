@@ -13,8 +13,9 @@ import fsspec
 import pytest
 
 from eli5 import bulk
-from eli5.bulk import filesystem as storage
-from eli5.bulk.plan import refs, shards
+from eli5.bulk import filesystem
+from eli5.bulk.plan import read_items, read_shards
+from eli5.bulk.sources import read_range
 from eli5.loading.errors import UserError
 from helpers.bulk_helpers import (
     check_complete,
@@ -110,7 +111,7 @@ def test_a_list_of_paths(kind: str, tmp_path: Path) -> None:
     assert list(found.values()) == [picture_bytes(number) for number in range(3)]
     # The plan has a listing of its own.
     file.unlink()
-    assert sum(len(list(refs(shard))) for shard in shards(str(tmp_path / "plan"))) == 3
+    assert sum(len(list(read_items(shard))) for shard in read_shards(str(tmp_path / "plan"))) == 3
 
 
 @pytest.mark.parametrize("group", [1, 2, 5, 100])
@@ -249,11 +250,11 @@ def test_a_list_of_urls(server: str, tmp_path: Path, model: str) -> None:
         ("two.*", "which matches files of several kinds"),
         ("two.txt", "in which there is none"),
         ("empty", "in which there is none"),
-        ("photo.png", "Expected SOURCE to be a folder"),
-        ("*.png", "Expected SOURCE to match a folder"),
-        ("list.csv", r"Expected a column named one of path, .*list.csv with a, b"),
-        ("two.parquet", "Expected SOURCE to be a Parquet file"),
-        ("numbers.parquet", "Expected SOURCE to have a column of binary values .* with number"),
+        ("photo.png", "Expected `source` to be a folder, .*/photo.png, which is none of these"),
+        ("*.png", "Expected `source` to be a folder, .* matches files of several kinds or of none"),
+        ("list.csv", r"Expected `source` to have a column named one of path, .*list.csv with a, b"),
+        ("two.parquet", "Expected `source` to be a Parquet file"),
+        ("numbers.parquet", "Expected `source` to have a column of binary values .* with number"),
     ],
 )
 def test_what_is_no_source(name: str, message: str, tmp_path: Path) -> None:
@@ -270,11 +271,12 @@ def test_what_is_no_source(name: str, message: str, tmp_path: Path) -> None:
 
 def test_what_is_no_picture_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OSError, match="it is no file but a folder, a pipe or a device"):
-        storage.read_bytes("/dev/zero")
+        filesystem.read_bytes("/dev/zero")
     (tmp_path / "large").write_bytes(b"12345")
-    monkeypatch.setattr(storage, "LARGEST", 4)
+    monkeypatch.setattr(filesystem, "LARGEST", 4)
     with pytest.raises(OSError, match="it is larger than 0 MiB"):
-        storage.read_bytes(str(tmp_path / "large"))
+        filesystem.read_bytes(str(tmp_path / "large"))
     make_tar(tmp_path / "a.tar", {"0.png": b"12345"})
+    (item,) = read_range("tar", str(tmp_path / "a.tar"), 0, 1)
     with pytest.raises(OSError, match="it is larger than 0 MiB"):
-        listed(tmp_path / "plan", tmp_path / "a.tar")
+        item.read()

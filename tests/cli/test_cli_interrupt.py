@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import keras
-from eli5.cli.interrupt import ended_between_writes
+from eli5.bulk.signals import exit_between_writes
 from helpers.cli_helpers import TIMEOUT, interrupt, open_for, two_colours
 
 COMMAND = [sys.executable, "-m", "eli5", "explain"]
@@ -46,7 +46,7 @@ def test_at_once_between_writes() -> None:
     done: list[str] = []
 
     def work() -> None:
-        with ended_between_writes(lambda: done.append("tidied")) as whole:
+        with exit_between_writes(lambda: done.append("tidied")) as whole:
             with whole():
                 done.append("written")
             signal.raise_signal(signal.SIGINT)
@@ -63,7 +63,7 @@ def test_after_a_write_that_has_begun() -> None:
     done: list[str] = []
 
     def work() -> None:
-        with ended_between_writes(lambda: done.append("tidied")) as whole:
+        with exit_between_writes(lambda: done.append("tidied")) as whole:
             with whole():
                 signal.raise_signal(signal.SIGINT)
                 signal.raise_signal(signal.SIGINT)
@@ -83,7 +83,7 @@ def test_not_within_what_tidies_up() -> None:
         signal.raise_signal(signal.SIGINT)
         done.append("tidied")
 
-    with pytest.raises(ExitError, match="130"), ended_between_writes(tidy):
+    with pytest.raises(ExitError, match="130"), exit_between_writes(tidy):
         signal.raise_signal(signal.SIGINT)
     assert done == ["tidied"]
 
@@ -93,14 +93,14 @@ def test_it_ends_even_if_tidying_up_fails() -> None:
     def tidy() -> None:
         raise OSError("No space left on device")
 
-    with pytest.raises(ExitError, match="130"), ended_between_writes(tidy):
+    with pytest.raises(ExitError, match="130"), exit_between_writes(tidy):
         signal.raise_signal(signal.SIGINT)
 
 
 def test_a_job_that_ignores_interrupts_goes_on_doing_so() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with ended_between_writes(lambda: None) as whole, whole():
+        with exit_between_writes(lambda: None) as whole, whole():
             signal.raise_signal(signal.SIGINT)
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:

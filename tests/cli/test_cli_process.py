@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 import keras
+from eli5.bulk.signals import exit_at_once
 from eli5.cli import backend
 from eli5.cli.console import UserError
-from eli5.cli.interrupt import ended_by_ctrl_c
 from eli5.loading.quiet import muted_stderr
 from helpers.cli_helpers import BLUE, TIMEOUT, interrupt, open_for, run_process
 
@@ -97,7 +97,7 @@ def test_interrupted(model_path: str, image_path: str, tmp_path: Path) -> None:
 def test_a_job_that_ignores_interrupts_goes_on_doing_so() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with ended_by_ctrl_c():
+        with exit_at_once():
             assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
@@ -105,7 +105,7 @@ def test_a_job_that_ignores_interrupts_goes_on_doing_so() -> None:
 
 @pytest.mark.usefixtures("_interruptible")
 def test_interrupts_are_exceptions_again_when_there_is_something_to_clean_up() -> None:
-    with ended_by_ctrl_c():
+    with exit_at_once():
         assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 

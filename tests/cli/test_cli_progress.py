@@ -1,4 +1,4 @@
-"""How far a long run is said to be."""
+"""How far a long run is said to be, and what is said of warnings."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ import pty
 import re
 import select
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
-from eli5.cli import progress
-from eli5.cli.console import print_notice
-from eli5.cli.progress import measured, pace
+from eli5.bulk import progress
+from eli5.bulk.progress import Progress, pace, show_progress
+from eli5.cli import report
+from eli5.cli.console import above_bar, print_notice
+from eli5.cli.report import collected_warnings, worded
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -32,16 +36,23 @@ Capsys = pytest.CaptureFixture[str]
     ],
 )
 def test_rate_and_time_left(done: int, seconds: float, said: str) -> None:
-    assert pace(done, 100, seconds) == said
+    assert pace(done, 100 - done, seconds) == said
+
+
+@contextmanager
+def shown(total: int, **options: Any) -> Iterator[Progress]:
+    """Show progress as the command does."""
+    with show_progress(total, every=10.0, **options) as one, above_bar(one.console):
+        yield one
 
 
 def test_a_line_every_so_many_seconds(capsys: Capsys, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = iter([100.0, 104.0, 110.0, 119.0, 121.0, 140.0])
-    monkeypatch.setattr(progress, "monotonic", lambda: next(now))
-    with measured(5, has_bar=True) as meter:
-        for _ in range(5):
-            meter.advance()
-        meter.stop()
+    now = 100.0
+    monkeypatch.setattr(progress, "monotonic", lambda: now)
+    with shown(5) as bar:
+        for now in (104.0, 110.0, 119.0, 121.0, 140.0):  # noqa: B007 - what is told as the time
+            bar.advance()
+        bar.stop()
     assert capsys.readouterr() == (
         "",
         "eli5: 2 of 5 pictures, 5 s each, 15 s left\n"
@@ -71,14 +82,14 @@ def written(terminal: int) -> str:
 
 def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     with terminal(monkeypatch) as end:
-        with measured(3, has_bar=True) as meter:
-            meter.advance()
+        with shown(3) as bar:
+            bar.advance()
             print_notice("a row")
-            meter.advance()
-            meter.advance()
+            bar.advance()
+            bar.advance()
         print_notice("the end")
         said = written(end)
-    assert "3/3" in said
+    assert "3 of 3 pictures" in said
     assert " per second" in said
     # The bar's line is cleared for other lines, and they are ended before the bar comes again.
     assert re.search(r"\r\x1b\[2K(\x1b\[1m)?eli5: (\x1b\[0m)?a row\r\n(.*)Explaining", said)
@@ -86,24 +97,47 @@ def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said.count("\x1b[?25l") == said.count("\x1b[?25h") == 1  # the cursor comes back
 
 
-def test_what_is_counted_has_its_name(capsys: Capsys, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eli5.cli.progress._EVERY", 0)
-    with measured(3, has_bar=False, what="texts") as meter:
-        meter.advance()
+def test_what_is_counted_has_its_name(capsys: Capsys) -> None:
+    with show_progress(3, has_bar=False, noun="texts", every=0) as bar:
+        bar.advance()
     assert capsys.readouterr().err.startswith("eli5: 1 of 3 texts, ")
 
 
 def test_stopping_gives_the_terminal_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    with terminal(monkeypatch) as end, measured(3, has_bar=True) as meter:
-        meter.advance()
-        meter.stop()
+    with terminal(monkeypatch) as end, shown(3) as bar:
+        bar.advance()
+        bar.stop()
         assert "\x1b[?25h" in written(end)
         print_notice("Stopped")
         assert "Explaining" not in written(end)
 
 
 def test_no_bar_where_lines_would_break_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    with terminal(monkeypatch) as end, measured(1, has_bar=False) as meter:
-        meter.advance()
+    with terminal(monkeypatch) as end, shown(1, has_bar=False) as bar:
+        bar.advance()
         print_notice("end")
         assert "Explaining" not in written(end)
+
+
+# ---- warnings ------------------------------------------------------------------------------------
+
+
+def test_warnings_are_counted_without_their_numbers() -> None:
+    with collected_warnings() as counts:
+        for number in range(3):
+            warnings.warn(f"Doc {number}: It is empty.", UserWarning, stacklevel=1)
+        warnings.warn("Labels", UserWarning, stacklevel=1)
+        warnings.warn("for developers", DeprecationWarning, stacklevel=1)
+    assert worded(counts) == ["It is empty. (3 times)", "Labels"]
+    assert worded(counts, known="It is empty.") == ["Labels"]
+    with pytest.warns(UserWarning, match="heard again"):
+        warnings.warn("heard again", UserWarning, stacklevel=1)
+
+
+def test_warnings_of_many_kinds_are_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "_MOST_KEPT", 50)
+    with collected_warnings() as counts:
+        for number in range(70):
+            warnings.warn(f"file {number}", UserWarning, stacklevel=1)
+    assert len(counts) == 50
+    assert worded(counts) == [*(f"file {k}" for k in range(5)), "And 45 other warnings."]

@@ -4,151 +4,102 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from eli5.bulk.executors import Wanted, open_pool
-from eli5.bulk.executors.events import Advanced, Event, Finished, Lost, Refused, Warned
+from eli5.bulk.executors import open_pool
+from eli5.bulk.executors.pool import Event, ExecutorOptions
 from eli5.bulk.job import Job
-from eli5.bulk.plan import Shard, refs, shards
-from eli5.bulk.progress import Meter
+from eli5.bulk.plan import read_items, read_shards
 from eli5.bulk.results import parts
 from eli5.bulk.results.rows import failed_row
 from eli5.bulk.schedule import Schedule
-from eli5.bulk.worker import Stopped, Task
+from eli5.bulk.worker import Advance, Stopped, Task
 from eli5.loading.errors import UserError
 
-__all__ = ["Todo", "drive", "find_todo"]
 
+class Remaining(NamedTuple):
+    """What is left of a plan."""
 
-class Todo(NamedTuple):
-    """What is left of a plan.
-
-    Attributes
-    ----------
-    n_shards, n_items : int
-        Without a part.
-    done_items : int
-        In parts that are there.
-    """
-
-    n_shards: int
+    n_shards: int  # without a part
     n_items: int
-    done_items: int
+    done_items: int  # in parts that are there
 
 
-def find_todo(folder: str) -> Todo:
+def count_remaining(folder: str) -> Remaining:
     """Count what is left, by the names of the parts alone."""
-    there = parts.finished(folder)
+    names = parts.list_parts(folder)
     n_shards = n_items = done = 0
-    for shard in shards(folder):
-        if parts.part_name(shard) in there:
+    for shard in read_shards(folder):
+        if parts.part_name(shard) in names:
             done += shard.n
         else:
             n_shards += 1
             n_items += shard.n
-    return Todo(n_shards, n_items, done)
-
-
-def _unfinished(folder: str) -> Iterator[Shard]:
-    there = parts.finished(folder)
-    return (shard for shard in shards(folder) if parts.part_name(shard) not in there)
+    return Remaining(n_shards, n_items, done)
 
 
 def drive(
-    job: Job, folder: str, wanted: Wanted, todo: Todo, meter: Meter, stop: Callable[[], int]
+    job: Job,
+    folder: str,
+    executor: ExecutorOptions,
+    remaining: Remaining,
+    show: Advance,
+    stop_signal: Callable[[], int],
 ) -> None:
-    """Explain all that has no part yet.
+    """Explain all that has no part yet in a run's folder.
 
-    Parameters
-    ----------
-    job : Job
-    folder : str
-        The run's.
-    wanted : Wanted
-        By whom.
-    todo : Todo
-    meter : callable
-        Told how many items are done and have failed.
-    stop : callable
-        Tells whether the run is to end.
-
-    Raises
-    ------
-    Stopped
-        If it was.
-    UserError
-        If nothing can be explained, or nothing can be written.
-
-    Warns
-    -----
-    UserWarning
-        What must be known of the model or its labels.
+    `show` is called with the numbers of items that are done and that have failed. Raises Stopped
+    after a signal, and UserError if nothing can be explained or nothing can be written. Warns of
+    what must be known of the model or its labels.
     """
-    run = _Run(job, folder, Schedule(_unfinished(folder)), _Progress(todo.done_items, meter), set())
+    driver = _Driver(job, folder, remaining.done_items, show)
 
-    def tell(event: Event) -> None:
-        run.heed(event)
-        if stop():
+    def handle(event: Event) -> None:
+        driver.handle(event)
+        if stop_signal():
             raise Stopped
 
-    pool = open_pool(wanted, job, folder, todo.n_shards)
+    pool = open_pool(executor, job, folder, remaining.n_shards)
     try:
         while True:
-            while pool.has_room() and (task := run.schedule.next()):
-                pool.give(task)
-            if run.schedule.is_done:
+            while pool.has_room() and (task := driver.schedule.next()):
+                pool.submit(task)
+            if driver.schedule.is_done:
                 return
-            pool.wait(0.5, tell)
-            if stop():
+            pool.wait(0.5, handle)
+            if stop_signal():
                 raise Stopped
     finally:
         pool.close()
-        parts.sweep(folder)  # what workers had in hand when they were lost or stopped
+        parts.prepare_folders(folder)  # without what workers had begun when they were lost
 
 
-class _Progress:
-    """Adds up what workers tell; what a lost worker had done does not count."""
+class _Driver:
+    """Handles what workers tell. What a lost worker had done does not count."""
 
-    def __init__(self, done: int, meter: Meter) -> None:
-        self.done, self.failed, self.meter = done, 0, meter
-        self.at_work: dict[Task, Advanced] = {}
+    def __init__(self, job: Job, folder: str, done: int, show: Advance) -> None:
+        self.job, self.folder, self.show = job, folder, show
+        names = parts.list_parts(folder)
+        self.schedule = Schedule(s for s in read_shards(folder) if parts.part_name(s) not in names)
+        self.done, self.failed = done, 0
+        self.running: dict[Task, tuple[int, int]] = {}  # items done and failed, of each task
+        self.warned: set[str] = set()  # all workers warn of the same
 
-    def advance(self, event: Advanced) -> None:
-        self.at_work[event.task] = event
-        self.show()
-
-    def settle(self, task: Task, done: int, failed: int) -> None:
-        self.at_work.pop(task, None)
-        self.done += done
-        self.failed += failed
-        self.show()
-
-    def show(self) -> None:
-        rest = self.at_work.values()
-        self.meter(self.done + sum(e.done for e in rest), self.failed + sum(e.failed for e in rest))
-
-
-class _Run(NamedTuple):
-    job: Job
-    folder: str
-    schedule: Schedule
-    progress: _Progress
-    warned: set[str]  # what has been said; all workers say the same
-
-    def heed(self, event: Event) -> None:
+    def handle(self, event: Event) -> None:
         match event:
-            case Advanced():
-                self.progress.advance(event)
-            case Finished(task, counts):
-                self._finish(task, counts)
-            case Lost(task, reason):
-                self._lose(task, reason)
-            case Refused(lines):
-                raise UserError(*lines)
-            case Warned(messages):
+            case Event("ready", messages):
                 self._warn(messages)
+            case Event("advanced", counts, Task() as task):
+                self.running[task] = counts
+                self._show()
+            case Event("finished", counts, Task() as task):
+                self._finish(task, counts)
+            case Event("lost", reason, Task() as task):
+                self._lose(task, reason)
+            case Event("refused", lines):
+                raise UserError(*lines)
 
     def _warn(self, messages: tuple[str, ...]) -> None:
         for message in messages:
@@ -156,31 +107,40 @@ class _Run(NamedTuple):
                 self.warned.add(message)
                 warnings.warn(message, stacklevel=2)
 
+    def _show(self) -> None:
+        self.show(
+            self.done + sum(done for done, _ in self.running.values()),
+            self.failed + sum(failed for _, failed in self.running.values()),
+        )
+
     def _finish(self, task: Task, counts: parts.Counts) -> None:
-        self.progress.settle(task, counts.items, counts.failed)
+        self.running.pop(task, None)
+        self.done += counts.items
+        self.failed += counts.failed
+        self._show()
         spans = self.schedule.finish(task)
         if spans:
             parts.merge(self.folder, task.shard, spans, self.job.dtype)
 
-    def _lose(self, task: Task, reason: str) -> None:
-        self.progress.settle(task, 0, 0)
+    def _lose(self, task: Task, reason: Any) -> None:
+        self.running.pop(task, None)
+        self._show()
         is_alone = self.schedule.lose(task)
         if self.schedule.is_hopeless:
             raise UserError(
                 f"Expected workers that can do their work. Received: {self.schedule.losses} of "
                 f"them lost in a row, the last with: {reason}. Nothing is set aside for that; run "
-                "the same command again once the reason is gone."
+                "it again once the reason is gone."
             )
         if is_alone:
-            self._finish(task, _set_aside(self.job, self.folder, task, reason))
+            self._finish(task, self._set_aside(task, reason))
 
-
-def _set_aside(job: Job, folder: str, task: Task, reason: str) -> parts.Counts:
-    """Write the row of an item that no worker survives."""
-    (ref,) = islice(refs(task.shard), task.low, task.high)
-    row = failed_row(ref.id, ref.path, f"Nothing can be explained with it: {reason}")
-    counts = parts.Counts(1, 1, 0.0, time.time())
-    path = parts.fragment_path(folder, task.shard, task.low, task.high)
-    with parts.new_part(path, job.dtype, lambda: counts) as add:
-        add([row])
-    return counts
+    def _set_aside(self, task: Task, reason: str) -> parts.Counts:
+        """Write the row of an item that no worker survives."""
+        (item,) = islice(read_items(task.shard), task.low, task.high)
+        row = failed_row(item.id, item.path, f"Nothing can be explained with it: {reason}")
+        counts = parts.Counts(1, 1, 0.0, time.time())
+        path = parts.fragment_path(self.folder, task.shard, task.low, task.high)
+        with parts.new_part(path, self.job.dtype, lambda: counts) as part:
+            part.add([row])
+        return counts

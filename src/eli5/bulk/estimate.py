@@ -5,21 +5,21 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from eli5.bulk import filesystem as storage
-from eli5.bulk.checks import check_numbers, check_paths
+from eli5.bulk import filesystem
+from eli5.bulk.job import Job
 from eli5.bulk.optional_imports import need
-from eli5.bulk.options import make_job
-from eli5.bulk.plan import make_plan, shards
+from eli5.bulk.options import expect_path, expect_shard_size, make_job
+from eli5.bulk.plan import Plan, make_plan, read_shards
 from eli5.bulk.results import parts
 from eli5.bulk.results.run_folder import FRAGMENTS, OVERLAYS, PARTS
 from eli5.bulk.sources import find_source
-from eli5.bulk.worker import Task, start_worker
-
-__all__ = ["Estimate", "estimate"]
+from eli5.bulk.worker import Task, Worker
+from eli5.checks import expect_integer
 
 
 class Estimate(NamedTuple):
@@ -80,39 +80,44 @@ def estimate(
     """
     for module in ("fsspec", "pyarrow.parquet"):
         need(module)
-    check_paths(source=source)
-    check_numbers(none=("cores",), shard_size=shard_size, cores=cores)
+    name = filesystem.absolute(expect_path("source", source))
+    if cores is not None:
+        expect_integer("cores", cores, least=1)
+    expect_shard_size(shard_size)
     job = make_job(model, **options)
-    name = storage.absolute(os.fspath(source))
-    with tempfile.TemporaryDirectory(prefix="eli5-bulk-") as folder, _pinned(cores):
-        plan = make_plan(folder, name, find_source(name), "estimate", {}, shard_size)
-        first = next(shards(folder))
-        task = Task(first, 0, min(first.n, job.batch_size))
-        parts.sweep(folder)
-        listed = time.perf_counter()
-        run = start_worker(job, folder)
-        run(task, _nothing)
-        started = time.perf_counter()
-        counts = run(task, _nothing)
-        seconds = time.perf_counter() - started
-        part, overlays = (
-            sum(_size(storage.join(folder, inner)) for inner in names)
-            for names in ((PARTS, FRAGMENTS), (OVERLAYS,))
-        )
+    with tempfile.TemporaryDirectory(prefix="eli5-bulk-") as folder, _keep_to_cores(cores):
+        plan = make_plan(folder, Plan(name, "estimate", {}, shard_size), find_source(name))
+        shard = next(read_shards(folder))
+        parts.prepare_folders(folder)
+        return _measure(job, folder, plan, Task(shard, 0, min(shard.n, job.batch_size)))
+
+
+def _measure(job: Job, folder: str, plan: Plan, task: Task) -> Estimate:
+    """Explain a batch twice: the first time, programs are compiled for it."""
+    begun = time.perf_counter()
+    worker = Worker(job, folder)
+    for message in worker.warnings:
+        warnings.warn(message, stacklevel=3)
+    worker.run(task, lambda *_: None)
+    started = time.perf_counter()
+    counts = worker.run(task, lambda *_: None)
+    seconds = time.perf_counter() - started
+    # All of it or none: a task that is no whole shard is a fragment.
+    part_bytes = _size(folder, PARTS) + _size(folder, FRAGMENTS)
     return Estimate(
         plan.n_items,
         plan.n_shards,
         counts.items,
         counts.failed,
-        started - listed,
+        started - begun,
         seconds / counts.items,
-        part / counts.items,
-        overlays / counts.items,
+        part_bytes / counts.items,
+        _size(folder, OVERLAYS) / counts.items,
     )
 
 
 @contextmanager
-def _pinned(cores: int | None) -> Iterator[None]:
+def _keep_to_cores(cores: int | None) -> Iterator[None]:
     """Keep to so many cores; backends that have not begun make no more threads than that."""
     if cores is None or not hasattr(os, "sched_setaffinity"):
         yield
@@ -125,14 +130,10 @@ def _pinned(cores: int | None) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def _nothing(done: int, failed: int) -> None:
-    del done, failed
-
-
-def _size(folder: str) -> int:
-    """Return how many bytes the files in a folder take, if there is one."""
+def _size(folder: str, name: str) -> int:
+    """Return how many bytes the files in a run's folder of this name take, if there is one."""
     return sum(
-        os.path.getsize(os.path.join(inner, name))
-        for inner, _, names in os.walk(folder)
-        for name in names
+        os.path.getsize(os.path.join(inner, file))
+        for inner, _, files in os.walk(os.path.join(folder, name))
+        for file in files
     )

@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 
 from eli5.loading.files import is_model_file
 
-__all__ = ["Job", "fingerprint", "ingredients"]
-
 _DISTRIBUTIONS = {
     "jax": ("jax", "jaxlib"),
     "tensorflow": ("tensorflow", "tensorflow-cpu"),
@@ -19,49 +17,28 @@ _DISTRIBUTIONS = {
 
 
 class Job(NamedTuple):
-    """All that a worker must know, in plain values: it goes to other processes and machines.
+    """All that a worker must know, in plain values: it goes to other processes and machines."""
 
-    Attributes
-    ----------
-    model, weights : str
-        Paths, or the name of an application.
-    methods : list of str
-    options : dict
-        Further options of `eli5.explain_predictions`.
-    preprocess, labels : str, list of str
-        See `eli5.loading.preprocess` and `eli5.loading.models.class_names`.
-    overlays : bool
-    dtype : str
-        Of the heatmaps in the parts.
-    batch_size, threads : int
-        How many pictures the model sees at once, and how many threads decode.
-    backend : str
-    """
-
-    model: str
+    model: str  # a path, or the name of an application
     weights: str | None
     methods: list[str]
-    options: dict[str, Any]
-    preprocess: str | None
-    labels: list[str] | None
+    options: dict[str, Any]  # further ones of `eli5.explain_predictions`
+    preprocess: str | None  # see `eli5.loading.preprocess`
+    labels: list[str] | None  # see `eli5.loading.models.class_names`
     overlays: bool
-    dtype: str
-    batch_size: int
-    threads: int
+    dtype: str  # of the heatmaps in the parts
+    batch_size: int  # pictures that the model sees at once
+    threads: int  # that decode
     backend: str
 
 
 def ingredients(job: Job) -> dict[str, Any]:
     """Return all that results depend on, by name; the model and its weights by their bytes."""
+    names = ("methods", "options", "preprocess", "labels", "overlays", "dtype")
     return {
         "model": _digest(job.model) if is_model_file(job.model) else job.model,
         "weights": None if job.weights is None else _digest(job.weights),
-        "methods": job.methods,
-        "options": job.options,
-        "preprocess": job.preprocess,
-        "labels": job.labels,
-        "overlays": job.overlays,
-        "dtype": job.dtype,
+        **{name: getattr(job, name) for name in names},
         "versions": _versions(job.backend),
     }
 

@@ -5,19 +5,11 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["need"]
-
 _EXTRAS = {"fsspec": "bulk", "pyarrow": "bulk", "pyarrow.parquet": "bulk", "ray": "ray"}
 
 
 def need(module: str) -> Any:
-    """Import an optional library.
-
-    Raises
-    ------
-    ModuleNotFoundError
-        If it is not installed; the message names the extra that brings it.
-    """
+    """Import an optional library; ModuleNotFoundError names the extra that brings it."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:

@@ -1,28 +1,30 @@
-"""What `eli5.bulk.explain` is asked for, checked and put into plain values."""
+"""What `eli5.bulk.explain` is given, checked and put into plain values."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from eli5.bulk.checks import (
-    check_flags,
-    check_numbers,
-    check_paths,
-    check_renamed,
-    check_text,
-)
-from eli5.bulk.executors.threads import available_cores
+from eli5 import checks
+from eli5.bulk.executors.pool import available_cores
 from eli5.bulk.job import Job
 from eli5.bulk.results.rows import DTYPES
 from eli5.loading import files
 from eli5.loading.errors import shortened
 from eli5.loading.quiet import import_keras
 
-__all__ = ["make_job"]
+_LARGEST_SHARD = 1_000_000  # its ids are in memory while the source is listed
+# What `eli5.explain_predictions` calls otherwise, or what is not to be had, in bulk.
+_RENAMED = {
+    "top_targets": "give `top`",
+    "methods": "give `method`, which may be a list",
+    "class_names": "give `labels`",
+    "targets": "give `top`; single classes cannot be chosen",
+    "images": "the pictures come from the source",
+}
 
 
 def make_job(
@@ -40,29 +42,24 @@ def make_job(
     dtype: str = "float32",
     **more: Any,
 ) -> Job:
-    """Check what is asked for; see `eli5.bulk.explain`. Keras is started, but no model loaded."""
-    check_numbers(top=top, batch_size=batch_size)
-    check_flags(overlays=overlays)
-    check_text(preprocess=preprocess)
-    check_paths(**({} if weights is None else {"weights": weights}))
-    check_renamed(more)
-    if not isinstance(model, str | os.PathLike):
-        raise TypeError(
-            "Expected `model` to be a file, or the name of a keras.applications model, because "
-            f"other processes load it. Received: a {type(model).__name__}. Save it first: "
-            'model.save("model.keras")'
-        )
-    if dtype not in DTYPES:
-        raise ValueError(f"Expected `dtype` to be one of {DTYPES}. Received: dtype={dtype!r}")
-    local = None if weights is None else Path(weights)
-    files.check_model(os.fspath(model), local)
-    names = _listed("method", method, "a method's name, or a list of them")
+    """Check what a job is made of; see `eli5.bulk.explain`.
+
+    Keras is started, but no model loaded.
+    """
+    checks.expect_integer("top", top, least=1)
+    checks.expect_integer("batch_size", batch_size, least=1)
+    expect_flag("overlays", overlays)
+    checks.expect_choice("dtype", dtype, DTYPES)
+    _check_renamed(more)
+    name, weights_path = _check_model(model, weights)
     plain = _plain({"layer": layer, "score": score, "top_targets": top, **more})
+    names = [method] if isinstance(method, str) else method
+    names = checks.expect_list("method", names, _is_text, "a method's name, or a list of them")
     backend = import_keras().backend.backend()
     _check_preprocess(preprocess)
     return Job(
-        os.path.abspath(model) if files.is_model_file(os.fspath(model)) else os.fspath(model),
-        None if local is None else os.path.abspath(local),
+        name,
+        weights_path,
         _methods(names, plain),
         plain,
         preprocess,
@@ -75,17 +72,51 @@ def make_job(
     )
 
 
-def _check_preprocess(preprocess: str | None) -> None:
+def expect_shard_size(value: Any) -> int:
+    """Return how many items a shard has; TypeError or ValueError if it cannot have so many."""
+    if checks.expect_integer("shard_size", value, least=1) > _LARGEST_SHARD:
+        raise checks.wrong_value("shard_size", value, f"<= {_LARGEST_SHARD}")
+    return int(value)
+
+
+def expect_path(name: str, value: Any) -> str:
+    """Return a path in text; TypeError if it is none."""
+    return os.fspath(checks.expect_type(name, value, (str, os.PathLike), "a string or a path"))
+
+
+def expect_flag(name: str, value: Any) -> bool:
+    """Return a truth value; TypeError if it is none, as "no" would count as true."""
+    return checks.expect_type(name, value, bool, "True or False")
+
+
+def _check_renamed(options: dict[str, Any]) -> None:
+    for name, advice in _RENAMED.items():
+        if name in options:
+            raise TypeError(
+                f"Expected no `{name}` for a bulk run: {advice}. Received: {name}={options[name]!r}"
+            )
+
+
+def _check_model(model: Any, weights: Any) -> tuple[str, str | None]:
+    expected = "a file, or the name of a keras.applications model, as other processes load it"
+    advice = 'Save it first: model.save("model.keras")'
+    name = os.fspath(checks.expect_type("model", model, (str, os.PathLike), expected, advice))
+    local = None if weights is None else expect_path("weights", weights)
+    files.check_model(name, None if local is None else Path(local))
+    return (
+        os.path.abspath(name) if files.is_model_file(name) else name,
+        None if local is None else os.path.abspath(local),
+    )
+
+
+def _check_preprocess(preprocess: Any) -> None:
     from eli5.loading.preprocess import MODES
 
-    if preprocess is not None and preprocess not in MODES:
-        raise ValueError(
-            f"Expected `preprocess` to be None or one of {', '.join(MODES)}. Received: "
-            f"preprocess={preprocess!r}"
-        )
+    if preprocess is not None:
+        checks.expect_choice("preprocess", preprocess, MODES, also=" or None")
 
 
-def _methods(names: list[str], options: dict[str, Any]) -> list[str]:
+def _methods(names: Sequence[str], options: dict[str, Any]) -> list[str]:
     """Return the methods' proper names, each once, if they go with the options."""
     from eli5.keras.methods.lookup import find
     from eli5.keras.pipeline.request import make_request
@@ -104,10 +135,8 @@ def _plain(options: dict[str, Any]) -> dict[str, Any]:
     try:
         plain: dict[str, Any] = json.loads(json.dumps(options, allow_nan=False))
     except (TypeError, ValueError) as error:
-        raise TypeError(
-            "Expected options that are numbers, strings, or lists or dicts of them, because they "
-            f"go to other processes. Received: {options}"
-        ) from error
+        expected = "numbers, strings, or lists or dicts of them, as they go to other processes"
+        raise checks.wrong_type("options", options, expected) from error
     return plain
 
 
@@ -116,13 +145,8 @@ def _labels(labels: Any) -> list[str] | None:
         return None
     if isinstance(labels, str | os.PathLike):
         return files.read_lines(Path(labels), "labels", "class name")
-    return _listed("labels", labels, "a file or a list of names")
+    return checks.expect_list("labels", labels, _is_text, "a file or a list of names")
 
 
-def _listed(name: str, value: Any, what: str) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    listed = list(value) if isinstance(value, Iterable) else [value]
-    if not all(isinstance(one, str) for one in listed):
-        raise TypeError(f"Expected `{name}` to be {what}. Received: {name}={value!r}")
-    return listed
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)

@@ -1,4 +1,4 @@
-"""How far a run is: a bar on a terminal, elsewhere a line a minute; all on standard error."""
+"""How far a run is: a bar on a terminal, elsewhere a line from time to time; on standard error."""
 
 from __future__ import annotations
 
@@ -6,92 +6,141 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Meter", "listing_told", "measured", "pace"]
+if TYPE_CHECKING:
+    from rich.console import Console
 
-_EVERY = 60.0  # seconds between two lines
-_LISTING = 10.0  # and between two as long as a source is listed
-_OFTEN = 0.5  # and between two looks of the bar
+_LISTING = 10.0  # seconds between two lines as long as a source is listed
 
-Meter = Callable[[int, int], None]  # takes how many items are done, and how many of them failed
+
+class Progress:
+    """Tells how many items are done; see `show_progress`.
+
+    Attributes
+    ----------
+    console : rich.console.Console, optional
+        What prints above the bar, if there is one.
+    stop : callable
+        Gives the terminal back, if there is a bar.
+    """
+
+    def __init__(self, total: int, done: int, noun: str, show: Callable[[str, int], Any]) -> None:
+        self.total, self.before, self.done, self.noun, self.show = total, done, done, noun, show
+        self.begun = monotonic()
+        self.console: Console | None = None
+        self.stop: Callable[[], None] = lambda: None
+
+    def advance(self) -> None:
+        """Tell that one more is done."""
+        self.update(self.done + 1)
+
+    def update(self, done: int, failed: int = 0) -> None:
+        """Tell how many are done, and how many of them have failed."""
+        self.done = done
+        facts = (
+            f"{done} of {self.total} {self.noun}",
+            f"{failed} failed" if failed else "",
+            pace(done - self.before, self.total - done, monotonic() - self.begun),
+        )
+        self.show(", ".join(filter(None, facts)), done)
 
 
 @contextmanager
-def measured(total: int, before: int, *, shown: bool) -> Iterator[Meter]:
+def show_progress(
+    total: int,
+    done: int = 0,
+    *,
+    noun: str = "pictures",
+    shown: bool = True,
+    has_bar: bool = True,
+    every: float = 60.0,
+) -> Iterator[Progress]:
     """Say how many of `total` items are done.
 
     Parameters
     ----------
-    total : int
-    before : int
-        How many of them earlier runs have done.
+    total, done : int
+        How many there are, and how many of them earlier runs have done.
+    noun : str
+        What they are called.
     shown : bool
         Whether anything is said at all.
+    has_bar : bool
+        Whether a bar may be shown, if standard error is a terminal.
+    every : float
+        Seconds between two lines, where there is no bar.
     """
-    if not shown:
-        yield lambda done, failed: None
-    elif sys.stderr is not None and sys.stderr.isatty():
-        yield from _bar(total, before)
-    else:
-        yield _paced(total, before, _EVERY, _say)
+    if shown and has_bar and sys.stderr is not None and sys.stderr.isatty():
+        yield from _bar(total, done, noun)
+        return
+    is_due = _clock(every)
+
+    def show(text: str, n: int) -> None:
+        # Not at the end, which is told by what comes of the run.
+        if n < total and is_due():
+            notify(text, shown=shown)
+
+    yield Progress(total, done, noun, show)
 
 
-def listing_told(*, shown: bool) -> Callable[[int], None]:
-    """Return what says from time to time how many items a source has so far."""
-    said = monotonic()
-
-    def tell(n_items: int) -> None:
-        nonlocal said
-        now = monotonic()
-        if shown and now - said >= _LISTING:
-            said = now
-            _say(f"listing the source: {n_items} so far", n_items)
-
-    return tell
-
-
-def _say(text: str, done: int) -> None:
-    sys.stderr.write(f"eli5: {text}\n")
-    sys.stderr.flush()
-
-
-def _bar(total: int, before: int) -> Iterator[Meter]:
+def _bar(total: int, done: int, noun: str) -> Iterator[Progress]:
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bar
 
-    columns = (BarColumn(), TextColumn("{task.fields[said]}"))
+    columns = (TextColumn("Explaining"), BarColumn(), TextColumn("{task.fields[text]}"))
     console = Console(stderr=True)
-    with Progress(*columns, console=console, redirect_stdout=False, transient=True) as progress:
-        task = progress.add_task("", total=total, completed=before, said="starting")
+    # Standard output may be a file, which the bar has nothing to do with.
+    with Bar(*columns, console=console, redirect_stdout=False, transient=True) as bar:
+        task = bar.add_task("", total=total, completed=done, text="")
+        shown = Progress(
+            total, done, noun, lambda text, n: bar.update(task, completed=n, text=text)
+        )
+        shown.console, shown.stop = console, bar.stop
+        yield shown
 
-        def show(text: str, done: int) -> None:
-            progress.update(task, completed=done, said=text)
 
-        yield _paced(total, before, _OFTEN, show)
+def show_listing(*, shown: bool) -> Callable[[int], None]:
+    """Return what says from time to time how many items a source has so far."""
+    is_due = _clock(_LISTING)
+
+    def show(n_items: int) -> None:
+        if is_due():
+            notify(f"listing the source: {n_items} so far", shown=shown)
+
+    return show
 
 
-def _paced(total: int, before: int, every: float, say: Callable[[str, int], Any]) -> Meter:
-    begun = said = monotonic()
+def notify(text: str, *, shown: bool = True) -> None:
+    """Print a line on standard error."""
+    if shown and sys.stderr is not None:
+        sys.stderr.write(f"eli5: {text}\n")
+        sys.stderr.flush()
 
-    def tell(done: int, failed: int) -> None:
-        nonlocal said
+
+def _clock(seconds: float) -> Callable[[], bool]:
+    """Return what tells whether so much time has passed since it was last true."""
+    last = monotonic()
+
+    def is_due() -> bool:
+        nonlocal last
         now = monotonic()
-        if now - said >= every:
-            said = now
-            about = pace(done - before, total - done, now - begun)
-            say(f"{done} of {total} done, {failed} failed{about}", done)
+        if now - last < seconds:
+            return False
+        last = now
+        return True
 
-    return tell
+    return is_due
 
 
 def pace(done: float, left: int, seconds: float) -> str:
-    """Return rate and time left, to follow other words: ``", 8.3 per second, 46 s left"``."""
+    """Return rate and time left, for people: ``"8.3 per second, 46 s left"``, or ``""``."""
     if done <= 0 or seconds <= 0:
         return ""
     rate = done / seconds
     shown = f"{rate:.3g} per second" if rate >= 1 else f"{1 / rate:.3g} s each"
-    return f", {shown}, {duration(left / rate)} left" if left else f", {shown}"
+    return f"{shown}, {duration(left / rate)} left" if left > 0 else shown
 
 
 def duration(seconds: float) -> str:

@@ -4,36 +4,26 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from eli5.bulk import filesystem as storage
-from eli5.bulk import repair as again
-from eli5.bulk.checks import (
-    check_flags,
-    check_numbers,
-    check_out,
-    check_paths,
-    check_shares,
-    check_text,
-)
-from eli5.bulk.driver import drive, find_todo
-from eli5.bulk.executors import Wanted
+from eli5.bulk import filesystem
+from eli5.bulk.driver import count_remaining, drive
+from eli5.bulk.executors.pool import ExecutorOptions
 from eli5.bulk.job import Job, fingerprint, ingredients
 from eli5.bulk.optional_imports import need
-from eli5.bulk.options import make_job
+from eli5.bulk.options import expect_flag, expect_path, expect_shard_size, make_job
 from eli5.bulk.plan import Plan, make_plan, read_plan
-from eli5.bulk.progress import listing_told, measured
+from eli5.bulk.progress import notify, show_listing, show_progress
+from eli5.bulk.repair import drop_failed, end_retry
 from eli5.bulk.results import parts
-from eli5.bulk.results.run_folder import PARTS, forget_plan, taken
+from eli5.bulk.results.run_folder import PARTS, claim_run_folder, forget_plan
 from eli5.bulk.results.summary import Summary, read_summary, write_summary
-from eli5.bulk.signals import stoppable
+from eli5.bulk.signals import stop_between_batches
 from eli5.bulk.sources import find_source
 from eli5.bulk.worker import Stopped
+from eli5.checks import expect_integer, expect_number, expect_type, wrong_value
 from eli5.loading.errors import UserError
-
-__all__ = ["explain"]
 
 _Path = str | os.PathLike[str]
 
@@ -120,8 +110,8 @@ def explain(
     Raises
     ------
     TypeError, ValueError
-        If something is wrong with what is asked for, nothing can be explained by the model, or
-        nothing can be written.
+        If something is wrong with an argument, nothing can be explained by the model, or nothing
+        can be written.
     ModuleNotFoundError
         If pyarrow, fsspec or ray is missing.
     ImportError
@@ -136,12 +126,12 @@ def explain(
     """
     for module in ("fsspec", "pyarrow.parquet", *(["ray"] if ray is not None else [])):
         need(module)
-    check_paths(source=source, out=out)
-    check_numbers(none=("workers",), shard_size=shard_size, workers=workers)
-    check_text(ray=ray)
-    check_shares(cpus_per_worker, gpus_per_worker)
-    check_flags(progress=progress, retry_failed=retry_failed)
-    check_out(os.fspath(out), has_others=workers is not None or ray is not None)
+    name, top_folder = expect_path("source", source), expect_path("out", out)
+    expect_shard_size(shard_size)
+    expect_flag("progress", progress)
+    expect_flag("retry_failed", retry_failed)
+    executor = _check_executor(workers, ray, cpus_per_worker, gpus_per_worker)
+    _check_out(top_folder, executor)
     job = make_job(
         model,
         method=method,
@@ -156,93 +146,95 @@ def explain(
         dtype=dtype,
         **options,
     )
-    wanted = Wanted(workers, ray, cpus_per_worker, gpus_per_worker)
-    asked = _Asked(os.fspath(source), os.fspath(out), shard_size, retry_failed, progress)
-    return _run(job, asked, wanted)
+    made_from = ingredients(job)  # reads the whole model file, once
+    plan = Plan(filesystem.absolute(name), fingerprint(made_from), made_from, shard_size)
+    top_folder = filesystem.absolute(top_folder)
+    return _run(job, top_folder, executor, plan, retry_failed=retry_failed, shown=progress)
 
 
-class _Asked(NamedTuple):
-    source: str
-    out: str
-    shard_size: int
-    retry_failed: bool
-    shown: bool
+def _check_executor(workers: Any, ray: Any, cpus: Any, gpus: Any) -> ExecutorOptions:
+    if workers is not None:
+        expect_integer("workers", workers, least=1)
+    expect_type("ray", ray, (str, type(None)), "a string or None")
+    if expect_number("cpus_per_worker", cpus, least=0) == 0:
+        raise wrong_value("cpus_per_worker", cpus, "> 0")
+    expect_number("gpus_per_worker", gpus, least=0)
+    return ExecutorOptions(workers, ray, cpus, gpus)
 
 
-def _run(job: Job, asked: _Asked, wanted: Wanted) -> Summary:
-    made_from = ingredients(job)
-    mark = fingerprint(made_from)
-    name, top = storage.absolute(asked.source), storage.absolute(asked.out)
-    say = _say if asked.shown else _hush
-    with taken(top, name, mark, made_from) as run:
-        if run.others:
-            say(f"{top} holds a run that differs in {', '.join(run.others)}.")
-            say(f"The results of this one go to {run.path}.")
-        plan = read_plan(run.path)
-        if plan is None or (plan.source, plan.fingerprint) != (name, mark):
+def _check_out(out: str, executor: ExecutorOptions) -> None:
+    protocol = out.partition("://")[0] if "://" in out else ""
+    if protocol in ("http", "https"):
+        raise wrong_value("out", out, "to be a folder, or a URL that can be written to, not read")
+    if protocol == "memory" and not executor.is_this_process:
+        advice = "Each process has its own memory: leave `workers` and `ray` out"
+        raise wrong_value("out", out, "to be a folder that all workers see", advice)
+
+
+def _run(
+    job: Job, out: str, executor: ExecutorOptions, plan: Plan, *, retry_failed: bool, shown: bool
+) -> Summary:
+    """Find the run's folder, plan what is to be done there if nobody has, and do it."""
+    with claim_run_folder(out, plan) as run:
+        if run.differences:
+            notify(f"{out} holds a run that differs in {', '.join(run.differences)}.", shown=shown)
+            notify(f"The results of this one go to {run.path}.", shown=shown)
+        old = read_plan(run.path)
+        if old is not None and old.is_same_run(plan):
+            plan = old
+        else:
             forget_plan(run.path)
-            found = find_source(name)
-            tell = listing_told(shown=asked.shown)
-            plan = make_plan(run.path, name, found, mark, made_from, asked.shard_size, top, tell)
-        with stoppable() as stop:
+            source = find_source(plan.source)
+            plan = make_plan(run.path, plan, source, out, show_listing(shown=shown))
+        with stop_between_batches() as stop_signal:
             try:
-                _drop(run.path, retry_failed=asked.retry_failed, say=say)
-                summary = _finish(job, run.path, plan, wanted, stop, shown=asked.shown)
-                again.end_retry(run.path)
-                return summary
+                if retry_failed and (n_failed := drop_failed(run.path)):
+                    text = f"Shards with pictures that failed, explained again: {n_failed}."
+                    notify(text, shown=shown)
+                summary = _finish(job, run.path, executor, plan, stop_signal, shown=shown)
             except UserError:
                 # On a disk, a lock tells that nobody works on a plan without parts.
-                if storage.is_remote(run.path):
+                if filesystem.is_remote(run.path):
                     forget_plan(run.path)
                 raise
-
-
-def _drop(folder: str, *, retry_failed: bool, say: Callable[[str], None]) -> None:
-    if n_damaged := again.drop_damaged(folder):
-        say(f"Parts that are cut short, and made again: {n_damaged}.")
-    if retry_failed and (n_failed := again.drop_failed(folder)):
-        say(f"Shards with pictures that failed, explained again: {n_failed}.")
+            end_retry(run.path)
+            return summary
 
 
 def _finish(
-    job: Job, folder: str, plan: Plan, wanted: Wanted, stop: Callable[[], int], *, shown: bool
+    job: Job,
+    folder: str,
+    executor: ExecutorOptions,
+    plan: Plan,
+    stop_signal: Callable[[], int],
+    *,
+    shown: bool,
 ) -> Summary:
-    todo = find_todo(folder)
-    if todo.n_items + todo.done_items != plan.n_items:
+    remaining = count_remaining(folder)
+    if remaining.n_items + remaining.done_items != plan.n_items:
         raise UserError(
             f"Expected the list of shards in {folder} to be that of all {plan.n_items} pictures. "
-            f"Received: one of {todo.n_items + todo.done_items}. Take another --out."
+            f"Received: one of {remaining.n_items + remaining.done_items}. Take another folder."
         )
-    if not todo.n_shards:
+    if not remaining.n_shards:
         return read_summary(folder) or write_summary(folder, plan)
-    parts.sweep(folder)
-    say = _say if shown else _hush
-    if todo.done_items:
-        say(f"{todo.done_items} of {plan.n_items} are done already; going on.")
+    parts.prepare_folders(folder)
+    if remaining.done_items:
+        text = f"{remaining.done_items} of {plan.n_items} are done already; going on."
+        notify(text, shown=shown)
     try:
-        with measured(plan.n_items, todo.done_items, shown=shown) as meter:
-            drive(job, folder, wanted, todo, meter, stop)
+        with show_progress(plan.n_items, remaining.done_items, shown=shown) as progress:
+            drive(job, folder, executor, remaining, progress.update, stop_signal)
     except Stopped:
-        left = find_todo(folder)
-        say(
-            f"Stopped with {left.done_items} of {plan.n_items} done. To go on, run the same "
-            "command again."
-        )
-        if stop() == signal.SIGINT:
+        done = count_remaining(folder).done_items
+        text = f"Stopped with {done} of {plan.n_items} done. To go on, run it again."
+        notify(text, shown=shown)
+        if stop_signal() == signal.SIGINT:
             raise KeyboardInterrupt from None
-        raise SystemExit(128 + stop()) from None
-    if find_todo(folder).n_shards:
+        raise SystemExit(128 + stop_signal()) from None  # the exit code, as shells have it
+    if count_remaining(folder).n_shards:
         raise UserError(
-            f"Expected {storage.join(folder, PARTS)} to keep the parts of this run. Received: less "
-            "than was written. Run the same command again, and let nothing else remove files there."
+            f"Expected {filesystem.join(folder, PARTS)} to keep the parts of this run. Received: "
+            "less than was written. Run it again, and let nothing else remove files there."
         )
     return write_summary(folder, plan)
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"eli5: {text}\n")
-    sys.stderr.flush()
-
-
-def _hush(text: str) -> None:
-    del text

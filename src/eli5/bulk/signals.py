@@ -1,4 +1,8 @@
-"""Ctrl-C and SIGTERM end a run between two batches; a second one ends it at once."""
+"""Ctrl-C and SIGTERM: they end a run between two batches, and the command never within a write.
+
+Not as exceptions, which would come up anywhere: inside the backends' native code and callbacks they
+get lost, or crash them.
+"""
 
 from __future__ import annotations
 
@@ -6,44 +10,97 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
-__all__ = ["stoppable"]
+_INTERRUPTED = 128 + signal.SIGINT  # the exit code, as shells have it
 
 
 @contextmanager
-def stoppable() -> Iterator[Callable[[], int]]:
-    """Take the signals that ask a process to end.
+def stop_between_batches() -> Iterator[Callable[[], int]]:
+    """Note Ctrl-C and SIGTERM, and yield what returns the signal that has come, or 0.
 
-    Not as exceptions, which would come up anywhere: inside the backends' native code and callbacks
-    they get lost, or crash them.
+    A second one ends the process at once.
+    """
+    received = 0
+
+    def note(number: int) -> None:
+        nonlocal received
+        if received:
+            os._exit(128 + number)
+        received = number
+
+    with _handled(note, signal.SIGINT, signal.SIGTERM):
+        yield lambda: received
+
+
+@contextmanager
+def exit_at_once() -> Iterator[None]:
+    """Let Ctrl-C end the process at once, with exit code 130; there must be nothing to clean up."""
+    with _handled(lambda _: os._exit(_INTERRUPTED), signal.SIGINT):
+        yield
+
+
+@contextmanager
+def exit_between_writes(
+    clean_up: Callable[[], None],
+) -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """Let Ctrl-C end the process with exit code 130, at once or after what must be whole.
+
+    Parameters
+    ----------
+    clean_up : callable
+        What is still to be done before the end, such as writing an index.
 
     Yields
     ------
     callable
-        Returns the signal that has been caught, or 0.
+        Makes a context that Ctrl-C waits for.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: 0  # only the main thread gets signals
-        return
-    caught = 0
+    is_writing = is_interrupted = False
 
-    def catch(number: int, _: object) -> None:
-        nonlocal caught
-        if caught:
-            os._exit(128 + number)
-        caught = number
+    def end() -> None:
+        nonlocal is_writing
+        is_writing = True  # a second Ctrl-C does not break into this
+        try:
+            clean_up()
+        finally:
+            os._exit(_INTERRUPTED)
 
-    # What somebody has decided to ignore, such as the shell for a job in the background, stays so.
-    taken = {
-        one: before
-        for one in (signal.SIGINT, signal.SIGTERM)
-        if (before := signal.getsignal(one)) is not signal.SIG_IGN
-    }
-    for one in taken:
-        signal.signal(one, catch)
+    def interrupt(_: int) -> None:
+        nonlocal is_interrupted
+        is_interrupted = True
+        if not is_writing:
+            end()
+
+    @contextmanager
+    def write() -> Iterator[None]:
+        nonlocal is_writing
+        is_writing = True
+        try:
+            yield
+        finally:
+            is_writing = False
+            if is_interrupted:
+                end()
+
+    with _handled(interrupt, signal.SIGINT):
+        yield write
+
+
+@contextmanager
+def _handled(handle: Callable[[int], None], *numbers: signal.Signals) -> Iterator[None]:
+    """Let a function handle these signals, where that is for us to decide."""
+    # Only the main thread gets signals.
+    is_main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in numbers} if is_main else {}
+    for number, handler in before.items():
+        # What somebody has decided to ignore, such as the shell for a job in the background, stays
+        # so; and None is what was not set by Python, and could not be put back.
+        if handler not in (signal.SIG_IGN, None):
+            signal.signal(number, lambda number, _: handle(number))
     try:
-        yield lambda: caught
+        yield
     finally:
-        for one, before in taken.items():
-            signal.signal(one, before)
+        for number, handler in before.items():
+            if handler is not None:
+                signal.signal(number, handler)

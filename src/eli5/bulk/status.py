@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 from typing import Any, NamedTuple
 
-from eli5.bulk import filesystem as storage
+from eli5.bulk import filesystem
 from eli5.bulk.plan import read_plan
 from eli5.bulk.results import parts
 from eli5.bulk.results.run_folder import is_at_work, runs_in
 from eli5.bulk.results.summary import Totals, add_up
 from eli5.loading.errors import UserError
-
-__all__ = ["Status", "status"]
 
 
 class Status(NamedTuple):
@@ -56,36 +54,28 @@ def status(out: str | os.PathLike[str]) -> list[Status]:
     Returns
     -------
     list of Status
-        One per run: that of the folder itself first, then those beside it.
+        One per run: that of the folder itself first, then those in it.
 
     Raises
     ------
     ValueError
         If there is no run, or it cannot be read.
     """
-    folder = storage.absolute(os.fspath(out))
+    folder = filesystem.absolute(os.fspath(out))
     try:
-        folders = runs_in(folder) if storage.is_folder(folder) else []
-        if not folders:
-            raise UserError(
-                f"Expected a folder that a bulk run has made. Received: {os.fspath(out)}, "
-                f"{_why_none(folder)}"
-            )
-        return [_status(one) for one in folders]
+        if not filesystem.is_folder(folder):
+            reason = "which is a file" if filesystem.exists(folder) else "which does not exist"
+        elif folders := runs_in(folder):
+            return list(map(_status, folders))
+        elif is_at_work(folder):
+            reason = "which has no plan.json yet: a run is listing its source right now"
+        else:
+            reason = "which has no plan.json"
     except OSError as error:
         raise UserError(
             f"Expected a folder that can be read. Received: {os.fspath(out)}: {error}"
         ) from error
-
-
-def _why_none(folder: str) -> str:
-    if not storage.exists(folder):
-        return "which does not exist"
-    if not storage.is_folder(folder):
-        return "which is a file"
-    if is_at_work(folder):
-        return "where a run is listing its source right now: it has no plan.json yet. Ask again"
-    return "which has no plan.json"
+    raise UserError(f"Expected a folder that a bulk run has made. Received: {folder}, {reason}")
 
 
 def _status(folder: str) -> Status:
@@ -98,6 +88,6 @@ def _status(folder: str) -> Status:
         plan.made_from,
         plan.n_items,
         plan.n_shards,
-        add_up(folder, parts.planned(folder)),
+        add_up(folder, parts.planned_parts(folder)),
         is_at_work(folder),
     )

@@ -47,8 +47,11 @@ _with_bar: list[Console] = []
 
 
 @contextmanager
-def above_bar(console: Console) -> Iterator[None]:
-    """Print what goes to a terminal above the bar that a console shows there."""
+def above_bar(console: Console | None) -> Iterator[None]:
+    """Print what goes to a terminal above the bar that a console shows there, if one does."""
+    if console is None:
+        yield
+        return
     _with_bar.append(console)
     try:
         yield

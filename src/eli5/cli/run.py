@@ -10,9 +10,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from eli5.bulk.progress import show_progress
+from eli5.bulk.signals import exit_at_once, exit_between_writes
 from eli5.cli import report
 from eli5.cli.console import (
     UserError,
+    above_bar,
     as_typed,
     has_colours,
     print_error,
@@ -21,10 +24,8 @@ from eli5.cli.console import (
     print_text,
     print_whole,
 )
-from eli5.cli.interrupt import ended_between_writes, ended_by_ctrl_c
 from eli5.cli.options import ExplainOptions, load_model
 from eli5.cli.output import OutputFolder, check_output, write_output
-from eli5.cli.progress import measured
 from eli5.loading.stream import StreamItem, StreamResult, explain_stream
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def _check_file(file: Path, inputs: Inputs, options: ExplainOptions) -> None:
 def _explain_one(
     inputs: Inputs, options: ExplainOptions, start: Callable[[], str], file: Path | None
 ) -> None:
-    with ended_by_ctrl_c(), report.collected_warnings() as counts:
+    with exit_at_once(), report.collected_warnings() as counts:
         content = inputs.read(0)
         begun = perf_counter()
         backend = start()
@@ -184,7 +185,7 @@ def _explain_many(
     summary, output = report.RunSummary(inputs.heading), None
     begun = perf_counter()
     with report.collected_warnings() as counts:
-        with ended_by_ctrl_c():
+        with exit_at_once():
             backend = start()
         loaded = perf_counter()
         if folder is not None:
@@ -215,26 +216,29 @@ def _explain_all(
     overlays = [None] * n_inputs if output is None else inputs.overlays()
     # Lines of JSON would break the bar.
     has_bar = not (options.as_json and sys.stdout.isatty())
-    with measured(n_inputs, has_bar=has_bar, what=inputs.noun) as meter:
+    with (
+        show_progress(n_inputs, noun=inputs.noun, has_bar=has_bar, every=10.0) as progress,
+        above_bar(progress.console),
+    ):
 
         def finish() -> None:
             if output is not None:
                 output.finish()
 
         def tidy() -> None:
-            meter.stop()
+            progress.stop()
             finish()
             n_done = summary.n_explained + summary.n_skipped
             print_notice(f"Stopped after {n_done} of {n_inputs} {inputs.noun}.")
 
         items = _items(inputs, summary)
         stream = explain_stream(inputs.explain, items, options.batch_size, options.targets)
-        with ended_between_writes(tidy) as whole:
+        with exit_between_writes(tidy) as whole:
             try:
                 for result in stream:
                     with whole():
                         summary.add(_hand_on(result, inputs, options, output, overlays))
-                        meter.advance()
+                        progress.advance()
             finally:
                 with whole():
                     finish()

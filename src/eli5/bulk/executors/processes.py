@@ -7,93 +7,79 @@ import os
 import signal
 import threading
 from multiprocessing.connection import Connection, wait
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from eli5.bulk.executors.events import Advanced, Finished, Lost, Refused, Tell, Warned
-from eli5.bulk.executors.threads import thread_variables
+from eli5.bulk.executors.pool import Event, Notify, Pool, check_starts, thread_variables, try_task
 from eli5.bulk.job import Job
-from eli5.bulk.worker import Task, start_worker
-from eli5.loading.errors import UserError, shortened
+from eli5.bulk.worker import Task, Worker
+from eli5.loading.errors import UserError
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
 
-__all__ = ["open_processes"]
 
-_STARTS = 3  # that may fail in a row
-
-
-def open_processes(n_workers: int, job: Job, folder: str) -> _Processes:
+def open_processes(n_workers: int, job: Job, folder: str) -> Pool:
     """Start so many worker processes."""
-    return _Processes(n_workers, job, folder)
+    return _ProcessPool(n_workers, job, folder)
 
 
-class _Processes:
-    """A pool of processes; see `eli5.bulk.executors.Pool`."""
+class _ProcessPool:
+    """A pool of processes; see `eli5.bulk.executors.pool.Pool`."""
 
     def __init__(self, n_workers: int, job: Job, folder: str) -> None:
         self.job, self.folder = job, folder
-        self.cores = _shares(n_workers)
+        self.cores = _share_cores(n_workers)
         self.failed_starts = 0
-        self.workers: list[_Worker] = []
-        for number in range(n_workers):
-            self.workers.append(self._start(number))
+        self.workers = [self._start(number) for number in range(n_workers)]
 
-    def _start(self, number: int) -> _Worker:
-        return _Worker(number, self.job, self.folder, self.cores[number])
+    def _start(self, number: int) -> _Process:
+        return _Process(number, self.job, self.folder, self.cores[number])
 
     def has_room(self) -> bool:
         return any(worker.is_idle for worker in self.workers)
 
-    def give(self, task: Task) -> None:
-        next(worker for worker in self.workers if worker.is_idle).give(task)
+    def submit(self, task: Task) -> None:
+        next(worker for worker in self.workers if worker.is_idle).submit(task)
 
-    def wait(self, seconds: float, tell: Tell) -> None:
+    def wait(self, seconds: float, notify: Notify) -> None:
         by_pipe = {worker.pipe: worker for worker in self.workers}
         for pipe in wait(list(by_pipe), seconds):
             worker = by_pipe[pipe]  # type: ignore[index]
             try:
                 while worker.pipe.poll():
-                    self._heed(worker, worker.pipe.recv(), tell)
+                    self._handle(worker, worker.pipe.recv(), notify)
             except (EOFError, OSError):  # it has ended, and so has its end of the pipe
-                self._replace(worker, tell)
+                self._replace(worker, notify)
 
-    def _heed(self, worker: _Worker, message: tuple[str, Any], tell: Tell) -> None:
-        kind, value = message
-        task = worker.task
-        if kind == "ready":
+    def _handle(self, worker: _Process, event: Event, notify: Notify) -> None:
+        if event.kind == "ready":
             worker.is_ready, self.failed_starts = True, 0
-            tell(Warned(value))
-        elif kind == "refused":
-            tell(Refused(value))
-        elif task is not None and kind == "advanced":
-            tell(Advanced(task, *value))
-        elif task is not None:
+        elif event.kind in ("finished", "lost"):
             worker.task = None
-            tell(Finished(task, value) if kind == "finished" else Lost(task, value))
+        notify(event)
 
-    def _replace(self, worker: _Worker, tell: Tell) -> None:
+    def _replace(self, worker: _Process, notify: Notify) -> None:
         reason, task = worker.how_it_ended(), worker.task
         if not worker.is_ready:
             self.failed_starts += 1
-            if self.failed_starts >= _STARTS:
-                tell(Refused((f"Expected workers that start. Received: {reason}, as they start",)))
+            check_starts(self.failed_starts, f"{reason}, as they start", notify)
         self.workers[worker.number] = self._start(worker.number)
         if task is not None:
-            tell(Lost(task, reason))
+            notify(Event("lost", reason, task))
 
     def close(self) -> None:
         for worker in self.workers:
-            worker.process.kill()  # what it has half written is swept
+            worker.process.kill()  # what it has half written is removed later
         for worker in self.workers:
             worker.process.join()
             worker.pipe.close()
 
 
-class _Worker:
+class _Process:
     """A process, and the task that it has."""
 
     def __init__(self, number: int, job: Job, folder: str, cores: set[int]) -> None:
+        # Never a fork: it would copy the locks of the backend's threads, and hang on them.
         context = multiprocessing.get_context("spawn")
         self.number, self.is_ready = number, False
         self.task: Task | None = None
@@ -109,7 +95,7 @@ class _Worker:
     def is_idle(self) -> bool:
         return self.is_ready and self.task is None
 
-    def give(self, task: Task) -> None:
+    def submit(self, task: Task) -> None:
         self.task = task
         try:
             self.pipe.send(task)
@@ -127,7 +113,7 @@ class _Worker:
         return f"the worker process was ended by {name}{hint}"
 
 
-def _shares(n_workers: int) -> list[set[int]]:
+def _share_cores(n_workers: int) -> list[set[int]]:
     """Deal out the cores: each worker its own, or none to anybody if they do not suffice."""
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if len(cores) < n_workers:
@@ -138,8 +124,8 @@ def _shares(n_workers: int) -> list[set[int]]:
 def _work(pipe: Connection, job: Job, folder: str, cores: set[int]) -> None:
     """Be a worker; the process begins here."""
     # A terminal sends Ctrl-C to all of them; the driver decides.
-    for one in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(one, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     _end_with_parent()
     os.environ["KERAS_BACKEND"] = job.backend
     if cores:
@@ -147,27 +133,15 @@ def _work(pipe: Connection, job: Job, folder: str, cores: set[int]) -> None:
         os.sched_setaffinity(0, cores)
         os.environ.update(thread_variables(len(cores)))
     try:
-        warned: list[str] = []
-        run = start_worker(job, folder, warned.append)
-        pipe.send(("ready", tuple(warned)))
+        worker = Worker(job, folder)
+        pipe.send(Event("ready", worker.warnings))
         while True:
-            pipe.send(_result(run, pipe, pipe.recv()))
+            task: Task = pipe.recv()
+            pipe.send(try_task(worker, task, lambda *n, t=task: pipe.send(Event("advanced", n, t))))
     except UserError as error:
-        pipe.send(("refused", error.lines))
+        pipe.send(Event("refused", error.lines))
     except EOFError:  # the driver has gone
         return
-
-
-def _result(run: Any, pipe: Connection, task: Task) -> tuple[str, Any]:
-    def advance(done: int, failed: int) -> None:
-        pipe.send(("advanced", (done, failed)))
-
-    try:
-        return "finished", run(task, advance)
-    except (UserError, EOFError, BrokenPipeError):
-        raise
-    except Exception as error:  # a backend may raise anything, of a lack of memory say
-        return "lost", shortened(f"{type(error).__name__}: {error}")
 
 
 def _end_with_parent() -> None:

@@ -10,74 +10,56 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from eli5.bulk.executors.events import Finished, Lost, Refused, Tell, Warned
-from eli5.bulk.executors.threads import thread_variables
+from eli5.bulk.executors.pool import (
+    Event,
+    ExecutorOptions,
+    Notify,
+    Pool,
+    check_starts,
+    thread_variables,
+    try_task,
+)
 from eli5.bulk.job import Job
 from eli5.bulk.optional_imports import need
-from eli5.bulk.worker import Advance, Task, start_worker
+from eli5.bulk.worker import Task, Worker
 from eli5.loading.errors import UserError, shortened
 
-__all__ = ["open_ray"]
-
-_STARTS = 3  # that may fail in a row
 _LOCAL = "local"
 _PATIENCE = 10.0  # seconds
 _STORE = 100 << 20  # bytes, of which little is needed: tasks and counts are small
 
 
-def open_ray(
-    address: str,
-    n_workers: int | None,
-    cpus: float,
-    gpus: float,
-    job: Job,
-    folder: str,
-    n_tasks: int,
-) -> _Ray:
-    """Connect to a cluster, or start one, and ask it for actors.
+def open_ray(options: ExecutorOptions, job: Job, folder: str, n_tasks: int) -> Pool:
+    """Connect to a cluster, or start one, and ask it for actors, no more than there are tasks.
 
-    Parameters
-    ----------
-    address : str
-        As `ray.init` takes it, or ``"local"`` for a cluster that lives as long as this run.
-    n_workers : int, optional
-        As many as there is room for, if not given.
-    cpus, gpus : float
-        What each actor takes.
-    job : Job
-    folder : str
-        The run's.
-    n_tasks : int
-        There are no more actors than that.
-
-    Raises
-    ------
-    UserError
-        If the cluster cannot be reached, or has no room for one actor.
+    The address is what `ray.init` takes, or ``"local"`` for a cluster that lives as long as this
+    run. Raises UserError if it cannot be reached, or has no room for one actor.
     """
     ray = need("ray")
     is_ours = not ray.is_initialized()
     if is_ours:
-        _connect(ray, address)
+        _connect(ray, str(options.ray))
     try:
         # A cluster of our own on this machine will not grow: what has no room waits for ever.
-        is_fixed = is_ours and address == _LOCAL
-        room = n_workers if n_workers and not is_fixed else _room(ray, cpus, gpus, n_workers)
+        may_grow = not (is_ours and options.ray == _LOCAL)
+        n_workers = options.workers if may_grow and options.workers else _room(ray, options)
     except UserError:
         if is_ours:
-            with _kept_signals():
+            with _keep_signals():
                 ray.shutdown()
         raise
     variables = {"KERAS_BACKEND": job.backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
     actor = ray.remote(_Actor).options(
-        num_cpus=cpus,
-        num_gpus=gpus,
+        num_cpus=options.cpus,
+        num_gpus=options.gpus,
         # Tries are counted here, by shard, and a lost actor is replaced by a new one.
         max_restarts=0,
         max_task_retries=0,
-        runtime_env={"env_vars": {**variables, **thread_variables(cpus)}},
+        runtime_env={"env_vars": {**variables, **thread_variables(options.cpus)}},
     )
-    return _Ray(ray, lambda: actor.remote(job, folder), min(room, n_tasks), is_ours=is_ours)
+    return _RayPool(
+        ray, lambda: actor.remote(job, folder), min(n_workers, n_tasks), is_ours=is_ours
+    )
 
 
 def _connect(ray: Any, address: str) -> None:
@@ -88,17 +70,17 @@ def _connect(ray: Any, address: str) -> None:
     if address == _LOCAL:
         more = {"include_dashboard": False, "object_store_memory": _STORE}
     try:
-        _knock(address)
-        with _kept_signals():
+        _check_address(address)
+        with _keep_signals():
             ray.init(address, **more, log_to_driver=False, logging_level="ERROR")
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise UserError(
-            "Expected --ray to be the address of a Ray cluster, with its token where this user's "
-            f"is looked for. Received: --ray={address}: {shortened(str(error))}"
+            "Expected `ray` to be the address of a Ray cluster, with its token where this user's "
+            f"is looked for. Received: ray={address}: {shortened(str(error))}"
         ) from error
 
 
-def _knock(address: str) -> None:
+def _check_address(address: str) -> None:
     """Raise OSError if nothing listens at an address; Ray itself would try for minutes."""
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if colon and port.isdigit():
@@ -106,7 +88,7 @@ def _knock(address: str) -> None:
 
 
 @contextmanager
-def _kept_signals() -> Iterator[None]:
+def _keep_signals() -> Iterator[None]:
     """Keep what this process does on SIGTERM; Ray has an answer of its own."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -118,16 +100,19 @@ def _kept_signals() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _room(ray: Any, cpus: float, gpus: float, n_workers: int | None) -> int:
+def _room(ray: Any, options: ExecutorOptions) -> int:
+    """Return how many workers a cluster has room for now, but not more than are wanted."""
     have = ray.cluster_resources()
-    rooms = [int(have.get(name, 0) / n) for name, n in (("CPU", cpus), ("GPU", gpus)) if n > 0]
-    if min(rooms) < 1:
+    takes = {"CPU": options.cpus, "GPU": options.gpus}
+    room = min(int(have.get(name, 0) / n) for name, n in takes.items() if n > 0)
+    if room < 1:
         raise UserError(
-            f"Expected a Ray cluster with room for a worker that takes {cpus:g} CPUs and {gpus:g} "
-            f"GPUs. Received: {have.get('CPU', 0):g} CPUs and {have.get('GPU', 0):g} GPUs. Let it "
-            "take less; for a cluster elsewhere that grows, say how many: --workers N"
+            f"Expected a Ray cluster with room for a worker that takes {options.cpus:g} CPUs and "
+            f"{options.gpus:g} GPUs. Received: {have.get('CPU', 0):g} CPUs and "
+            f"{have.get('GPU', 0):g} GPUs. Let it take less; for a cluster elsewhere that grows, "
+            "give `workers`"
         )
-    return min(rooms) if n_workers is None else min(n_workers, *rooms)
+    return min(room, options.workers or room)
 
 
 class _Actor:
@@ -135,32 +120,26 @@ class _Actor:
 
     def __init__(self, job: Job, folder: str) -> None:
         self.job, self.folder = job, folder
-        self.work: Callable[[Task, Advance], Any] | None = None
+        self.worker: Worker
 
-    def start(self) -> tuple[str, Any]:
-        warned: list[str] = []
+    def start(self) -> Event:
         try:
-            self.work = start_worker(self.job, self.folder, warned.append)
+            self.worker = Worker(self.job, self.folder)
         except UserError as error:
-            return "refused", error.lines
-        return "ready", tuple(warned)
+            return Event("refused", error.lines)
+        return Event("ready", self.worker.warnings)
 
-    def run(self, task: Task) -> tuple[str, Any]:
-        try:
-            return "finished", self.work(task, lambda *_: None)  # type: ignore[misc]
-        except UserError as error:
-            return "refused", error.lines
-        except Exception as error:  # a backend may raise anything, of a lack of memory say
-            return "lost", shortened(f"{type(error).__name__}: {error}")
+    def run(self, task: Task) -> Event:
+        return try_task(self.worker, task, lambda *_: None)
 
 
-class _Ray:
-    """A pool of actors; see `eli5.bulk.executors.Pool`."""
+class _RayPool:
+    """A pool of actors; see `eli5.bulk.executors.pool.Pool`."""
 
     def __init__(self, ray: Any, new: Callable[[], Any], n_workers: int, *, is_ours: bool) -> None:
         self.ray, self.new, self.is_ours = ray, new, is_ours
         self.idle: list[Any] = []
-        self.out: dict[Any, tuple[Any, Task | None]] = {}  # by what is waited for
+        self.running: dict[Any, tuple[Any, Task | None]] = {}  # by what is waited for
         self.failed_starts = 0
         for _ in range(n_workers):
             self._start()
@@ -168,54 +147,45 @@ class _Ray:
     def _start(self) -> None:
         # One that the cluster has no room for stays away; tasks go to those that have come.
         actor = self.new()
-        self.out[actor.start.remote()] = (actor, None)
+        self.running[actor.start.remote()] = (actor, None)
 
     def has_room(self) -> bool:
         return bool(self.idle)
 
-    def give(self, task: Task) -> None:
+    def submit(self, task: Task) -> None:
         actor = self.idle.pop()
-        self.out[actor.run.remote(task)] = (actor, task)
+        self.running[actor.run.remote(task)] = (actor, task)
 
-    def wait(self, seconds: float, tell: Tell) -> None:
-        ready, _ = self.ray.wait(list(self.out), num_returns=1, timeout=seconds)
+    def wait(self, seconds: float, notify: Notify) -> None:
+        ready, _ = self.ray.wait(list(self.running), num_returns=1, timeout=seconds)
         for promise in ready:
-            actor, task = self.out.pop(promise)
+            actor, task = self.running.pop(promise)
             try:
-                kind, value = self.ray.get(promise)
+                event: Event = self.ray.get(promise)
             except self.ray.exceptions.RayError as error:  # the actor, or its node, has gone
-                self._replace(actor, task, error, tell)
-            else:
-                self._heed(actor, task, kind, value, tell)
+                self._replace(actor, task, error, notify)
+                continue
+            self.failed_starts = 0
+            if event.kind != "refused":
+                self.idle.append(actor)
+            notify(event)
 
-    def _heed(self, actor: Any, task: Task | None, kind: str, value: Any, tell: Tell) -> None:
-        self.failed_starts = 0
-        if kind == "refused":
-            tell(Refused(value))
-            return
-        self.idle.append(actor)
-        if kind == "ready":
-            tell(Warned(value))
-        if task is not None:
-            tell(Finished(task, value) if kind == "finished" else Lost(task, value))
-
-    def _replace(self, actor: Any, task: Task | None, error: Exception, tell: Tell) -> None:
+    def _replace(self, actor: Any, task: Task | None, error: Exception, notify: Notify) -> None:
         self.ray.kill(actor)
         reason = f"the Ray actor has gone: {_reason(error)}"
         self._start()
         if task is not None:
-            tell(Lost(task, reason))
+            notify(Event("lost", reason, task))
             return
         self.failed_starts += 1
-        if self.failed_starts >= _STARTS:
-            tell(Refused((f"Expected workers that start. Received: {reason}",)))
+        check_starts(self.failed_starts, reason, notify)
 
     def close(self) -> None:
-        actors = [*self.idle, *(actor for actor, _ in self.out.values())]
+        actors = [*self.idle, *(actor for actor, _ in self.running.values())]
         for actor in actors:
             self.ray.kill(actor)
         if self.is_ours:
-            with _kept_signals():
+            with _keep_signals():
                 self.ray.shutdown()
 
 

@@ -1,59 +1,36 @@
-"""The parts: one Parquet file per shard, each written aside and then given its name."""
+"""The parts: one Parquet file per shard, each written under another name and then renamed."""
 
 from __future__ import annotations
 
 import os
 import re
 import secrets
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
-from eli5.bulk import filesystem as storage
-from eli5.bulk.local_disk import on_disk
+from eli5.bulk import filesystem
 from eli5.bulk.optional_imports import need
-from eli5.bulk.plan import Shard, shards
+from eli5.bulk.plan import PLAN, Shard, read_shards
 from eli5.bulk.results.rows import Row, make_schema, make_table
-from eli5.bulk.results.run_folder import FRAGMENTS, OVERLAYS, PARTS
+from eli5.bulk.results.run_folder import FRAGMENTS, OVERLAYS, PARTS, RETRY, SUMMARY
 from eli5.loading.errors import UserError, shortened
-
-__all__ = [
-    "Counts",
-    "counts_of",
-    "finished",
-    "fragment_path",
-    "merge",
-    "new_part",
-    "part_name",
-    "planned",
-    "sweep",
-    "write_overlay",
-]
 
 _BUFFERED = 32 << 20  # bytes of rows that are held before they are written
 _TEXT = 1000  # bytes that a row takes beside its heatmap, about
-_PREFIX = b"eli5."
+_PREFIX = "eli5."
+_DRAFTS = tuple(f".{name}" for name in ("plan-", PLAN, SUMMARY, RETRY))
 _PART = re.compile(r"part-\d{8,}-[0-9a-f]+\.parquet")
 
 
 class Counts(NamedTuple):
-    """What a part holds; it is written into the part itself.
-
-    Attributes
-    ----------
-    items, failed : int
-    seconds : float
-        How long it took.
-    finished : float
-        When it was, in seconds since 1970.
-    """
+    """What a part holds; it is written into the part itself."""
 
     items: int
     failed: int
-    seconds: float
-    finished: float
+    seconds: float  # that it took
+    finished: float  # when it was, in seconds since 1970
 
 
 def part_name(shard: Shard) -> str:
@@ -63,170 +40,133 @@ def part_name(shard: Shard) -> str:
 
 def fragment_path(folder: str, shard: Shard, low: int, high: int) -> str:
     """Return where a piece of a shard is kept until all of its pieces are there."""
-    return storage.join(folder, FRAGMENTS, f"{shard.id}-{low}-{high}.parquet")
+    return filesystem.join(folder, FRAGMENTS, f"{shard.id}-{low}-{high}.parquet")
 
 
-def finished(folder: str) -> set[str]:
-    """Return the names of the parts that are there; what else lies there is left out."""
-    names = storage.list_names(storage.join(folder, PARTS))
+def list_parts(folder: str) -> set[str]:
+    """Return the names of the parts that are there; other files there are left out."""
+    names = filesystem.list_names(filesystem.join(folder, PARTS))
     return set(filter(_PART.fullmatch, names))
 
 
-def planned(folder: str) -> list[str]:
+def planned_parts(folder: str) -> list[str]:
     """Return the names of the parts that are there and that the plan knows of."""
-    there = finished(folder)
-    return [name for name in map(part_name, shards(folder)) if name in there]
+    names = list_parts(folder)
+    return [name for name in map(part_name, read_shards(folder)) if name in names]
 
 
-def sweep(folder: str) -> None:
+def prepare_folders(folder: str) -> None:
     """Make the folders, and remove what an interrupted run has left half done."""
-    if storage.is_remote(folder):
-        for name in storage.list_names(storage.join(folder, FRAGMENTS)):
-            storage.remove(storage.join(folder, FRAGMENTS, name))
-        return
-    shutil.rmtree(storage.join(folder, FRAGMENTS), ignore_errors=True)
-    for inner in (".", PARTS, FRAGMENTS):
+    filesystem.remove(filesystem.join(folder, FRAGMENTS))
+    if filesystem.is_remote(folder):
+        return  # it has no folders to be made, and no drafts
+    # Parts lie in a folder of our own; in the run's, others may have put hidden files, too.
+    for inner, drafts in ((".", _DRAFTS), (PARTS, "."), (FRAGMENTS, ".")):
         os.makedirs(os.path.join(folder, inner), exist_ok=True)
         for name in os.listdir(os.path.join(folder, inner)):
-            path = os.path.join(folder, inner, name)
-            if name.startswith(".plan-"):
-                shutil.rmtree(path, ignore_errors=True)
-            elif name.startswith("."):
-                storage.remove(path)
+            if name.startswith(drafts):
+                filesystem.remove(os.path.join(folder, inner, name))
 
 
 @contextmanager
-def new_part(
-    path: str, dtype: str, count: Callable[[], Counts]
-) -> Iterator[Callable[[list[Row]], None]]:
-    """Write a part, row by row; it gets its name at the end, and not if anything is raised.
+def new_part(path: str, dtype: str, count: Callable[[], Counts]) -> Iterator[PartWriter]:
+    """Write a part; it gets its name at the end, and not if anything is raised.
 
-    Parameters
-    ----------
-    path : str
-    dtype : str
-        Of the heatmaps.
-    count : callable
-        Called at the end, for what is noted in the part.
-
-    Yields
-    ------
-    callable
-        Takes rows.
-
-    Raises
-    ------
-    UserError
-        If it cannot be written.
+    `count` is called at the end, for what is noted in the part. Raises UserError if it cannot be
+    written.
     """
-    schema, held, size = make_schema(dtype), list[Row](), 0
     draft = _draft_of(path)
-
-    def flush() -> None:
-        nonlocal size
-        if held:
-            with on_disk(path):
-                writer.write_table(make_table(held, schema))
-            held.clear()
-            size = 0
-
-    def add(rows: list[Row]) -> None:
-        nonlocal size
-        held.extend(rows)
-        size += sum(_TEXT if row.heatmap is None else _TEXT + row.heatmap.nbytes for row in rows)
-        if size > _BUFFERED:
-            flush()
-
     try:
-        with on_disk(path):
-            writer = need("pyarrow.parquet").ParquetWriter(draft, schema, compression="zstd")
+        with filesystem.write_errors(path):
+            writer = PartWriter(path, draft, dtype)
         try:
-            yield add
-            flush()
-            writer.add_key_value_metadata(
-                {_PREFIX + k.encode(): str(v).encode() for k, v in count()._asdict().items()}
-            )
+            yield writer
+            writer.flush()
+            writer.note(count())
         finally:
-            with on_disk(path):
-                writer.close()
-        with on_disk(path):
-            storage.put(draft, path)
+            with filesystem.write_errors(path):
+                writer.file.close()
+        with filesystem.write_errors(path):
+            filesystem.publish(draft, path)
     finally:
         with suppress(OSError):  # whatever went wrong has been said already
             os.unlink(draft)
 
 
-def counts_of(path: str) -> Counts:
-    """Read what a part says of itself, without reading its rows.
+class PartWriter:
+    """Holds rows until they are worth a group of their own in a Parquet file."""
 
-    Raises
-    ------
-    UserError
-        If it is no part.
-    """
+    def __init__(self, path: str, draft: str, dtype: str) -> None:
+        self.path, self.schema = path, make_schema(dtype)
+        self.file = need("pyarrow.parquet").ParquetWriter(draft, self.schema, compression="zstd")
+        self.rows: list[Row] = []
+        self.size = 0
+
+    def add(self, rows: list[Row]) -> None:
+        """Take rows."""
+        self.rows += rows
+        self.size += sum(_TEXT + getattr(row.heatmap, "nbytes", 0) for row in rows)
+        if self.size > _BUFFERED:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the rows that are held."""
+        if self.rows:
+            self.write(make_table(self.rows, self.schema))
+            self.rows, self.size = [], 0
+
+    def write(self, table: Any) -> None:
+        """Write a `pyarrow.Table` of rows."""
+        with filesystem.write_errors(self.path):
+            self.file.write_table(table)
+
+    def note(self, counts: Counts) -> None:
+        """Write what the part holds into it."""
+        values = {f"{_PREFIX}{name}": str(value) for name, value in counts._asdict().items()}
+        self.file.add_key_value_metadata(values)
+
+
+def read_counts(path: str) -> Counts:
+    """Read what a part says of itself, without reading its rows; UserError if it is none."""
     try:
-        with storage.open_file(path) as file:
+        with filesystem.open_file(path) as file:
             metadata = need("pyarrow.parquet").read_metadata(file).metadata or {}
-        values = {k.removeprefix(_PREFIX).decode(): v for k, v in metadata.items()}
-        return Counts(
-            int(values["items"]),
-            int(values["failed"]),
-            float(values["seconds"]),
-            float(values["finished"]),
-        )
+        values = {k.decode().removeprefix(_PREFIX): v for k, v in metadata.items()}
+        items, failed, seconds, finished = (float(values[name]) for name in Counts._fields)
+        return Counts(int(items), int(failed), seconds, finished)
     except (OSError, ValueError, LookupError) as error:  # Arrow's own errors are among them
         raise UserError(
             f"Expected a part that a bulk run has written. Received: {path}: "
-            f"{shortened(str(error))}. Remove it, and run the same command again: it is made again."
+            f"{shortened(str(error))}. Remove it, and run it again: it is made again."
         ) from error
 
 
 def merge(folder: str, shard: Shard, spans: list[tuple[int, int]], dtype: str) -> Counts:
     """Make the part of a shard whose pieces were explained one by one; remove the pieces."""
     paths = [fragment_path(folder, shard, low, high) for low, high in sorted(spans)]
-    counts = [counts_of(path) for path in paths]
-    total = Counts(
-        sum(one.items for one in counts),
-        sum(one.failed for one in counts),
-        sum(one.seconds for one in counts),
-        max(one.finished for one in counts),
-    )
-    part = storage.join(folder, PARTS, part_name(shard))
-    with new_part(part, dtype, lambda: total) as add:
+    items, failed, seconds, finished = zip(*map(read_counts, paths), strict=True)
+    total = Counts(sum(items), sum(failed), sum(seconds), max(finished))
+    part = filesystem.join(folder, PARTS, part_name(shard))
+    with new_part(part, dtype, lambda: total) as writer:
         for path in paths:
-            with storage.open_file(path) as file:
-                for batch in need("pyarrow.parquet").ParquetFile(file).iter_batches(64):
-                    add(_rows(batch))
+            with filesystem.open_file(path) as file:
+                for batch in need("pyarrow.parquet").ParquetFile(file).iter_batches():
+                    writer.write(need("pyarrow").Table.from_batches([batch]))
     for path in paths:
-        storage.remove(path)
+        filesystem.remove(path)
     return total
-
-
-def _rows(batch: Any) -> list[Row]:
-    import numpy as np
-
-    kind = batch.schema.field("heatmap").type.value_type.to_pandas_dtype()
-    rows = [Row(**values) for values in batch.to_pylist()]
-    return [
-        row if row.heatmap is None else row._replace(heatmap=np.array(row.heatmap, kind))
-        for row in rows
-    ]
 
 
 def write_overlay(folder: str, name: str, content: bytes) -> None:
     """Write an overlay; as long as there is no part that names it, it may be half of one."""
-    path = storage.join(folder, OVERLAYS, name)
-    with on_disk(path):
-        if storage.is_remote(path):
-            storage.write_whole(path, content)
-            return
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "wb") as file:
-            file.write(content)
+    path = filesystem.join(folder, OVERLAYS, name)
+    with filesystem.write_errors(path):
+        filesystem.write(path, content)
 
 
 def _draft_of(path: str) -> str:
-    if storage.is_remote(path):
+    """Return where a part is written: on its own disk, where it can be renamed."""
+    if filesystem.is_remote(path):
         handle, draft = tempfile.mkstemp(suffix=".parquet")
         os.close(handle)
         return draft

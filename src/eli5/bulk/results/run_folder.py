@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import NamedTuple
 
-from eli5.bulk import filesystem as storage
+from eli5.bulk import filesystem
 from eli5.bulk.job import fingerprint
-from eli5.bulk.local_disk import on_disk
-from eli5.bulk.plan import LISTING, PLAN, SHARDS, read_plan
+from eli5.bulk.plan import LISTING, PLAN, SHARDS, Plan, read_plan
 from eli5.loading.errors import UserError
 
 fcntl: ModuleType | None
@@ -21,117 +19,82 @@ try:
 except ModuleNotFoundError:  # Windows has none: there nobody is kept out
     fcntl = None
 
-__all__ = [
-    "RunFolder",
-    "find_run_folder",
-    "forget_plan",
-    "is_at_work",
-    "locked",
-    "runs_in",
-    "taken",
-]
-
 LOCK, PARTS, OVERLAYS, FRAGMENTS, SUMMARY, RETRY = (
     "lock", "parts", "overlays", "fragments", "summary.json", "retry.json",
 )  # fmt: skip
-_BESIDE = "run-"
+_PREFIX = "run-"
 _OURS = {LOCK, PARTS, OVERLAYS, FRAGMENTS, SUMMARY, RETRY, PLAN, SHARDS, LISTING}
 
 
 class RunFolder(NamedTuple):
-    """A run's folder.
-
-    Attributes
-    ----------
-    path : str
-    others : list of str
-        What differs from the run that the named folder itself holds, if that is another.
-    """
+    """A run's folder."""
 
     path: str
-    others: list[str]
+    differences: list[str]  # from the run that the named folder itself holds, if that is another
 
 
-def find_run_folder(out: str, source: str, mark: str, made_from: dict[str, object]) -> RunFolder:
-    """Find the folder of a run, or the place for a new one.
+def find_run_folder(out: str, plan: Plan) -> RunFolder:
+    """Find the folder of a run, or one for a new run, in the folder that the user names.
 
-    Parameters
-    ----------
-    out : str
-        The folder that the user names.
-    source : str
-    mark : str
-        The job's fingerprint.
-    made_from : dict
-        What that was made from.
-
-    Raises
-    ------
-    UserError
-        If `out` holds anything but runs.
+    Raises UserError if that holds anything but runs.
     """
-    with on_disk(out, ""):
+    with filesystem.write_errors(out, ""):
         _check_ours(out)
         first = read_plan(out)
     is_free = first is None or (is_at_work(out) is False and _has_no_part(out))
-    if first is None or is_free or (first.source, first.fingerprint) == (source, mark):
+    if first is None or is_free or first.is_same_run(plan):
         return RunFolder(out, [])
     before = {"source": first.source, **first.made_from}
-    now = {"source": source, **made_from}
-    others = [name for name in now if now[name] != before.get(name)]
-    beside = storage.join(out, f"{_BESIDE}{fingerprint([source, mark])[:12]}")
-    return RunFolder(beside, others)
+    now = {"source": plan.source, **plan.made_from}
+    # Named after the run, so that it is found again.
+    name = f"{_PREFIX}{fingerprint([plan.source, plan.fingerprint])[:12]}"
+    differences = [name for name in now if now[name] != before.get(name)]
+    return RunFolder(filesystem.join(out, name), differences)
 
 
 @contextmanager
-def taken(out: str, source: str, mark: str, made_from: dict[str, object]) -> Iterator[RunFolder]:
+def claim_run_folder(out: str, plan: Plan) -> Iterator[RunFolder]:
     """Find the folder of a run as `find_run_folder` does, and keep other runs out of it.
 
     A plan of another run in it is to be replaced: it has no part.
     """
     while True:
-        run = find_run_folder(out, source, mark, made_from)
+        run = find_run_folder(out, plan)
         with locked(run.path):
-            # Another run may have begun here before the lock was had; then there is one beside it.
-            plan = read_plan(run.path)
-            is_ours = plan is None or (plan.source, plan.fingerprint) == (source, mark)
-            if is_ours or _has_no_part(run.path):
+            # Another run may have begun here before the lock was had; then there is one in it.
+            first = read_plan(run.path)
+            if first is None or first.is_same_run(plan) or _has_no_part(run.path):
                 yield run
                 return
 
 
 def forget_plan(folder: str) -> None:
-    """Make place for another run, if there is no part of this one.
+    """Make room for another run, if there is no part of this one.
 
     Its overlays go as well: no row tells what they are.
     """
-    if not _has_no_part(folder):
-        return
-    storage.remove(storage.join(folder, PLAN))
-    if not storage.is_remote(folder):
-        shutil.rmtree(storage.join(folder, OVERLAYS), ignore_errors=True)
+    if _has_no_part(folder):
+        filesystem.remove(filesystem.join(folder, PLAN))
+        filesystem.remove(filesystem.join(folder, OVERLAYS))
 
 
 def runs_in(out: str) -> list[str]:
     """Return the folders of all runs: `out` itself, and those in it."""
-    names = sorted(name for name in storage.list_names(out) if name.startswith(_BESIDE))
-    folders = [out, *(storage.join(out, name) for name in names)]
-    return [one for one in folders if storage.exists(storage.join(one, PLAN))]
+    names = sorted(name for name in filesystem.list_names(out) if name.startswith(_PREFIX))
+    folders = [out, *(filesystem.join(out, name) for name in names)]
+    return [one for one in folders if filesystem.exists(filesystem.join(one, PLAN))]
 
 
 @contextmanager
 def locked(folder: str) -> Iterator[None]:
     """Keep other runs out of a folder on a disk; the end of the process, any end, frees it.
 
-    Raises
-    ------
-    UserError
-        If another run is at work there, or nothing can be written there.
+    Raises UserError if another run is at work there, or nothing can be written there.
     """
-    if fcntl is None or storage.is_remote(folder):
+    if fcntl is None or filesystem.is_remote(folder):
         yield
         return
-    with on_disk(folder, ""):
+    with filesystem.write_errors(folder, ""):
         os.makedirs(folder, exist_ok=True)
         file = open(os.path.join(folder, LOCK), "wb")  # noqa: SIM115 - as long as the lock
     with file:
@@ -139,7 +102,7 @@ def locked(folder: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UserError(
-                f"Expected --out to be a folder that no other run works on. Received: {folder}, "
+                f"Expected `out` to be a folder that no other run works on. Received: {folder}, "
                 "on which one is at work right now"
             ) from error
         yield
@@ -148,7 +111,7 @@ def locked(folder: str) -> Iterator[None]:
 def is_at_work(folder: str) -> bool | None:
     """Tell whether a run is at work in a folder, or None if nobody can."""
     path = os.path.join(folder, LOCK)
-    if fcntl is None or storage.is_remote(folder) or not os.path.exists(path):
+    if fcntl is None or filesystem.is_remote(folder) or not os.path.exists(path):
         return None
     with open(path, "rb") as file:
         try:
@@ -159,16 +122,16 @@ def is_at_work(folder: str) -> bool | None:
 
 
 def _check_ours(out: str) -> None:
-    if not storage.exists(out):
+    if not filesystem.exists(out):
         return
-    if not storage.is_folder(out):
-        raise UserError(f"Expected --out to be a folder. Received: --out={out}, which is a file")
-    names = [name for name in storage.list_names(out) if not name.startswith((".", _BESIDE))]
+    if not filesystem.is_folder(out):
+        raise UserError(f"Expected `out` to be a folder. Received: out={out}, which is a file")
+    names = [name for name in filesystem.list_names(out) if not name.startswith((".", _PREFIX))]
     if not _OURS.issuperset(names) or (names and PLAN not in names and not _is_begun(names)):
         raise UserError(
-            "Expected --out to be a new or empty folder, or one that this command has made. "
-            f"Received: --out={out}, which holds other files. Take a folder in it: "
-            f"--out {storage.join(out, 'explained')}"
+            "Expected `out` to be a new or empty folder, or one that a bulk run has made. "
+            f"Received: out={out}, which holds other files. Take a folder in it: "
+            f"{filesystem.join(out, 'explained')}"
         )
 
 
@@ -178,4 +141,6 @@ def _is_begun(names: list[str]) -> bool:
 
 
 def _has_no_part(folder: str) -> bool:
-    return all(name.startswith(".") for name in storage.list_names(storage.join(folder, PARTS)))
+    return all(
+        name.startswith(".") for name in filesystem.list_names(filesystem.join(folder, PARTS))
+    )

@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from itertools import chain, islice
+from typing import NamedTuple
 
-from eli5.bulk import filesystem as storage
+from eli5.bulk import filesystem
 from eli5.bulk.optional_imports import need
 from eli5.bulk.plan import Plan
 from eli5.bulk.results import parts
 from eli5.bulk.results.run_folder import PARTS, SUMMARY
 
-__all__ = ["Summary", "Totals", "add_up", "read_counts", "read_summary", "write_summary"]
-
 _THREADS = 16  # for parts that are far away
 _EXAMPLES = 10
-_RECENT = 200  # parts, by which a rate is told
+_RECENT = 200  # parts, of which a rate is told
 
 
 class Totals(NamedTuple):
@@ -77,10 +76,10 @@ class Summary(NamedTuple):
 
 def add_up(folder: str, names: Iterable[str]) -> Totals:
     """Add up parts, by what each says of itself; only some with failures are read."""
-    paths = [storage.join(folder, PARTS, name) for name in sorted(names)]
-    counted = list(zip(paths, read_counts(paths), strict=True))
-    counts = [one for _, one in counted]
+    paths = [filesystem.join(folder, PARTS, name) for name in sorted(names)]
+    counts = read_all_counts(paths)
     times = [one.finished for one in counts] or [0.0]
+    failed = (path for path, one in zip(paths, counts, strict=True) if one.failed)
     return Totals(
         len(counts),
         sum(one.items for one in counts),
@@ -88,7 +87,7 @@ def add_up(folder: str, names: Iterable[str]) -> Totals:
         sum(one.seconds for one in counts),
         min(times),
         max(times),
-        _failures(path for path, one in counted if one.failed),
+        list(islice(chain.from_iterable(map(_read_failures, failed)), _EXAMPLES)),
         _rate(sorted(counts, key=lambda one: one.finished)[-_RECENT:]),
     )
 
@@ -103,25 +102,16 @@ def _rate(counts: list[parts.Counts]) -> float:
     return sum(one.items for one in counts) / seconds if seconds else 0.0
 
 
-def read_counts(paths: list[str]) -> list[parts.Counts]:
+def read_all_counts(paths: list[str]) -> list[parts.Counts]:
     """Read what each part says of itself."""
-    if not any(map(storage.is_remote, paths)):
-        return list(map(parts.counts_of, paths))  # threads would only get into each other's way
+    if not any(map(filesystem.is_remote, paths)):
+        return list(map(parts.read_counts, paths))  # threads would only get into each other's way
     with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(parts.counts_of, paths))
+        return list(pool.map(parts.read_counts, paths))
 
 
-def _failures(paths: Iterable[str]) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = []
-    for path in paths:
-        found += _failed_in(path)
-        if len(found) >= _EXAMPLES:
-            break
-    return found[:_EXAMPLES]
-
-
-def _failed_in(path: str) -> Iterator[dict[str, str]]:
-    with storage.open_file(path) as file:
+def _read_failures(path: str) -> Iterator[dict[str, str]]:
+    with filesystem.open_file(path) as file:
         columns = ["ok", "id", "path", "error"]
         table = need("pyarrow.parquet").ParquetFile(file).read(columns=columns)
     for row in table.to_pylist():
@@ -131,7 +121,7 @@ def _failed_in(path: str) -> Iterator[dict[str, str]]:
 
 def write_summary(folder: str, plan: Plan) -> Summary:
     """Add up all parts of a finished run, and keep that."""
-    totals = add_up(folder, parts.planned(folder))
+    totals = add_up(folder, parts.planned_parts(folder))
     summary = Summary(
         folder,
         plan.source,
@@ -143,21 +133,17 @@ def write_summary(folder: str, plan: Plan) -> Summary:
         totals.last,
         totals.failures,
     )
-    content: dict[str, Any] = {**summary._asdict(), "made_from": plan.made_from}
+    content = {**summary._asdict(), "made_from": plan.made_from}
     del content["folder"]  # it may be moved
-    path = storage.join(folder, SUMMARY)
-    storage.write_whole(path, json.dumps(content, indent=1).encode())
+    path = filesystem.join(folder, SUMMARY)
+    filesystem.write_whole(path, json.dumps(content, indent=1).encode())
     return summary
 
 
 def read_summary(folder: str) -> Summary | None:
     """Read the summary of a run, if it has one that can be read."""
-    path = storage.join(folder, SUMMARY)
-    if not storage.exists(path):
-        return None
     try:
-        content = json.loads(storage.read_bytes(path))
-        values = {name: content[name] for name in Summary._fields if name != "folder"}
-    except (ValueError, TypeError, LookupError):
+        content = json.loads(filesystem.read_bytes(filesystem.join(folder, SUMMARY)))
+        return Summary(folder, **{name: content[name] for name in Summary._fields[1:]})
+    except (FileNotFoundError, ValueError, TypeError, LookupError):
         return None
-    return Summary(folder, **values)

@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from eli5.bulk import filesystem as storage
-from eli5.bulk.sources.reading import reading
-from eli5.loading.errors import UserError
+from eli5.bulk import filesystem
+from eli5.bulk.sources.items import source_errors, wrong_source
 from eli5.loading.files import ENDINGS, RECORDS
 
-__all__ = ["paths"]
-
-# What a folder holds that is none of pictures but of results, of this command or of another.
+# Names by which a folder is known to hold the results of this command, or of ``eli5 explain``.
 _RESULTS: tuple[set[str], ...] = ({"plan.json", "parts"}, {RECORDS})
 
 _Entries = list[tuple[str, bool]]  # a name, and whether it is a folder
@@ -21,61 +18,45 @@ _Entries = list[tuple[str, bool]]  # a name, and whether it is a folder
 def paths(folder: str, skip: str | None) -> Iterator[tuple[str, str]]:
     """Yield the path below the folder, which is the id, and the whole path of each picture.
 
-    Hidden files and folders are left out, links to folders, and folders of results.
-
-    Parameters
-    ----------
-    folder : str
-    skip : str, optional
-        A folder that is left out.
-
-    Raises
-    ------
-    UserError
-        If the folder, or one below it, cannot be read, or if it holds results itself.
+    Hidden files and folders are left out, links to folders, folders of results, and `skip`. Raises
+    UserError if a folder cannot be read, or if the first holds results itself.
     """
-    entries = _entries(folder)
+    entries = _list(folder)
     if _are_results(entries):
-        raise UserError(
-            f"Expected SOURCE to be a folder of pictures. Received: SOURCE={folder}, which holds "
-            "results of an earlier run"
-        )
-    start = len(storage.within(storage.join(folder, "")))
-    for path in _below(folder, entries, _named_from(folder, skip)):
-        inner = storage.within(path)
+        received = f"{folder}, which holds results of an earlier run"
+        raise wrong_source("be a folder of pictures", received)
+    start = len(filesystem.url_path(filesystem.join(folder, "")))
+    for path in _walk(folder, entries, None if skip is None else _real(skip)):
+        inner = filesystem.url_path(path)
         if inner.lower().endswith(ENDINGS):
             yield inner[start:], path
 
 
-def _named_from(folder: str, skip: str | None) -> str | None:
-    """Return the path that `skip` has on the way down from a folder, whatever links lead to it."""
-    if skip is None or storage.is_remote(folder) or storage.is_remote(skip):
-        return skip
-    below = os.path.relpath(os.path.realpath(skip), os.path.realpath(folder))
-    return storage.join(folder, *below.split(os.sep))
-
-
-def _below(folder: str, entries: _Entries, skip: str | None) -> Iterator[str]:
+def _walk(folder: str, entries: _Entries, skip: str | None) -> Iterator[str]:
     """Yield the paths of all files below a folder, by name.
 
     One folder's names are in memory at a time, and those of the folders that it lies in.
     """
     for name, is_folder in sorted(entries):
-        path = storage.join(folder, name)
-        if name.startswith(".") or path == skip:
+        path = filesystem.join(folder, name)
+        if name.startswith("."):
             continue
         if not is_folder:
             yield path
-        elif not _are_results(inner := _entries(path)):
-            yield from _below(path, inner, skip)
+        elif _real(path) != skip and not _are_results(inner := _list(path)):
+            yield from _walk(path, inner, skip)
 
 
-def _entries(folder: str) -> _Entries:
-    with reading(folder, "a folder that can be read, with all folders in it"):
-        return storage.entries(folder)
+def _real(path: str) -> str:
+    """Return the one path of a folder that links may lead to by several."""
+    return path if filesystem.is_remote(path) else os.path.realpath(path)
+
+
+def _list(folder: str) -> _Entries:
+    with source_errors(folder, "a folder that can be read, with all folders in it"):
+        return filesystem.list_entries(folder)
 
 
 def _are_results(entries: _Entries) -> bool:
-    known = set[str]().union(*_RESULTS)
-    there = {name for name, _ in entries if name in known}
-    return any(there >= marks for marks in _RESULTS)
+    names = {name for name, _ in entries}
+    return any(names >= results for results in _RESULTS)

@@ -1,18 +1,16 @@
-"""Text and CSV files that list paths of pictures."""
+"""Lists of paths of pictures: the text and CSV files that people have, and the one in a plan."""
 
 from __future__ import annotations
 
 import csv
+import functools
 import io
+import json
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from typing import IO
 
-from eli5.bulk import filesystem as storage
-from eli5.bulk.sources.columns import ID_COLUMNS, PATH_COLUMNS, find_column, resolve
-from eli5.bulk.sources.reading import reading
-from eli5.loading.errors import UserError
-
-__all__ = ["paths"]
+from eli5.bulk import filesystem
+from eli5.bulk.sources import items
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
@@ -24,63 +22,57 @@ def paths(files: list[str]) -> Iterator[tuple[str, str]]:
     relative to the list. The id is the entry as it stands there, or what the column of ids says.
     """
     for file in files:
-        with reading(file, "a list in UTF-8"), _opened(file) as text:
-            lines = _decoded(text, file)
-            separator = _SEPARATORS.get(storage.within(file)[-4:].lower())
-            entries = _lines(lines) if separator is None else _rows(lines, file, separator)
+        with (
+            items.source_errors(file, "a list in UTF-8", (UnicodeDecodeError,)),
+            filesystem.open_file(file) as raw,
+            io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text,
+        ):
+            separator = _SEPARATORS.get(filesystem.url_path(file)[-4:].lower())
+            entries = _lines(text) if separator is None else _rows(text, file, separator)
             for name, path in entries:
-                yield name, resolve(path, file)
+                yield name, items.resolve(path, file)
 
 
-def _opened(file: str) -> io.TextIOWrapper:
-    return io.TextIOWrapper(storage.open_file(file), encoding="utf-8-sig", newline="")
-
-
-def _decoded(text: io.TextIOWrapper, file: str) -> Iterator[str]:
-    problem = None
-    try:
-        for line in text:
-            if "\0" in line:  # UTF-16 without a mark at its start
-                problem = "zeros between its letters"
-                break
-            yield line
-    except UnicodeDecodeError as error:
-        problem = f"{error.reason} {error.object[error.start]:#04x}"
-    if problem:
-        raise UserError(
-            f"Expected SOURCE to be a list in UTF-8. Received: {file}, which is in another "
-            f"encoding: {problem}. Save it as UTF-8."
-        )
-
-
-def _lines(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
-    for line in lines:
-        entry = line.rstrip("\r\n")
-        if entry:
+def _lines(text: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for line in text:
+        if entry := line.rstrip("\r\n"):
             yield entry, entry
 
 
-def _rows(lines: Iterable[str], file: str, separator: str) -> Iterator[tuple[str, str]]:
-    with _large_cells():
-        rows = csv.DictReader(lines, delimiter=separator)
-        columns = list(rows.fieldnames or ())
-        path = find_column(columns, PATH_COLUMNS) or (columns[0] if len(columns) == 1 else None)
-        if path is None:
-            raise UserError(
-                f"Expected a column named one of {', '.join(PATH_COLUMNS)} in the first line of "
-                f"SOURCE. Received: {file} with {', '.join(columns) or 'no column'}"
-            )
-        name = find_column(columns, ID_COLUMNS) or path
-        for row in rows:
-            if row[path]:
-                yield row[name] or row[path], row[path]
+def _rows(text: Iterable[str], file: str, separator: str) -> Iterator[tuple[str, str]]:
+    rows = csv.DictReader(text, delimiter=separator)
+    columns = list(rows.fieldnames or ())
+    path = items.find_column(columns, items.PATH_COLUMNS) or (
+        columns[0] if len(columns) == 1 else None
+    )
+    if path is None:
+        raise items.wrong_source(
+            f"have a column named one of {', '.join(items.PATH_COLUMNS)} in its first line",
+            f"{file} with {', '.join(columns) or 'no column'}",
+        )
+    name = items.find_column(columns, items.ID_COLUMNS) or path
+    for row in rows:
+        if row[path]:
+            yield row[name] or row[path], row[path]
 
 
-@contextmanager
-def _large_cells() -> Iterator[None]:
-    """Let a cell be as large as a picture, such as one in base64; the limit is the process's."""
-    before = csv.field_size_limit(storage.LARGEST)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
+def write_listing(
+    entries: Iterable[tuple[str, str]], shard_size: int, file: IO[bytes], name: str
+) -> Iterator[items.ItemRange]:
+    """Write a plan's listing, id and path of an item in a line of JSON each.
+
+    Yields its ranges of lines on the way; `name` is what the file will be called.
+    """
+    for chunk in items.chunks(entries, shard_size):
+        start = file.tell()
+        file.writelines(json.dumps(pair).encode() + b"\n" for pair in chunk)
+        yield items.ItemRange(name, start, [item_id for item_id, _ in chunk])
+
+
+def read_listing(file: str, start: int, n: int) -> Iterator[items.SourceItem]:
+    """Yield the items of `n` lines of a plan's listing, from the byte `start` on."""
+    with filesystem.open_file(file) as stream:
+        stream.seek(start)
+        for _ in range(n):
+            name, path = json.loads(stream.readline())
+            yield items.SourceItem(name, path, functools.partial(filesystem.read_bytes, path))

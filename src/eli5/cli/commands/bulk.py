@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
+from rich.filesize import decimal
 
+from eli5.bulk.progress import duration
+from eli5.bulk.signals import exit_at_once
 from eli5.cli.backend import start_keras
 from eli5.cli.commands.methods import complete_methods
 from eli5.cli.console import UserError, print_error, print_fact, print_notice, shortened
-from eli5.cli.interrupt import ended_by_ctrl_c
 
 if TYPE_CHECKING:
     from eli5.bulk import Estimate, Summary
-
-__all__ = ["BULK_EXAMPLES", "explain_bulk"]
 
 BULK_EXAMPLES = """**Examples**
 
@@ -125,7 +126,7 @@ def explain_bulk(
     dry_run
         Explain one batch, tell what the whole would cost, and write nothing.
     """
-    wanted = {
+    options = {
         "method": methods or ["Grad-CAM"],
         "top": top,
         "layer": layer,
@@ -138,55 +139,57 @@ def explain_bulk(
         "batch_size": batch_size,
         "dtype": dtype,
     }
-    beside = {
-        "workers": workers,
-        "ray": ray,
-        "cpus_per_worker": cpus_per_worker,
-        "gpus_per_worker": gpus_per_worker,
-        "retry_failed": retry_failed,
-    }
-    with ended_by_ctrl_c():
+    with exit_at_once():
         start_keras()
+        from eli5 import bulk
     if dry_run:
         cores = _cores(workers, None if ray is None else cpus_per_worker)
-        found = _asked(_estimate, model, source, {"cores": cores, **wanted})
-        _print_estimate(found, workers or 1, cores)
+        with _for_the_terminal():
+            estimate = bulk.estimate(model, source, cores=cores, **options)  # type: ignore[arg-type]
+        _print_estimate(estimate, workers or 1, cores)
         return 0
-    summary = _asked(_explain, model, source, {"out": out, **wanted, **beside})
+    with _for_the_terminal():
+        summary = bulk.explain(
+            model,
+            source,
+            out,
+            workers=workers,
+            ray=ray,
+            cpus_per_worker=cpus_per_worker,
+            gpus_per_worker=gpus_per_worker,
+            retry_failed=retry_failed,
+            progress=True,
+            **options,  # type: ignore[arg-type]
+        )
     _print_summary(summary)
     return 1 if summary.n_failed else 0
 
 
-def _asked(act: Any, model: str | Path, source: str | Path, wanted: dict[str, Any]) -> Any:
-    try:
-        with _told_at_once():
-            return act(model, source, wanted)
-    except UserError:
-        raise
-    except (ImportError, NotImplementedError, TypeError, ValueError) as error:
-        raise UserError(shortened(str(error))) from error
-
-
 @contextmanager
-def _told_at_once() -> Iterator[None]:
-    """Print the warnings that are for users; the end may be days away."""
+def _for_the_terminal() -> Iterator[None]:
+    """Raise errors that speak of options, and print the warnings that are for users.
+
+    At once, for the end may be days away.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = lambda message, *_, **__: print_notice(str(message))
-        yield
+        try:
+            yield
+        except UserError as error:
+            raise UserError(_with_options(error.lines[0]), *error.lines[1:]) from error
+        except (ImportError, NotImplementedError, TypeError, ValueError) as error:
+            raise UserError(_with_options(shortened(str(error)))) from error
 
 
-def _explain(model: str | Path, source: str | Path, wanted: dict[str, Any]) -> Summary:
-    from eli5 import bulk
-
-    return bulk.explain(model, source, progress=True, **wanted)
-
-
-def _estimate(model: str | Path, source: str | Path, wanted: dict[str, Any]) -> Estimate:
-    from eli5 import bulk
-
-    return bulk.estimate(model, source, **wanted)
+def _with_options(message: str) -> str:
+    """Call what is an argument in Python as it is called here: ``--out`` for ```out```."""
+    for name in ("model", "source"):
+        message = message.replace(f"`{name}`", name.upper())
+    for name in ("method", *inspect.signature(explain_bulk).parameters):
+        message = message.replace(f"`{name}`", f"--{name.replace('_', '-')}")
+    return message
 
 
 def _print_summary(summary: Summary) -> None:
@@ -201,30 +204,20 @@ def _print_summary(summary: Summary) -> None:
 
 def _cores(workers: int | None, cpus: float | None) -> int:
     """Return how many cores a worker will have."""
-    from eli5.bulk.executors.threads import available_cores
+    from eli5.bulk.executors.pool import available_cores
 
     have = available_cores()
     return max(1, int(have // (workers or 1) if cpus is None else min(cpus, have)))
 
 
-def _print_estimate(found: Estimate, workers: int, cores: int) -> None:
-    from eli5.bulk.progress import duration
-
-    print_fact("Images", f"{found.n_items} in {found.n_shards} shards")
-    failed = f", of which {found.failed} failed" if found.failed else ""
-    rate = f"{1 / found.seconds:.3g} per second with {cores} core{'' if cores == 1 else 's'}"
-    print_fact("Tried", f"{found.sample} pictures{failed}: {rate}")
-    print_fact("Start", f"{found.start:.1f} s per worker, to load and compile")
-    for n in sorted({n for n in (1, workers, 10, 100) if n <= found.n_shards} | {1}):
-        print_fact("Time", f"{duration(found.duration(n))} with {n} such workers")
-    print_fact("Parts", _size(found.part_bytes * found.n_items))
-    if found.overlay_bytes:
-        print_fact("Overlay", _size(found.overlay_bytes * found.n_items))
-
-
-def _size(n_bytes: float) -> str:
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.3g} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.3g} TB"
+def _print_estimate(estimate: Estimate, workers: int, cores: int) -> None:
+    print_fact("Images", f"{estimate.n_items} in {estimate.n_shards} shards")
+    failed = f", of which {estimate.failed} failed" if estimate.failed else ""
+    rate = f"{1 / estimate.seconds:.3g} per second with {cores} core{'' if cores == 1 else 's'}"
+    print_fact("Tried", f"{estimate.sample} pictures{failed}: {rate}")
+    print_fact("Start", f"{estimate.start:.1f} s per worker, to load and compile")
+    for n in sorted({n for n in (1, workers, 10, 100) if n <= estimate.n_shards} | {1}):
+        print_fact("Time", f"{duration(estimate.duration(n))} with {n} such workers")
+    print_fact("Parts", decimal(round(estimate.part_bytes * estimate.n_items)))
+    if estimate.overlay_bytes:
+        print_fact("Overlay", decimal(round(estimate.overlay_bytes * estimate.n_items)))

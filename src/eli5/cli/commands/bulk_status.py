@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from eli5.bulk.progress import pace
 from eli5.cli.console import UserError, print_fact, print_text
 
 if TYPE_CHECKING:
     from eli5.bulk import Status
-
-__all__ = ["show_bulk_status"]
 
 
 def show_bulk_status(out: str | Path, /) -> int:
@@ -36,18 +35,16 @@ def show_bulk_status(out: str | Path, /) -> int:
 
 
 def _print_run(run: Status) -> None:
-    from eli5.bulk.progress import pace
-
     done = run.done
     print_fact("Run", run.folder)
     print_fact("Source", run.source)
     print_fact("Methods", ", ".join(run.made_from["methods"]))
     print_fact("Options", ", ".join(_options(run.made_from)))
-    said = pace(done.rate, run.n_items - done.items, 1.0)
+    rate = pace(done.rate, run.n_items - done.items, 1.0)
     is_running = {True: "at work", False: "nothing is at work", None: "unknown if at work"}
     state = "finished" if run.is_done else is_running[run.at_work]
-    if run.at_work:
-        state += said  # a run that was interrupted has no rate
+    if run.at_work and rate:  # a run that was interrupted has none
+        state += f", {rate}"
     print_fact("Images", f"{done.items} of {run.n_items} done, {done.failed} failed")
     print_fact("Parts", f"{done.parts} of {run.n_shards}")
     print_fact("State", state)

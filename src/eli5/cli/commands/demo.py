@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from eli5.bulk.signals import exit_at_once
 from eli5.cli.backend import start_keras
 from eli5.cli.console import print_fact, print_text
-from eli5.cli.interrupt import ended_by_ctrl_c
 from eli5.cli.output import check_output, write_output
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def explain_demo(*, out: Annotated[Path, Parameter(show_default=False)] = Path()
     for path in outputs:
         check_output(path, sources=())
     begun = perf_counter()
-    with ended_by_ctrl_c():
+    with exit_at_once():
         start_keras()
         from PIL import Image
 

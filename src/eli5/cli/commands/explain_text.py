@@ -23,7 +23,7 @@ from eli5.loading.stream import StreamItem
 if TYPE_CHECKING:
     import keras
     from eli5.base import Explanation
-    from eli5.keras.inputs.text import Words
+    from eli5.keras.inputs.sample import Sample
     from eli5.loading.models import LoadedModel
 
 TEXT_EXAMPLES = """**Examples**
@@ -131,35 +131,25 @@ class _Texts(Inputs):
         self.conversion = _ensure_tokenizer(loaded.model, self.vocabulary)
 
     def make_item(self, number: int, content: str) -> tuple[StreamItem, str]:
-        from eli5.keras.inputs.model_inputs import check_doc
-        from eli5.keras.inputs.text import Words
-        from eli5.keras.text.strings import as_ids
+        from eli5.keras.inputs.sample import read_sample
 
         try:
-            part, doc, words, options = as_ids(self.model, content, Words(), self.options)
-            check_doc(part, doc)
-            if words.is_pad is None or words.is_pad.all():
-                raise ValueError(
-                    "Expected a text with at least one token that the model knows. Received: "
-                    f"{shortened(repr(content))}"
-                )
+            sample = read_sample(self.model, content)
         except (TypeError, ValueError) as error:
             return StreamItem(number, problem=shortened(str(error))), ""
-        _warn_if_cut(self.model, content, words)
-        # The part of the model that takes ids, and its options, are the same for all texts.
-        self.part, self.part_options = part, options
-        return StreamItem(number, doc, words), self.conversion
+        _warn_if_cut(content, sample)
+        return StreamItem(number, sample), self.conversion
 
-    def explain(self, docs: Sequence[Any], metadata: Sequence[Words], targets: Any) -> Any:
-        from eli5.keras.explain_predictions import explain_items
-        from eli5.keras.pipeline.batch import Item
+    def explain(self, docs: Sequence[Sample], metadata: Sequence[Any], targets: Any) -> Any:
+        from eli5.keras.pipeline.explain import explain_samples
         from eli5.keras.pipeline.request import make_request
 
-        targets = targets or [None] * len(docs)
-        rows = enumerate(zip(docs, targets, metadata, strict=True))
-        items = (Item(doc, classes, None, number, words) for number, (doc, classes, words) in rows)
-        request = make_request(targets=targets[0], kind="tokens", **self.part_options)
-        return explain_items(self.part, request, items)
+        per_doc = targets or [None] * len(docs)
+        samples = [
+            sample._replace(targets=classes, number=number)
+            for number, (sample, classes) in enumerate(zip(docs, per_doc, strict=True))
+        ]
+        return explain_samples(samples, make_request(targets=per_doc[0], **self.options))
 
     def row(self, name: str, explanations: Sequence[Explanation]) -> str:
         """Return classes and scores, and the text below them, its strong words marked."""
@@ -178,7 +168,7 @@ class _Texts(Inputs):
 def _ensure_tokenizer(model: keras.Model, vocabulary: Vocabulary | None) -> str:
     """See to it that the model takes texts; say what makes token ids of them."""
     from eli5.keras.text.split_model import split_model
-    from eli5.keras.text.subwords import tokenizer_of
+    from eli5.keras.text.subword_tokenizer import tokenizer_of
 
     own = "preprocessor" if tokenizer_of(model) is not None else None
     if own is None and any(type(layer).__name__ == "TextVectorization" for layer in model.layers):
@@ -206,21 +196,21 @@ def _ensure_tokenizer(model: keras.Model, vocabulary: Vocabulary | None) -> str:
     return f"token ids, by the model's own {own}"
 
 
-def _warn_if_cut(model: keras.Model, text: str, words: Words) -> None:
+def _warn_if_cut(text: str, sample: Sample) -> None:
     """Warn if the model's own rules leave out the end of a text."""
     from eli5.keras.text.tokenize import tokenize
 
-    ends = [end for places in words.places or () for _, end in places]
+    ends = [end for offsets in sample.details.offsets for _, end in offsets]
     rest = text[max(ends, default=len(text)) :]
-    if words.document != text or not any(map(str.isalnum, rest)):
+    if sample.details.document != text or not any(map(str.isalnum, rest)):
         return
     try:
-        is_cut = any(tokenize(model, rest).spans)
+        is_cut = any(tokenize(sample.given_model, rest).offsets)
     except ValueError:  # there is nothing in it that the model reads
         return
     if is_cut:
         warnings.warn(
-            f"The text is longer than the {len(words.tokens or ())} tokens that the model takes: "
-            "it is cut off after them.",
+            f"The text is longer than the {sample.size[0]} tokens that the model takes: it is cut "
+            "off after them.",
             stacklevel=2,
         )

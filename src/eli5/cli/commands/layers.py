@@ -6,9 +6,9 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from eli5.bulk.signals import exit_at_once
 from eli5.cli.backend import start_keras
 from eli5.cli.console import UserError, print_notice, print_table, print_text, shortened
-from eli5.cli.interrupt import ended_by_ctrl_c
 from eli5.cli.report import collected_warnings, warning_lines
 from eli5.loading import files
 
@@ -44,7 +44,7 @@ def list_layers(
         A picture; needed where the model takes any size, for the sizes of the heatmaps.
     """
     files.check_model(str(model), weights)
-    with ended_by_ctrl_c(), collected_warnings() as counts:
+    with exit_at_once(), collected_warnings() as counts:
         picture = None if image is None else files.read_picture(image)
         start_keras()
         from eli5.keras import target_layers
@@ -82,14 +82,14 @@ def _sample(model: keras.Model, picture: Image | None) -> Any:
     import numpy as np
 
     import keras
-    from eli5.keras.inputs.model_inputs import blank
+    from eli5.keras.inputs.model_inputs import blank_doc
     from eli5.loading.models import LoadedModel
     from eli5.loading.preprocess import picture_to_doc
 
     if picture is not None:
         return picture_to_doc(LoadedModel(model), picture, "unit")[0]
     try:
-        zeros = blank(model)
+        zeros = blank_doc(model)
     except ValueError as error:
         raise UserError(
             f"Expected --image, because model {model.name!r} takes pictures of any size. Received: "
@@ -101,10 +101,12 @@ def _sample(model: keras.Model, picture: Image | None) -> Any:
 
 def _default_layer(model: keras.Model, doc: Any) -> tuple[tuple[str, int] | None, str]:
     """Return which call of which layer is taken by itself, or why there is none."""
-    from eli5.keras.pipeline.plan import prepare
+    from eli5.keras.inputs.sample import read_sample
+    from eli5.keras.pipeline.plan import make_plan
+    from eli5.keras.pipeline.request import make_request
 
     try:
-        site = prepare(model, doc).sites[0]
+        site = make_plan(make_request(), [read_sample(model, doc)]).sites[0]
     except (TypeError, ValueError) as error:
         return None, shortened(str(error))
     return (site.path, site.nth), ""

@@ -41,16 +41,14 @@ def explain_one(model: keras.Model, doc: Any, **options: Any) -> Any:
 def explain_many(
     model: keras.Model, docs: Iterable[tuple[Any, DocOptions]], request: Request
 ) -> Iterator[Any]:
-    """Explain one doc after the other, a batch at a time; at most one batch is held.
+    """Explain docs, each with what is said of it, one after the other."""
+    return explain_samples(_read(model, docs, request), request)
 
-    Parameters
-    ----------
-    model : keras.Model
-    docs : iterable of (doc, DocOptions)
-    request : Request
-    """
+
+def explain_samples(samples: Iterable[Sample], request: Request) -> Iterator[Any]:
+    """Explain one sample after the other, a batch at a time; at most one batch is held."""
     is_full = False
-    for batch in _batches(_read(model, docs, request), request.batch_size):
+    for batch in _batches(samples, request.batch_size):
         # A rest takes the program of the batches before it.
         is_rest = len(batch) < request.batch_size
         size = request.batch_size if is_full else 1 << (len(batch) - 1).bit_length()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from eli5 import bulk
-from eli5.bulk import repair as again
+from eli5.bulk import repair
 from eli5.bulk.results import parts
 from eli5.bulk.results.parts import Counts
 from eli5.bulk.results.run_folder import locked
@@ -82,28 +82,14 @@ def test_an_interrupted_retry_does_not_begin_again(
     monkeypatch.undo()
     assert not (out / "summary.json").exists()
     assert len(part_files(out)) == 3
-    assert again.drop_failed(str(out)) == 0  # they have been tried, and failed again
+    assert repair.drop_failed(str(out)) == 0  # they have been tried, and failed again
     (out / "retry.json").write_text("[")
-    assert again.drop_failed(str(out)) == 2
+    assert repair.drop_failed(str(out)) == 2
     bulk.explain(model, photos, out)
-    assert again.drop_failed(str(out)) == 2
+    assert repair.drop_failed(str(out)) == 2
 
 
 # ---- damage --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kept", [0, 8, 100, -1])
-def test_a_part_that_is_cut_short_is_made_again(
-    kept: int, model: str, photos: Path, out: Path, capsys: Capsys
-) -> None:
-    first = bulk.explain(model, photos, out, shard_size=2)
-    before = read_rows(out)
-    path = part_files(out)[1]
-    path.write_bytes(path.read_bytes()[:kept])
-    again_ = bulk.explain(model, photos, out, progress=True)
-    assert "eli5: Parts that are cut short, and made again: 1." in capsys.readouterr().err
-    assert again_._replace(seconds=0.0, finished=0.0) == first._replace(seconds=0.0, finished=0.0)
-    assert read_rows(out) == before
 
 
 def test_other_files_among_the_parts_are_left_alone(model: str, photos: Path, out: Path) -> None:
@@ -142,6 +128,11 @@ def damaged_part(out: Path) -> None:
     path.write_bytes(content[:-200] + bytes(192) + content[-8:])
 
 
+def part_that_is_cut_short(out: Path) -> None:
+    path = part_files(out)[0]
+    path.write_bytes(path.read_bytes()[:100])
+
+
 def foreign_part(out: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -152,9 +143,10 @@ def foreign_part(out: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (no_shards, "Expected .*shards.jsonl to be the list of shards .* Take another --out"),
+        (no_shards, "Expected .*shards.jsonl to be the list of shards .* Take another folder"),
         (half_a_shard, "Expected .*shards.jsonl to be the list of shards"),
         (damaged_part, "Expected a part that a bulk run has written. Received: .* Remove it"),
+        (part_that_is_cut_short, "Expected a part that a bulk run has written. .* Remove it"),
         (foreign_part, "Expected a part that a bulk run has written. .*'items'"),
     ],
 )
@@ -209,7 +201,7 @@ def test_a_status_of_what_is_no_run(
     ],
 )
 def test_the_rate_is_of_the_time_at_work(ends: list[float], rate: float, tmp_path: Path) -> None:
-    parts.sweep(str(tmp_path))
+    parts.prepare_folders(str(tmp_path))
     now = time.time()
     for number, end in enumerate(ends):
         counts = Counts(100, 0, 10.0, now + end)

@@ -1,0 +1,91 @@
+"""What all executors have in common: pools of workers, what they tell, and cores."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, Protocol
+
+from eli5.bulk.worker import Advance, Stopped, Task, Worker
+from eli5.loading.errors import UserError, shortened
+
+_FAILED_STARTS = 3  # of workers, in a row, after which no other is started
+
+# OpenMP (PyTorch, NumPy), XLA (JAX), and TensorFlow twice.
+_THREADS = ("OMP_NUM_THREADS", "NPROC", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+
+
+class ExecutorOptions(NamedTuple):
+    """Which executor, and how large."""
+
+    workers: int | None = None  # None: this very process, or as many as Ray has room for
+    ray: str | None = None  # a cluster's address, or "local"
+    cpus: float = 1.0  # that each worker takes of a Ray cluster
+    gpus: float = 0.0
+
+    @property
+    def is_this_process(self) -> bool:
+        """Whether no other process works."""
+        return self.workers is None and self.ray is None
+
+
+class Event(NamedTuple):
+    """What has happened to a worker.
+
+    It is ready (with warnings of the model), has advanced in its task (by numbers of items done and
+    failed), has finished it (with `Counts`), is lost with it (for a reason), or has refused (with
+    the lines of a `UserError`): then no worker can do anything.
+    """
+
+    kind: Literal["ready", "advanced", "finished", "lost", "refused"]
+    value: Any
+    task: Task | None = None
+
+
+Notify = Callable[[Event], None]
+
+
+class Pool(Protocol):
+    """Workers."""
+
+    def has_room(self) -> bool:
+        """Tell whether a worker is free."""
+
+    def submit(self, task: Task) -> None:
+        """Hand a task to a free worker."""
+
+    def wait(self, seconds: float, notify: Notify) -> None:
+        """Notify of what has happened; wait for it, but not for ever. `notify` may raise."""
+
+    def close(self) -> None:
+        """End all workers; what they have begun is dropped."""
+
+
+def try_task(worker: Worker, task: Task, advance: Advance) -> Event:
+    """Let a worker do a task, and return what came of it."""
+    try:
+        return Event("finished", worker.run(task, advance), task)
+    except UserError as error:
+        return Event("refused", error.lines)
+    except (Stopped, EOFError, BrokenPipeError):  # the run is to end, or its driver has gone
+        raise
+    except Exception as error:  # a backend may raise anything, of a lack of memory say
+        return Event("lost", shortened(f"{type(error).__name__}: {error}"), task)
+
+
+def check_starts(n_failed: int, reason: str, notify: Notify) -> None:
+    """Notify that workers do not start, if that has happened too often in a row."""
+    if n_failed >= _FAILED_STARTS:
+        notify(Event("refused", (f"Expected workers that start. Received: {reason}",)))
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use, which may be fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def thread_variables(cores: float) -> dict[str, str]:
+    """Return environment variables, which must be set before a backend is imported."""
+    return dict.fromkeys(_THREADS, str(max(1, int(cores))))
