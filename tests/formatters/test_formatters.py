@@ -11,7 +11,7 @@ from PIL import Image
 
 import eli5
 from eli5.base import Explanation, TargetExplanation
-from eli5.formatters.text import number
+from eli5.formatters.labels import number
 
 
 @pytest.fixture

@@ -161,8 +161,8 @@ def _explain(
 
 def _row(name: str, explanations: Sequence[Explanation]) -> str:
     """Return a line with classes and scores, and the text below it, its strong words marked."""
-    from eli5.formatters.text import target_label
-    from eli5.formatters.texts.marked_text import marked_texts
+    from eli5.formatters.labels import target_label
+    from eli5.formatters.text import marked_texts
 
     expl = explanations[0]
     lines = [as_row(name, expl)]

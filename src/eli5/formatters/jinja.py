@@ -1,0 +1,53 @@
+"""The Jinja environment of all pages: what is in ``templates/``, with everything escaped."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from eli5.formatters.labels import number, one_line, printable
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill in a template of ``formatters/templates``; Jinja2 is loaded by the first call."""
+    return _environment().get_template(template).render(values)
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("eli5.formatters"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+    environment.filters |= {"number": number, "one_line": one_line, "printable": printable}
+    environment.globals |= {"asset": _asset, "digest": _digest}
+    return environment
+
+
+@cache
+def _asset(name: str) -> Markup:
+    """Return a style sheet or script of our own, which stands in a page as it is."""
+    from markupsafe import Markup
+
+    environment = _environment()
+    assert environment.loader is not None
+    source, _, _ = environment.loader.get_source(environment, name)
+    return Markup(source.strip())  # noqa: S704
+
+
+def _digest(script: str) -> str:
+    """Return what a Content-Security-Policy calls a script by."""
+    return b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
