@@ -14,8 +14,6 @@ from eli5.base import check_single, is_picture
 if TYPE_CHECKING:
     from eli5.base import Explanation
 
-__all__ = ["SCHEMA_VERSION", "format_as_dict"]
-
 # Of the keys and their types, in the dictionary and in the files that `eli5.saving` writes. Each
 # change of them raises it; docs/formats.md says what each version holds.
 SCHEMA_VERSION = 2
@@ -68,8 +66,9 @@ def _plain(value: Any, around: tuple[int, ...]) -> Any:
         return float(value) if math.isfinite(value) else None
     if isinstance(value, np.ndarray):
         # Dates as ISO 8601 has them: of those in nanoseconds NumPy's own list has integers.
-        listed = _in_words(value) if value.dtype.kind == "M" else value
-        return _plain(listed.tolist(), (*around, id(value)))
+        if value.dtype.kind == "M":
+            value = np.where(np.isnat(value), None, np.datetime_as_string(value))
+        return _plain(value.tolist(), (*around, id(value)))
     if isinstance(value, list | tuple | set | frozenset):
         inside = (*around, id(value))
         return [_plain(item, inside) for item in value]
@@ -81,7 +80,3 @@ def _plain(value: Any, around: tuple[int, ...]) -> Any:
     if is_picture(value):
         return {"mode": value.mode, "width": value.width, "height": value.height}
     return str(value)
-
-
-def _in_words(dates: Any) -> Any:
-    return np.where(np.isnat(dates), None, np.datetime_as_string(dates))

@@ -5,13 +5,12 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from eli5.base import Explanation, flattened
-from eli5.formatters.card import card_data
+from eli5.formatters.card import Data, card_data
 from eli5.formatters.jinja import render
 from eli5.formatters.overlay.drawable import has_canvas
-from eli5.formatters.texts.weighted_text import has_texts, largest_weight, texts_of, tokens_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,23 +87,23 @@ def format_as_linked_page(
     return render("page.html", title=title, links=links, **_section_data(expl))
 
 
-def _section_data(expl: Explanation | Several) -> dict[str, Any]:
+def _section_data(expl: Explanation | Several) -> Data:
     """Give the values of ``templates/section.html``."""
     explanations = list(flattened(expl))
     shared = _shared(explanations if len(explanations) > 1 else [])
     budget = _pixel_budget(explanations)
     cards = [card_data(one, budget, shared) for one in explanations]
     has_heat = any(card["has_heat"] for card in cards)
-    with_texts = [one for one in explanations if has_texts(one)]
+    text_cards = [card for card in cards if card["is_text"]]
     return {
         "cards": cards,
         "shared": shared,
         "heat": _heat_controls(explanations) if has_heat else None,
-        "words": _word_legend(with_texts) if with_texts else None,
+        "words": _word_legend(text_cards) if text_cards else None,
     }
 
 
-def _shared(explanations: Sequence[Explanation]) -> dict[str, str | None]:
+def _shared(explanations: Sequence[Explanation]) -> Data:
     """Return what all cards would say alike: the model, and the first sentences about the maps."""
     models = {one.estimator for one in explanations}
     texts = [one.description or "" for one in explanations if not one.error]
@@ -127,7 +126,7 @@ def _pixel_budget(explanations: Sequence[Explanation]) -> PixelBudget | None:
     return pixel_budget(len(shown), sum(len(one.targets or []) for one in shown))
 
 
-def _heat_controls(explanations: Sequence[Explanation]) -> dict[str, Any]:
+def _heat_controls(explanations: Sequence[Explanation]) -> Data:
     from eli5.formatters.overlay.data_uri import DEFAULT_OPACITY, legend_colours
 
     has_pictures = any(one.image is not None for one in explanations)
@@ -135,12 +134,13 @@ def _heat_controls(explanations: Sequence[Explanation]) -> dict[str, Any]:
     return {"percent": round(DEFAULT_OPACITY * 100), "colours": colours}
 
 
-def _word_legend(explanations: Sequence[Explanation]) -> dict[str, Any]:
+def _word_legend(text_cards: Sequence[Data]) -> Data:
     """Say what the colours mean, with the largest weight where there is one explanation.
 
     "Against" is there only if something speaks against: many methods never show that.
     """
-    targets = [target for expl in explanations for target in expl.targets or ()]
-    tokens = (token for one in targets for text in texts_of(one) for token in tokens_of(text))
-    strongest = largest_weight(explanations[0]) if len(explanations) == 1 else 0.0
-    return {"has_against": any(token.weight < 0 for token in tokens), "strongest": strongest}
+    targets = [target for card in text_cards for target in card["targets"]]
+    return {
+        "has_against": any(text["has_against"] for one in targets for text in one["texts"]),
+        "strongest": text_cards[0]["largest_weight"] if len(text_cards) == 1 else 0.0,
+    }

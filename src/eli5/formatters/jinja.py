@@ -11,7 +11,6 @@ from eli5.formatters.labels import number, one_line, printable
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-    from markupsafe import Markup
 
 
 def render(template: str, **values: Any) -> str:
@@ -22,9 +21,15 @@ def render(template: str, **values: Any) -> str:
 @cache
 def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
 
+    def asset(name: str) -> Markup:
+        """Return a style sheet or script of our own, which stands in a page as it is."""
+        return Markup(loader.get_source(environment, name)[0].strip())
+
+    loader = PackageLoader("eli5.formatters")
     environment = Environment(
-        loader=PackageLoader("eli5.formatters"),
+        loader=loader,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -33,19 +38,8 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     environment.filters |= {"number": number, "one_line": one_line, "printable": printable}
-    environment.globals |= {"asset": _asset, "digest": _digest}
+    environment.globals |= {"asset": asset, "digest": _digest}
     return environment
-
-
-@cache
-def _asset(name: str) -> Markup:
-    """Return a style sheet or script of our own, which stands in a page as it is."""
-    from markupsafe import Markup
-
-    environment = _environment()
-    assert environment.loader is not None
-    source, _, _ = environment.loader.get_source(environment, name)
-    return Markup(source.strip())  # noqa: S704
 
 
 def _digest(script: str) -> str:

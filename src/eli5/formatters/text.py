@@ -186,7 +186,9 @@ def _offsets(token: Token) -> str:
 def _table(columns: dict[str, list[str]], right: Sequence[str] = ()) -> str:
     """Write columns by their headings, those of `right` aligned there; empty ones are left out."""
     padded = [
-        _padded([name, *cells], right=name in right) for name, cells in columns.items() if any(cells)
+        _padded([name, *cells], right=name in right)
+        for name, cells in columns.items()
+        if any(cells)
     ]
     return "\n".join("  ".join(row).rstrip() for row in zip(*padded, strict=True))
 

@@ -84,7 +84,9 @@ def picture_layer(image: Any, budget: PixelBudget) -> str:
     return _data_uri(picture, "WEBP", quality=88)
 
 
-def heat_layer(heatmap: Any, image: Any, budget: PixelBudget, percentile: float = 100.0) -> str | None:
+def heat_layer(
+    heatmap: Any, image: Any, budget: PixelBudget, percentile: float = 100.0
+) -> str | None:
     """Write a heatmap as a data URI, coloured and transparent where it is low.
 
     Shown with `DEFAULT_OPACITY` over the picture, it gives what `eli5.format_as_image` draws: at

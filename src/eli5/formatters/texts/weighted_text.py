@@ -7,7 +7,6 @@ import itertools
 import math
 import sys
 from bisect import bisect_left, bisect_right
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -93,22 +92,23 @@ def parts_of(text: DocWeightedSpans, tokens: Sequence[Token]) -> Iterator[Part]:
     one part.
     """
     edges = grapheme_edges(text.document)
-    begin: defaultdict[int, list[int]] = defaultdict(list)  # the tokens that begin there
-    end: defaultdict[int, list[int]] = defaultdict(list)
+    # By place: the tokens that begin there, with 1, and those that end there, with -1.
+    changes: dict[int, list[tuple[int, int]]] = {0: [], len(text.document): []}
     for k, token in enumerate(tokens):
         for offsets in token.offsets if token.weight else ():
-            first, last = widen(*offsets, edges)
-            begin[first].append(k)
-            end[last].append(k)
-    covering: Counter[int] = Counter()  # how often each token covers where the sweep is
-    for start, stop in itertools.pairwise(sorted({0, len(text.document), *begin, *end})):
-        covering.subtract(end[start])
-        covering.update(begin[start])
-        covering = +covering  # without those that end here
+            start, end = widen(*offsets, edges)
+            changes.setdefault(start, []).append((k, 1))
+            changes.setdefault(end, []).append((k, -1))
+    covering: dict[int, int] = {}  # how often each token covers where the sweep is
+    for start, end in itertools.pairwise(sorted(changes)):
+        for k, change in changes[start]:
+            covering[k] = covering.get(k, 0) + change
+            if not covering[k]:
+                del covering[k]
         there = [tokens[k] for k in covering]
         total = sum(token.weight for token in there)
         weight = max(-sys.float_info.max, min(total, sys.float_info.max))
-        yield Part(text.document[start:stop], start, weight, there)
+        yield Part(text.document[start:end], start, weight, there)
 
 
 @lru_cache(maxsize=4)  # the same text comes several times, once for each target at the least
@@ -119,6 +119,8 @@ def grapheme_edges(text: str) -> Sequence[int]:
     letter, or half a line break. What a reader sees as one character is a grapheme cluster of
     Unicode (UAX #29).
     """
+    if text.isascii() and "\r" not in text:
+        return range(len(text) + 1)
     return 0, *(match.end() for match in _grapheme().finditer(text))
 
 
