@@ -66,9 +66,8 @@ def _plain(value: Any, around: tuple[int, ...]) -> Any:
         return float(value) if math.isfinite(value) else None
     if isinstance(value, np.ndarray):
         # Dates as ISO 8601 has them: of those in nanoseconds NumPy's own list has integers.
-        if value.dtype.kind == "M":
-            value = np.where(np.isnat(value), None, np.datetime_as_string(value))
-        return _plain(value.tolist(), (*around, id(value)))
+        listed = _in_words(value) if value.dtype.kind == "M" else value
+        return _plain(listed.tolist(), (*around, id(value)))
     if isinstance(value, list | tuple | set | frozenset):
         inside = (*around, id(value))
         return [_plain(item, inside) for item in value]
@@ -80,3 +79,7 @@ def _plain(value: Any, around: tuple[int, ...]) -> Any:
     if is_picture(value):
         return {"mode": value.mode, "width": value.width, "height": value.height}
     return str(value)
+
+
+def _in_words(dates: Any) -> Any:
+    return np.where(np.isnat(dates), None, np.datetime_as_string(dates))

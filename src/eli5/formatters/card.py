@@ -59,7 +59,7 @@ def card_data(expl: Explanation, budget: PixelBudget | None, shared: Data) -> Da
     picture = _picture(expl, budget) if budget and has_canvas(expl) else None
     targets, is_text, largest = expl.targets or [], has_texts(expl), largest_weight(expl)
     facts = {"model": expl.estimator if shared["model"] is None else "", "layer": expl.layer}
-    data = {
+    data: Data = {
         "expl": expl,
         "classes": _classes(expl, is_text),
         "label": ": ".join([expl.method or "Explanation", *map(target_label, targets[:1])]),

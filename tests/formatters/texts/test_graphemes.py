@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,6 +47,13 @@ def test_neighbours_are_apart(text: str) -> None:
 
 def test_flags_in_a_row_are_counted_from_the_first() -> None:
     assert grapheme_edges("🇩🇪🇫🇷🇯🇵") == (0, 2, 4, 6)
+
+
+@pytest.mark.parametrize("one", ["🇩🇪", "👩\u200d", "क\u094d", "e\u0301", "\u1112\u1161"])
+def test_a_row_of_one_character_takes_no_longer_than_another_text(one: str) -> None:
+    started = time.process_time()
+    assert len(grapheme_edges(one * 30_000)) > 1
+    assert time.process_time() - started < 5  # 0.05 s; where each looks back at all others, 20 s
 
 
 @given(st.text(st.sampled_from(list("a \n") + [c for one in ONE.values() for c in one])), st.data())
