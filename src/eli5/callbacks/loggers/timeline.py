@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from eli5.formatters.jinja import render
-from eli5.formatters.labels import target_label, target_name
+from eli5.formatters.labels import number, one_line, target_label, target_name
 from eli5.formatters.sheet import is_wide
 
 if TYPE_CHECKING:
     from eli5.callbacks.epoch import Cell, Epoch
+
+Data = Mapping[str, Any]
+"""What ``templates/timeline.html`` shows, by the names that stand there."""
 
 Key = tuple[int, str, int]
 """Which row: image, method, rank of the target."""
@@ -26,16 +29,16 @@ class Column(NamedTuple):
     logs : dict
         Loss and metrics.
     cells : dict of dict
-        The values that ``templates/timeline.html`` shows of each overlay.
+        Of each overlay.
     """
 
     number: int
     logs: Mapping[str, float]
-    cells: Mapping[Key, Mapping[str, Any]]
+    cells: Mapping[Key, Data]
 
 
 def format_as_timeline(
-    epoch: Epoch, row_heads: Mapping[Key, Mapping[str, Any]], columns: Sequence[Column]
+    epoch: Epoch, row_heads: Mapping[Key, Data], columns: Sequence[Column]
 ) -> str:
     """Format a training as a page that works from a file, and without any script.
 
@@ -70,28 +73,31 @@ def key_of(cell: Cell) -> Key:
     return cell.image, cell.method, cell.rank
 
 
-def row_head(cell: Cell, source: str, n_methods: int) -> dict[str, Any]:
+def row_head(cell: Cell, source: str, n_methods: int) -> Data:
     """Return what stands at the left of a row: the picture, and what is explained in the row."""
     lines = [f"Image {cell.image + 1}"]
     lines += [str(cell.expl.method)] * (n_methods > 1)
     lines += [f"Target {cell.rank + 1}"] * (len(cell.expl.targets) > 1)
-    return {"picture": _picture(cell, source), "lines": lines}
+    return {"picture": _picture(cell, source, ""), "lines": lines}
 
 
-def _cell(cell: Cell, epoch: int, source: str) -> dict[str, Any]:
-    heatmap = cell.target.heatmap
+# Each epoch writes the cells of all before it anew, so their texts are made once, here.
+def _cell(cell: Cell, epoch: int, source: str) -> Data:
+    heatmap, description = cell.target.heatmap, cell.expl.description or ""
+    alt = (
+        f"Image {cell.image + 1} at epoch {epoch}: {cell.expl.method} heatmap of "
+        f"{target_label(cell.target)}, laid over the picture"
+    )
     return {
-        "picture": _picture(cell, source),
-        "alt": (
-            f"Image {cell.image + 1} at epoch {epoch}: {cell.expl.method} heatmap of "
-            f"{target_label(cell.target)}, laid over the picture"
-        ),
+        "picture": _picture(cell, source, one_line(alt)),
         "name": target_name(cell.target),
-        "score": cell.target.score,
+        "score": number(cell.target.score),
         "is_empty": heatmap is not None and not heatmap.any(),
-        "why_empty": cell.expl.description or "",
+        "why_empty": one_line(description),
     }
 
 
-def _picture(cell: Cell, source: str) -> dict[str, Any]:
-    return {"src": source, "size": cell.overlay.size, "is_wide": is_wide(cell.overlay)}
+def _picture(cell: Cell, source: str, alt: str) -> Data:
+    width, height = cell.overlay.size
+    shape = {"width": width, "height": height, "is_wide": is_wide(cell.overlay)}
+    return {"src": source, "alt": alt, **shape}
