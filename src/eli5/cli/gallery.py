@@ -68,6 +68,7 @@ class Gallery:
             self._write(is_last=True)
         pages = [self._path(k) for k in range(len(self.sizes))]
         if len(pages) > 1:
+            # When the first page was written, nobody knew how many there would be.
             self._replace_links(pages[0], self._neighbours(0, is_last=False), self._all_pages())
         for old in self.folder.glob("index-*.html"):
             if re.fullmatch(r"index-\d+\.html", old.name) and old not in pages and pages:

@@ -119,6 +119,7 @@ def format_as_dataframe(
         ) from error
     types, rows_of = _ROWS[expect_choice("rows", rows, _ROWS)]
     records = [row for i, one in enumerate(flattened(expl)) for row in rows_of(i, one)]
+    # Int64 alone has integers and missing values; a name, or a larger number, does not fit in.
     if not all(_is_id(row["target"]) for row in records):
         types = types | {"target": "object"}
     return pd.DataFrame(records, columns=list(types)).astype(types)

@@ -112,6 +112,7 @@ def _classes(expl: Explanation, is_text: bool) -> str:
 
 def _target(expl: Explanation, target: TargetExplanation) -> Data:
     """Name a target, with its numbers; the template calls one without a name "Class 281"."""
+    # The name of a score is its target's id, too, and speaks for itself: "contrast", not "Class …".
     class_id, name = one_line(target.target), target_name(target)
     is_nameless = name == class_id and not isinstance(target.target, str)
     numbers = {"Score": number(target.score), "Probability": number(target.proba)}
@@ -142,7 +143,7 @@ def _heat(expl: Explanation, target: TargetExplanation, budget: PixelBudget) -> 
     else:
         source = heat_layer(target.heatmap, expl.image, budget, percentile)
         where = "laid over the picture"
-    if source is None:
+    if source is None:  # all zeros: the card says so in words
         return None
     method = f"{expl.method} heatmap" if expl.method else "Heatmap"
     peak = peak_note(expl, target)

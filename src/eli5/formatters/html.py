@@ -106,6 +106,7 @@ def _section_data(expl: Explanation | Several) -> Data:
 def _shared(explanations: Sequence[Explanation]) -> Data:
     """Return what all cards would say alike: the model, and the first sentences about the maps."""
     models = {one.estimator for one in explanations}
+    # A failed one has no sentences about its maps, and is not to keep the others from sharing.
     texts = [one.description or "" for one in explanations if not one.error]
     sentences = zip(*(re.split(r"(?<=\.)\s", text) for text in texts), strict=False)
     alike = itertools.takewhile(lambda row: len(set(row)) == 1, sentences)

@@ -31,11 +31,12 @@ def _environment() -> Environment:
     environment = Environment(
         loader=loader,
         autoescape=True,
-        undefined=StrictUndefined,
+        undefined=StrictUndefined,  # a misspelt name is an error, not an empty place
+        # A template may be laid out for its reader: what steers it leaves no blanks in the page.
         trim_blocks=True,
         lstrip_blocks=True,
-        keep_trailing_newline=True,
-        auto_reload=False,
+        keep_trailing_newline=True,  # also of each template that another one includes
+        auto_reload=False,  # the files come with the package and do not change
     )
     environment.filters |= {"number": number, "one_line": one_line, "printable": printable}
     environment.globals |= {"asset": asset, "digest": _digest}

@@ -107,6 +107,7 @@ def parts_of(text: DocWeightedSpans, tokens: Sequence[Token]) -> Iterator[Part]:
                 del covering[k]
         there = [tokens[k] for k in covering]
         total = sum(token.weight for token in there)
+        # The largest numbers may add up to infinity, of which no share can be told.
         weight = max(-sys.float_info.max, min(total, sys.float_info.max))
         yield Part(text.document[start:end], start, weight, there)
 
