@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from eli5.checks import wrong_type
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -226,6 +229,24 @@ def check_single(expl: Any) -> None:
             f"Expected an Explanation. Received: {expl!r} (of type {type(expl).__name__}). "
             "eli5.explain_prediction gives one."
         )
+
+
+def flattened(expl: Any) -> Iterator[Explanation]:
+    """Yield an explanation, or those in an iterable and in the iterables that it holds.
+
+    Raises
+    ------
+    TypeError
+        If there is anything else, when it is reached.
+    """
+    if isinstance(expl, Explanation):
+        yield expl
+    elif isinstance(expl, Iterable) and not isinstance(expl, str | bytes):
+        for one in expl:
+            yield from flattened(one)
+    else:
+        advice = "eli5.explain_prediction gives an Explanation"
+        raise wrong_type("expl", expl, "an Explanation, or several of them", advice)
 
 
 def missing_picture_libraries() -> list[str]:

@@ -104,7 +104,7 @@ def test_names_are_escaped(tmp_path: Path) -> None:
     made.add("<script>alert('🦊')</script>&.png", explained(0))
     made.finish()
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
-    assert "&lt;script&gt;alert(&#x27;🦊&#x27;)&lt;/script&gt;&amp;.png" in page
+    assert "&lt;script&gt;alert(&#39;🦊&#39;)&lt;/script&gt;&amp;.png" in page
     assert page.count("<script") == 1  # the page's own
 
 

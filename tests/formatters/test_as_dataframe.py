@@ -159,7 +159,7 @@ def test_a_table_of_odd_names_can_be_written() -> None:
 @pytest.mark.parametrize("given", [1, None, "net", {"a": 1}, np.zeros(3), [1], ["net"]])
 def test_only_explanations_make_a_table(given: Any) -> None:
     with pytest.raises(
-        TypeError, match=r"Expected an Explanation, or an iterable of them\. Received"
+        TypeError, match=r"Expected `expl` to be an Explanation, or several of them\. Received"
     ):
         eli5.format_as_dataframe(given)
 
@@ -206,9 +206,11 @@ def test_types_of_token_rows_do_not_depend_on_what_is_missing() -> None:
 
 def test_unknown_rows_are_refused() -> None:
     with pytest.raises(
-        ValueError, match=r"Expected rows to be one of targets, tokens\. Received: rows='words'"
+        ValueError, match=r"Expected `rows` to be one of \('targets', 'tokens'\)\. .*rows='words'"
     ):
         eli5.format_as_dataframe(review(), rows="words")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"Expected `rows` to be one of .* Received: rows=None"):
+        eli5.format_as_dataframe(review(), rows=None)  # type: ignore[arg-type]
 
 
 def test_without_pandas(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -281,7 +281,9 @@ def test_lists_in_a_list_are_taken_apart(expl: Explanation) -> None:
 @pytest.mark.parametrize("wrong", [None, "net", b"net", 3, [None], [["net"]]])
 def test_refuses_what_is_no_explanation(wrong: Any) -> None:
     for form in (format_as_html, format_as_page):
-        with pytest.raises(TypeError, match=r"Expected an Explanation, or several of them\. Rec"):
+        with pytest.raises(
+            TypeError, match=r"Expected `expl` to be an Explanation, or several of them\. Rec"
+        ):
             form(wrong)
 
 

@@ -16,8 +16,8 @@ import eli5
 from eli5.base import DocWeightedSpans, Explanation
 from eli5.formatters.html import format_as_html, format_as_page
 from eli5.formatters.image import format_as_image
+from eli5.formatters.labels import printable_part
 from eli5.formatters.notebook import mimebundle
-from eli5.formatters.text import printable_part
 from eli5.formatters.texts.weighted_text import texts_of
 from helpers.explanations import explanations
 from helpers.strict_html import Page

@@ -11,7 +11,7 @@ from PIL import Image
 
 import eli5
 from eli5.base import Explanation, TargetExplanation
-from eli5.formatters.text import number
+from eli5.formatters.labels import number
 
 
 @pytest.fixture
@@ -120,7 +120,21 @@ def test_text_and_dict_load_no_picture_library(name: str) -> None:
         "import sys, eli5\n"
         "from eli5.base import Explanation, TargetExplanation\n"
         f"eli5.{name}(Explanation('net', targets=[TargetExplanation(0, score=1.0)]))\n"
-        "print(*{'PIL', 'matplotlib', 'keras'} & set(sys.modules))"
+        "print(*{'PIL', 'matplotlib', 'keras', 'jinja2', 'regex'} & set(sys.modules))"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (run.returncode, run.stdout.strip()) == (0, ""), run.stderr
+
+
+def test_jinja_is_loaded_when_html_is_made() -> None:
+    program = (
+        "import sys, eli5\n"
+        "from eli5.base import Explanation\n"
+        "eli5.format_as_html, eli5.format_as_page\n"
+        "assert 'jinja2' not in sys.modules\n"
+        "eli5.format_as_html(Explanation('net'))\n"
+        "assert 'jinja2' in sys.modules\n"
+        "print(*{'PIL', 'matplotlib', 'keras', 'regex'} & set(sys.modules))"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (run.returncode, run.stdout.strip()) == (0, ""), run.stderr

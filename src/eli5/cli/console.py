@@ -118,7 +118,7 @@ def print_whole(lines: Iterable[str]) -> None:
 
 def _print_line(start: str, text: str, style: str, *, stderr: bool = False) -> None:
     # It imports NumPy, which --help need not wait for.
-    from eli5.formatters.text import in_order, one_line
+    from eli5.formatters.labels import one_line, without_bidi_controls
 
-    line = Text.assemble((start, style), in_order(one_line(text)))
+    line = Text.assemble((start, style), without_bidi_controls(one_line(text)))
     _console(stderr=stderr).print(line, soft_wrap=True)

@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,16 +16,12 @@ if TYPE_CHECKING:
 
     from eli5.base import Explanation
 
-__all__ = ["CARDS", "Gallery"]
-
 CARDS = 100  # on a page; such a page has less than 20 MB
 _AREA = 16_000_000  # pixels of all pictures of a page, about what it shows of them
 _LARGEST = 1600 * 1600
 
 _INDEX = "index.html"
-_NAVIGATION = (
-    '<nav aria-label="Pages" style="margin: 16px 0; font: 14px/1.6 system-ui, sans-serif">{}</nav>'
-)
+Link = tuple[str, str]  # a text, and the page behind it; empty where there is none
 
 
 class Gallery:
@@ -60,7 +55,12 @@ class Gallery:
             self._write(is_last=False)
         image = explanations[0].image
         shown = None if image is None else _shrunk(image, self.per_page)
-        self.waiting.append([_named(expl, name, shown) for expl in explanations])
+        self.waiting.append(
+            [
+                replace(one, image=shown, description=f"{one.description or ''}\n{name}")
+                for one in explanations
+            ]
+        )
 
     def finish(self) -> list[Path]:
         """Write what is left, and links to all pages on the first; return the pages."""
@@ -68,51 +68,47 @@ class Gallery:
             self._write(is_last=True)
         pages = [self._path(k) for k in range(len(self.sizes))]
         if len(pages) > 1:
-            index = pages[0].read_text(encoding="utf-8")
-            links = _NAVIGATION.format(self._links())
-            pattern = re.escape(_NAVIGATION).replace(r"\{\}", ".*?")
-            index = re.sub(pattern, lambda _: links, index)
-            write_atomically(pages[0], index.encode())
+            # When the first page was written, nobody knew how many there would be.
+            self._replace_links(pages[0], self._neighbours(0, is_last=False), self._all_pages())
         for old in self.folder.glob("index-*.html"):
             if re.fullmatch(r"index-\d+\.html", old.name) and old not in pages and pages:
                 old.unlink()  # of an earlier run with more pictures
         return pages
 
     def _write(self, *, is_last: bool) -> None:
-        from eli5.formatters.html import format_as_page
+        from eli5.formatters.html import format_as_linked_page
 
         number = len(self.sizes)
         title = f"What {self.waiting[0][0].estimator} looked at"
-        page = format_as_page(
-            [expl for explanations in self.waiting for expl in explanations],
-            title=f"{title}, page {number + 1}" if number else title,
-        )
+        title = f"{title}, page {number + 1}" if number else title
+        explanations = [expl for per_picture in self.waiting for expl in per_picture]
         self.sizes.append(len(self.waiting))
         self.waiting = []
-        if number or not is_last:
-            navigation = _NAVIGATION.format(self._neighbours(number, is_last))
-            page = page.replace("</h1>", f"</h1>\n{navigation}", 1)
-            page = page.replace("</main>", f"{navigation}\n</main>", 1)
+        links = self._neighbours(number, is_last=is_last) if number or not is_last else []
+        page = format_as_linked_page(explanations, title, links)
         write_atomically(self._path(number), page.encode())
+
+    def _replace_links(self, path: Path, old: Sequence[Link], new: Sequence[Link]) -> None:
+        from eli5.formatters.jinja import render
+
+        page = path.read_text(encoding="utf-8")
+        page = page.replace(render("links.html", links=old), render("links.html", links=new))
+        write_atomically(path, page.encode())
 
     def _path(self, number: int) -> Path:
         return self.folder / (f"index-{number + 1}.html" if number else _INDEX)
 
-    def _neighbours(self, number: int, is_last: bool) -> str:
-        parts = [
-            f'<a href="{_INDEX}">All pages</a>' if number else "",
-            self._link(number - 1, "Previous") if number else "",
-            f"{self.what} {self._range(number)}",
-            "" if is_last else self._link(number + 1, "Next"),
-        ]
-        return " · ".join(part for part in parts if part)
+    def _neighbours(self, number: int, *, is_last: bool) -> list[Link]:
+        links = [("All pages", _INDEX), self._link(number - 1, "Previous")] if number else []
+        links.append((f"{self.what} {self._range(number)}", ""))
+        return links if is_last else [*links, self._link(number + 1, "Next")]
 
-    def _links(self) -> str:
-        links = [self._link(k, self._range(k)) for k in range(1, len(self.sizes))]
-        return " · ".join([f"{self.what} {self._range(0)}", *links])
+    def _all_pages(self) -> list[Link]:
+        first = f"{self.what} {self._range(0)}", ""
+        return [first, *(self._link(k, self._range(k)) for k in range(1, len(self.sizes)))]
 
-    def _link(self, number: int, text: str) -> str:
-        return f'<a href="{self._path(number).name}">{escape(text)}</a>'
+    def _link(self, number: int, text: str) -> Link:
+        return text, self._path(number).name
 
     def _range(self, number: int) -> str:
         before = sum(self.sizes[:number])
@@ -130,7 +126,3 @@ def _shrunk(image: Image, n_pictures: int) -> Image:
         return image
     size = max(round(image.width * scale), 1), max(round(image.height * scale), 1)
     return to_rgba(image).resize(size, LANCZOS)  # which palettes could not be
-
-
-def _named(expl: Explanation, name: str, image: Image | None) -> Explanation:
-    return replace(expl, image=image, description=f"{expl.description or ''}\n{name}")

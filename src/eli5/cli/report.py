@@ -33,10 +33,10 @@ def as_line(record: dict[str, Any]) -> str:
 
 def as_row(name: str, expl: Explanation) -> str:
     """Return a name, classes and scores in one line."""
-    from eli5.formatters.text import in_order, number, one_line, target_label
+    from eli5.formatters.labels import number, one_line, target_label, without_bidi_controls
 
     scores = [f"{target_label(one)} {number(one.score)}" for one in expl.targets]
-    return in_order(f"{one_line(name)}: {', '.join(scores)}")
+    return without_bidi_controls(f"{one_line(name)}: {', '.join(scores)}")
 
 
 _MOST_SHOWN, _MOST_COUNTED = 5, 1000  # kinds of them

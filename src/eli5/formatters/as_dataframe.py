@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from eli5.base import Explanation, TargetExplanation
-from eli5.formatters.texts.token_rows import TOKEN_TYPES, table_text, token_rows
+from eli5.base import Explanation, TargetExplanation, flattened
+from eli5.checks import expect_choice
+from eli5.formatters.texts.weighted_text import texts_of, tokens_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["format_as_dataframe"]
-
-_TYPES = {
+_TARGET_TYPES = {
     "explanation": "int64",
     "estimator": "string",
     "method": "string",
@@ -29,6 +28,18 @@ _TYPES = {
     "peak_y": "float64",
     "area": "float64",
     "error": "string",
+}
+_TOKEN_TYPES = {
+    "explanation": "int64",
+    "method": "string",
+    "target": "Int64",
+    "class_name": "string",
+    "text": "int64",
+    "position": "int64",
+    "token": "string",
+    "start": "Int64",
+    "end": "Int64",
+    "weight": "float64",
 }
 _IDS = 2**63  # how many integers Int64 has on each side of zero
 
@@ -94,7 +105,7 @@ def format_as_dataframe(
     Raises
     ------
     TypeError
-        If `expl` is, or holds, something else.
+        If `expl` is, or holds, something else, or `rows` is no string.
     ValueError
         If `rows` is unknown.
     ModuleNotFoundError
@@ -106,55 +117,54 @@ def format_as_dataframe(
         raise ModuleNotFoundError(
             "Making a DataFrame needs pandas. Install it: pip install 'eli5-keras[dataframe]'"
         ) from error
-    if rows not in _ROWS:
-        raise ValueError(f"Expected rows to be one of {', '.join(_ROWS)}. Received: rows={rows!r}")
-    types, rows_of = _ROWS[rows]
-    found = [row for i, one in enumerate(_explanations(expl)) for row in rows_of(i, one)]
-    if not all(_is_id(row["target"]) for row in found):
+    types, rows_of = _ROWS[expect_choice("rows", rows, _ROWS)]
+    records = [row for i, one in enumerate(flattened(expl)) for row in rows_of(i, one)]
+    # Int64 alone has integers and missing values; a name, or a larger number, does not fit in.
+    if not all(_is_id(row["target"]) for row in records):
         types = types | {"target": "object"}
-    return pd.DataFrame(found, columns=list(types)).astype(types)
+    return pd.DataFrame(records, columns=list(types)).astype(types)
 
 
-def _explanations(expl: Any) -> Iterator[Explanation]:
-    if isinstance(expl, Explanation):
-        yield expl
-    elif isinstance(expl, Iterable) and not isinstance(expl, str | bytes | dict | np.ndarray):
-        for one in expl:
-            yield from _explanations(one)
-    else:
-        raise TypeError(
-            "Expected an Explanation, or an iterable of them. Received: a value of type "
-            f"{type(expl).__name__}"
-        )
-
-
-def _rows(number: int, expl: Explanation) -> Iterator[dict[str, Any]]:
+def _target_rows(number: int, expl: Explanation) -> Iterator[dict[str, Any]]:
     of_all = {
         "explanation": number,
-        "estimator": table_text(expl.estimator),
-        "method": table_text(expl.method),
-        "layer": table_text(expl.layer),
-        "error": table_text(expl.error or None),
+        "estimator": _text(expl.estimator),
+        "method": _text(expl.method),
+        "layer": _text(expl.layer),
+        "error": _text(expl.error or None),
     }
     for target in expl.targets or [None]:
         yield of_all | ({"target": None} if target is None else _of_target(target, expl))
 
 
 def _of_target(target: TargetExplanation, expl: Explanation) -> dict[str, Any]:
+    numbers = {"score": _number(target.score), "proba": _number(target.proba)}
+    return _named(target) | numbers | _of_heatmap(_upright(target.heatmap, expl))
+
+
+def _named(target: TargetExplanation) -> dict[str, Any]:
     is_text = isinstance(target.target, str)
-    return {
-        "target": table_text(target.target) if is_text else target.target,
-        "class_name": table_text(target.class_name),
-        "score": _number(target.score),
-        "proba": _number(target.proba),
-        **_of_heatmap(_upright(target.heatmap, expl)),
-    }
+    class_id = _text(target.target) if is_text else target.target
+    return {"target": class_id, "class_name": _text(target.class_name)}
 
 
-_ROWS: dict[str, tuple[dict[str, str], Callable[[int, Explanation], Iterator[dict[str, Any]]]]] = {
-    "targets": (_TYPES, _rows),
-    "tokens": (TOKEN_TYPES, token_rows),
-}
+def _token_rows(number: int, expl: Explanation) -> Iterator[dict[str, Any]]:
+    of_all = {"explanation": number, "method": _text(expl.method)}
+    for target in expl.targets or ():
+        for text_number, text in enumerate(texts_of(target)):
+            for position, token in enumerate(tokens_of(text)):
+                start, end = token.offsets[0] if token.offsets else (None, None)
+                of_token = {"token": _text(token.name), "start": start, "end": end}
+                which = {"text": text_number, "position": position, "weight": token.weight}
+                yield of_all | _named(target) | which | of_token
+
+
+_ROWS = {"targets": (_TARGET_TYPES, _target_rows), "tokens": (_TOKEN_TYPES, _token_rows)}
+
+
+def _text(value: Any) -> str | None:
+    """Give a text that can be written to a file: half characters, of odd file names, become "?"."""
+    return None if value is None else str(value).encode(errors="replace").decode()
 
 
 def _is_id(target: Any) -> bool:

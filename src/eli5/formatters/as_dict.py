@@ -14,8 +14,6 @@ from eli5.base import check_single, is_picture
 if TYPE_CHECKING:
     from eli5.base import Explanation
 
-__all__ = ["SCHEMA_VERSION", "format_as_dict"]
-
 # Of the keys and their types, in the dictionary and in the files that `eli5.saving` writes. Each
 # change of them raises it; docs/formats.md says what each version holds.
 SCHEMA_VERSION = 2

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from eli5.formatters.fonts import drawable, text_width, write
-from eli5.formatters.text import number, one_line, target_label, target_name
+from eli5.formatters.labels import number, one_line, target_label, target_name
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw

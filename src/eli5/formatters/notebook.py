@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from eli5.base import Explanation
 
-__all__ = ["mimebundle"]
-
 # The picture stands in where HTML is not shown, so it need not make the notebook's file large.
 _LARGEST_PICTURE = (800, 800)
 

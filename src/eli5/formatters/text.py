@@ -1,19 +1,48 @@
-"""Format an explanation as plain text, and the names and numbers that all formats show."""
+"""Format an explanation as plain text; of a text, its strong words in brackets."""
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
-from unicodedata import category, combining, east_asian_width
+from unicodedata import combining, east_asian_width
 
 from eli5.base import check_single
+from eli5.formatters.labels import (
+    number,
+    one_line,
+    printable,
+    printable_part,
+    signed_number,
+    target_label,
+    without_bidi_controls,
+)
 from eli5.formatters.series.peaks import peaks_in_words
+from eli5.formatters.texts.weighted_text import (
+    Part,
+    Token,
+    grapheme_edges,
+    heaviest,
+    largest_weight,
+    parts_of,
+    spelled_out,
+    texts_of,
+    token_name,
+    tokens_of,
+    widen,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from eli5.base import DocWeightedSpans, Explanation, TargetExplanation
 
-    from eli5.base import Explanation, TargetExplanation
+_STRONG = 0.25  # of the largest weight: what is marked
+_MOST_MARKED = 30
+_MOST_LISTED = 10
+_LONGEST_GAP, _CONTEXT = 300, 80  # characters without a mark; what stays at each of its ends
+_LONGEST_WORD = 20
 
-__all__ = ["format_as_text"]
+# The terminal's own colours, so that they fit its theme; what speaks against is underlined, too.
+_FOR, _AGAINST, _PLAIN = "\x1b[1;32m", "\x1b[4;31m", "\x1b[0m"
 
 
 def format_as_text(expl: Explanation, *, ansi: bool = False) -> str:
@@ -39,9 +68,6 @@ def format_as_text(expl: Explanation, *, ansi: bool = False) -> str:
         characters, and those that turn its row around, such as U+202E. Several lines, without a
         line break at the end.
     """
-    # It needs the names and numbers below.
-    from eli5.formatters.texts.marked_text import marked_texts
-
     check_single(expl)
     facts = {
         "Model": one_line(expl.estimator),
@@ -57,7 +83,7 @@ def format_as_text(expl: Explanation, *, ansi: bool = False) -> str:
             parts += [f"What speaks for {target_label(target)}:", *texts] if texts else []
     if expl.description:
         parts.append(printable(expl.description))
-    return in_order("\n\n".join(parts))
+    return without_bidi_controls("\n\n".join(parts))
 
 
 def _target_table(expl: Explanation) -> str:
@@ -68,13 +94,101 @@ def _target_table(expl: Explanation) -> str:
         "Probability": [number(target.proba) for target in targets],
         "Peak": [one_line(peaks_in_words(expl, target)) for target in targets],
     }
-    return columns(table, right=("Score", "Probability"))
+    return _table(table, right=("Score", "Probability"))
 
 
-def columns(table: dict[str, list[str]], right: Sequence[str] = ()) -> str:
-    """Write a table of texts by their headings, those of `right` aligned there, empty ones not."""
+def marked_texts(expl: Explanation, target: TargetExplanation, *, ansi: bool) -> list[str]:
+    """Format the texts of a target.
+
+    Parameters
+    ----------
+    expl : Explanation
+        It has the largest weight, to which all others are compared.
+    target : TargetExplanation
+    ansi : bool
+        See `eli5.format_as_text`.
+
+    Returns
+    -------
+    list of str
+        For each text two blocks: the text, the words of at least a quarter of the largest weight
+        in brackets with their weights, ``[great +0.5312]``, and what is far from all of them
+        replaced by ``[...]``; then a table of the heaviest tokens.
+    """
+    least = _STRONG * largest_weight(expl)
+    blocks = []
+    for text in texts_of(target):
+        tokens = tokens_of(text)
+        name = f"{one_line(text.vec_name)}: " if text.vec_name else ""
+        marked = "".join(_marked(text, tokens, least, ansi=ansi)).rstrip()
+        blocks += [f"{name}{marked}", _token_table(heaviest(tokens, _MOST_LISTED))]
+    return [block for block in blocks if block]
+
+
+def _marked(
+    text: DocWeightedSpans, tokens: Sequence[Token], least: float, *, ansi: bool
+) -> Iterator[str]:
+    """Yield the text in parts; those that are marked are cut off from each other by plain ones."""
+    strong = (part for part in parts_of(text, tokens) if part.weight and abs(part.weight) >= least)
+    marked = heapq.nlargest(_MOST_MARKED, strong, key=lambda part: abs(part.weight))
+    start = 0
+    for part in sorted(marked, key=lambda part: part.start):
+        yield _between(text.document, start, part.start)
+        yield _mark(part, ansi=ansi)
+        start = part.start + len(part.text)
+    yield _between(text.document, start, len(text.document))
+
+
+def _mark(part: Part, *, ansi: bool) -> str:
+    # The space in front of a word may belong to its token, and is not to lie in the brackets.
+    word = part.text.strip()
+    space, _, rest = part.text.partition(word) if word else ("", "", part.text)
+    colour, plain = (_FOR if part.weight > 0 else _AGAINST, _PLAIN) if ansi else ("", "")
+    shown = printable_part(word) or spelled_out(part.text)
+    mark = f"{colour}[{shown} {signed_number(part.weight)}]{plain}"
+    return f"{printable_part(space)}{mark}{printable_part(rest)}"
+
+
+def _between(document: str, start: int, end: int) -> str:
+    """Return a part without marks, and of a long one only what is near a mark, or the beginning."""
+    if end - start <= _LONGEST_GAP:
+        return printable_part(document[start:end])
+    is_first, is_last = start == 0, end == len(document)
+    n_head = 0 if is_first and not is_last else _LONGEST_GAP if is_first else _CONTEXT
+    edges = grapheme_edges(document)
+    head = _whole_words(document[start : widen(start + n_head, end, edges)[0]])
+    tail = "" if is_last else document[widen(start, end - _CONTEXT, edges)[1] : end]
+    tail = _whole_words(tail[::-1])[::-1]
+    return " ".join(printable_part(part) for part in (head, "[...]", tail) if part)
+
+
+def _whole_words(text: str) -> str:
+    """Leave out the half word at the end."""
+    end = max(text.rfind(blank, max(len(text) - _LONGEST_WORD, 0)) for blank in " \n")
+    return text[:end] if end > 0 else text
+
+
+def _token_table(tokens: Sequence[Token]) -> str:
+    if not tokens:
+        return ""
+    columns = {
+        "Token": [token_name(token) for token in tokens],
+        "Weight": [signed_number(token.weight) for token in tokens],
+        "Place": [_offsets(token) for token in tokens],
+    }
+    return _table(columns, right=("Weight",))
+
+
+def _offsets(token: Token) -> str:
+    return ", ".join(f"{start}-{end}" for start, end in token.offsets[:3]) or "not in the text"
+
+
+def _table(columns: dict[str, list[str]], right: Sequence[str] = ()) -> str:
+    """Write columns by their headings, those of `right` aligned there; empty ones are left out."""
     padded = [
-        _padded([name, *cells], right=name in right) for name, cells in table.items() if any(cells)
+        _padded([name, *cells], right=name in right)
+        for name, cells in columns.items()
+        if any(cells)
     ]
     return "\n".join("  ".join(row).rstrip() for row in zip(*padded, strict=True))
 
@@ -88,59 +202,3 @@ def _padded(column: list[str], *, right: bool) -> list[str]:
 def _width(text: str) -> int:
     """Count the columns of a terminal that a text takes: many Asian letters and emoji take two."""
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
-
-
-def target_label(target: TargetExplanation) -> str:
-    """Name a target with its class id, ``"tabby (281)"``, or by the id alone if it has no name."""
-    name, class_id = target_name(target), one_line(target.target)
-    return class_id if name == class_id else f"{name} ({class_id})"
-
-
-def target_name(target: TargetExplanation) -> str:
-    """Name a target in one line: its class name, or the class id if it has none."""
-    return one_line(target.class_name or "") or one_line(target.target)
-
-
-def number(value: float | None) -> str:
-    """Write a number with four significant digits, or nothing for ``None``."""
-    if value is None:
-        return ""
-    if 9999.5 <= abs(value) < 1e7:
-        return f"{value:.0f}"  # where "g" would turn to 1.235e+04
-    return f"{value:#.4g}".removesuffix(".")
-
-
-def one_line(text: object) -> str:
-    """Join the lines of a name, and replace what cannot be shown; see `printable`."""
-    return printable(" ".join(str(text).split()))
-
-
-def printable(text: object) -> str:
-    r"""Replace what no terminal, page or font can show: control characters and half surrogates.
-
-    They come from class names read off odd file names, and could otherwise drive the terminal.
-    Every kind of line break becomes ``"\n"``.
-    """
-    lines = "\n".join(str(text).splitlines())
-    return "".join(c if c in "\n\t" or category(c) not in _UNSHOWN else "\ufffd" for c in lines)
-
-
-def printable_part(text: str) -> str:
-    """Do as `printable` does with a part of a text, which may end in a line break that counts."""
-    if text.isprintable():
-        return text
-    return printable(f"{text}|")[:-1]
-
-
-def in_order(text: str) -> str:
-    """Replace, for a terminal, the characters that turn the rest of its row around.
-
-    HTML keeps what they do to a name inside of an element, ``<bdi>``; a terminal has nothing like
-    it. Letters that are written from right to left say that themselves, and need none of these.
-    """
-    return text.translate(_TURNING)
-
-
-_UNSHOWN = ("Cc", "Cs")
-# Embeddings, overrides and isolates, and what ends them (Unicode Standard Annex 9, table 4).
-_TURNING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd")

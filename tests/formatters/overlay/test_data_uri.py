@@ -15,16 +15,16 @@ from eli5.base import Explanation, TargetExplanation
 from eli5.formatters.image import format_as_image
 from eli5.formatters.overlay.data_uri import (
     DEFAULT_OPACITY,
-    Room,
+    PixelBudget,
     heat_layer,
     legend_colours,
     picture_layer,
-    room_on_page,
+    pixel_budget,
 )
 from eli5.formatters.overlay.options import VIRIDIS
 from helpers.photos import photo
 
-AMPLE = Room(1e9, 1e9)
+AMPLE = PixelBudget(1e9, 1e9)
 
 
 def decoded(uri: str | None) -> Image.Image:
@@ -100,7 +100,7 @@ def test_an_empty_heatmap_has_no_layer() -> None:
 def test_a_layer_for_a_large_picture_is_smaller_and_looks_alike(shape: tuple[int, ...]) -> None:
     image = photo(1000, 400)
     heatmap = np.random.default_rng(2).random(shape)
-    layer = decoded(heat_layer(heatmap, image, Room(1e9, 200 * 80)))
+    layer = decoded(heat_layer(heatmap, image, PixelBudget(1e9, 200 * 80)))
     assert layer.size == (200, 80)
     enlarged = layer.convert("RGBA").resize(image.size, Image.Resampling.BILINEAR)
     shown = composed(image, enlarged, DEFAULT_OPACITY)
@@ -113,7 +113,7 @@ def test_a_layer_for_a_large_picture_is_smaller_and_looks_alike(shape: tuple[int
 def test_a_layer_of_slices_stays_divisible() -> None:
     heatmap = np.zeros((7, 2, 2))
     heatmap[3] = 1
-    layer = decoded(heat_layer(heatmap, photo(7 * 31, 31), Room(1e9, 2000)))
+    layer = decoded(heat_layer(heatmap, photo(7 * 31, 31), PixelBudget(1e9, 2000)))
     assert layer.width % 7 == 0
     assert layer.width * layer.height < 2300
     hot = np.flatnonzero(pixels(layer)[0, :, 3])
@@ -159,9 +159,9 @@ def test_what_is_transparent_stays_so(has_webp: bool, monkeypatch: pytest.Monkey
 
 
 def test_large_pictures_are_scaled_down() -> None:
-    shown = decoded(picture_layer(photo(1000, 500), Room(200 * 100, 1)))
+    shown = decoded(picture_layer(photo(1000, 500), PixelBudget(200 * 100, 1)))
     assert shown.size == (200, 100)
-    assert decoded(picture_layer(photo(2000, 1), Room(100, 1))).height == 1
+    assert decoded(picture_layer(photo(2000, 1), PixelBudget(100, 1))).height == 1
 
 
 @pytest.mark.parametrize("size", [(200, 150), (60, 40)])
@@ -180,18 +180,18 @@ def test_the_legend_is_the_colormap() -> None:
     np.testing.assert_array_equal(pixels(shown), expected)
 
 
-def test_the_room_shrinks_with_what_has_to_share_it() -> None:
-    assert room_on_page(1, 3) == Room(1600 * 1600, 448 * 448)
-    assert room_on_page(0, 0) == room_on_page(1, 1)
-    hundred, thousand = room_on_page(100, 300), room_on_page(1000, 3000)
+def test_the_budget_shrinks_with_what_has_to_share_it() -> None:
+    assert pixel_budget(1, 3) == PixelBudget(1600 * 1600, 448 * 448)
+    assert pixel_budget(0, 0) == pixel_budget(1, 1)
+    hundred, thousand = pixel_budget(100, 300), pixel_budget(1000, 3000)
     assert 300 * 300 < hundred.picture < 400 * 400
     assert 170 * 170 < hundred.heat < 224 * 224
-    assert thousand == Room(256 * 256, 112 * 112)  # still to be recognised
+    assert thousand == PixelBudget(256 * 256, 112 * 112)  # still to be recognised
 
 
 @pytest.mark.parametrize("wrong", [None, np.zeros((2, 2)), "x.png"])
 def test_refuses_what_is_no_picture(wrong: Any) -> None:
-    for write in (picture_layer, lambda image, room: heat_layer(np.eye(2), image, room)):
+    for write in (picture_layer, lambda image, budget: heat_layer(np.eye(2), image, budget)):
         with pytest.raises(TypeError, match=r"Expected expl\.image to be a PIL\.Image\.Image"):
             write(wrong, AMPLE)
 
@@ -207,4 +207,4 @@ def test_refuses_what_is_no_picture(wrong: Any) -> None:
 )
 def test_refuses_what_is_no_heatmap(heatmap: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        heat_layer(heatmap, photo(1000, 50), Room(1, 1))
+        heat_layer(heatmap, photo(1000, 50), PixelBudget(1, 1))

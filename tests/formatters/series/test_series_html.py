@@ -12,7 +12,7 @@ from PIL import Image
 
 from eli5.formatters.html import format_as_html, format_as_page
 from eli5.formatters.image import format_as_image
-from eli5.formatters.overlay.data_uri import room_on_page
+from eli5.formatters.overlay.data_uri import pixel_budget
 from eli5.formatters.series.html import series_layer
 from helpers.series_cases import block, frame, of_series, waves
 from helpers.strict_html import HOSTILE, Page
@@ -102,7 +102,7 @@ def test_without_a_heatmap_the_series_is_shown() -> None:
 def test_layers_of_a_large_gallery_take_less() -> None:
     expl = of_series(waves(500, 2), np.random.default_rng(0).random(40, "float32"))
     pages = [
-        f'<img class="eli5-layer" src="{series_layer(expl, expl.targets[0], room_on_page(n, n))}">'
+        f'<img class="eli5-layer" src="{series_layer(expl, expl.targets[0], pixel_budget(n, n))}">'
         for n in (1, 100)
     ]
     alone, one_of_many = (Page(page).pictures("eli5-layer")[0] for page in pages)

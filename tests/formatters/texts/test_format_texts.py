@@ -188,9 +188,9 @@ def long_text(n_tokens: int, share: float) -> Explanation:
 @pytest.mark.parametrize(("share", "most"), [(1.0, 60), (0.1, 15), (0.0, 7)])
 def test_a_long_text_stays_small_and_quick(share: float, most: float) -> None:
     expl = long_text(10_000, share)
-    started = time.perf_counter()
+    started = time.process_time()
     html = format_as_html(expl, include_styles=False)
-    assert time.perf_counter() - started < 5  # 0.3 s on an idle machine
+    assert time.process_time() - started < 2  # 0.4 s
     assert len(html.encode()) < most * 10_000 + 2000
     assert len(marks(html)) <= share * 11_000
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eli5.formatters.texts.graphemes import is_cut, whole
+from eli5.formatters.texts.weighted_text import grapheme_edges, widen
 
 # Each of these is one character to a reader.
 ONE = {
@@ -32,25 +34,32 @@ APART = ["ab", "नक", "🇩🇪🇫🇷", "👩👩", "각가", "\n\u0301", "
 
 @pytest.mark.parametrize("text", ONE.values(), ids=list(ONE))
 def test_what_is_one_character_stays_whole(text: str) -> None:
-    assert [k for k in range(len(text) + 1) if is_cut(text, k)] == [0, len(text)]
+    assert tuple(grapheme_edges(text)) == (0, len(text))
+    edges = grapheme_edges(f"x {text} y")
     for k in range(len(text)):
-        assert whole(f"x {text} y", 2 + k, 3 + k) == (2, 2 + len(text))
+        assert widen(2 + k, 3 + k, edges) == (2, 2 + len(text))
 
 
 @pytest.mark.parametrize("text", APART)
 def test_neighbours_are_apart(text: str) -> None:
-    cuts = [k for k in range(len(text) + 1) if is_cut(text, k)]
-    assert len(cuts) == 3
+    assert len(grapheme_edges(text)) == 3
 
 
 def test_flags_in_a_row_are_counted_from_the_first() -> None:
-    assert [k for k in range(7) if is_cut("🇩🇪🇫🇷🇯🇵", k)] == [0, 2, 4, 6]
+    assert grapheme_edges("🇩🇪🇫🇷🇯🇵") == (0, 2, 4, 6)
+
+
+@pytest.mark.parametrize("one", ["🇩🇪", "👩\u200d", "क\u094d", "e\u0301", "\u1112\u1161"])
+def test_a_row_of_one_character_takes_no_longer_than_another_text(one: str) -> None:
+    started = time.process_time()
+    assert len(grapheme_edges(one * 30_000)) > 1
+    assert time.process_time() - started < 5  # 0.05 s; where each looks back at all others, 20 s
 
 
 @given(st.text(st.sampled_from(list("a \n") + [c for one in ONE.values() for c in one])), st.data())
 def test_a_span_grows_to_the_nearest_cuts(text: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, len(text)))
-    cuts = [k for k in range(len(text) + 1) if is_cut(text, k)]
+    cuts = grapheme_edges(text)
     expected = max(k for k in cuts if k <= start), min(k for k in cuts if k >= end)
-    assert whole(text, start, end) == expected
+    assert widen(start, end, cuts) == expected

@@ -11,8 +11,8 @@ from hypothesis import assume, given, settings
 
 import eli5
 from eli5.base import DocWeightedSpans, WeightedSpans
-from eli5.formatters.text import printable_part
-from eli5.formatters.texts.marked_text import marked_texts
+from eli5.formatters.labels import printable_part
+from eli5.formatters.text import marked_texts
 from helpers.explanations import weighted_texts
 from helpers.texts import of_texts, review, weighted
 

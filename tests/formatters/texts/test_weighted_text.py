@@ -12,42 +12,43 @@ from hypothesis import given
 
 from eli5.base import DocWeightedSpans, Explanation, TargetExplanation, WeightedSpans
 from eli5.formatters.html import format_as_html
-from eli5.formatters.texts.graphemes import is_cut, whole
+from eli5.formatters.labels import signed_number
 from eli5.formatters.texts.weighted_text import (
     Token,
+    grapheme_edges,
     heaviest,
     largest_weight,
     parts_of,
-    signed,
     texts_of,
     token_name,
     tokens_of,
+    widen,
 )
 from helpers.explanations import weighted_texts
 from helpers.texts import REVIEW, of_texts, review, weighted
 
 
 def parts(text: DocWeightedSpans) -> list[tuple[str, float]]:
-    found = parts_of(text, tokens_of(text))
-    return [(text.document[part.start : part.end], part.weight) for part in found]
+    return [(part.text, part.weight) for part in parts_of(text, tokens_of(text))]
 
 
 @given(weighted_texts())
 def test_parts_are_the_text_with_the_weights_of_a_slow_twin(text: DocWeightedSpans) -> None:
-    tokens = tokens_of(text)
+    tokens, edges = tokens_of(text), grapheme_edges(text.document)
     expected = np.zeros(len(text.document))
     for token in tokens:
         covered = np.zeros(len(expected), bool)  # a token weighs once, however often it is there
-        for place in token.places:
-            covered[slice(*whole(text.document, *place))] = True
+        for place in token.offsets:
+            covered[slice(*widen(*place, edges))] = True
         expected += np.where(covered, token.weight, 0)
     found = np.zeros(len(text.document))
     reached = 0
     for part in parts_of(text, tokens):
-        assert part.start == reached < part.end
-        assert is_cut(text.document, part.start)
-        found[part.start : part.end] = part.weight
-        reached = part.end
+        assert part.start == reached
+        assert part.start in edges
+        assert part.text
+        reached += len(part.text)
+        found[part.start : reached] = part.weight
     assert reached == len(text.document)
     np.testing.assert_allclose(
         found, expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max(initial=1)
@@ -72,7 +73,7 @@ def test_pieces_of_one_emoji_are_added() -> None:
 def test_places_are_cut_off_at_the_text() -> None:
     places = [(-3, 1), (2, 99), (1, 1), (2, 1), (50, 60), (-5, -2)]
     (token,) = tokens_of(DocWeightedSpans("abc", [("x", places, 1.0)]))
-    assert token.places == [(0, 1), (2, 3)]
+    assert token.offsets == [(0, 1), (2, 3)]
 
 
 @pytest.mark.parametrize("weight", [math.nan, math.inf, -math.inf])
@@ -137,4 +138,4 @@ def test_every_token_can_be_seen(name: str, shown: str) -> None:
 
 @pytest.mark.parametrize(("weight", "shown"), [(0.12, "+0.1200"), (-3, "-3.000"), (0, "+0.000")])
 def test_numbers_have_their_sign(weight: float, shown: str) -> None:
-    assert signed(weight) == shown
+    assert signed_number(weight) == shown

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from eli5.callbacks.loggers.timeline import (
     Column,
+    Data,
     Key,
     column_of,
     format_as_timeline,
@@ -64,7 +65,7 @@ class Folder:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._row_heads: dict[Key, str] = {}
+        self._row_heads: dict[Key, Data] = {}
         self._columns: dict[int, Column] = {}
         self.page: Path | None = None
 
@@ -86,7 +87,7 @@ class Folder:
         """Do nothing: after each epoch all is written."""
 
 
-def _write_pictures(folder: Path, epoch: Epoch) -> dict[Key, str]:
+def _write_pictures(folder: Path, epoch: Epoch) -> dict[Key, Data]:
     """Write the plain pictures; return the heads of the rows."""
     for image, per_method in enumerate(epoch.explanations, 1):
         _write(folder / f"image-{image}.png", per_method[0].image)

@@ -153,8 +153,8 @@ class _Texts(Inputs):
 
     def row(self, name: str, explanations: Sequence[Explanation]) -> str:
         """Return classes and scores, and the text below them, its strong words marked."""
-        from eli5.formatters.text import target_label
-        from eli5.formatters.texts.marked_text import marked_texts
+        from eli5.formatters.labels import target_label
+        from eli5.formatters.text import marked_texts
 
         expl = explanations[0]
         lines = [as_row(name, expl)]

@@ -7,6 +7,7 @@ import math
 import struct
 import zlib
 from base64 import b64encode
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -20,49 +21,40 @@ from eli5.formatters.overlay.picture import to_rgba
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = [
-    "DEFAULT_OPACITY",
-    "Room",
-    "heat_layer",
-    "legend_colours",
-    "picture_layer",
-    "png_uri",
-    "room_on_page",
-]
-
 DEFAULT_OPACITY = 0.65
 """With this opacity in CSS, a heat layer looks as `eli5.format_as_image` draws it."""
 
+LARGEST_HEAT = 448 * 448  # pixels of a heat layer on a page that has few of them
 _SMALL_PICTURE = 128 * 128
 _FEW_COLOURS = 64  # drawings and masks have no more, and JPEG would smear them
 
 
-class Room(NamedTuple):
+class PixelBudget(NamedTuple):
     """How many pixels each picture and each heat layer of a page may have."""
 
     picture: float
     heat: float
 
 
-def room_on_page(n_pictures: int, n_layers: int) -> Room:
+def pixel_budget(n_pictures: int, n_layers: int) -> PixelBudget:
     """Share a page out, so that one of 100 explanations with three targets stays below 20 MB.
 
     A photo takes about half a byte per pixel, a heatmap up to one, in base64 a third more.
     """
-    return Room(
+    return PixelBudget(
         picture=min(max(10e6 / max(n_pictures, 1), 256 * 256), 1600 * 1600),
-        heat=min(max(9e6 / max(n_layers, 1), 112 * 112), 448 * 448),
+        heat=min(max(9e6 / max(n_layers, 1), 112 * 112), LARGEST_HEAT),
     )
 
 
-def picture_layer(image: Any, room: Room) -> str:
+def picture_layer(image: Any, budget: PixelBudget) -> str:
     """Write a picture as a data URI.
 
     Parameters
     ----------
     image : PIL.Image.Image
         A picture of any mode.
-    room : Room
+    budget : PixelBudget
         A larger picture is scaled down.
 
     Returns
@@ -77,7 +69,7 @@ def picture_layer(image: Any, room: Room) -> str:
         If `image` is not a Pillow image.
     """
     picture = to_rgba(checked_picture(image, "expl.image"))
-    size = _scaled(picture.size, room.picture)
+    size = _scaled(picture.size, budget.picture)
     if size != picture.size:
         picture = picture.resize(size, LANCZOS)
     picture.info.clear()  # a comment in the photo's file is nobody's business
@@ -92,7 +84,9 @@ def picture_layer(image: Any, room: Room) -> str:
     return _data_uri(picture, "WEBP", quality=88)
 
 
-def heat_layer(heatmap: Any, image: Any, room: Room, percentile: float = 100.0) -> str | None:
+def heat_layer(
+    heatmap: Any, image: Any, budget: PixelBudget, percentile: float = 100.0
+) -> str | None:
     """Write a heatmap as a data URI, coloured and transparent where it is low.
 
     Shown with `DEFAULT_OPACITY` over the picture, it gives what `eli5.format_as_image` draws: at
@@ -104,7 +98,7 @@ def heat_layer(heatmap: Any, image: Any, room: Room, percentile: float = 100.0) 
         Values in [0, 1], of shape ``(H, W)`` or ``(d, h, w)``; see `eli5.format_as_image`.
     image : PIL.Image.Image
         The picture it belongs to.
-    room : Room
+    budget : PixelBudget
         See `picture_layer`.
     percentile : float
         See `eli5.format_as_image`.
@@ -120,13 +114,14 @@ def heat_layer(heatmap: Any, image: Any, room: Room, percentile: float = 100.0) 
     TypeError, ValueError
         See `eli5.format_as_image`.
     """
-    size = _heat_size(heatmap, checked_picture(image, "expl.image").size, room.heat)
+    size = _heat_size(heatmap, checked_picture(image, "expl.image").size, budget.heat)
     values = expand_slices(heatmap, Image.new("1", size))
     if not heatmap.any():
         return None
     return _as_uri("png", _with_palette(_written(stretched(values, percentile), "PNG")))
 
 
+@cache
 def legend_colours() -> str:
     """Write the colours of the heatmap from 0 to 1, from left to right, as a data URI."""
     return _data_uri(Image.fromarray(_PALETTE[None, :, :3]), "PNG")

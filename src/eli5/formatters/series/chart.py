@@ -10,10 +10,10 @@ from matplotlib import dates
 from matplotlib.ticker import MaxNLocator
 
 from eli5.formatters.fonts import drawable, text_width
+from eli5.formatters.labels import one_line
 from eli5.formatters.series.columns import Columns, cell_edges, extremes
 from eli5.formatters.series.peaks import channel_name
 from eli5.formatters.series.values import checked_series
-from eli5.formatters.text import one_line
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from eli5.formatters.overlay.data_uri import DEFAULT_OPACITY, png_uri
+from eli5.formatters.overlay.data_uri import DEFAULT_OPACITY, LARGEST_HEAT, png_uri
 from eli5.formatters.overlay.options import make_look
 from eli5.formatters.series.peaks import channel_name, time_in_words
 from eli5.formatters.series.picture import chart_layer, chart_picture
@@ -14,12 +14,9 @@ from eli5.formatters.series.values import checked_series
 
 if TYPE_CHECKING:
     from eli5.base import Explanation, TargetExplanation
-    from eli5.formatters.overlay.data_uri import Room
-
-__all__ = ["series_layer", "series_picture", "series_words"]
+    from eli5.formatters.overlay.data_uri import PixelBudget
 
 _MOST_NAMES = 8
-_FULL_ROOM = 448 * 448  # for heat, on a page that has few layers
 
 
 def series_picture(expl: Explanation) -> str:
@@ -27,7 +24,7 @@ def series_picture(expl: Explanation) -> str:
     return png_uri(chart_picture(expl))
 
 
-def series_layer(expl: Explanation, target: TargetExplanation, room: Room) -> str | None:
+def series_layer(expl: Explanation, target: TargetExplanation, budget: PixelBudget) -> str | None:
     """Write the heatmap of a series, and the line in its colours, as a data URI.
 
     Shown with `DEFAULT_OPACITY` over `series_picture`, it gives what `eli5.format_as_image` draws.
@@ -40,7 +37,7 @@ def series_layer(expl: Explanation, target: TargetExplanation, room: Room) -> st
     layer = chart_layer(expl, target, make_look(), DEFAULT_OPACITY)
     if target.heatmap is None or not target.heatmap.any():
         return None
-    if room.heat < _FULL_ROOM:  # less than half as large; slow changes are seen as bands
+    if budget.heat < LARGEST_HEAT:  # less than half as large; slow changes are seen as bands
         layer = layer.quantize(method=Image.Quantize.FASTOCTREE)
     return png_uri(layer)
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from eli5.base import Explanation, TargetExplanation
 
-__all__ = ["AGAINST", "FOR", "draw_bars", "new_bar_axes"]
-
 FOR, AGAINST = "#3cbe14", "#de2650"  # as on a page; colour-blind people tell them apart
 
 _MOST = 30

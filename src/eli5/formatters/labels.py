@@ -1,0 +1,69 @@
+"""Names and numbers as all formats show them, with nothing in them that could do harm."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from unicodedata import category
+
+if TYPE_CHECKING:
+    from eli5.base import TargetExplanation
+
+_UNSHOWN = ("Cc", "Cs")
+# Embeddings, overrides and isolates, and what ends them (Unicode Standard Annex 9, table 4).
+_BIDI_CONTROLS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd")
+
+
+def target_label(target: TargetExplanation) -> str:
+    """Name a target with its class id, ``"tabby (281)"``, or by the id alone if it has no name."""
+    name, class_id = target_name(target), one_line(target.target)
+    return class_id if name == class_id else f"{name} ({class_id})"
+
+
+def target_name(target: TargetExplanation) -> str:
+    """Name a target in one line: its class name, or the class id if it has none."""
+    return one_line(target.class_name or "") or one_line(target.target)
+
+
+def number(value: float | None) -> str:
+    """Write a number with four significant digits, or nothing for ``None``."""
+    if value is None:
+        return ""
+    if 9999.5 <= abs(value) < 1e7:
+        return f"{value:.0f}"  # where "g" would turn to 1.235e+04
+    return f"{value:#.4g}".removesuffix(".")
+
+
+def signed_number(value: float) -> str:
+    """Write a number as `number` does, with its sign."""
+    return number(value) if value < 0 else f"+{number(value)}"
+
+
+def one_line(text: object) -> str:
+    """Join the lines of a name, and replace what cannot be shown; see `printable`."""
+    return printable(" ".join(str(text).split()))
+
+
+def printable(text: object) -> str:
+    r"""Replace what no terminal, page or font can show: control characters and half surrogates.
+
+    They come from class names read off odd file names, and could otherwise drive the terminal.
+    Every kind of line break becomes ``"\n"``.
+    """
+    lines = "\n".join(str(text).splitlines())
+    return "".join(c if c in "\n\t" or category(c) not in _UNSHOWN else "\ufffd" for c in lines)
+
+
+def printable_part(text: str) -> str:
+    """Do as `printable` does with a part of a text, which may end in a line break that counts."""
+    if text.isprintable():
+        return text
+    return printable(f"{text}|")[:-1]
+
+
+def without_bidi_controls(text: str) -> str:
+    """Replace, for a terminal, the characters that turn the rest of its row around.
+
+    HTML keeps what they do to a name inside of an element, ``<bdi>``; a terminal has nothing like
+    it. Letters that are written from right to left say that themselves, and need none of these.
+    """
+    return text.translate(_BIDI_CONTROLS)
