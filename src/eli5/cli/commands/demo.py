@@ -15,7 +15,7 @@ from eli5.cli.interrupt import ended_by_ctrl_c
 
 if TYPE_CHECKING:
     from eli5.base import Explanation
-    from eli5.demo.scenes import Scene
+    from eli5.demo import Scene
 
 __all__ = ["DEMO_EXAMPLES", "explain_demo"]
 
