@@ -252,24 +252,20 @@ def _same(one: Any, other: Any) -> bool:
     if isinstance(one, list | tuple) and type(one) is type(other):
         return len(one) == len(other) and all(map(_same, one, other))
     if is_picture(one) and is_picture(other):
-        return bool(_looks(one) == _looks(other))
+        images = [(image.mode, image.size, image.tobytes(), looks(image)) for image in (one, other)]
+        return bool(images[0] == images[1])
     return bool(one == other)
 
 
-def _looks(image: Any) -> tuple[Any, ...]:
-    """Give what makes a Pillow image look as it does; its ``==`` asks for its class, too."""
-    beside = (image.info.get(name) for name in LOOKS)
-    return image.mode, image.size, palette(image), image.tobytes(), *beside
-
-
-def palette(image: Any) -> tuple[str, list[int]] | None:
-    """Give the mode and the colours of a Pillow image's palette, or None if it has none."""
+def looks(image: Any) -> dict[str, Any]:
+    """Return what a Pillow image has beside mode, size and pixels that shows, such as a palette."""
     image.load()
-    if image.palette is None:
-        return None
-    # In its mode: drawing a picture mixes its transparency into what Pillow would give without.
-    colours = image.getpalette(image.palette.mode)
-    return None if colours is None else (image.palette.mode, colours)
+    shown = {name: image.info.get(name) for name in LOOKS}
+    if image.palette is not None:
+        # In its mode: drawing a picture mixes its transparency into what Pillow would give without.
+        mode = image.palette.mode
+        shown |= {"palette_mode": mode, "palette": image.getpalette(mode)}
+    return {name: value for name, value in shown.items() if value is not None}
 
 
 def _short_repr(obj: Any) -> str:

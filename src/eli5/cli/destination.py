@@ -164,13 +164,13 @@ def _page(expl: Any, title: str) -> bytes:
 
 
 def _json(expl: Any, _: str) -> bytes:
-    from eli5.saving.json_file import write_json
+    from eli5.saving.explanation_file import write_json
 
     return write_json(expl)
 
 
 def _npz(expl: Any, _: str) -> bytes:
-    from eli5.saving.npz_file import write_npz
+    from eli5.saving.explanation_file import write_npz
 
     return write_npz(expl)
 
