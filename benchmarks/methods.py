@@ -28,10 +28,13 @@ from PIL import Image, ImageFilter
 
 import eli5
 import keras
-from eli5.demo import load_model
-from eli5.demo.scenes import SIZE, Scene, draw_scenes
+from eli5.demo import Scene, load_model
 from eli5.keras import METHODS
 from eli5.keras.methods.smoothing import Smoothing
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
+
+from demo_scenes import SIZE, draw_scenes
 
 Array = np.ndarray[Any, Any]
 

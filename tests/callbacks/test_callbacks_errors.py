@@ -26,13 +26,13 @@ def callback(tmp_path: Path) -> ExplainCallback:
 
 
 class Broken:
-    """A place that fails, in whichever way it is told to."""
+    """A logger that fails, in whichever way it is told to."""
 
-    def __init__(self, error: BaseException | None, is_ready: bool = True) -> None:
-        self.error, self.ready, self.n_logged, self.n_closed = error, is_ready, 0, 0
+    def __init__(self, error: BaseException | None, is_active: bool = True) -> None:
+        self.error, self.active, self.n_logged, self.n_closed = error, is_active, 0, 0
 
-    def is_ready(self) -> bool:
-        return self.ready
+    def is_active(self) -> bool:
+        return self.active
 
     def log(self, epoch: Any) -> None:
         if self.error is not None:
@@ -130,7 +130,7 @@ def test_a_broken_place_is_no_harm_to_the_others(
     callback: ExplainCallback, classifier: keras.Model
 ) -> None:
     first, last = Broken(ConnectionError("no server")), Broken(None)
-    callback._places = {"first": first, **callback._places, "last": last}
+    callback._loggers = {"first": first, **callback._loggers, "last": last}
     with pytest.warns(UserWarning, match="could not log to first: ConnectionError: no server"):
         drive(callback, classifier, 2)
     assert explained(callback) == [1, 2]
@@ -142,7 +142,7 @@ def test_a_broken_place_is_no_harm_to_the_others(
 def test_an_interrupt_ends_the_training(
     error: type[BaseException], callback: ExplainCallback, classifier: keras.Model
 ) -> None:
-    callback._places = {"place": Broken(error())}
+    callback._loggers = {"logger": Broken(error())}
     with pytest.raises(error):
         drive(callback, classifier, 1)
 
@@ -151,8 +151,8 @@ def test_nothing_is_explained_where_nobody_asks_for_it(
     classifier: keras.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     callback = ExplainCallback(IMAGES, log_dir=None)
-    idle = Broken(None, is_ready=False)
-    callback._places = {"idle": idle}
+    idle = Broken(None, is_active=False)
+    callback._loggers = {"idle": idle}
     with pytest.warns(UserWarning, match="could not log: there is no folder, and no run") as caught:
         drive(callback, classifier, 3)
     assert len(texts(caught)) == 1

@@ -15,7 +15,7 @@ from PIL import Image
 
 from eli5.callbacks.epoch import Epoch, make_epoch
 from eli5.callbacks.loggers import folder, timeline
-from eli5.callbacks.loggers.folder import Folder, Run
+from eli5.callbacks.loggers.folder import FolderLogger, RunFolder
 from eli5.formatters.image import format_as_image
 from eli5.saving.atomic_write import write_atomically
 from helpers.logged_epochs import epoch, explanation, pixels
@@ -23,25 +23,25 @@ from helpers.strict_html import HOSTILE, Page
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Folder:
-    return Folder(Run(tmp_path / "logs"))
+def logger(tmp_path: Path) -> FolderLogger:
+    return FolderLogger(RunFolder(tmp_path / "logs"))
 
 
-def read(place: Folder) -> Page:
+def read(logger: FolderLogger) -> Page:
     """Read the page, and check that it can be opened as it lies there."""
-    assert place.page is not None
-    page = Page(place.page.read_text(encoding="utf-8"))
+    assert logger.page is not None
+    page = Page(logger.page.read_text(encoding="utf-8"))
     for image in page.attributes_of("img"):
-        with Image.open(place.page.parent / str(image["src"])) as picture:
+        with Image.open(logger.page.parent / str(image["src"])) as picture:
             picture.load()
             assert [str(picture.width), str(picture.height)] == [image["width"], image["height"]]
     return page
 
 
-def test_the_page_shows_all_epochs(place: Folder) -> None:
+def test_the_page_shows_all_epochs(logger: FolderLogger) -> None:
     for step in (0, 4):
-        place.log(epoch(step))
-    page = read(place)
+        logger.log(epoch(step))
+    page = read(logger)
     for shown in ("Epoch 1", "Epoch 5", "loss0.2000", "val_loss2.000", "“net”", "latest: epoch 5"):
         assert shown in page.text
     heads = page.attributes_of("th")
@@ -56,23 +56,23 @@ def test_the_page_shows_all_epochs(place: Folder) -> None:
     assert page.text.count("class 00.2500") == 2 * 2 * 2
 
 
-def test_the_pictures_are_the_overlays(place: Folder) -> None:
+def test_the_pictures_are_the_overlays(logger: FolderLogger) -> None:
     logged = epoch(2, n_targets=2, colormap="magma", alpha_limit=0.3)
-    place.log(logged)
-    assert place.page is not None
-    assert sorted(path.name for path in place.page.parent.iterdir()) == [
+    logger.log(logged)
+    assert logger.page is not None
+    assert sorted(path.name for path in logger.page.parent.iterdir()) == [
         "epoch-0003", "image-1.png", "image-2.png", "index.html",
     ]  # fmt: skip
     for image, per_method in enumerate(logged.explanations, 1):
-        plain = place.page.parent / f"image-{image}.png"
+        plain = logger.page.parent / f"image-{image}.png"
         np.testing.assert_array_equal(pixels(plain.read_bytes()), pixels(per_method[0].image))
         for tag, expl in zip(("grad-cam", "gradient-x-input"), per_method, strict=True):
             for rank, target in enumerate(expl.targets, 1):
-                path = place.page.parent / "epoch-0003" / f"{image}-{tag}-{rank}.png"
+                path = logger.page.parent / "epoch-0003" / f"{image}-{tag}-{rank}.png"
                 alone = replace(expl, targets=[target])
                 expected = format_as_image(alone, colormap="magma", alpha_limit=0.3)
                 np.testing.assert_array_equal(pixels(path.read_bytes()), pixels(expected))
-    alts = [image["alt"] for image in read(place).attributes_of("img")]
+    alts = [image["alt"] for image in read(logger).attributes_of("img")]
     assert alts[:3] == [
         "",
         "Image 1 at epoch 3: Grad-CAM heatmap of class 0 (0), laid over the picture",
@@ -80,12 +80,12 @@ def test_the_pictures_are_the_overlays(place: Folder) -> None:
     ]
 
 
-def test_an_empty_heatmap_is_called_so(place: Folder) -> None:
+def test_an_empty_heatmap_is_called_so(logger: FolderLogger) -> None:
     expl = explanation(0)
     expl.targets[0].heatmap[:] = 0
     expl.description = "It is empty: nothing speaks for the class."
-    place.log(make_epoch(0, {}, [[expl]], {}))
-    page = read(place)
+    logger.log(make_epoch(0, {}, [[expl]], {}))
+    page = read(logger)
     assert "0.2500empty heatmap" in page.text
     (note,) = [one for one in page.attributes_of("span") if one.get("class") == "note"]
     assert note["title"] == expl.description
@@ -99,11 +99,11 @@ def _page_of(logged: Epoch) -> str:
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_the_page_escapes_everything(hostile: str, place: Folder) -> None:
+def test_the_page_escapes_everything(hostile: str, logger: FolderLogger) -> None:
     expl = explanation(0)
     expl.estimator = expl.method = expl.layer = expl.targets[0].class_name = hostile
-    place.log(make_epoch(0, {hostile: 0.5}, [[expl]], {}))
-    page = read(place)
+    logger.log(make_epoch(0, {hostile: 0.5}, [[expl]], {}))
+    page = read(logger)
     assert page.text.count(hostile) == 6  # the title twice
     assert hostile in str(page.attributes_of("img")[1]["alt"])
     assert {tag for tag, _ in page.tags} <= {
@@ -113,16 +113,16 @@ def test_the_page_escapes_everything(hostile: str, place: Folder) -> None:
     assert all(re.fullmatch("[a-z0-9/.-]+", str(i["src"])) for i in page.attributes_of("img"))
 
 
-def test_the_page_forbids_scripts_and_requests(place: Folder) -> None:
-    place.log(epoch(0))
-    policy = read(place).attributes_of("meta")[1]["content"]
+def test_the_page_forbids_scripts_and_requests(logger: FolderLogger) -> None:
+    logger.log(epoch(0))
+    policy = read(logger).attributes_of("meta")[1]["content"]
     assert policy == "default-src 'none'; img-src 'self' file:; style-src 'unsafe-inline'"
 
 
 def test_an_interrupt_leaves_a_page_that_can_be_opened(
-    place: Folder, monkeypatch: pytest.MonkeyPatch
+    logger: FolderLogger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place.log(epoch(0))
+    logger.log(epoch(0))
     left = [0]
 
     def write_and_count(path: Path, content: bytes) -> None:
@@ -135,11 +135,11 @@ def test_an_interrupt_leaves_a_page_that_can_be_opened(
     for n_files in range(5):
         left[0] = n_files
         with pytest.raises(KeyboardInterrupt):
-            place.log(epoch(1))
-        assert "latest: epoch 1" in read(place).text
+            logger.log(epoch(1))
+        assert "latest: epoch 1" in read(logger).text
     left[0] = 5
-    place.log(epoch(1))
-    assert read(place).text.count("Epoch 2") == 1  # though it was tried before
+    logger.log(epoch(1))
+    assert read(logger).text.count("Epoch 2") == 1  # though it was tried before
 
 
 def test_a_killed_training_leaves_a_page_that_can_be_opened(tmp_path: Path) -> None:
@@ -148,11 +148,12 @@ def test_a_killed_training_leaves_a_page_that_can_be_opened(tmp_path: Path) -> N
     code = (
         f"import sys; sys.path[:0] = [{str(here)!r}, {str(here.parent)!r}]\n"
         "from pathlib import Path\n"
-        "from test_callbacks_folder import Folder, Run, epoch\n"
-        f"place, logged = Folder(Run(Path({str(tmp_path)!r}))), [epoch(k) for k in range(3)]\n"
+        "from test_callbacks_folder import FolderLogger, RunFolder, epoch\n"
+        f"logger = FolderLogger(RunFolder(Path({str(tmp_path)!r})))\n"
+        "logged = [epoch(k) for k in range(3)]\n"
         "while True:\n"
         "    for one in logged:\n"
-        "        place.log(one)\n"
+        "        logger.log(one)\n"
         "        print('logged', flush=True)\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
@@ -160,12 +161,12 @@ def test_a_killed_training_leaves_a_page_that_can_be_opened(tmp_path: Path) -> N
         for _ in range(8):
             assert process.stdout.readline() == b"logged\n"
         process.kill()
-    place = Folder(Run(tmp_path))
-    place.page = tmp_path / "run-1" / "index.html"
-    assert len(read(place).attributes_of("td")) == 3 * 4
+    logger = FolderLogger(RunFolder(tmp_path))
+    logger.page = tmp_path / "run-1" / "index.html"
+    assert len(read(logger).attributes_of("td")) == 3 * 4
 
 
-def test_small_pictures_are_enlarged_and_large_ones_shrunk(place: Folder) -> None:
+def test_small_pictures_are_enlarged_and_large_ones_shrunk(logger: FolderLogger) -> None:
     sizes = {(28, 28): (140, 140), (600, 300): (256, 128), (200, 150): (200, 150)}
     explanations = []
     for size in sizes:
@@ -176,21 +177,21 @@ def test_small_pictures_are_enlarged_and_large_ones_shrunk(place: Folder) -> Non
     assert [cell.overlay.size for cell in logged.cells] == list(sizes.values())
     pixel = pixels(logged.cells[0].expl.image)[5, 5]
     np.testing.assert_array_equal(pixel[:3], pixels(explanations[0][0].image)[1, 1])
-    place.log(logged)
-    read(place)
+    logger.log(logged)
+    read(logger)
 
 
 @pytest.mark.parametrize(("width", "expected"), [(9, (387, 129)), (3000, (768, 256))])
 def test_the_slices_of_a_strip_stay_of_one_size(
-    width: int, expected: tuple[int, int], place: Folder
+    width: int, expected: tuple[int, int], logger: FolderLogger
 ) -> None:
     expl = explanation(0)
     expl.image = expl.image.resize((width, width // 3))
     expl.targets[0].heatmap = np.random.default_rng(0).random((3, 4, 4))
     logged = make_epoch(0, {}, [[expl]], {})
     assert logged.cells[0].overlay.size == expected
-    place.log(logged)
-    (_, strip) = read(place).attributes_of("img")
+    logger.log(logged)
+    (_, strip) = read(logger).attributes_of("img")
     assert strip["class"] == "wide"
 
 

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from eli5.callbacks.epoch import Epoch
-from eli5.callbacks.loggers import open_places, tensorboard
-from eli5.callbacks.loggers.mlflow import MLflow
-from eli5.callbacks.loggers.tensorboard import TensorBoard
-from eli5.callbacks.loggers.wandb import WeightsAndBiases
+from eli5.callbacks.loggers import open_loggers, tensorboard
+from eli5.callbacks.loggers.mlflow import MLflowLogger
+from eli5.callbacks.loggers.tensorboard import TensorBoardLogger
+from eli5.callbacks.loggers.wandb import WandbLogger
 from helpers.logged_epochs import epoch, pixels
 
 TAGS = ("explanations/grad-cam", "explanations/gradient-x-input")
@@ -69,24 +69,24 @@ def event_folder(tmp_path: Path) -> Path:
 
 
 def test_tensorboard_gets_a_grid_per_method(event_folder: Path) -> None:
-    place, logged = TensorBoard(lambda: str(event_folder)), [epoch(0), epoch(4, n_targets=2)]
-    assert place.is_ready()
+    logger, logged = TensorBoardLogger(lambda: str(event_folder)), [epoch(0), epoch(4, n_targets=2)]
+    assert logger.is_active()
     for one in logged:
-        place.log(one)
+        logger.log(one)
         (path,) = event_folder.iterdir()
         assert "tfevents" in path.name
         check_grids(pictures_of(path)[one.step], one)  # on the disk already
-    place.close()
+    logger.close()
     assert list(pictures_of(path)) == [0, 4]
     assert next(events(path)).file_version == "brain.Event:2"
 
 
 def test_a_second_training_gets_a_second_event_file(event_folder: Path) -> None:
-    place = TensorBoard(lambda: str(event_folder))
+    logger = TensorBoardLogger(lambda: str(event_folder))
     for step in range(3):
-        place.log(epoch(step))
-        place.close()
-    place.close()
+        logger.log(epoch(step))
+        logger.close()
+    logger.close()
     steps = sorted(step for path in event_folder.iterdir() for step in pictures_of(path))
     assert steps == [0, 1, 2]
     assert len(list(event_folder.iterdir())) == 3
@@ -95,18 +95,18 @@ def test_a_second_training_gets_a_second_event_file(event_folder: Path) -> None:
 def test_half_a_record_hides_nothing_behind_it(
     event_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = TensorBoard(lambda: str(event_folder))
-    place.log(epoch(0))
+    logger = TensorBoardLogger(lambda: str(event_folder))
+    logger.log(epoch(0))
 
     def write_half(event: Any) -> None:
-        place._writer._py_recordio_writer._writer.write(b"half a record")
+        logger._writer._py_recordio_writer._writer.write(b"half a record")
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(place._writer, "write_event", write_half)
+    monkeypatch.setattr(logger._writer, "write_event", write_half)
     with pytest.raises(OSError, match="No space left"):
-        place.log(epoch(1))
-    place.log(epoch(2))
-    place.close()
+        logger.log(epoch(1))
+    logger.log(epoch(2))
+    logger.close()
     first, second = sorted(event_folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
     assert first.read_bytes().endswith(b"half a record")
     assert list(pictures_of(second)) == [2]
@@ -114,14 +114,14 @@ def test_half_a_record_hides_nothing_behind_it(
 
 def test_the_event_file_lies_where_it_is_asked_for(tmp_path: Path) -> None:
     pytest.importorskip("tensorboardX")
-    own = open_places(tmp_path / "logs", True, False)
-    for place in own.values():
-        place.log(epoch(0))
-        place.close()
+    own = open_loggers(tmp_path / "logs", True, False)
+    for logger in own.values():
+        logger.log(epoch(0))
+        logger.close()
     names = sorted(path.name for path in (tmp_path / "logs" / "run-1").iterdir())
     assert [name for name in names if "tfevents" in name] == [names[1]]
     assert names[-1] == "index.html"
-    (apart,) = open_places(None, tmp_path / "apart", False).values()
+    (apart,) = open_loggers(None, tmp_path / "apart", False).values()
     apart.log(epoch(0))
     apart.close()
     assert ["tfevents" in path.name for path in (tmp_path / "apart").iterdir()] == [True]
@@ -134,9 +134,9 @@ def test_tensorboard_needs_neither_tensorflow_nor_torch(tmp_path: Path) -> None:
         "sys.modules.update(tensorflow=None, torch=None)  # so that an import fails\n"
         "from PIL import Image\n"
         f"names = runpy.run_path({tensorboard.__file__!r})\n"
-        f"place = names['TensorBoard'](lambda: {str(tmp_path)!r})\n"
+        f"logger = names['TensorBoardLogger'](lambda: {str(tmp_path)!r})\n"
         "grids = {'grad-cam': Image.new('RGB', (9, 5), 'red')}\n"
-        "place.log(types.SimpleNamespace(step=3, grids=grids))\n"
+        "logger.log(types.SimpleNamespace(step=3, grids=grids))\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     (path,) = tmp_path.iterdir()
@@ -158,15 +158,15 @@ def mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def test_mlflow_gets_a_grid_per_method_and_step(mlflow: Any, tmp_path: Path) -> None:
-    place, logged = MLflow(), [epoch(0), epoch(4)]
-    assert not place.is_ready()
+    logger, logged = MLflowLogger(), [epoch(0), epoch(4)]
+    assert not logger.is_active()
     with mlflow.start_run() as run:
-        assert place.is_ready()
+        assert logger.is_active()
         for one in logged:
-            place.log(one)
-        place.close()
+            logger.log(one)
+        logger.close()
         assert mlflow.active_run().info.run_id == run.info.run_id
-    assert not place.is_ready()
+    assert not logger.is_active()
     found: dict[int, dict[str, bytes]] = {0: {}, 4: {}}
     for path in (tmp_path / "mlruns").rglob("*.png"):
         assert run.info.run_id in path.parts
@@ -242,15 +242,15 @@ def check_row(row: dict[str, Any], folder: Path, logged: Epoch) -> None:
 
 
 def test_wandb_gets_a_row_per_epoch(wandb: Any, tmp_path: Path) -> None:
-    place, logged = WeightsAndBiases(), [epoch(0), epoch(4)]
-    assert place.is_ready()
+    logger, logged = WandbLogger(), [epoch(0), epoch(4)]
+    assert logger.is_active()
     for one in logged:
-        place.log(one)
-    place.close()
-    place.close()
+        logger.log(one)
+    logger.close()
+    logger.close()
     wandb.finish()
-    assert not place.is_ready()
-    place.close()
+    assert not logger.is_active()
+    logger.close()
     rows = history(tmp_path)
     assert len(rows) == 2
     for row, one in zip(rows, logged, strict=True):
@@ -262,7 +262,7 @@ def test_wandb_gets_a_row_per_epoch(wandb: Any, tmp_path: Path) -> None:
 def test_wandb_loses_nothing_that_the_user_logs(
     step: bool, order: str, wandb: Any, tmp_path: Path
 ) -> None:
-    place, logged = WeightsAndBiases(), [epoch(k) for k in range(3)]
+    logger, logged = WandbLogger(), [epoch(k) for k in range(3)]
 
     def log_loss(k: int) -> None:
         wandb.log({"loss": k / 2}, **({"step": k} if step else {}))
@@ -270,10 +270,10 @@ def test_wandb_loses_nothing_that_the_user_logs(
     for one in logged:
         if order == "before":
             log_loss(one.step)
-        place.log(one)
+        logger.log(one)
         if order == "behind":
             log_loss(one.step)
-    place.close()
+    logger.close()
     wandb.finish()
     rows = history(tmp_path)
     assert [row["loss"] for row in rows if "loss" in row] == [0, 0.5, 1]
@@ -291,7 +291,7 @@ def test_wandb_loses_nothing_that_the_user_logs(
 def test_nobody_is_imported_who_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] in ("mlflow", "wandb")]:
         monkeypatch.delitem(sys.modules, name)
-    for place in (MLflow(), WeightsAndBiases()):
-        assert not place.is_ready()
-        place.close()
+    for logger in (MLflowLogger(), WandbLogger()):
+        assert not logger.is_active()
+        logger.close()
     assert not {"mlflow", "wandb"} & set(sys.modules)

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eli5.callbacks import ExplainCallback
-from eli5.callbacks import loggers as places
-from eli5.callbacks import options as wishes
+from eli5.callbacks import ExplainCallback, loggers
+from eli5.callbacks import options as callback_options
 from helpers.trainings import pictures
 
 IMAGES = pictures(2)
@@ -20,11 +19,19 @@ IMAGES = pictures(2)
 @pytest.mark.parametrize(
     ("images", "error", "message"),
     [
-        (iter(IMAGES), TypeError, "Expected `images` to be an array.*images of type .*iterator"),
-        ("photo.png", TypeError, "Received: images of type str"),
-        (None, TypeError, "Received: images of type NoneType"),
-        ([Image.new("L", (9, 9))], TypeError, r"to hold arrays.*of type Image.*`np.asarray`"),
-        (np.float32(1), TypeError, "Expected `images` to hold arrays.*of type float32"),
+        (
+            iter(IMAGES),
+            TypeError,
+            "Expected `images` to be an array.*of type iterator.*Take the docs",
+        ),
+        ("photo.png", TypeError, r"Received: images='photo.png' \(of type str"),
+        (None, TypeError, r"Received: images=None \(of type NoneType"),
+        (
+            [Image.new("L", (9, 9))],
+            TypeError,
+            r"to be one array or several.*of type Image.*`np.asarray`",
+        ),
+        (np.float32(1), TypeError, "Expected `images` to be one array or several.*of type float32"),
         ([], ValueError, "Expected `images` to hold at least one image. Received: none"),
         (IMAGES[:0], ValueError, "Expected `images` to hold at least one image"),
         ({}, ValueError, "Expected `images` to hold at least one image"),
@@ -38,7 +45,7 @@ def test_wrong_images(images: Any, error: type[Exception], message: str) -> None
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"every": 0}, ValueError, "Expected `every` >= 1, in epochs. Received: every=0"),
+        ({"every": 0}, ValueError, "Expected `every` >= 1. Received: every=0"),
         (
             {"every": 1.5},
             TypeError,
@@ -75,7 +82,7 @@ def test_wrong_images(images: Any, error: type[Exception], message: str) -> None
         (
             {"log_dir": None, "active_runs": False},
             ValueError,
-            "Expected at least one place to log to",
+            "Expected at least one logger",
         ),
     ],
     ids=str,
@@ -88,16 +95,18 @@ def test_wrong_options(options: dict[str, Any], error: type[Exception], message:
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.touch()
-    with pytest.raises(ValueError, match=r"Expected `log_dir` to be a folder.*which is a file"):
+    with pytest.raises(ValueError, match=r"Expected `log_dir` to be a folder.*It is a file"):
         ExplainCallback(IMAGES, log_dir=path)
 
 
 def test_missing_libraries_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "find_spec", lambda name: None)
+    monkeypatch.setattr(loggers, "find_spec", lambda name: None)
     ExplainCallback(IMAGES)  # nobody asks for TensorBoard
     with pytest.raises(ImportError, match=r"pip install 'eli5-keras\[tensorboard\]'"):
         ExplainCallback(IMAGES, tensorboard="logs")
-    monkeypatch.setattr(wishes, "missing_picture_libraries", lambda: ["Pillow", "matplotlib"])
+    monkeypatch.setattr(
+        callback_options, "missing_picture_libraries", lambda: ["Pillow", "matplotlib"]
+    )
     with pytest.raises(ImportError, match=r"no Pillow and no matplotlib. Install with: pip"):
         ExplainCallback(IMAGES)
 

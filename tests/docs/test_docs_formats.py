@@ -16,7 +16,8 @@ import eli5
 import keras
 from eli5.base import DocWeightedSpans, Explanation, Series, WeightedSpans
 from eli5.formatters.as_dict import SCHEMA_VERSION
-from eli5.saving import explanation_file, values
+from eli5.formatters.picture_file import PICTURE_FORMATS
+from eli5.saving import explanation_file, schema
 from helpers.explanations import full_explanation, noise
 
 PAGE = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
@@ -69,7 +70,7 @@ def rich() -> Explanation:
     return expl
 
 
-def document(ending: str | None, folder: Path) -> Any:
+def saved_document(ending: str | None, folder: Path) -> Any:
     if ending is None:
         return eli5.format_as_dict(rich())
     path = folder / f"saved{ending}"
@@ -95,7 +96,7 @@ def flat(name: str, value: Any) -> dict[str, list[Any]]:
 
 @pytest.mark.parametrize("ending", [None, ".json", ".npz"])
 def test_the_keys_are_those_of_the_table(ending: str | None, tmp_path: Path) -> None:
-    found = flat("", document(ending, tmp_path))
+    found = flat("", saved_document(ending, tmp_path))
     for name in ("", "targets[]", "targets[].weighted_spans.docs_weighted_spans[]"):
         del found[name]
     assert found.keys() == keys(ending).keys()
@@ -112,13 +113,13 @@ def test_the_version_is_that_of_the_page() -> None:
 
 
 def test_the_kinds_of_values_are_those_of_the_table() -> None:
-    assert {kind for kind, _, _ in table("kinds")} == {*values._DECODERS, "image"}
+    assert {kind for kind, _, _ in table("kinds")} == {*schema.DECODERS, "array", "image"}
 
 
 def test_the_dtypes_are_those_of_the_page() -> None:
-    sizes = {np.dtype(name).itemsize * 8 for name in values.DTYPES if name != "bool"}
+    sizes = {np.dtype(name).itemsize * 8 for name in schema.DTYPES if name != "bool"}
     assert sizes == {8, 16, 32, 64}
-    assert {np.dtype(name).kind for name in values.DTYPES} == set("biuf")
+    assert {np.dtype(name).kind for name in schema.DTYPES} == set("biuf")
 
 
 @pytest.mark.parametrize(("name", "rows"), [("columns", "targets"), ("token columns", "tokens")])
@@ -150,7 +151,7 @@ def test_the_examples_run(
 def test_the_endings_are_those_of_the_table() -> None:
     rows = re.findall(r"^\| (`\..+?) \|.*\| (yes|no) \|$", PAGE, flags=re.MULTILINE)
     listed = {ending: read for names, read in rows for ending in re.findall(r"`(.+?)`", names)}
-    assert tuple(listed) == explanation_file._ENDINGS
+    assert list(listed) == [*PICTURE_FORMATS, *explanation_file._WRITERS]
     assert {ending for ending, read in listed.items() if read == "yes"} == set(
         explanation_file._READERS
     )

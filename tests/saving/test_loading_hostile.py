@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import eli5
 from eli5.base import Explanation, Series
-from eli5.saving.values import _DECODERS
+from eli5.saving.schema import DECODERS
 from helpers.explanations import full_explanation
 from helpers.saved_files import document_of, refused, write_document
 
@@ -63,7 +63,7 @@ ODD = st.recursive(
                     "since_1970",
                 ]
             ),
-            inner | st.sampled_from([*_DECODERS, "image"]),
+            inner | st.sampled_from([*DECODERS, "array", "image"]),
         )
     ),
     max_leaves=6,
@@ -99,17 +99,21 @@ def test_a_document_with_anything_in_it_is_refused_or_gives_an_explanation(
     [
         (
             {"version": 3},
-            r"it is of version 3 of the schema, saved by eli5 0\.1\.0, .*Install a new",
+            r"it is of version 3 of the schema, saved with .*'eli5': '0\.1\.0'.*Install a new",
         ),
-        ({"version": 3, "saved_with": []}, "it is of version 3 .*, saved by eli5 another version,"),
+        ({"version": 3, "saved_with": []}, r"it is of version 3 .*, saved with \[\]; "),
+        ({"version": 3, "layer": {"$": "new"}}, "it is of version 3 of the schema"),
         ({"version": "1"}, "it is of version '1' of the schema"),
-        ({"version": None}, "it has no 'version'"),
-        ({"heatmaps": []}, "its Explanation has the unknown key 'heatmaps'"),
-        ({"targets": [{"$": "target"}]}, "its TargetExplanation has no key 'target'"),
+        ({"version": None}, "it is of version None of the schema"),
+        ({"heatmaps": []}, "TypeError: Explanation.* unexpected keyword argument 'heatmaps'"),
+        ({"targets": [{"$": "target"}]}, "TypeError: TargetExplanation.* missing .* 'target'"),
         ({"targets": {"$": "pickle"}}, "KeyError: 'pickle'"),
-        ({"image": {"$": "image", "mode": "XYZ", "width": 1, "height": 1}}, "KeyError: 'XYZ'"),
+        (
+            {"image": {"$": "image", "mode": "XYZ", "width": 1, "height": 1}},
+            "unrecognized image mode",
+        ),
         ({"layer": {"$": "bytes", "base64": "YW!Jj"}}, "Error: "),
-        ({"layer": {"$": "float", "value": "1e400"}}, "KeyError: '1e400'"),
+        ({"layer": {"$": "float", "value": "1e"}}, "could not convert string to float: '1e'"),
     ],
 )
 def test_a_document_of_another_kind_is_refused(path: Path, change: Any, reason: str) -> None:
@@ -122,15 +126,15 @@ def test_a_document_without_an_estimator_is_refused(path: Path) -> None:
     document = document_of(full_explanation(), path)
     del document["estimator"]
     write_document(document, path)
-    refused(path, "its Explanation has no key 'estimator'")
+    refused(path, "TypeError: Explanation.* missing .* 'estimator'")
 
 
 @pytest.mark.parametrize("name", ["transparency", "icc_profile"])
-def test_odd_metadata_of_a_picture_is_refused(path: Path, name: str) -> None:
+def test_odd_metadata_of_a_picture_is_left_out(path: Path, name: str) -> None:
     document = document_of(full_explanation(), path)
     document["image"][name] = {"a": 1}
     write_document(document, path)
-    refused(path, f"the {name} of its picture is of type dict")
+    assert eli5.load(path) == full_explanation()
 
 
 def dated() -> Explanation:
@@ -146,7 +150,7 @@ def dated() -> Explanation:
         ({"unit": "٣s"}, "its dates are numbers of int64"),
         ({"unit": 1}, "TypeError: "),
         ({"unit": None}, "TypeError: "),
-        ({"since_1970": ["now"]}, "TypeError: "),
+        ({"since_1970": ["now"]}, "AttributeError: "),
         ({"since_1970": {"$": "pickle"}}, "KeyError: "),
     ],
 )
@@ -192,7 +196,5 @@ def test_a_picture_of_another_size_is_refused(path: Path) -> None:
     document = document_of(full_explanation(), path)
     document["image"]["width"] += 1
     write_document(document, path)
-    reason = (
-        r"its PNG has the size \(7, 5\)" if path.suffix == ".json" else "its picture is an array"
-    )
+    reason = r"its PNG has the size \(7, 5\)" if path.suffix == ".json" else "not enough image data"
     refused(path, reason)

@@ -12,8 +12,7 @@ from PIL import Image
 
 import eli5
 from eli5.base import Explanation
-from eli5.saving import pixels
-from helpers.explanations import MODES, full_explanation, noise
+from helpers.explanations import MODES, noise
 
 
 @pytest.fixture(params=[".json", ".npz"])
@@ -107,20 +106,11 @@ def test_a_large_picture_comes_back_without_a_warning(
 
 @pytest.mark.parametrize("picture", [Image.new("RGB", (0, 3)), Image.new("L", (3, 0))])
 def test_a_picture_without_pixels_is_refused(path: Path, picture: Image.Image) -> None:
-    with pytest.raises(ValueError, match=r"Expected image to have pixels.*mode .* and size \("):
+    with pytest.raises(ValueError, match=r"Expected `image.size` to be of a picture with p"):
         Explanation("net", image=picture).save(path)
 
 
-def test_a_picture_of_an_unknown_mode_is_refused(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delitem(pixels._N_BANDS, "RGB")
-    with pytest.raises(ValueError, match=r"one of the modes 1, .*Received: image of mode RGB"):
-        full_explanation().save(path)
-    assert not path.exists()
-
-
-def test_metadata_that_is_an_array_is_refused(path: Path) -> None:
+def test_metadata_of_a_type_that_pillow_does_not_have_is_left_out(path: Path) -> None:
     picture = transparent("P", np.zeros(3))
-    with pytest.raises(TypeError, match=r"image\.info\['transparency'\] to be a number, .* \(3,\)"):
-        Explanation("net", image=picture).save(path)
+    loaded = through(Explanation("net", image=picture), path).image
+    assert loaded.info == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def test_odd_texts_come_back(path: Path) -> None:
         ("$", [], np.float32(0.1)),
         ("", [(np.int64(3), 1)], float("-inf")),
     ]
-    text = DocWeightedSpans("\ud83d\ude00 <b>", spans, True, False, "a\x00")
+    text = DocWeightedSpans("\ud83d <b>", spans, True, False, "a\x00")
     expl = of_texts(text)
     expl.targets.append(TargetExplanation(1, weighted_spans=WeightedSpans([], {"a": (1, text)})))
     assert through(expl, path) == expl
@@ -108,24 +109,24 @@ def test_others_read_the_spans(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spans", "where", "received"),
+    "spans",
     [
-        ((), "", "tuple: "),
-        (None, "", "NoneType: None"),
-        ([("a", [], 1.0), ["a", [(0, 1)], 1.0]], r"\[1\]", "list: "),
-        ([("a", [(0, 1)])], r"\[0\]", r"tuple: \('a', \[\(0, 1\)\]\)"),
-        ([("a", ((0, 1),), 1.0)], r"\[0\]", "tuple: "),
-        ([("a", [(0, 1, 2)], 1.0)], r"\[0\]", "tuple: "),
-        ([("a", [[0, 1]], 1.0)], r"\[0\]", "tuple: "),
+        (),
+        None,
+        [("a", [], 1.0), ["a", [(0, 1)], 1.0]],
+        [("a", [(0, 1)])],
+        [("a", ((0, 1),), 1.0)],
+        [("a", [(0, 1, 2)], 1.0)],
+        [("a", [[0, 1]], 1.0)],
     ],
 )
-def test_spans_of_another_shape_are_refused(
-    path: Path, spans: Any, where: str, received: str
-) -> None:
+def test_spans_of_another_shape_are_refused(path: Path, spans: Any) -> None:
     expl = of_texts(weighted("a", {"a": 1.0}))
     expl.targets[0].weighted_spans.docs_weighted_spans[0].spans = spans
-    place = rf"targets\[0\]\.weighted_spans\.docs_weighted_spans\[0\]\.spans{where}"
-    with pytest.raises(TypeError, match=rf"Expected {place} to be .*type {received}"):
+    name = "targets[0].weighted_spans.docs_weighted_spans[0].spans"
+    received = re.escape(f"{name}={spans!r} (of type {type(spans).__name__})")
+    expected = rf"Expected `{re.escape(name)}` to be a list of tuples \(token, .*\. Received: "
+    with pytest.raises(TypeError, match=expected + received):
         expl.save(path)
 
 
@@ -135,7 +136,7 @@ def test_spans_of_another_shape_are_refused(
         ({"spans": [["a", [[0]], 1.0]]}, "not enough values|ValueError"),
         ({"spans": [["a", [[0, 1]]]]}, "not enough values|ValueError"),
         ({"spans": {"a": 1}}, ".+"),
-        ({"text": "a"}, "its DocWeightedSpans has the unknown key 'text'"),
+        ({"text": "a"}, "TypeError: DocWeightedSpans.* unexpected .* 'text'"),
     ],
 )
 def test_a_file_with_other_spans_is_refused(path: Path, change: Any, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Explanations while a model is trained: one file per place that they are logged to."""
+"""Explanations while a model is trained; `loggers` has one file per way to log them."""
 
 from eli5.callbacks.explain_callback import ExplainCallback
 

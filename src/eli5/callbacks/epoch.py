@@ -1,4 +1,4 @@
-"""One explained epoch, as all places log it: its number, what Keras measured, its overlays."""
+"""One explained epoch, as all loggers get it: its number, what Keras measured, its overlays."""
 
 from __future__ import annotations
 
@@ -17,29 +17,15 @@ from eli5.base import Explanation, TargetExplanation
 from eli5.formatters.image import format_as_image
 from eli5.formatters.overlay.picture import to_rgba
 
-__all__ = ["Cell", "Epoch", "make_epoch"]
-
 # The longest side of what is drawn, in pixels: all of a photo would take seconds and megabytes at
 # each epoch, and a digit of 28 pixels could not be seen.
 _LEAST, _MOST = 128, 256
 
 
 class Cell(NamedTuple):
-    """One overlay.
+    """One overlay, in mode ``RGBA``, of the `image`'s target at `rank`, both counted from 0.
 
-    Attributes
-    ----------
-    image : int
-        Which of the images it is, from 0.
-    method : str
-        See `Epoch`.
-    rank : int
-        Which of the image's targets it is, from 0.
-    expl : Explanation
-        With a picture of the overlay's size.
-    target : TargetExplanation
-    overlay : PIL.Image.Image
-        Mode ``RGBA``.
+    The picture of `expl` is of the overlay's size; `method` is a name as `Epoch` has them.
     """
 
     image: int
@@ -52,7 +38,7 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Epoch:
-    """What is logged; drawn when it is asked for, once.
+    """What is logged of one epoch; its pictures are drawn when a logger first needs them.
 
     Parameters
     ----------
@@ -83,23 +69,22 @@ class Epoch:
     def cells(self) -> list[Cell]:
         """All overlays: by image, then method, then target."""
         return [
-            Cell(image, method, rank, expl, target, self._overlay(expl, target))
+            Cell(
+                image, method, rank, expl, target,
+                format_as_image(replace(expl, targets=[target]), **self.drawing),
+            )
             for image, per_method in enumerate(self.explanations)
             for method, expl in zip(self.methods, per_method, strict=True)
             for rank, target in enumerate(expl.targets)
-        ]
+        ]  # fmt: skip
 
     @cached_property
     def grids(self) -> dict[str, Image.Image]:
         """By method one picture of all its overlays, with names and scores; in mode ``RGB``."""
-        per_method = zip(self.methods, zip(*self.explanations, strict=True), strict=True)
         return {
             method: format_as_image(explanations, **self.drawing).convert("RGB")
-            for method, explanations in per_method
+            for method, *explanations in zip(self.methods, *self.explanations, strict=True)
         }
-
-    def _overlay(self, expl: Explanation, target: TargetExplanation) -> Image.Image:
-        return format_as_image(replace(expl, targets=[target]), **self.drawing)
 
 
 def make_epoch(
@@ -140,10 +125,10 @@ def _fitted(picture: Image.Image, n_slices: int = 1) -> Image.Image:
     """Bring a picture to a size to look at; its slices side by side, if any, stay of one size."""
     width, height = picture.width // n_slices, picture.height
     longest = max(width, height)
+    if _LEAST <= longest <= _MOST:
+        return picture
     if longest < _LEAST:
         factor = math.ceil(_LEAST / longest)  # a whole number: a pixel is to be seen as a pixel
         return picture.resize((picture.width * factor, height * factor), Image.Resampling.NEAREST)
-    if longest <= _MOST:
-        return picture
     width, height = (max(round(side * _MOST / longest), 1) for side in (width, height))
     return picture.resize((width * n_slices, height), Image.Resampling.LANCZOS)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 from eli5.callbacks.epoch import make_epoch
-from eli5.callbacks.loggers import Place, open_places
-from eli5.callbacks.options import Wishes, check_wishes
+from eli5.callbacks.loggers import Logger, open_loggers
+from eli5.callbacks.options import Options, check_options
 from eli5.explain import explain_predictions
-from eli5.keras.inputs import dataset as docs
-from eli5.keras.inputs import model_inputs as inputs
-from eli5.keras.pipeline.batch import at_doc
+from eli5.keras.inputs.dataset import stream_docs
+from eli5.keras.inputs.model_inputs import check_doc
+from eli5.keras.pipeline.plan import at_doc
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -32,7 +32,7 @@ class ExplainCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
     It works at the end of every `every`-th epoch and of the last one, with the weights of that
     epoch, and costs as much as `eli5.explain_predictions` of these images. The training is the same
-    with and without it, to the bit. An error in it is a warning, once per `fit` and place, and the
+    with and without it, to the bit. An error in it is a warning, once per `fit` and logger, and the
     training goes on.
 
     Epochs are counted from 1, as the progress bar of `fit` does, and the count goes on where `fit`
@@ -49,7 +49,7 @@ class ExplainCallback(keras.callbacks.Callback):  # type: ignore[misc]
     methods : sequence of str or callable, optional
         Grad-CAM if not given.
     layer : optional
-        The target layer; see `eli5.keras.explain_prediction.explain_prediction_keras_image`.
+        The target layer; see `eli5.explain_prediction`.
     targets : sequence, optional
         Per image a class id or a list of them; the top prediction of each epoch if not given.
     pictures : sequence of PIL.Image.Image, optional
@@ -105,14 +105,11 @@ class ExplainCallback(keras.callbacks.Callback):  # type: ignore[misc]
         **options: Any,
     ) -> None:
         super().__init__()
-        self._wishes: Wishes = check_wishes(
-            images,
-            every=every,
-            targets=targets,
-            pictures=pictures,
-            options={"methods": methods, "layer": layer, "batch_size": batch_size, **options},
+        others = {"methods": methods, "layer": layer, "batch_size": batch_size, **options}
+        self._options: Options = check_options(
+            images, every=every, targets=targets, pictures=pictures, others=others
         )
-        self._places = open_places(log_dir, tensorboard, active_runs)
+        self._loggers = open_loggers(log_dir, tensorboard, active_runs)
         self.explanations: list[list[Explanation]] = []
         self._next_step = 0
         self._shift: int | None = None
@@ -121,7 +118,7 @@ class ExplainCallback(keras.callbacks.Callback):  # type: ignore[misc]
     @property
     def page(self) -> Path | None:
         """The page, once the first epoch is on it."""
-        return getattr(self._places.get("a folder"), "page", None)
+        return getattr(self._loggers.get("a folder"), "page", None)
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Warn before the first epoch if the images do not fit the model."""
@@ -129,42 +126,38 @@ class ExplainCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._shift = None
         with self._survive("explain the images"):
             self._start()  # counts what belongs to the images
-            for number, doc in enumerate(docs.stream(self.model, self._wishes.images)):
+            for number, doc in enumerate(stream_docs(self.model, self._options.images)):
                 with at_doc(number):
-                    inputs.check_doc(self.model, doc)
+                    check_doc(self.model, doc)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Explain and log, if it is the epoch's turn."""
         step = self._step(epoch)
-        if (step + 1) % self._wishes.every and not self._is_last(epoch):
+        if (step + 1) % self._options.every and not self._is_last(epoch):
             return
-        ready = self._ready()
-        if not ready:
+        active = self._active_loggers()
+        if not active:
             self._warn("log", "there is no folder, and no run of MLflow or W&B is active")
             return
         with self._survive("explain the images"):
             explained = list(self._start())
             self.explanations = [one if isinstance(one, list) else [one] for one in explained]
-            shown = make_epoch(step, logs, self.explanations, self._wishes.drawing)
-            for name, place in ready.items():
+            logged = make_epoch(step, logs, self.explanations, self._options.drawing)
+            for name, logger in active.items():
                 with self._survive(f"log to {name}"):
-                    place.log(shown)
+                    logger.log(logged)
 
     def on_train_end(self, logs: Any = None) -> None:
         """Close what was opened; a next `fit` opens it again."""
-        for name, place in self._places.items():
+        for name, logger in self._loggers.items():
             with self._survive(f"log to {name}"):
-                place.close()
+                logger.close()
 
     def _start(self) -> Iterator[Any]:
         """Return what explains the images, of which the options are checked and nothing is run."""
-        wishes = self._wishes
+        images, _, targets, pictures, explaining, _ = self._options
         return explain_predictions(
-            self.model,
-            wishes.images,
-            targets=wishes.targets,
-            images=wishes.pictures,
-            **wishes.options,
+            self.model, images, targets=targets, images=pictures, **explaining
         )
 
     def _step(self, epoch: int) -> int:
@@ -183,14 +176,13 @@ class ExplainCallback(keras.callbacks.Callback):  # type: ignore[misc]
         was_planned = epoch + 1 == (self.params or {}).get("epochs")
         return was_planned or getattr(self.model, "stop_training", False)
 
-    def _ready(self) -> dict[str, Place]:
-        """Return the places where something can be logged to at this moment."""
-        ready = {}
-        for name, place in self._places.items():
+    def _active_loggers(self) -> dict[str, Logger]:
+        active = {}
+        for name, logger in self._loggers.items():
             with self._survive(f"log to {name}"):
-                if place.is_ready():
-                    ready[name] = place
-        return ready
+                if logger.is_active():
+                    active[name] = logger
+        return active
 
     @contextlib.contextmanager
     def _survive(self, task: str) -> Iterator[None]:

@@ -6,13 +6,9 @@ Importing this package loads neither Keras nor Pillow.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-
-from eli5.demo.scenes import KINDS, Scene
-
-__all__ = ["MODEL", "SCENE", "SCENE_MASKS", "class_names", "load_model", "load_scene"]
 
 MODEL = Path(__file__).with_name("model.keras")
 """The trained classifier; it takes raw RGB pictures (0 to 255) and ends in a softmax."""
@@ -23,8 +19,26 @@ SCENE = Path(__file__).with_name("scene.png")
 SCENE_MASKS = Path(__file__).with_name("scene_masks.png")
 """Where the objects are: 1 + class id in an object, 0 elsewhere."""
 
-class_names: tuple[str, ...] = KINDS
+class_names = ("disc", "square", "triangle", "star", "ring", "cross")
 """The name of each class, by class id."""
+
+
+class Scene(NamedTuple):
+    """A picture and what is in it.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        RGB picture, ``(128, 128, 3)``, uint8.
+    kinds : tuple of int
+        The class id of each object.
+    masks : numpy.ndarray
+        The pixels of each object, ``(n, 128, 128)``, bool; they do not overlap.
+    """
+
+    image: np.ndarray[Any, Any]
+    kinds: tuple[int, ...]
+    masks: np.ndarray[Any, Any]
 
 
 def load_model() -> Any:
@@ -41,8 +55,5 @@ def load_scene() -> Scene:
     with Image.open(SCENE) as image, Image.open(SCENE_MASKS) as masks:
         labels = np.asarray(masks)
         present = [int(label) for label in np.unique(labels) if label]
-        return Scene(
-            image=np.array(image),
-            kinds=tuple(label - 1 for label in present),
-            masks=np.stack([labels == label for label in present]),
-        )
+        pixels = np.stack([labels == label for label in present])
+        return Scene(np.array(image), tuple(label - 1 for label in present), pixels)

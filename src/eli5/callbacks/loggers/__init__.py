@@ -1,4 +1,4 @@
-"""The places that explanations are logged to."""
+"""The loggers that an epoch's explanations go to: one file for each."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ import os
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
-from eli5.callbacks.loggers.folder import Folder, Run
-from eli5.callbacks.loggers.mlflow import MLflow
-from eli5.callbacks.loggers.tensorboard import TensorBoard
-from eli5.callbacks.loggers.wandb import WeightsAndBiases
+from eli5.callbacks.loggers.folder import FolderLogger, RunFolder
+from eli5.callbacks.loggers.mlflow import MLflowLogger
+from eli5.callbacks.loggers.tensorboard import TensorBoardLogger
+from eli5.callbacks.loggers.wandb import WandbLogger
+from eli5.checks import expect_type, wrong_value
 
 if TYPE_CHECKING:
     from eli5.callbacks.epoch import Epoch
 
-__all__ = ["Place", "open_places"]
 
-
-class Place(Protocol):
+class Logger(Protocol):
     """Where an epoch's explanations go."""
 
-    def is_ready(self) -> bool:
+    def is_active(self) -> bool:
         """Tell whether there is something to log to at this moment."""
 
     def log(self, epoch: Epoch) -> None:
@@ -30,56 +29,43 @@ class Place(Protocol):
         """Finish what is open; `log` may be called again later."""
 
 
-def open_places(log_dir: Any, tensorboard: Any, active_runs: Any) -> dict[str, Place]:
-    """Return the places that were asked for, by the name that a warning calls them.
+def open_loggers(log_dir: Any, tensorboard: Any, active_runs: Any) -> dict[str, Logger]:
+    """Return the loggers that are wanted, by the name that a warning calls them.
 
     See `eli5.callbacks.ExplainCallback` for the parameters and errors.
     """
     _check_log_dir(log_dir)
     _check_tensorboard(tensorboard, log_dir)
-    if not isinstance(active_runs, bool):
-        raise TypeError(
-            "Expected `active_runs` to be True or False. Received: "
-            f"active_runs={active_runs!r} (of type {type(active_runs).__name__})"
-        )
-    places: dict[str, Place] = {}
+    expect_type("active_runs", active_runs, bool, "True or False")
+    loggers: dict[str, Logger] = {}
     if log_dir is not None:
-        run = Run(log_dir)
-        places["a folder"] = Folder(run)
+        run = RunFolder(log_dir)
+        loggers["a folder"] = FolderLogger(run)
     if tensorboard is True:
-        places["TensorBoard"] = TensorBoard(lambda: str(run.path))
+        loggers["TensorBoard"] = TensorBoardLogger(lambda: str(run.path))
     elif tensorboard is not False:
-        places["TensorBoard"] = TensorBoard(lambda: os.fspath(tensorboard))
+        loggers["TensorBoard"] = TensorBoardLogger(lambda: os.fspath(tensorboard))
     if active_runs:
-        places |= {"MLflow": MLflow(), "Weights & Biases": WeightsAndBiases()}
-    if not places:
+        loggers |= {"MLflow": MLflowLogger(), "Weights & Biases": WandbLogger()}
+    if not loggers:
         raise ValueError(
-            "Expected at least one place to log to. Received: log_dir=None, tensorboard=False and "
+            "Expected at least one logger. Received: log_dir=None, tensorboard=False and "
             "active_runs=False. Give `log_dir`."
         )
-    return places
+    return loggers
 
 
 def _check_log_dir(log_dir: Any) -> None:
-    if not isinstance(log_dir, str | os.PathLike | None):
-        raise TypeError(
-            "Expected `log_dir` to be None or the path of a folder. Received: "
-            f"log_dir={log_dir!r} (of type {type(log_dir).__name__})"
-        )
+    expect_type("log_dir", log_dir, str | os.PathLike | None, "None or the path of a folder")
     if log_dir is not None and not os.fspath(log_dir):
-        raise ValueError(f"Expected `log_dir` to name a folder. Received: log_dir={log_dir!r}")
+        raise wrong_value("log_dir", log_dir, "to name a folder")
     if log_dir is not None and os.path.exists(log_dir) and not os.path.isdir(log_dir):
-        raise ValueError(
-            f"Expected `log_dir` to be a folder. Received: log_dir={log_dir!r}, which is a file"
-        )
+        raise wrong_value("log_dir", log_dir, "to be a folder", "It is a file")
 
 
 def _check_tensorboard(tensorboard: Any, log_dir: Any) -> None:
-    if not isinstance(tensorboard, bool | str | os.PathLike):
-        raise TypeError(
-            "Expected `tensorboard` to be True, False or the path of a folder. Received: "
-            f"tensorboard={tensorboard!r} (of type {type(tensorboard).__name__})"
-        )
+    expected = "True, False or the path of a folder"
+    expect_type("tensorboard", tensorboard, bool | str | os.PathLike, expected)
     if tensorboard is True and log_dir is None:
         raise ValueError(
             "Expected a folder for the event file. Received: tensorboard=True and log_dir=None. "

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,10 +25,8 @@ if TYPE_CHECKING:
 
     from eli5.callbacks.epoch import Epoch
 
-__all__ = ["Folder", "Run"]
 
-
-class Run:
+class RunFolder:
     """The folder of one callback, made when it is first used.
 
     Each callback has its own, so that none overwrites or mixes with what an earlier one left, or
@@ -35,42 +35,37 @@ class Run:
 
     def __init__(self, log_dir: str | os.PathLike[str]) -> None:
         self._log_dir = Path(log_dir).absolute()  # a later chdir is not to split it
-        self._path: Path | None = None
 
-    @property
+    @cached_property
     def path(self) -> Path:
-        """The folder, which exists."""
-        if self._path is None:
-            self._log_dir.mkdir(parents=True, exist_ok=True)
-            self._path = _new_folder(self._log_dir)
-        return self._path
+        """The folder ``run-1``, ``run-2``, ..., which exists."""
+        self._log_dir.mkdir(parents=True, exist_ok=True)
+        paths = (self._log_dir / f"run-{number}" for number in itertools.count(1))
+        return next(path for path in paths if _is_made(path))
 
 
-def _new_folder(parent: Path) -> Path:
-    number = 1
-    while True:
-        try:
-            (parent / f"run-{number}").mkdir()
-        except FileExistsError:
-            number += 1
-        else:
-            return parent / f"run-{number}"
+def _is_made(path: Path) -> bool:
+    try:
+        path.mkdir()
+    except FileExistsError:
+        return False
+    return True
 
 
-class Folder:
-    """Write a PNG per overlay, and the page anew; see `eli5.callbacks.loggers.Place`.
+class FolderLogger:
+    """Write a PNG per overlay, and the page anew; see `eli5.callbacks.loggers.Logger`.
 
     A picture is there before the page that names it, and no file is ever half written.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: RunFolder) -> None:
         self._run = run
         self._row_heads: dict[Key, Data] = {}
         self._columns: dict[int, Column] = {}
         self.page: Path | None = None
 
-    def is_ready(self) -> bool:
-        """Tell that it was asked for."""
+    def is_active(self) -> bool:
+        """Tell that there is always a folder."""
         return True
 
     def log(self, epoch: Epoch) -> None:
@@ -90,7 +85,7 @@ class Folder:
 def _write_pictures(folder: Path, epoch: Epoch) -> dict[Key, Data]:
     """Write the plain pictures; return the heads of the rows."""
     for image, per_method in enumerate(epoch.explanations, 1):
-        _write(folder / f"image-{image}.png", per_method[0].image)
+        _write_png(folder / f"image-{image}.png", per_method[0].image)
     return {
         key_of(cell): row_head(cell, f"image-{cell.image + 1}.png", len(epoch.methods))
         for cell in epoch.cells
@@ -98,19 +93,19 @@ def _write_pictures(folder: Path, epoch: Epoch) -> dict[Key, Data]:
 
 
 def _write_overlays(folder: Path, epoch: Epoch) -> dict[Key, str]:
-    """Write the overlays; return where, seen from the page."""
+    """Write the overlays; return their addresses, relative to the page."""
     name = f"epoch-{epoch.number:04}"
     (folder / name).mkdir(exist_ok=True)
     sources = {}
     for cell in epoch.cells:
         rank = f"-{cell.rank + 1}" if len(cell.expl.targets) > 1 else ""
         source = f"{name}/{cell.image + 1}-{cell.method}{rank}.png"
-        _write(folder / source, cell.overlay)
+        _write_png(folder / source, cell.overlay)
         sources[key_of(cell)] = source
     return sources
 
 
-def _write(path: Path, picture: Image) -> None:
+def _write_png(path: Path, picture: Image) -> None:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
     write_atomically(path, buffer.getvalue())

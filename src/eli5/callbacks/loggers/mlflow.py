@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from eli5.callbacks.epoch import Epoch
 
-__all__ = ["MLflow"]
 
+class MLflowLogger:
+    """Log one picture per method, as an image with a step; see `eli5.callbacks.loggers.Logger`."""
 
-class MLflow:
-    """Log one picture per method, as an image with a step; see `eli5.callbacks.loggers.Place`."""
-
-    def is_ready(self) -> bool:
+    def is_active(self) -> bool:
         """Tell whether the user, who alone imports MLflow, has a run active."""
         active_run = getattr(sys.modules.get("mlflow"), "active_run", None)
         return active_run is not None and active_run() is not None

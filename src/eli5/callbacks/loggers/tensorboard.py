@@ -14,27 +14,22 @@ if TYPE_CHECKING:
 
     from eli5.callbacks.epoch import Epoch
 
-__all__ = ["TensorBoard"]
 
+class TensorBoardLogger:
+    """Log one picture per method; see `eli5.callbacks.loggers.Logger`.
 
-class TensorBoard:
-    """Log one picture per method; see `eli5.callbacks.loggers.Place`.
-
-    tensorboardX's `SummaryWriter` writes on a thread of its own: a full disk ends that thread, and
-    a training that goes on to log would wait for it for ever. So the records are written here.
-
-    Parameters
-    ----------
-    get_folder : callable
-        Returns the folder, or another address that tensorboardX takes; asked at the first epoch.
+    `get_folder` returns the folder, or another address that tensorboardX takes; it is called at the
+    first epoch. tensorboardX's `SummaryWriter` writes on a thread of its own: a full disk ends that
+    thread, and a training that goes on to log would wait for it for ever. So the records are
+    written here.
     """
 
     def __init__(self, get_folder: Callable[[], str]) -> None:
         self._get_folder = get_folder
         self._writer: Any = None
 
-    def is_ready(self) -> bool:
-        """Tell that it was asked for."""
+    def is_active(self) -> bool:
+        """Tell that there is always a file to write to."""
         return True
 
     def log(self, epoch: Epoch) -> None:

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from eli5.callbacks.epoch import Epoch
 
-__all__ = ["WeightsAndBiases"]
 
-
-class WeightsAndBiases:
-    """Log one picture per method; see `eli5.callbacks.loggers.Place`.
+class WandbLogger:
+    """Log one picture per method; see `eli5.callbacks.loggers.Logger`.
 
     A row of the run's history ends when someone commits it. If this did so at once, a user who logs
     the epoch's metrics later with ``step=epoch`` would find that step closed, and lose them. So the
@@ -23,7 +21,7 @@ class WeightsAndBiases:
     def __init__(self) -> None:
         self._waiting: tuple[Any, int] | None = None
 
-    def is_ready(self) -> bool:
+    def is_active(self) -> bool:
         """Tell whether the user, who alone imports the library, has a run active."""
         return getattr(sys.modules.get("wandb"), "run", None) is not None
 

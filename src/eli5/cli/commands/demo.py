@@ -16,7 +16,7 @@ from eli5.cli.output import check_output, write_output
 
 if TYPE_CHECKING:
     from eli5.base import Explanation
-    from eli5.demo.scenes import Scene
+    from eli5.demo import Scene
 
 DEMO_EXAMPLES = """**Examples**
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from eli5.demo import Scene
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
     Bools = NDArray[np.bool_]
-
-__all__ = ["KINDS", "SIZE", "Scene", "draw_scene", "draw_scenes"]
 
 SIZE = 128
 """Height and width of a scene in pixels."""
@@ -29,24 +29,6 @@ AREA = (0.06, 0.11)
 
 _GAP = 4  # pixels left free between two objects and along the edge
 _SUBPIXELS = 3  # an object's pixel is the mean of 3 x 3 samples, which smooths its edges
-
-
-class Scene(NamedTuple):
-    """A picture and what is in it.
-
-    Parameters
-    ----------
-    image : numpy.ndarray
-        RGB picture, ``(SIZE, SIZE, 3)``, uint8.
-    kinds : tuple of int
-        The class id of each object, an index into `KINDS`.
-    masks : numpy.ndarray
-        The pixels of each object, ``(n, SIZE, SIZE)``, bool; they do not overlap.
-    """
-
-    image: NDArray[np.uint8]
-    kinds: tuple[int, ...]
-    masks: Bools
 
 
 def draw_scenes(seed: int, n: int, n_objects: int = 1) -> list[Scene]:

@@ -1,6 +1,8 @@
-"""Train the bundled model on synthetic scenes: ``python -m eli5.demo.train``.
+"""Train the bundled model on synthetic scenes.
 
-Writes the model, the demo picture and the picture's masks next to this file. A run takes about
+    python tools/train_demo_model.py [--out FOLDER] [--epochs N] [--seed N]
+
+Writes the model, the demo picture and the picture's masks into ``src/eli5/demo``. A run takes about
 five minutes on four CPU cores with TensorFlow, the fastest backend for it. A saved model opens in
 the Keras that saved it and in newer ones, so the bundled one is made with the oldest Keras that
 this package supports.
@@ -16,8 +18,8 @@ import numpy as np
 from PIL import Image
 
 import keras
-from eli5.demo import MODEL, SCENE, SCENE_MASKS
-from eli5.demo.scenes import KINDS, SIZE, Scene, draw_scenes
+from demo_scenes import KINDS, SIZE, draw_scenes
+from eli5.demo import MODEL, SCENE, SCENE_MASKS, Scene
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
