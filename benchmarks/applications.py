@@ -28,7 +28,6 @@ from pages import as_table, write_between
 
 import eli5
 import keras
-from eli5.keras.explain_prediction import explain_classes
 
 Array = np.ndarray[Any, Any]
 Build = Callable[..., keras.Model]
@@ -138,7 +137,8 @@ def examine(name: str, build: Build) -> Row:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The heatmap of target", UserWarning)
         first = eli5.explain_prediction(model, docs[0], top_targets=N_CLASSES)
-        second = explain_classes(model, docs[1], [target.target for target in first.targets])
+        classes = [target.target for target in first.targets]
+        (second,) = eli5.explain_predictions(model, docs[1], targets=[classes])
     heatmaps = [[target.heatmap for target in one.targets] for one in (first, second)]
     changes = (np.abs(a - b).max() for a, b in zip(*heatmaps, strict=True) if a.any() and b.any())
     change = next(changes, None)

@@ -1,4 +1,4 @@
-"""How far a long run is said to be, and what is said of warnings."""
+"""How far a long run is said to be."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import pty
 import re
 import select
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,9 +15,7 @@ import pytest
 
 from eli5.bulk import progress
 from eli5.bulk.progress import Progress, pace, show_progress
-from eli5.cli import report
 from eli5.cli.console import above_bar, print_notice
-from eli5.cli.report import collected_warnings, worded
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -117,27 +114,3 @@ def test_no_bar_where_lines_would_break_it(monkeypatch: pytest.MonkeyPatch) -> N
         bar.advance()
         print_notice("end")
         assert "Explaining" not in written(end)
-
-
-# ---- warnings ------------------------------------------------------------------------------------
-
-
-def test_warnings_are_counted_without_their_numbers() -> None:
-    with collected_warnings() as counts:
-        for number in range(3):
-            warnings.warn(f"Doc {number}: It is empty.", UserWarning, stacklevel=1)
-        warnings.warn("Labels", UserWarning, stacklevel=1)
-        warnings.warn("for developers", DeprecationWarning, stacklevel=1)
-    assert worded(counts) == ["It is empty. (3 times)", "Labels"]
-    assert worded(counts, known="It is empty.") == ["Labels"]
-    with pytest.warns(UserWarning, match="heard again"):
-        warnings.warn("heard again", UserWarning, stacklevel=1)
-
-
-def test_warnings_of_many_kinds_are_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "_MOST_KEPT", 50)
-    with collected_warnings() as counts:
-        for number in range(70):
-            warnings.warn(f"file {number}", UserWarning, stacklevel=1)
-    assert len(counts) == 50
-    assert worded(counts) == [*(f"file {k}" for k in range(5)), "And 45 other warnings."]

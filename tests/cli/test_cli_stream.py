@@ -85,7 +85,7 @@ def test_a_backend_that_fails_from_the_start_is_not_taken_for_pictures_that_do_n
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("no device")
 
-    monkeypatch.setattr("eli5.keras.explain_predictions.explain_batch", broken)
+    monkeypatch.setattr("eli5.keras.pipeline.explain.explain_batch", broken)
     with pytest.raises(RuntimeError, match="no device"):
         run(capsys, "explain", model_path, colour_photos)
 
@@ -93,17 +93,17 @@ def test_a_backend_that_fails_from_the_start_is_not_taken_for_pictures_that_do_n
 def test_what_fails_in_a_batch_is_tried_alone(
     capsys: Capsys, model_path: str, colour_photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from eli5.keras.pipeline import batch
+    from eli5.keras.pipeline import explain
 
-    explain_batch, sizes = batch.explain_batch, []
+    explain_batch, sizes = explain.explain_batch, []
 
-    def short_of_memory(model: Any, request: Any, items: Any, size: Any = None) -> Any:
-        sizes.append(len(items))
-        if len(items) > 1:
+    def short_of_memory(request: Any, samples: Any, size: Any = None) -> Any:
+        sizes.append(len(samples))
+        if len(samples) > 1:
             raise RuntimeError("out of memory")
-        return explain_batch(model, request, items, size)
+        return explain_batch(request, samples, size)
 
-    monkeypatch.setattr("eli5.keras.explain_predictions.explain_batch", short_of_memory)
+    monkeypatch.setattr("eli5.keras.pipeline.explain.explain_batch", short_of_memory)
     (colour_photos / "broken.png").unlink()
     ended = run(capsys, "explain", model_path, colour_photos, "--batch-size", "2")
     assert (ended.code, ended.err) == (0, "")

@@ -119,15 +119,15 @@ def test_padding_has_the_id_that_is_said(capsys: Capsys, monkeypatch: pytest.Mon
     message = fails(capsys, "explain-text", "model.h5", "good", *VOCABULARY)
     assert message.startswith("Expected --pad-value, as the model takes 6 ids, and the first word ")
     seen: list[Any] = []
-    from eli5.keras.pipeline import batch
+    from eli5.keras.pipeline import explain
 
-    explain_batch = batch.explain_batch
+    explain_batch = explain.explain_batch
 
-    def seeing(model: Any, request: Any, items: Any, size: Any = None) -> Any:
-        seen.extend(item.doc.tolist() for item in items)
-        return explain_batch(model, request, items, size)
+    def seeing(request: Any, samples: Any, size: Any = None) -> Any:
+        seen.extend(sample.values.tolist() for sample in samples)
+        return explain_batch(request, samples, size)
 
-    monkeypatch.setattr("eli5.keras.explain_predictions.explain_batch", seeing)
+    monkeypatch.setattr("eli5.keras.pipeline.explain.explain_batch", seeing)
     found = said(capsys, "the good", "--pad-value", "7")
     assert seen == [[[6, 3, 7, 7, 7, 7]]]
     assert [span[0] for span in found["spans"]] == ["the", "good"]

@@ -22,7 +22,7 @@ TARGET = 0  # something speaks for it in each map
 FORMULAS = [name for name, method in METHODS.items() if not method.is_black_box]
 PROCEDURES = [name for name, method in METHODS.items() if method.is_black_box]
 # Few runs of the model, all of them on batches of 8.
-CHEAP = {
+CHEAP: dict[str, Any] = {
     "steps": 8,
     "n_samples": 8,
     "patch": 8,
@@ -56,7 +56,7 @@ if keras.backend.backend() == "torch":
 @functools.cache
 def plain_maps() -> dict[str, Any]:
     """Return the explanations of the plain network by each method."""
-    options = {"layer": "last", "targets": [TARGET]}
+    options: dict[str, Any] = {"layer": "last", "targets": [TARGET]}
     found = eli5.explain_prediction(flat(), picture(), methods=FORMULAS, **options)
     found += eli5.explain_prediction(flat(), picture(), methods=PROCEDURES, **options, **CHEAP)
     return {explanation.method: explanation for explanation in found}
@@ -98,7 +98,7 @@ def test_formulas_on_a_kind_of_model_give_the_maps_of_the_plain_network(name: st
     kind = KINDS[name]
     model, doc = kind.make(), kind.doc(picture())
     skip_what_cannot_run(name, model, doc)
-    options = {"targets": [TARGET], **kind.options}
+    options: dict[str, Any] = {"targets": [TARGET], **kind.options}
     methods = [one for one in FORMULAS if one != "CAM" or name not in NOT_GAP_DENSE]
     explanations = eli5.explain_prediction(model, doc, methods=methods, **options)
     assert [explanation.method for explanation in explanations] == methods
@@ -120,7 +120,7 @@ def test_procedures_on_a_kind_of_model_give_the_maps_of_the_plain_network(name: 
     kind = KINDS[name]
     model, doc = kind.make(), kind.doc(picture())
     skip_what_cannot_run(name, model, doc)
-    options = {"targets": [TARGET], **kind.options, **CHEAP}
+    options: dict[str, Any] = {"targets": [TARGET], **kind.options, **CHEAP}
     for explanation in eli5.explain_prediction(model, doc, methods=PROCEDURES, **options):
         check(explanation, kind.atol)
 
@@ -140,7 +140,7 @@ def test_the_other_inputs_stay_as_they_are() -> None:
     doc = [np.full((1, 4), 3, "float32"), picture()]
     # Whatever is linear in the score is three times that of the plain network.
     methods = ["SmoothGrad", "Integrated Gradients", "Occlusion", "RISE", "KernelSHAP", "LIME"]
-    options = {"targets": [TARGET], **CHEAP}
+    options: dict[str, Any] = {"targets": [TARGET], **CHEAP}
     del options["n_maps"]
     for explanation in eli5.explain_prediction(model, doc, methods=methods, **options):
         (found,), right = explanation.targets, 3 * plain(explanation.method).attribution
@@ -169,7 +169,7 @@ def test_a_callable_score_has_no_class_to_contrast_or_to_look_up(method: str) ->
 
 def test_all_other_methods_take_a_callable_score() -> None:
     methods = [name for name in METHODS if name not in ("CAM", "Finer-CAM")]
-    kept = {name: value for name, value in CHEAP.items() if name != "n_samples"}
+    kept: dict[str, Any] = {name: value for name, value in CHEAP.items() if name != "n_samples"}
     explanations = eli5.explain_prediction(
         flat("linear"), picture(), methods=methods, score=first_output, **kept
     )

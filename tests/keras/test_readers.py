@@ -29,7 +29,7 @@ CASES = [
 def test_the_word_that_decides_weighs_the_most(kind: str, method: str) -> None:
     model = reader(kind)
     texts, labels = sentences(12, seed=5)
-    options = {"n_samples": 300} if method == "LIME" else {}
+    options: Any = {"n_samples": 300} if method == "LIME" else {}
     hits = 0
     for text, label in zip(texts, labels, strict=True):
         expl = eli5.explain_prediction(

@@ -96,7 +96,7 @@ def test_shapes() -> None:
         "Integrated Gradients": (LENGTH, 2),
         "Occlusion": (LENGTH, 2),
     }
-    options = {"RISE": {"n_masks": 30}, "LIME": {"n_samples": 60}}
+    options: dict[str, Any] = {"RISE": {"n_masks": 30}, "LIME": {"n_samples": 60}}
     for method, shape in shapes.items():
         expl = eli5.explain_prediction(listener(), doc, method=method, **options.get(method, {}))
         (target,) = expl.targets
@@ -186,7 +186,7 @@ def test_a_series_of_one_channel_needs_no_axis_of_channels() -> None:
     doc = np.random.default_rng(3).normal(size=(1, 30)).astype("float32")
     time = np.arange(30) / 2
     for method in METHODS:
-        options = {"method": method, "time": time, **FEW.get(method, {})}
+        options: dict[str, Any] = {"method": method, "time": time, **FEW.get(method, {})}
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "The heatmap of target")
             one = eli5.explain_prediction(flat, doc, **options)

@@ -109,7 +109,7 @@ def averaging(table: Array) -> keras.Model:
 def test_padding_that_weighs_the_most_is_told(of_padding: float, is_told: bool) -> None:
     model = averaging(np.array([[of_padding, 0], [-2.0, 0], [-1.0, 1]]))
     ids = np.array([[1, 2, 2, 0, 0, 0]])
-    options = {"pad_value": 0, "targets": [0], "method": "Gradient × Input"}
+    options: dict[str, Any] = {"pad_value": 0, "targets": [0], "method": "Gradient × Input"}
     expl = eli5.explain_prediction(model, ids, **options)
     assert ("The padding, which is not shown, weighs the most." in expl.description) == is_told
 
@@ -187,7 +187,7 @@ def test_a_text_of_one_token(body: str) -> None:
     ]
     model = with_weights(keras.Sequential(steps), seed=1)
     for method in ("Grad-CAM", "Gradient × Input", "Occlusion"):
-        options = {"method": method, "tokens": ["good"], "targets": [1]}
+        options: dict[str, Any] = {"method": method, "tokens": ["good"], "targets": [1]}
         expl = eli5.explain_prediction(model, np.array([[5]]), **options)
         ((token, _, weight),) = expl.targets[0].weighted_spans.docs_weighted_spans[0].spans
         assert token == "good"

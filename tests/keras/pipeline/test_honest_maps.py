@@ -30,7 +30,7 @@ def blind() -> keras.Model:
 
 @pytest.mark.parametrize("method", ["RISE", "Occlusion"])
 def test_rounding_is_no_reaction(blind: keras.Model, method: str) -> None:
-    options = {"n_masks": 50} if method == "RISE" else {}
+    options: dict[str, Any] = {"n_masks": 50} if method == "RISE" else {}
     doc = sample((24, 24, 3))
     with pytest.warns(UserWarning, match="did not react to any change of the input"):
         explanation = eli5.explain_prediction(blind, doc, method=method, **options)
@@ -105,7 +105,8 @@ def test_a_misspelled_argument_is_guessed(
     classifier: keras.Model, doc: Array, wrong: str, right: str
 ) -> None:
     with pytest.raises(TypeError, match=f"Did you mean '{right}s?'") as info:
-        eli5.explain_prediction(classifier, doc, **{wrong: np.zeros((100, 100))})
+        options: dict[str, Any] = {wrong: np.zeros((100, 100))}
+        eli5.explain_prediction(classifier, doc, **options)
     assert len(str(info.value)) < 300
 
 

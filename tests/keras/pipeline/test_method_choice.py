@@ -17,7 +17,7 @@ Array = np.ndarray[Any, Any]
 
 def explained(model: keras.Model, doc: Array, method: Any = "Grad-CAM", **options: Any) -> Any:
     """Return the attribution of class 1."""
-    options = {"targets": [1], "layer": "relu"} | options
+    options = dict[str, Any]({"targets": [1], "layer": "relu"}) | options
     if isinstance(method, str) and METHODS.get(method, METHODS["CAM"]).at == "input":
         del options["layer"]
     return eli5.explain_prediction(model, doc, method=method, **options).targets[0].attribution
@@ -45,7 +45,7 @@ def explained(model: keras.Model, doc: Array, method: Any = "Grad-CAM", **option
 def test_a_name_is_matched_in_any_spelling(
     name: str, canonical: str, model: keras.Model, doc: Array
 ) -> None:
-    options = {"n_samples": 2} if canonical == "SmoothGrad" else {}
+    options: dict[str, Any] = {"n_samples": 2} if canonical == "SmoothGrad" else {}
     explanation = eli5.explain_prediction(model, doc, method=name, targets=[1], **options)
     assert explanation.method == canonical
     assert str(explanation.description).startswith(f"{canonical} heatmap of ")
@@ -179,7 +179,7 @@ def positive_gradients(activations: Any, gradients: Any) -> Any:
 
 def test_several_methods_give_one_explanation_each(model: keras.Model, doc: Array) -> None:
     methods = ["layercam", "RISE", "Saliency", "Grad-CAM", positive_gradients, "Finer-CAM"]
-    options = {"targets": [1], "layer": "relu"}
+    options: dict[str, Any] = {"targets": [1], "layer": "relu"}
     found = eli5.explain_prediction(model, doc, methods=methods, n_masks=20, **options)
     assert [one.method for one in found] == [
         *("LayerCAM", "RISE", "Saliency", "Grad-CAM", "positive_gradients", "Finer-CAM")

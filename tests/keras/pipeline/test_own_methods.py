@@ -107,7 +107,7 @@ def first_slope(activations: Any, gradients: Any) -> Any:
 
 
 def test_own_methods_explain_several_classes_and_layers(model: keras.Model, doc: Array) -> None:
-    options = {"method": first_slope, "top_targets": 3, "layer": ["conv", "relu"]}
+    options: dict[str, Any] = {"method": first_slope, "top_targets": 3, "layer": ["conv", "relu"]}
     explanation = eli5.explain_prediction(model, doc, **options)
     assert len({float(target.attribution.sum()) for target in explanation.targets}) == 3
     assert explanation.layer == "conv, relu"
@@ -189,7 +189,7 @@ SIGNED = [
 @pytest.mark.filterwarnings("ignore:The heatmap of target")
 def test_the_negative_sign_explains_the_negated_score(doc: Array) -> None:
     model = make_classifier(activation=None)
-    cheap = {
+    cheap: dict[str, Any] = {
         "steps": 4,
         "n_masks": 8,
         "cells": 3,

@@ -35,7 +35,7 @@ def net() -> keras.Model:
 @pytest.mark.filterwarnings("ignore:The heatmap of target")
 @pytest.mark.parametrize("method", [name for name in METHODS if name not in FORMULAS])
 def test_each_class_of_a_procedure_is_as_if_it_were_alone(method: str, net: keras.Model) -> None:
-    options = {"method": method, **SETTINGS.get(method, {})}
+    options: dict[str, Any] = {"method": method, **SETTINGS.get(method, {})}
     several = eli5.explain_prediction(net, picture(), top_targets=3, **options)
     check(several, net, options)
 
@@ -80,7 +80,7 @@ def test_classes_differ_but_for_eigen_cam(net: keras.Model) -> None:
 def test_formulas_and_classes_share_one_forward_pass(
     net: keras.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = {"top_targets": 3, "methods": FORMULAS}
+    options: dict[str, Any] = {"top_targets": 3, "methods": FORMULAS}
     eli5.explain_prediction(net, picture(), **options)
     calls, original = [], type(net).call
 
