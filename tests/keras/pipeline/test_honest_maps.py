@@ -104,8 +104,8 @@ def test_other_names_in_use(name: str, canonical: str) -> None:
 def test_a_misspelled_argument_is_guessed(
     classifier: keras.Model, doc: Array, wrong: str, right: str
 ) -> None:
+    options: dict[str, Any] = {wrong: np.zeros((100, 100))}
     with pytest.raises(TypeError, match=f"Did you mean '{right}s?'") as info:
-        options: dict[str, Any] = {wrong: np.zeros((100, 100))}
         eli5.explain_prediction(classifier, doc, **options)
     assert len(str(info.value)) < 300
 
