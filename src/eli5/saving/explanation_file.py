@@ -1,4 +1,4 @@
-"""Save an explanation to a file, and load it again, in the formats that docs/formats.md tells of."""
+"""Save an explanation to a file, and load it again; docs/formats.md tells of the formats."""
 
 from __future__ import annotations
 
