@@ -20,29 +20,16 @@ _RECENT = 200  # parts, of which a rate is told
 
 
 class Totals(NamedTuple):
-    """Sums over parts.
-
-    Attributes
-    ----------
-    parts, items, failed : int
-    seconds : float
-        Of work, whichever worker did it.
-    first, last : float
-        When the first and the last of them was finished, in seconds since 1970; 0 without parts.
-    failures : list of dict
-        Some of the items that failed, with ``id``, ``path`` and ``error``.
-    rate : float
-        Items per second of late, of all workers together, while any was at work; 0 without parts.
-    """
+    """Sums over parts."""
 
     parts: int
     items: int
     failed: int
-    seconds: float
-    first: float
+    seconds: float  # of work, whichever worker did it
+    first: float  # when the first part was finished, in seconds since 1970; 0 without parts
     last: float
-    failures: list[dict[str, str]]
-    rate: float = 0.0
+    failures: list[dict[str, str]]  # some of them, with id, path and error
+    rate: float = 0.0  # items per second of late, of all workers together, while any was at work
 
 
 class Summary(NamedTuple):
