@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from eli5.formatters.series.heat import heat_colours
 from PIL import Image
 
 from eli5.base import Explanation, TargetExplanation
 from eli5.formatters.image import format_as_image
-from eli5.formatters.overlay.options import DIVERGING, VIRIDIS, make_look
-from eli5.formatters.series.colours import background_colours
+from eli5.formatters.overlay.options import DIVERGING, VIRIDIS, make_options
 from eli5.formatters.texts.bars import AGAINST, FOR
 
 Array = np.ndarray[Any, Any]
@@ -157,7 +157,7 @@ def test_for_and_against_differ_on_a_colour_bar(sight: str) -> None:
 
 def on_white(places: Any, **options: Any) -> Array:
     """Return the background of a series at places of its colormap."""
-    colours = background_colours(make_look(**options))(places)
+    colours = heat_colours(make_options(**options))(places)
     return np.asarray(colours[..., 3:] * colours[..., :3] + 1 - colours[..., 3:])
 
 

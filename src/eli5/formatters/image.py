@@ -16,7 +16,7 @@ from eli5.formatters.overlay.heatmap import (
     heatmap_to_image,
 )
 from eli5.formatters.overlay.layers import draw_layer
-from eli5.formatters.overlay.options import VIRIDIS, default_percentile, make_look
+from eli5.formatters.overlay.options import VIRIDIS, default_percentile, make_options
 from eli5.formatters.overlay.picture import to_png, to_rgba
 from eli5.formatters.series.picture import draw_series
 from eli5.formatters.sheet import to_sheet
@@ -27,14 +27,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from eli5.formatters.overlay.options import Look
+    from eli5.formatters.overlay.options import OverlayOptions
 
-__all__ = [
-    "expand_heatmap",
-    "format_as_image",
-    "heatmap_to_image",
-    "overlay_png",
-]
+__all__ = ["expand_heatmap", "format_as_image", "heatmap_to_image", "overlay_png"]
 
 
 def format_as_image(
@@ -116,8 +111,8 @@ def format_as_image(
 
     def draw(one: Explanation, target: TargetExplanation) -> Image.Image:
         shown = default_percentile(one) if percentile is None else percentile
-        look = make_look(resampling_filter, colormap, alpha_limit, shown, signed)
-        return _drawn(one, target, look)
+        options = make_options(resampling_filter, colormap, alpha_limit, shown, signed)
+        return _drawn(one, target, options)
 
     if len(explanations) == len(explanations[0].targets) == 1:
         return draw(explanations[0], explanations[0].targets[0])
@@ -179,10 +174,10 @@ def _check(expl: Explanation) -> None:
         )
 
 
-def _drawn(expl: Explanation, target: TargetExplanation, look: Look) -> Image.Image:
+def _drawn(expl: Explanation, target: TargetExplanation, options: OverlayOptions) -> Image.Image:
     if expl.image is None:
-        return draw_series(expl, target, look)
-    layer = draw_layer(target, checked_picture(expl.image, "image"), look)
+        return draw_series(expl, target, options)
+    layer = draw_layer(target, checked_picture(expl.image, "image"), options)
     base = to_rgba(expl.image)
     if base.getchannel("A").getextrema() != (255, 255):
         return Image.alpha_composite(base, layer)

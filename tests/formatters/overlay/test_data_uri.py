@@ -192,15 +192,15 @@ def test_the_room_shrinks_with_what_has_to_share_it() -> None:
 @pytest.mark.parametrize("wrong", [None, np.zeros((2, 2)), "x.png"])
 def test_refuses_what_is_no_picture(wrong: Any) -> None:
     for write in (picture_layer, lambda image, room: heat_layer(np.eye(2), image, room)):
-        with pytest.raises(TypeError, match=r"Expected expl\.image to be a PIL\.Image\.Image"):
+        with pytest.raises(TypeError, match=r"Expected `expl\.image` to be a PIL\.Image\.Image"):
             write(wrong, AMPLE)
 
 
 @pytest.mark.parametrize(
     ("heatmap", "error", "message"),
     [
-        ([[1.0]], TypeError, "Expected heatmap to be a NumPy array"),
-        (np.full((2, 2), 1.5), ValueError, r"Expected the values of heatmap to be in \[0, 1\]"),
+        ([[1.0]], TypeError, "Expected `heatmap` to be a NumPy array"),
+        (np.full((2, 2), 1.5), ValueError, r"Expected the values of `heatmap` to be in \[0, 1\]"),
         (np.zeros((0, 2, 2)), ValueError, "not to be empty"),
         (np.zeros((3, 2, 2)), ValueError, r"divisible .* Received: image\.width=1000"),
     ],

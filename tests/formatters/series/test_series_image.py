@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from eli5.formatters.series.colours import LEVELS, background_colours, line_colours
 from matplotlib import colormaps
 from PIL import Image
 
@@ -15,7 +16,6 @@ import eli5
 from eli5.formatters.image import format_as_image, overlay_png
 from eli5.formatters.overlay.options import make_look
 from eli5.formatters.series.chart import make_chart
-from eli5.formatters.series.colours import LEVELS, background_colours, line_colours
 from eli5.formatters.series.picture import chart_layer, chart_picture, chart_size
 from helpers.series_cases import Array, block, frame, of_series, waves
 
