@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from eli5.formatters.series.heat import heat_colours
 from PIL import Image
 
 from eli5.base import Explanation, TargetExplanation
 from eli5.formatters.image import format_as_image
 from eli5.formatters.overlay.options import DIVERGING, VIRIDIS, make_options
+from eli5.formatters.series.heat import heat_colours
 from eli5.formatters.texts.bars import AGAINST, FOR
 
 Array = np.ndarray[Any, Any]

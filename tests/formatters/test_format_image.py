@@ -200,7 +200,11 @@ def test_expand_heatmap() -> None:
         ),
         (explanation([[0, 1]]), TypeError, "Expected `heatmap` to be a NumPy array of numbers"),
         (explanation(None), TypeError, "Received: heatmap=None (of type NoneType)"),
-        (explanation(np.eye(2, dtype=complex)), TypeError, "Received: heatmap=array([[1.+0.j, 0.+0.j]"),
+        (
+            explanation(np.eye(2, dtype=complex)),
+            TypeError,
+            "heatmap=array([[1.+0.j, 0.+0.j]",
+        ),
         (explanation(np.full((2, 2), "a")), TypeError, "dtype='<U1')"),
         (explanation(np.full((2, 2), -0.001)), ValueError, "Received: values from -0.001 to -0.00"),
         (
@@ -386,7 +390,11 @@ def test_one_explanation_in_a_list_is_that_explanation(several: Any) -> None:
         ([[]], ValueError, "Expected at least one Explanation. Received: expl=[[]]"),
         ([explanation(np.eye(2)), Explanation("net", error="odd")], ValueError, "expl.error=odd"),
         ([explanation(np.eye(2)), explanation()], ValueError, "at least one target"),
-        ([explanation(np.eye(2)), explanation(None)], TypeError, "Expected `heatmap` to be a NumPy"),
+        (
+            [explanation(np.eye(2)), explanation(None)],
+            TypeError,
+            "Expected `heatmap` to be a NumPy",
+        ),
     ],
 )
 def test_wrong_lists(given: Any, error: type[Exception], message: str) -> None:

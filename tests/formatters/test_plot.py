@@ -405,7 +405,12 @@ def test_nothing_is_shown_and_the_backend_stays(monkeypatch: pytest.MonkeyPatch)
         (explanation(), {"target": -1}, ValueError, "target=-1. It is not the class id"),
         (explanation(), {"ax": 3}, TypeError, "matplotlib.axes.Axes. Received: ax=3 (of type int)"),
         (explanation((2, 2), (2, 2)), {"ax": "new"}, ValueError, "an explanation of 2 targets"),
-        (explanation(), {"colormap": np.sin}, TypeError, "colormap or its name. Received: colormap=<ufunc"),
+        (
+            explanation(),
+            {"colormap": np.sin},
+            TypeError,
+            "or its name. Received: colormap=<ufunc",
+        ),
         (explanation(), {"colormap": "jett"}, ValueError, "Received: colormap='jett'"),
         (explanation(), {"alpha_limit": 2}, ValueError, "Received: alpha_limit=2"),
         (explanation(), {"percentile": 0}, ValueError, "Received: percentile=0"),
@@ -436,7 +441,10 @@ def test_targets_without_values(signed: bool, image: Any) -> None:
     kind, message = (
         (ValueError, "Expected targets with an attribution, which signed=True draws")
         if signed
-        else (TypeError, "Expected `heatmap` to be a NumPy array of numbers. Received: heatmap=None")
+        else (
+            TypeError,
+            "Expected `heatmap` to be a NumPy array of numbers. Received: heatmap=None",
+        )
     )
     with pytest.raises(kind, match=message):
         eli5.plot(expl, signed=signed)

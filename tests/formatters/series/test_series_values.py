@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from eli5.formatters.series.timeline import checked_series, series_heatmap, stretched
 
 from eli5.base import Series
 from eli5.formatters.html import format_as_html
 from eli5.formatters.image import format_as_image
 from eli5.formatters.plot import plot
+from eli5.formatters.series.timeline import checked_series, series_heatmap, stretched
 from helpers.series_cases import Array, block, of_series, waves
 
 DAYS = np.datetime64("2026-01-30") + np.arange(4)
