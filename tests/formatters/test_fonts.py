@@ -23,19 +23,20 @@ NOWHERE = "\U000f1234"
 
 
 @pytest.fixture
-def found(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str]]]:
+def _three_files(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the system have one font beside matplotlib's, and others that are gone or broken."""
-    files = [("DejaVu Sans", DEJAVU), ("a", "/gone.ttf"), ("b", __file__), ("STIXGeneral", STIX)]
+    files = {"DejaVu Sans": DEJAVU, "a": "/gone.ttf", "b": __file__, "STIXGeneral": STIX}
     monkeypatch.setattr(fonts, "_font_files", lambda: files)
+    monkeypatch.setattr(fonts, "_found", {})
     fonts._find_family.cache_clear()
-    yield files
+    yield
     fonts._find_family.cache_clear()
 
 
-def test_letters_come_from_a_font_that_has_them(found: list[tuple[str, str]]) -> None:
+@pytest.mark.usefixtures("_three_files")
+def test_letters_come_from_a_font_that_has_them() -> None:
     assert fonts.families(f"a {WATCH}{WATCH} b") == ["DejaVu Sans", "STIXGeneral"]
     assert fonts.families("") == ["DejaVu Sans"]
-    assert found[1] == ("STIXGeneral", STIX)  # it is looked into first for the next letter
     parts = sum(fonts.text_width(part, 20) for part in ("a ", WATCH, " b"))
     assert fonts.text_width(f"a {WATCH} b", 20) == pytest.approx(parts, abs=2)
 
@@ -46,7 +47,8 @@ def drawn(text: str) -> Any:
     return np.asarray(figure_to_image(figure).convert("L")) < 128
 
 
-def test_letters_of_another_font_are_drawn(found: list[tuple[str, str]]) -> None:
+@pytest.mark.usefixtures("_three_files")
+def test_letters_of_another_font_are_drawn() -> None:
     assert drawn(WATCH).sum() > 30
     assert (drawn(f"a{WATCH}")[:, 14:].sum(), drawn("a")[:, 14:].sum()) > (30, 0)
 
@@ -64,9 +66,8 @@ def test_what_is_drawable_is_drawn_without_a_warning(text: str) -> None:
     drawn(fonts.drawable(text))
 
 
-def test_letters_without_any_font_are_replaced_and_the_class_id_is_shown(
-    found: list[tuple[str, str]],
-) -> None:
+@pytest.mark.usefixtures("_three_files")
+def test_letters_without_any_font_are_replaced_and_the_class_id_is_shown() -> None:
     assert fonts.drawable(f"a{NOWHERE}{WATCH}") == f"a\ufffd{WATCH}"
     assert fonts.drawable("a\U000e0020") == "a"  # an invisible tag
     names = [f"cat {NOWHERE}", f"cat {WATCH}"]
@@ -77,7 +78,7 @@ def test_letters_without_any_font_are_replaced_and_the_class_id_is_shown(
 
 
 def test_the_fonts_of_the_system_have_real_letters() -> None:
-    listed = dict(fonts._font_files())
+    listed = fonts._font_files()
     assert next(iter(listed)) == "DejaVu Sans"
     assert not any("LastResort" in path for path in listed.values())
     assert "Oblique" not in "".join(listed.values())

@@ -31,15 +31,18 @@ def families(text: str) -> list[str]:
 
 def literal(text: str) -> dict[str, Any]:
     """Give the options with which matplotlib shows dollars as such, and letters of every script."""
-    known = [*matplotlib.rcParams["font.family"], *families(text)]
-    return {"family": known, "parse_math": False, "usetex": False}
+    return {"family": _known(text), "parse_math": False, "usetex": False}
 
 
 def text_width(text: str, size: float) -> float:
     """Measure a line of text in the unit of its font's size."""
-    font = FontProperties(family=families(text), size=size)
+    font = FontProperties(family=_known(text), size=size)
     width, _, _ = _renderer().get_text_width_height_descent(text, font, ismath=False)
     return float(width)
+
+
+def _known(text: str) -> list[str]:
+    return [*matplotlib.rcParams["font.family"], *families(text)]
 
 
 @lru_cache(maxsize=1)
@@ -49,18 +52,19 @@ def _renderer() -> RendererAgg:
 
 @lru_cache(maxsize=4096)
 def _find_family(letter: str) -> str | None:
-    files = _font_files()
-    for name, path in files:
+    for name, path in [*_found.items(), *_font_files().items()]:
         if _has(path, letter):
-            # It is looked into first for the next letter, which is most often of the same script.
-            files.remove((name, path))
-            files.insert(name != _FAMILY, (name, path))
+            _found[name] = path
             return name
     return None
 
 
+# Families that had a letter: the next one is most often of the same script.
+_found: dict[str, str] = {}
+
+
 @lru_cache(maxsize=1)
-def _font_files() -> list[tuple[str, str]]:
+def _font_files() -> dict[str, str]:
     """List families and their files: matplotlib's own, then all that it finds."""
     plain = [(400, "normal"), ("normal",), ("normal",)]  # what it takes if only a family is named
     files = {_FAMILY: ""}
@@ -68,7 +72,7 @@ def _font_files() -> list[tuple[str, str]]:
         kinds = font.weight, font.style, font.stretch
         if all(map(contains, plain, kinds)) and _BLANK_FAMILY not in font.name:
             files[font.name] = files.get(font.name) or font.fname
-    return list(files.items())
+    return files
 
 
 def _has(path: str, letter: str) -> bool:

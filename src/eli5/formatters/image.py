@@ -52,11 +52,10 @@ def format_as_image(
 
     A series is drawn over time on white, with a colour bar: up to eight channels as lines, each in
     a panel of its own range, more as a strip with a row for each, from light for its least to dark
-    for its largest value. The heatmap is the background, and gives the lines their colour, made
-    dark enough to be seen on it. One of rank 1 is stretched to the steps of the series and stands
-    behind all channels; one of rank 2 behind each its own. Where many steps share a column of
-    pixels, the line covers all their values, and the colour is that of the highest heat. Missing
-    and infinite values leave gaps.
+    for its largest value. The heatmap is the background. One of rank 1 is stretched to the steps of
+    the series and stands behind all channels; one of rank 2 behind each its own. Where many steps
+    share a column of pixels, the line covers all their values, and the colour is that of the
+    highest heat. Missing and infinite values leave gaps.
 
     Parameters
     ----------
@@ -105,7 +104,9 @@ def format_as_image(
         not finite, the image's width is not divisible by the number of slices of a heatmap of
         rank 3, or an option has an unknown value.
     """
-    explanations = [expl] if isinstance(expl, Explanation) else _listed(expl)
+    explanations = list(_flattened(expl))
+    if not explanations:
+        raise ValueError(f"Expected at least one Explanation. Received: expl={expl!r}")
     for one in explanations:
         _check(one)
 
@@ -130,20 +131,13 @@ def overlay_png(expl: Explanation) -> bytes | None:
     return to_png(format_as_image(expl)) if is_drawable(expl) else None
 
 
-def _listed(expl: Any) -> list[Explanation]:
-    explanations = list(_taken_apart(expl))
-    if not explanations:
-        raise ValueError(f"Expected at least one Explanation. Received: expl={expl!r}")
-    return explanations
-
-
-def _taken_apart(expl: Any) -> Iterator[Explanation]:
+def _flattened(expl: Any) -> Iterator[Explanation]:
     """Yield explanations, also those of lists in lists, as `methods=` gives for many docs."""
     if isinstance(expl, Explanation):
         yield expl
     elif isinstance(expl, Iterable) and not isinstance(expl, str | bytes):
         for one in expl:
-            yield from _taken_apart(one)
+            yield from _flattened(one)
     else:
         raise TypeError(
             "Expected an Explanation, or several of them. "

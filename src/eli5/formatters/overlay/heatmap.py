@@ -77,22 +77,10 @@ def heatmap_to_image(heatmap: NDArray[Any] | None) -> Image.Image:
 def expand_slices(
     heatmap: NDArray[Any] | None, image: Image.Image, resampling_filter: int = LANCZOS
 ) -> Image.Image:
-    """Resize a heatmap to an image; one of rank 3 slice by slice.
+    """Resize a heatmap to an image, in mode ``L``; one of rank 3 slice by slice.
 
-    Parameters
-    ----------
-    heatmap : numpy.ndarray
-        Values in [0, 1], of shape ``(H, W)``, or ``(d, h, w)`` for an image of ``d`` slices of one
-        size, side by side from left to right.
-    image : PIL.Image.Image
-        See `expand_heatmap`.
-    resampling_filter : PIL.Image.Resampling
-        See `expand_heatmap`.
-
-    Returns
-    -------
-    PIL.Image.Image
-        Mode ``L``, of the image's size. No slice bleeds into its neighbours.
+    One of shape ``(d, h, w)`` is for an image of ``d`` slices of one size, side by side from left
+    to right. No slice bleeds into its neighbours.
 
     Raises
     ------
@@ -108,13 +96,6 @@ def expand_attribution(
     attribution: NDArray[Any], image: Image.Image, resampling_filter: int = LANCZOS
 ) -> tuple[NDArray[np.float32], float]:
     """Resize signed numbers of any size to an image, as `expand_slices` does with a heatmap.
-
-    Parameters
-    ----------
-    attribution : numpy.ndarray
-        Finite numbers, of shape ``(H, W)`` or ``(d, h, w)``.
-    image, resampling_filter
-        See `expand_slices`.
 
     Returns
     -------

@@ -28,20 +28,9 @@ _LEVELS = np.arange(256, dtype=np.float32)
 def draw_layer(
     target: TargetExplanation, image: Image.Image, options: OverlayOptions
 ) -> Image.Image:
-    """Colour the heatmap of a target, or if signed its attribution.
+    """Colour the heatmap of a target, or if signed its attribution, in the size of an image.
 
-    Parameters
-    ----------
-    target : TargetExplanation
-    image : PIL.Image.Image
-        The picture whose size is wanted.
-    options : OverlayOptions
-        See `eli5.format_as_image`.
-
-    Returns
-    -------
-    PIL.Image.Image
-        Mode ``RGBA``, of the image's size, each pixel as opaque as its value is large.
+    The result is of mode ``RGBA``, each pixel as opaque as its value is large.
 
     Raises
     ------
@@ -62,11 +51,6 @@ def shown_values(
 ) -> tuple[NDArray[np.float32], float]:
     """Resize the heatmap of a target, or if signed its attribution, to an image.
 
-    Parameters
-    ----------
-    target, image, options
-        See `draw_layer`.
-
     Returns
     -------
     values : numpy.ndarray
@@ -74,11 +58,6 @@ def shown_values(
         percentile of the options are cut off there.
     peak : float
         What 1 stands for: a heatmap value, or an attribution. At 0 all values are 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        See `eli5.format_as_image`.
     """
     if options.signed:
         return _signed_values(target, image, options)
@@ -126,16 +105,9 @@ def _stretch(peak: float) -> NDArray[np.float32]:
 
 
 def _percentile(levels: Image.Image, percentile: float) -> float:
-    """Return a percentile of the pixels of mode ``L``, as `numpy.percentile` does, but faster.
-
-    Where it is 0, it says nothing of the few pixels that are not, and they are drawn as they are.
-    """
-    if percentile == 100:
-        return 255.0
-    ends = np.cumsum(levels.histogram())
-    place = (ends[-1] - 1) * percentile / 100
-    low, high = np.searchsorted(ends, [np.floor(place), np.ceil(place)], side="right")
-    return float(low + (high - low) * (place % 1)) or 255.0
+    # Where it is 0, it says nothing of the few pixels that are not: they are drawn as they are.
+    value = 255.0 if percentile == 100 else float(np.percentile(np.asarray(levels), percentile))
+    return value or 255.0
 
 
 def _coloured(
