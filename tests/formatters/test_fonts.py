@@ -27,7 +27,7 @@ def _three_files(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the system have one font beside matplotlib's, and others that are gone or broken."""
     files = {"DejaVu Sans": DEJAVU, "a": "/gone.ttf", "b": __file__, "STIXGeneral": STIX}
     monkeypatch.setattr(fonts, "_font_files", lambda: files)
-    monkeypatch.setattr(fonts, "_found", {})
+    monkeypatch.setattr(fonts, "_used_families", {})
     fonts._find_family.cache_clear()
     yield
     fonts._find_family.cache_clear()
@@ -43,7 +43,7 @@ def test_letters_come_from_a_font_that_has_them() -> None:
 
 def drawn(text: str) -> Any:
     figure = Figure((3, 0.3), dpi=100, facecolor="white")
-    figure.text(0, 0.2, text, fontsize=14, **fonts.literal(text))
+    figure.text(0, 0.2, text, fontsize=14, **fonts.literal_text(text))
     return np.asarray(figure_to_image(figure).convert("L")) < 128
 
 

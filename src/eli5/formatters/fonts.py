@@ -29,19 +29,19 @@ def families(text: str) -> list[str]:
     return list(dict.fromkeys([_FAMILY, *(_find_family(one) or _FAMILY for one in text)]))
 
 
-def literal(text: str) -> dict[str, Any]:
+def literal_text(text: str) -> dict[str, Any]:
     """Give the options with which matplotlib shows dollars as such, and letters of every script."""
-    return {"family": _known(text), "parse_math": False, "usetex": False}
+    return {"family": _family_list(text), "parse_math": False, "usetex": False}
 
 
 def text_width(text: str, size: float) -> float:
     """Measure a line of text in the unit of its font's size."""
-    font = FontProperties(family=_known(text), size=size)
+    font = FontProperties(family=_family_list(text), size=size)
     width, _, _ = _renderer().get_text_width_height_descent(text, font, ismath=False)
     return float(width)
 
 
-def _known(text: str) -> list[str]:
+def _family_list(text: str) -> list[str]:
     return [*matplotlib.rcParams["font.family"], *families(text)]
 
 
@@ -52,15 +52,15 @@ def _renderer() -> RendererAgg:
 
 @lru_cache(maxsize=4096)
 def _find_family(letter: str) -> str | None:
-    for name, path in [*_found.items(), *_font_files().items()]:
+    for name, path in [*_used_families.items(), *_font_files().items()]:
         if _has(path, letter):
-            _found[name] = path
+            _used_families[name] = path
             return name
     return None
 
 
 # Families that had a letter: the next one is most often of the same script.
-_found: dict[str, str] = {}
+_used_families: dict[str, str] = {}
 
 
 @lru_cache(maxsize=1)

@@ -113,7 +113,7 @@ def format_as_image(
     def draw(one: Explanation, target: TargetExplanation) -> Image.Image:
         shown = default_percentile(one) if percentile is None else percentile
         options = make_options(resampling_filter, colormap, alpha_limit, shown, signed)
-        return _drawn(one, target, options)
+        return _draw_overlay(one, target, options)
 
     if len(explanations) == len(explanations[0].targets) == 1:
         return draw(explanations[0], explanations[0].targets[0])
@@ -168,7 +168,9 @@ def _check(expl: Explanation) -> None:
         )
 
 
-def _drawn(expl: Explanation, target: TargetExplanation, options: OverlayOptions) -> Image.Image:
+def _draw_overlay(
+    expl: Explanation, target: TargetExplanation, options: OverlayOptions
+) -> Image.Image:
     if expl.image is None:
         return draw_series(expl, target, options)
     layer = draw_layer(target, checked_picture(expl.image, "image"), options)

@@ -18,7 +18,7 @@ from PIL import Image
 from eli5.base import check_single
 from eli5.checks import expect_integer, expect_type, wrong_value
 from eli5.formatters.caption import title_lines
-from eli5.formatters.fonts import literal
+from eli5.formatters.fonts import literal_text
 from eli5.formatters.overlay.heatmap import LANCZOS, checked_picture
 from eli5.formatters.overlay.layers import shown_values
 from eli5.formatters.overlay.options import VIRIDIS, default_percentile, make_options
@@ -109,7 +109,7 @@ def plot(
     options = make_options(resampling_filter, colormap, alpha_limit, shown, signed)
     advice = "format_as_image takes functions, too"
     expect_type("colormap", options.colormap, Colormap, "a matplotlib colormap or its name", advice)
-    targets = _chosen(expl, target)
+    targets = _chosen_targets(expl, target)
     if ax is not None:
         _check_axes(ax, len(targets))
     if has_texts(expl):
@@ -128,7 +128,7 @@ def plot(
     for one, panel, text in zip(axes, panels, titles, strict=True):
         panel.draw(one)
         if title:
-            one.set_title(text, **literal(text))
+            one.set_title(text, **literal_text(text))
     return axes[0] if len(axes) == 1 else np.array(axes)
 
 
@@ -140,7 +140,7 @@ class Panel(NamedTuple):
     is_series: bool
 
 
-def _chosen(expl: Explanation, target: Any) -> list[TargetExplanation]:
+def _chosen_targets(expl: Explanation, target: Any) -> list[TargetExplanation]:
     if expl.error or not expl.targets:
         raise ValueError(
             "Expected an explanation with a target to draw. "

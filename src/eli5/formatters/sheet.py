@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from eli5.formatters.caption import caption_lines, headings
-from eli5.formatters.fonts import literal
+from eli5.formatters.fonts import literal_text
 from eli5.formatters.overlay.picture import figure_to_image
 from eli5.formatters.series.picture import chart_size
 
@@ -72,11 +72,11 @@ def to_sheet(explanations: Sequence[Explanation], overlay: Overlay) -> Image.Ima
     if all(len(block) == 1 for block in blocks):
         blocks = [[tile for block in blocks for tile in block]]
     side = _common_side([tile.size for block in blocks for tile in block])
-    sizes = [_scaled(tile.size, side) for block in blocks for tile in block]
+    sizes = [_size_with_side(tile.size, side) for block in blocks for tile in block]
     width, height = (max(sides) for sides in zip(*sizes, strict=True))
     rows = _rows(blocks, stands_alone=width > 2 * height)
     scale = _scale(width * max(map(len, rows)), height * len(rows))
-    return _drawn(rows, overlay, scale * side, (round(scale * width), round(scale * height)))
+    return _draw_rows(rows, overlay, scale * side, (round(scale * width), round(scale * height)))
 
 
 def _common_side(sizes: Sequence[tuple[int, int]]) -> float:
@@ -88,7 +88,7 @@ def _common_side(sizes: Sequence[tuple[int, int]]) -> float:
     return longer * max(min(_SMALL // shorter, _LARGEST_ENLARGED // longer), 1)
 
 
-def _scaled(size: tuple[int, int], side: float) -> tuple[int, int]:
+def _size_with_side(size: tuple[int, int], side: float) -> tuple[int, int]:
     """Give a picture's size with a longer side of that many pixels."""
     scale = side / max(size)
     return max(round(scale * size[0]), 1), max(round(scale * size[1]), 1)
@@ -111,7 +111,7 @@ def _scale(width: int, height: int) -> float:
     return min(1.0, math.sqrt(_LARGEST_AREA / (width * height)), _LONGEST_SIDE / max(width, height))
 
 
-def _drawn(
+def _draw_rows(
     rows: Sequence[Sequence[Tile]], overlay: Overlay, side: float, largest: tuple[int, int]
 ) -> Image.Image:
     """Draw pictures with a longer side of some pixels, the `largest` of them of that size."""
@@ -139,12 +139,12 @@ def _caption(lines: Sequence[str], font_size: int, size: tuple[int, int]) -> Ima
     figure.set_layout_engine("none")  # the user's settings may name another
     for k, line in enumerate(reversed(lines)):  # close to the picture below
         y = (0.5 + _LINE * k) * font_size / size[1]
-        figure.text(0, y, line, fontsize=font_size, color="black", **literal(line))
+        figure.text(0, y, line, fontsize=font_size, color="black", **literal_text(line))
     return figure_to_image(figure)
 
 
 def _picture(tile: Tile, overlay: Overlay, side: float) -> Image.Image:
-    size = _scaled(tile.size, side)
+    size = _size_with_side(tile.size, side)
     # Where there are few pixels, a pixel is to be seen as a pixel.
     is_coarse = size[0] > tile.size[0] and min(tile.size) <= _FEW_PIXELS
     method = Image.Resampling.NEAREST if is_coarse else Image.Resampling.LANCZOS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from time import perf_counter
 from typing import Any
@@ -292,6 +293,15 @@ def test_the_settings_of_the_user_change_nothing() -> None:
     }
     with mpl.rc_context(changed):
         assert format_as_image(expl) == plain
+
+
+def test_threads_draw_the_same() -> None:
+    series = [
+        of_series(waves(50, n), block(50, 7), channel_names=["$a", "⌚", "c"][:n]) for n in (1, 3)
+    ]
+    plain = [format_as_image(one) for one in series]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(format_as_image, series * 4)) == plain * 4
 
 
 def test_a_long_series_is_drawn_fast_and_short_files_come_of_it() -> None:

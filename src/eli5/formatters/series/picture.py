@@ -13,7 +13,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
-from eli5.formatters.fonts import drawable, literal
+from eli5.formatters.fonts import drawable, literal_text
 from eli5.formatters.overlay.options import make_options
 from eli5.formatters.overlay.picture import figure_to_image
 from eli5.formatters.series.heat import Heat, heat_colours, series_heat
@@ -63,7 +63,7 @@ def draw_series(
         See `eli5.format_as_image`.
     """
     timeline = checked_series(expl.series)
-    return _drawn(timeline, series_heat(target, timeline, options, opacity))
+    return _render(timeline, series_heat(target, timeline, options, opacity))
 
 
 def draw_without_heat(expl: Explanation) -> Image.Image:
@@ -71,7 +71,7 @@ def draw_without_heat(expl: Explanation) -> Image.Image:
     timeline = checked_series(expl.series)
     nothing = np.zeros((len(timeline.values), 1))
     colours = heat_colours(make_options(alpha_limit=0))
-    return _drawn(timeline, Heat(nothing, Normalize(0, 1), colours))
+    return _render(timeline, Heat(nothing, Normalize(0, 1), colours))
 
 
 def chart_size(expl: Explanation) -> tuple[int, int]:
@@ -79,7 +79,7 @@ def chart_size(expl: Explanation) -> tuple[int, int]:
     return _WIDTH, round(axes_inches(checked_series(expl.series)) * _DPI) + _AROUND
 
 
-def _drawn(timeline: Timeline, heat: Heat) -> Image.Image:
+def _render(timeline: Timeline, heat: Heat) -> Image.Image:
     size = _WIDTH / _DPI, axes_inches(timeline) + _AROUND / _DPI
     # Without pyplot, which would keep the figure and look for a screen.
     layout = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06, wspace=0, hspace=0)
@@ -107,7 +107,7 @@ def draw_chart(
     """
     values = timeline.values.astype(np.float64)
     values = np.where(np.isfinite(values), np.clip(values, -_LARGEST, _LARGEST), np.nan)
-    names = [_short(timeline.channel_name(k)) for k in range(values.shape[1])]
+    names = [_short_name(timeline.channel_name(k)) for k in range(values.shape[1])]
     steps = _steps(timeline)
     _draw_frame(ax, timeline, ink)
     y_range = (0.0, float(len(names)))
@@ -119,9 +119,9 @@ def draw_chart(
         _draw_panels(ax, steps, values)
         _name_channels(ax, names)
     else:
-        y_range = _draw_alone(ax, steps, values[:, 0])
+        y_range = _draw_single(ax, steps, values[:, 0])
         if timeline.names:
-            ax.set_ylabel(names[0], **_label_style(ink), **literal(names[0]))
+            ax.set_ylabel(names[0], **_label_style(ink), **literal_text(names[0]))
     image = _draw_cells(ax, steps, heat.values, y_range, heat.colours, heat.norm, zorder=0.5)
     ax.set(xlim=steps.edges[[0, -1]], ylim=y_range)
     if colorbar:
@@ -203,11 +203,11 @@ def _name_channels(ax: Axes, names: list[str]) -> None:
     every = math.ceil(len(names) / _MOST_NAMES)
     shown = names[::every]
     places = len(names) - 0.5 - every * np.arange(len(shown))
-    ax.set_yticks(places, shown, minor=True, **literal("".join(shown)))
+    ax.set_yticks(places, shown, minor=True, **literal_text("".join(shown)))
     ax.tick_params(axis="y", which="minor", length=0)
 
 
-def _short(name: str) -> str:
+def _short_name(name: str) -> str:
     text = drawable(one_line(name))
     return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1].rstrip()}…"
 
@@ -231,7 +231,7 @@ def _draw_colour_bar(ax: Axes, image: Any, ink: str) -> None:
 # --- what is in it --------------------------------------------------------------------------------
 
 
-def _draw_alone(ax: Axes, steps: Steps, values: NDArray[np.float64]) -> tuple[float, float]:
+def _draw_single(ax: Axes, steps: Steps, values: NDArray[np.float64]) -> tuple[float, float]:
     """Draw the line of one channel in its own units, and return the range of the axis."""
     _draw_line(ax, steps, values)
     formatter = ScalarFormatter(useOffset=True, useMathText=False, useLocale=False)
