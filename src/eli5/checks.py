@@ -89,6 +89,17 @@ def expect_number(
     return float(value)
 
 
+def expect_array(
+    name: str, value: Any, kinds: str = "fiub", of: str = "numbers", advice: str = ""
+) -> Any:
+    """Return `value` if it is a NumPy array of one of these kinds of dtype; else TypeError."""
+    import numpy as np  # not above: the command line can do without
+
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in kinds:
+        raise wrong_type(name, value, f"a NumPy array of {of}", advice)
+    return value
+
+
 def expect_choice(name: str, value: Any, choices: Collection[str], also: str = "") -> str:
     """Return `value` if it is one of the `choices`.
 

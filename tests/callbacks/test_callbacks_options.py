@@ -68,9 +68,9 @@ def test_wrong_images(images: Any, error: type[Exception], message: str) -> None
         ({"pictures": []}, ValueError, "one entry in `pictures` per image, 2 of them. Received: 0"),
         ({"log_dir": ""}, ValueError, "Expected `log_dir` to name a folder. Received: log_dir=''"),
         ({"pictures": [1, 2]}, TypeError, "Expected `image` to be a Pillow image"),
-        ({"colormap": "no such"}, ValueError, "Expected the name of a matplotlib colormap"),
-        ({"alpha_limit": 2}, ValueError, "Expected alpha_limit"),
-        ({"percentile": "x"}, TypeError, "Expected percentile"),
+        ({"colormap": "no such"}, ValueError, "Expected `colormap` to be the name of a colormap"),
+        ({"alpha_limit": 2}, ValueError, "Expected `alpha_limit`"),
+        ({"percentile": "x"}, TypeError, "Expected `percentile`"),
         ({"log_dir": 3}, TypeError, r"Expected `log_dir` to be None or .*log_dir=3 \(of type int"),
         ({"tensorboard": 3}, TypeError, r"Expected `tensorboard` to be True, .*=3 \(of type int"),
         (

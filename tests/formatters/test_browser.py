@@ -17,7 +17,7 @@ from eli5.base import Explanation, TargetExplanation
 from eli5.formatters.html import format_as_html, format_as_page
 from eli5.formatters.image import format_as_image
 from eli5.formatters.overlay.layers import shown_values
-from eli5.formatters.overlay.options import VIRIDIS, make_look
+from eli5.formatters.overlay.options import DEFAULT_COLORMAP, make_options
 from helpers.browser import (  # noqa: F401
     FULL_SIZE,
     INSERT,
@@ -129,9 +129,9 @@ def test_the_slider_changes_the_opacity(open_page: Open) -> None:
 
 def fully_drawn(expl: Explanation) -> Array:
     """Return the pixels at full opacity: what is above 0.65 hides the picture."""
-    values, _ = shown_values(expl.targets[0], expl.image, make_look())
+    values, _ = shown_values(expl.targets[0], expl.image, make_options())
     alpha = np.minimum(values / 0.65, 1)[..., None]
-    mixed = np.asarray(expl.image) * (1 - alpha) + VIRIDIS(values)[..., :3] * 255 * alpha
+    mixed = np.asarray(expl.image) * (1 - alpha) + DEFAULT_COLORMAP(values)[..., :3] * 255 * alpha
     return np.rint(mixed).astype(int)[8:-8, 8:-8]
 
 

@@ -16,8 +16,8 @@ from PIL import Image
 
 from eli5.base import Explanation, TargetExplanation
 from eli5.formatters.image import format_as_image
-from eli5.formatters.overlay.options import DIVERGING, VIRIDIS, make_look
-from eli5.formatters.series.colours import background_colours
+from eli5.formatters.overlay.options import DEFAULT_COLORMAP, DIVERGING, make_options
+from eli5.formatters.series.heat import heat_colours
 from eli5.formatters.texts.bars import AGAINST, FOR
 
 Array = np.ndarray[Any, Any]
@@ -76,7 +76,7 @@ def test_the_simulation() -> None:
 
 @pytest.mark.parametrize("sight", SIGHT)
 def test_more_heat_is_lighter_for_everybody(sight: str) -> None:
-    lightness = seen(VIRIDIS(np.linspace(0, 1, 256))[:, :3], sight)[:, 0]
+    lightness = seen(DEFAULT_COLORMAP(np.linspace(0, 1, 256))[:, :3], sight)[:, 0]
     assert (np.diff(lightness) > 0).all()
     assert lightness[-1] - lightness[0] > 70
 
@@ -84,7 +84,7 @@ def test_more_heat_is_lighter_for_everybody(sight: str) -> None:
 @pytest.mark.parametrize("sight", SIGHT)
 def test_equal_steps_of_heat_look_equal(sight: str) -> None:
     """No sixteenth of the way from cold to hot is lost; where the map ends, it is twice as far."""
-    colours = VIRIDIS(np.linspace(0, 1, 17))[:, :3]
+    colours = DEFAULT_COLORMAP(np.linspace(0, 1, 17))[:, :3]
     assert distance(colours[1:], colours[:-1], sight).min() > 4
 
 
@@ -157,7 +157,7 @@ def test_for_and_against_differ_on_a_colour_bar(sight: str) -> None:
 
 def on_white(places: Any, **options: Any) -> Array:
     """Return the background of a series at places of its colormap."""
-    colours = background_colours(make_look(**options))(places)
+    colours = heat_colours(make_options(**options))(places)
     return np.asarray(colours[..., 3:] * colours[..., :3] + 1 - colours[..., 3:])
 
 

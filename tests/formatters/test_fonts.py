@@ -9,10 +9,12 @@ from typing import Any
 import matplotlib
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFont
+from matplotlib.figure import Figure
 
 from eli5.base import TargetExplanation
 from eli5.formatters import caption, fonts
+from eli5.formatters.overlay.picture import figure_to_image
+from helpers.strict_html import HOSTILE
 
 FONTS = Path(matplotlib.get_data_path(), "fonts", "ttf")
 STIX, DEJAVU = str(FONTS / "STIXGeneral.ttf"), str(FONTS / "DejaVuSans.ttf")
@@ -21,72 +23,62 @@ NOWHERE = "\U000f1234"
 
 
 @pytest.fixture
-def found(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def _three_files(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the system have one font beside matplotlib's, and others that are gone or broken."""
-    files = ["/gone.ttf", __file__, STIX]
-    monkeypatch.setattr(fonts, "_system_fonts", lambda: files)
-    fonts._find_font.cache_clear()
-    yield files
-    fonts._find_font.cache_clear()
+    files = {"DejaVu Sans": DEJAVU, "a": "/gone.ttf", "b": __file__, "STIXGeneral": STIX}
+    monkeypatch.setattr(fonts, "_font_files", lambda: files)
+    monkeypatch.setattr(fonts, "_used_families", {})
+    fonts._find_family.cache_clear()
+    yield
+    fonts._find_family.cache_clear()
 
 
-def test_letters_come_from_a_font_that_has_them(found: list[str]) -> None:
-    assert fonts._runs(f"a {WATCH}{WATCH} b", bold=False) == [
-        (DEJAVU, "a "),
-        (STIX, WATCH * 2),
-        (DEJAVU, " b"),
-    ]
-    assert found[0] == STIX  # it is asked first for the next letter
+@pytest.mark.usefixtures("_three_files")
+def test_letters_come_from_a_font_that_has_them() -> None:
+    assert fonts.families(f"a {WATCH}{WATCH} b") == ["DejaVu Sans", "STIXGeneral"]
+    assert fonts.families("") == ["DejaVu Sans"]
     parts = sum(fonts.text_width(part, 20) for part in ("a ", WATCH, " b"))
-    assert fonts.text_width(f"a {WATCH} b", 20) == parts
+    assert fonts.text_width(f"a {WATCH} b", 20) == pytest.approx(parts, abs=2)
 
 
-def test_bold_letters_of_other_fonts_are_not_bold(found: list[str]) -> None:
-    bold = str(FONTS / "DejaVuSans-Bold.ttf")
-    assert fonts._runs(f"a{WATCH}", bold=True) == [(bold, "a"), (STIX, WATCH)]
-    assert fonts.text_width("WWW", 20, bold=True) > fonts.text_width("WWW", 20)
+def drawn(text: str) -> Any:
+    figure = Figure((3, 0.3), dpi=100, facecolor="white")
+    figure.text(0, 0.2, text, fontsize=14, **fonts.literal_text(text))
+    return np.asarray(figure_to_image(figure).convert("L")) < 128
 
 
-def test_accents_stay_with_their_letter(found: list[str]) -> None:
-    """An accent is drawn in its letter's font if that has it, though DejaVu Sans has it, too."""
-    text = f"{WATCH}\u0301a\u0301"
-    assert fonts._runs(text, bold=False) == [(STIX, f"{WATCH}\u0301"), (DEJAVU, "a\u0301")]
-    assert fonts._runs("a\u20dd", bold=False) == [(DEJAVU, "a"), (STIX, "\u20dd")]
-
-
-def test_letters_of_another_font_are_drawn(found: list[str]) -> None:
-    def drawn(text: str) -> Any:
-        image = Image.new("L", (60, 30), 255)
-        fonts.write(ImageDraw.Draw(image), (2, 2), text, 20)
-        return np.asarray(image) < 128
-
-    expected = Image.new("L", (60, 30), 255)
-    ascent = ImageFont.truetype(DEJAVU, 20).getmetrics()[0]
-    stix = ImageFont.truetype(STIX, 20)
-    ImageDraw.Draw(expected).text((2, 2 + ascent), WATCH, fill=0, font=stix, anchor="ls")
-    np.testing.assert_array_equal(drawn(WATCH), np.asarray(expected) < 128)
+@pytest.mark.usefixtures("_three_files")
+def test_letters_of_another_font_are_drawn() -> None:
     assert drawn(WATCH).sum() > 30
     assert (drawn(f"a{WATCH}")[:, 14:].sum(), drawn("a")[:, 14:].sum()) > (30, 0)
 
 
-def test_letters_without_any_font_are_replaced_and_the_class_id_is_shown(found: list[str]) -> None:
+@pytest.mark.parametrize("text", ["$\\frac{x}$", "$x", "a_b^c", "\\textbf{x}", "%s {title}"])
+def test_nothing_is_a_formula(text: str) -> None:
+    """Each sign is drawn as itself, whatever the user's settings are."""
+    assert drawn(text).sum() > drawn(text[:-1]).sum() > 0
+    with matplotlib.rc_context({"text.parse_math": True, "text.usetex": True}):
+        assert drawn(text).sum() > 0
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "\u4e2d\u6587 \U0001f600", NOWHERE, "W" * 500])
+def test_what_is_drawable_is_drawn_without_a_warning(text: str) -> None:
+    drawn(fonts.drawable(text))
+
+
+@pytest.mark.usefixtures("_three_files")
+def test_letters_without_any_font_are_replaced_and_the_class_id_is_shown() -> None:
     assert fonts.drawable(f"a{NOWHERE}{WATCH}") == f"a\ufffd{WATCH}"
     assert fonts.drawable("a\U000e0020") == "a"  # an invisible tag
     names = [f"cat {NOWHERE}", f"cat {WATCH}"]
     lines = [
-        caption.name_lines(TargetExplanation(7, class_name=name), 13, 300)[0].text for name in names
+        caption.caption_lines("", TargetExplanation(7, class_name=name), 13, 300) for name in names
     ]
-    assert lines == ["cat \ufffd (7)", f"cat {WATCH}"]
+    assert lines == [["cat \ufffd (7)"], [f"cat {WATCH}"]]
 
 
-def test_families_of_a_text(found: list[str]) -> None:
-    assert fonts.families(f"a{WATCH}") == ["DejaVu Sans", "STIXGeneral"]
-    assert fonts.families("") == ["DejaVu Sans"]
-
-
-def test_the_fonts_of_the_system_are_upright_first_and_have_real_letters() -> None:
-    listed = fonts._system_fonts()
-    assert DEJAVU in listed
-    assert not any("LastResort" in path for path in listed)
-    places = [listed.index(str(FONTS / f"DejaVuSans{kind}.ttf")) for kind in ("", "-Oblique")]
-    assert places == sorted(places)
+def test_the_fonts_of_the_system_have_real_letters() -> None:
+    listed = fonts._font_files()
+    assert next(iter(listed)) == "DejaVu Sans"
+    assert not any("LastResort" in path for path in listed.values())
+    assert "Oblique" not in "".join(listed.values())

@@ -289,5 +289,5 @@ def test_refuses_what_is_no_explanation(wrong: Any) -> None:
 
 def test_refuses_a_picture_of_another_kind(expl: Explanation) -> None:
     expl.image = np.zeros((3, 3))
-    with pytest.raises(TypeError, match=r"Expected expl\.image to be a PIL\.Image\.Image"):
+    with pytest.raises(TypeError, match=r"Expected `expl\.image` to be a PIL\.Image\.Image"):
         format_as_html(expl)

@@ -196,17 +196,21 @@ def test_expand_heatmap() -> None:
         (
             explanation(np.eye(2), image=np.zeros((2, 2, 3))),
             TypeError,
-            "Expected expl.image to be a PIL.Image.Image. Received: expl.image of type ndarray",
+            "Expected `expl.image` to be a PIL.Image.Image. Received: expl.image=array(",
         ),
-        (explanation([[0, 1]]), TypeError, "Expected heatmap to be a NumPy array of numbers"),
-        (explanation(None), TypeError, "Received: <class 'NoneType'>"),
-        (explanation(np.eye(2, dtype=complex)), TypeError, "Received: array of complex128"),
-        (explanation(np.full((2, 2), "a")), TypeError, "Received: array of <U1"),
+        (explanation([[0, 1]]), TypeError, "Expected `heatmap` to be a NumPy array of numbers"),
+        (explanation(None), TypeError, "Received: heatmap=None (of type NoneType)"),
+        (
+            explanation(np.eye(2, dtype=complex)),
+            TypeError,
+            "heatmap=array([[1.+0.j, 0.+0.j]",
+        ),
+        (explanation(np.full((2, 2), "a")), TypeError, "dtype='<U1')"),
         (explanation(np.full((2, 2), -0.001)), ValueError, "Received: values from -0.001 to -0.00"),
         (
             explanation(np.full((2, 2), 1.001)),
             ValueError,
-            "Expected the values of heatmap to be in",
+            "Expected the values of `heatmap` to be in",
         ),
         (explanation(np.array([[0, 255]], "u1")), ValueError, "values from 0 to 255"),
         (explanation(np.array([[0.5, np.nan]])), ValueError, "values from nan to nan"),
@@ -228,24 +232,24 @@ def test_wrong_explanations(expl: Explanation, error: type[Exception], message: 
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"alpha_limit": "0.5"}, TypeError, "Expected alpha_limit to be a float, an int or None"),
-        ({"alpha_limit": True}, TypeError, "Received: alpha_limit=True of type bool"),
+        ({"alpha_limit": "0.5"}, TypeError, "Expected `alpha_limit` to be a number or None"),
+        ({"alpha_limit": True}, TypeError, "Received: alpha_limit=True (of type bool)"),
         ({"alpha_limit": 1.1}, ValueError, "in [0, 1]. Received: alpha_limit=1.1"),
         ({"alpha_limit": -1}, ValueError, "Received: alpha_limit=-1"),
-        ({"percentile": "99"}, TypeError, "a number. Received: percentile='99' of type str"),
+        ({"percentile": "99"}, TypeError, "a number. Received: percentile='99' (of type str)"),
         ({"percentile": 0}, ValueError, "in (0, 100]. Received: percentile=0"),
         ({"percentile": 101}, ValueError, "Received: percentile=101"),
         ({"alpha_limit": float("nan")}, ValueError, "Received: alpha_limit=nan"),
-        ({"colormap": 3}, TypeError, "Received: colormap=3 of type int"),
+        ({"colormap": 3}, TypeError, "Received: colormap=3 (of type int)"),
         ({"colormap": "viridiis"}, ValueError, "Received: colormap='viridiis'"),
         ({"colormap": lambda heat: heat}, ValueError, "of shape (4, 4, 4) or (4, 4, 3)"),
         ({"colormap": lambda heat: np.ones((4, 4, 2))}, ValueError, "shape=(4, 4, 2)"),
         ({"colormap": lambda heat: np.ones((3, 4, 3))}, ValueError, "shape=(3, 4, 3)"),
-        ({"colormap": lambda heat: None}, TypeError, "Expected colormap(heatmap) to be a NumPy"),
+        ({"colormap": lambda heat: None}, TypeError, "Expected `colormap(heatmap)` to be a NumPy"),
         (
             {"colormap": lambda heat: np.full((4, 4, 4), 255, np.uint8)},
             ValueError,
-            "Expected the values of colormap(heatmap) to be in [0, 1]",
+            "Expected the values of `colormap(heatmap)` to be in [0, 1]",
         ),
         ({"resampling_filter": 99}, ValueError, "Received: resampling_filter=99"),
         ({"resampling_filter": "best"}, ValueError, "one of NEAREST, BOX, BILINEAR"),
@@ -264,7 +268,7 @@ def test_heatmap_to_image_wants_a_picture_shape(shape: tuple[int, ...]) -> None:
 
 
 def test_expand_heatmap_wants_a_pillow_image() -> None:
-    with pytest.raises(TypeError, match=r"Expected image to be a PIL\.Image\.Image"):
+    with pytest.raises(TypeError, match=r"Expected `image` to be a PIL\.Image\.Image"):
         expand_heatmap(np.ones((1, 1)), np.ones((2, 2)), NEAREST)  # type: ignore[arg-type]
 
 
@@ -386,7 +390,11 @@ def test_one_explanation_in_a_list_is_that_explanation(several: Any) -> None:
         ([[]], ValueError, "Expected at least one Explanation. Received: expl=[[]]"),
         ([explanation(np.eye(2)), Explanation("net", error="odd")], ValueError, "expl.error=odd"),
         ([explanation(np.eye(2)), explanation()], ValueError, "at least one target"),
-        ([explanation(np.eye(2)), explanation(None)], TypeError, "Expected heatmap to be a NumPy"),
+        (
+            [explanation(np.eye(2)), explanation(None)],
+            TypeError,
+            "Expected `heatmap` to be a NumPy",
+        ),
     ],
 )
 def test_wrong_lists(given: Any, error: type[Exception], message: str) -> None:

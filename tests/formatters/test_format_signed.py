@@ -145,11 +145,19 @@ def test_signed_slices_do_not_bleed(resampling_filter: Image.Resampling) -> None
     ("attribution", "error", "message"),
     [
         (None, ValueError, "signed=True draws. Received: attribution=None for the target 0. Draw"),
-        ([[1.0]], TypeError, "Expected attribution to be a NumPy array of numbers. Received: <cl"),
-        (np.full((2, 2), "a"), TypeError, "Received: array of <U1"),
+        (
+            [[1.0]],
+            TypeError,
+            "Expected `attribution` to be a NumPy array of numbers. Received: a",
+        ),
+        (np.full((2, 2), "a"), TypeError, "dtype='<U1'"),
         (np.array([[0, np.nan]]), ValueError, "to be finite. Received: values from nan to nan."),
         (np.array([[0, -np.inf]]), ValueError, "Received: values from -inf to 0.0. Draw the heat"),
-        (np.ones(3), ValueError, "Expected attribution to be of rank 2, (H, W), or 3, (d, h, w),"),
+        (
+            np.ones(3),
+            ValueError,
+            "Expected `attribution` to be of rank 2, (H, W), or 3, (d, h, w)",
+        ),
         (np.ones((0, 3)), ValueError, "not to be empty. Received: attribution.shape=(0, 3)"),
         (np.ones((3, 2, 2)), ValueError, "number of slices of its attribution, 3. Received: image"),
     ],

@@ -188,10 +188,10 @@ def test_strips_that_do_not_fit(shape: tuple[int, ...], width: int, message: str
 def test_values_of_every_slice_are_checked(hot: float) -> None:
     heatmap = np.zeros((3, 2, 2))
     heatmap[2, 1, 1] = hot
-    with pytest.raises(ValueError, match=re.escape("values of heatmap to be in [0, 1]")):
+    with pytest.raises(ValueError, match=re.escape("values of `heatmap` to be in [0, 1]")):
         overlay(heatmap, photo(6, 4))
 
 
 def test_a_strip_is_a_pillow_image() -> None:
-    with pytest.raises(TypeError, match=r"Expected expl.image to be a PIL\.Image\.Image"):
+    with pytest.raises(TypeError, match=r"Expected `expl.image` to be a PIL\.Image\.Image"):
         overlay(np.zeros((2, 2, 2)), np.zeros((4, 4)))

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eli5.formatters import caption, fonts
+from eli5.formatters import sheet
 from helpers import golden_images
 from helpers.golden_images import GOLDEN, PICTURES
 
@@ -72,14 +72,10 @@ def test_a_shift_by_one_pixel_is_noticed(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["sheet", "methods"])
 def test_what_is_written_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def write_thin(*arguments: Any) -> None:
-        *line, bold = arguments if len(arguments) == 5 else (*arguments, False)
-        write(*line, not bold)
-
-    write: Any = fonts.write
-    monkeypatch.setattr(caption, "write", write_thin)  # bold ones thin, and the other way round
+    draw = sheet._caption
+    monkeypatch.setattr(sheet, "_caption", lambda lines, *rest: draw(lines[::-1], *rest))
     assert differs(PICTURES[name](), golden(name))
-    monkeypatch.setattr(caption, "write", lambda *_: None)
+    monkeypatch.setattr(sheet, "_caption", lambda lines, *rest: draw([], *rest))
     assert differs(PICTURES[name](), golden(name))
 
 

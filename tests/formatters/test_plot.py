@@ -399,19 +399,24 @@ def test_nothing_is_shown_and_the_backend_stays(monkeypatch: pytest.MonkeyPatch)
         (Explanation("net", error="odd"), {}, ValueError, "expl.targets=None, expl.error=odd"),
         (explanation(error="odd"), {}, ValueError, "to draw. Received: expl.targets=[TargetEx"),
         (Explanation("net", targets=[]), {}, ValueError, "expl.targets=[], expl.error=None"),
-        (explanation(), {"target": "0"}, TypeError, "target='0' of type str"),
-        (explanation(), {"target": True}, TypeError, "target=True of type bool"),
-        (explanation(), {"target": 100}, ValueError, "to be in [0, 1), the place in expl.targets"),
-        (explanation(), {"target": -1}, ValueError, "is not the class id. Received: target=-1"),
-        (explanation(), {"ax": 3}, TypeError, "matplotlib.axes.Axes. Received: ax of type int."),
+        (explanation(), {"target": "0"}, TypeError, "target='0' (of type str)"),
+        (explanation(), {"target": True}, TypeError, "target=True (of type bool)"),
+        (explanation(), {"target": 100}, ValueError, "to be in [0, 1), an index of expl.targets"),
+        (explanation(), {"target": -1}, ValueError, "target=-1. It is not the class id"),
+        (explanation(), {"ax": 3}, TypeError, "matplotlib.axes.Axes. Received: ax=3 (of type int)"),
         (explanation((2, 2), (2, 2)), {"ax": "new"}, ValueError, "an explanation of 2 targets"),
-        (explanation(), {"colormap": np.sin}, TypeError, "colormap or its name. Received: colorm"),
+        (
+            explanation(),
+            {"colormap": np.sin},
+            TypeError,
+            "or its name. Received: colormap=<ufunc",
+        ),
         (explanation(), {"colormap": "jett"}, ValueError, "Received: colormap='jett'"),
         (explanation(), {"alpha_limit": 2}, ValueError, "Received: alpha_limit=2"),
         (explanation(), {"percentile": 0}, ValueError, "Received: percentile=0"),
         (explanation(), {"resampling_filter": 99}, ValueError, "resampling_filter=99"),
-        (explanation(image=np.zeros((2, 2))), {}, TypeError, "Expected expl.image to be a PIL"),
-        (explanation((2,)), {}, ValueError, "Expected heatmap to be of rank 2, (H, W), or 3"),
+        (explanation(image=np.zeros((2, 2))), {}, TypeError, "Expected `expl.image` to be a PIL"),
+        (explanation((2,)), {}, ValueError, "Expected `heatmap` to be of rank 2, (H, W), or 3"),
         (explanation((2,), image=None), {}, ValueError, "Received: heatmap.shape=(2,)"),
         (explanation((0, 2), image=None), {}, ValueError, "Received: heatmap.shape=(0, 2)"),
         (explanation((3, 2, 2)), {}, ValueError, "divisible by the number of slices of its heat"),
@@ -436,7 +441,10 @@ def test_targets_without_values(signed: bool, image: Any) -> None:
     kind, message = (
         (ValueError, "Expected targets with an attribution, which signed=True draws")
         if signed
-        else (TypeError, "Expected heatmap to be a NumPy array of numbers. Received: <class 'NoneT")
+        else (
+            TypeError,
+            "Expected `heatmap` to be a NumPy array of numbers. Received: heatmap=None",
+        )
     )
     with pytest.raises(kind, match=message):
         eli5.plot(expl, signed=signed)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from eli5.base import Explanation, TargetExplanation
-from eli5.formatters import caption, fonts, sheet_grid
+from eli5.formatters import caption, fonts
+from eli5.formatters import sheet as sheets
 from eli5.formatters.image import format_as_image
 from helpers.strict_html import HOSTILE
 
@@ -82,9 +83,9 @@ def test_an_overlay_on_a_sheet_is_the_overlay_alone() -> None:
     sheet = pixels(format_as_image(expl))
     for column, target in enumerate(expl.targets):
         alone = pixels(format_as_image(Explanation("net", image=expl.image, targets=[target])))
-        # The font of 13 pixels has a gap of 9; one line of text is 21 high.
+        # The font of 13 pixels has a gap of 9; two lines of text are 38 high.
         left = 9 + column * (200 + 9)
-        np.testing.assert_array_equal(sheet[9 + 21 : -9, left : left + 200], alone)
+        np.testing.assert_array_equal(sheet[9 + 38 : -9, left : left + 200], alone)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +162,7 @@ def test_small_pictures_are_enlarged_by_a_whole_number(size: tuple[int, int], fa
 
 
 def test_large_pictures_are_made_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sheet_grid, "_LARGEST_AREA", 400_000)
+    monkeypatch.setattr(sheets, "_LARGEST_AREA", 400_000)
     sheet = format_as_image(explanation(*[0] * 3, size=(1400, 800)))
     found = boxes(sheet, COLD)
     assert len(found) == 3
@@ -171,7 +172,7 @@ def test_large_pictures_are_made_smaller(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_strips_made_smaller_keep_their_seams(monkeypatch: pytest.MonkeyPatch) -> None:
     """Their width is not divisible by the number of slices any more."""
-    monkeypatch.setattr(sheet_grid, "_LARGEST_AREA", 2 * 500 * 100)
+    monkeypatch.setattr(sheets, "_LARGEST_AREA", 2 * 500 * 100)
     heatmap = np.zeros((3, 2, 2))
     heatmap[1] = 1
     expl = explanation(0, 0, size=(900, 180))
@@ -201,45 +202,53 @@ def test_pictures_of_different_sizes_get_that_of_the_middle_one() -> None:
 # --- what is written -----------------------------------------------------------------------------
 
 
-def written(expl: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the lines of a sheet, bold ones in stars, in their order."""
-    lines: list[str] = []
+def written(expl: Any, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Return the lines above each picture of a sheet, in their order."""
+    captions: list[list[str]] = []
+    draw = sheets._caption
 
-    def record(_: Any, corner: Any, text: str, size: int, bold: bool = False) -> None:
-        lines.append(f"*{text}*" if bold else text)
+    def record(lines: Any, *rest: Any) -> Any:
+        captions.append(list(lines))
+        return draw(lines, *rest)
 
-    monkeypatch.setattr(caption, "write", record)
+    monkeypatch.setattr(sheets, "_caption", record)
     format_as_image(expl)
-    return lines
+    monkeypatch.undo()
+    return captions
 
 
 def test_name_and_score(monkeypatch: pytest.MonkeyPatch) -> None:
     expl = explanation(0, 0, 0, names=["tabby", "tiger cat", ""], method="Grad-CAM", layer="conv")
     expl.targets[1].score, expl.targets[2].score = None, -12.3456
-    assert written(expl, monkeypatch) == ["tabby", "0.5000", "tiger cat", "2", "-12.35"]
+    assert written(expl, monkeypatch) == [["tabby", "0.5000"], ["tiger cat"], ["2", "-12.35"]]
 
 
 def test_what_differs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     one = explanation(0, names=["a"], method="Grad-CAM", layer="conv")
     other = explanation(0, names=["b"], method="LayerCAM", layer="conv")
+
+    def headings() -> list[str]:
+        return [lines[0] for lines in written([one, other], monkeypatch)]
+
     assert written([one, other], monkeypatch) == [
-        *("*Grad-CAM*", "a", "0.5000"),
-        *("*LayerCAM*", "b", "0.5000"),
+        ["Grad-CAM", "a", "0.5000"],
+        ["LayerCAM", "b", "0.5000"],
     ]
     other.layer = "conv_2"
-    assert written([one, other], monkeypatch)[::3] == ["*Grad-CAM · conv*", "*LayerCAM · conv_2*"]
+    assert headings() == ["Grad-CAM · conv", "LayerCAM · conv_2"]
     other.method = "Grad-CAM"
-    assert written([one, other], monkeypatch)[::3] == ["*conv*", "*conv_2*"]
+    assert headings() == ["conv", "conv_2"]
     other.layer, other.estimator = "conv", "other_net"
-    assert written([one, other], monkeypatch)[::3] == ["*net*", "*other_net*"]
+    assert headings() == ["net", "other_net"]
     other.estimator = "net"
-    assert written([one, other], monkeypatch) == ["a", "0.5000", "b", "0.5000"]
+    assert headings() == ["a", "b"]
 
 
-def test_each_row_of_targets_has_one_heading(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_picture_has_the_heading_of_its_explanation(monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = (explanation(0, 0, 0, 0, 0, method=method) for method in ("A", None))
-    headings = [line for line in written([one, other], monkeypatch) if "name" not in line]
-    assert [line for line in headings if line != "0.5000"] == ["*A*"]
+    lines = written([one, other], monkeypatch)
+    assert [len(each) for each in lines] == [3] * 5 + [2] * 5
+    assert {each[0] for each in lines[:5]} == {"A"}
 
 
 def test_text_is_drawn_where_it_belongs() -> None:
@@ -272,21 +281,18 @@ def test_any_name_stays_in_its_tile(name: str) -> None:
     [
         ("tabby", ["tabby"]),
         ("American Staffordshire terrier", ["American Staffordshire", "terrier"]),
-        # As wide as the tile, but not together with the score.
-        ("American Staffordshire", ["American Staffordshire", ""]),
-        ("W" * 5000, ["W" * 14, "W" * 9 + "…"]),
+        ("American Staffordshire", ["American Staffordshire"]),
+        ("W" * 5000, ["W" * 14, "W" * 13 + "…"]),
         (
             "a very long name of many words that needs far more than two lines",
-            ["a very long name of many", "words that needs f…"],
+            ["a very long name of many", "words that needs far more…"],
         ),
     ],
 )
 def test_long_names_take_two_lines(name: str, expected: list[str]) -> None:
-    lines = caption.name_lines(TargetExplanation(0, class_name=name, score=0.5), 13, 190)
-    assert [line.text for line in lines] == expected
-    assert [line.score for line in lines] == [""] * (len(expected) - 1) + ["0.5000"]
-    widths = [fonts.text_width(line.text + line.score, 13) for line in lines]
-    assert max(widths) <= 190
+    lines = caption.caption_lines("", TargetExplanation(0, class_name=name, score=0.5), 13, 190)
+    assert lines == [*expected, "0.5000"]
+    assert max(fonts.text_width(line, 13) for line in lines) <= 190
 
 
 def test_captions_of_low_strips_are_small() -> None:

@@ -44,12 +44,19 @@ def block(shape: int | tuple[int, ...], *places: Any) -> Array:
     return heatmap
 
 
-def frame(chart: Any) -> tuple[int, int]:
-    """Return the columns of a drawn chart, a Pillow image, where its frame begins and ends."""
+def frame(chart: Any) -> tuple[int, int, int, int]:
+    """Return left, right, top and bottom of the frame of a drawn chart, a Pillow image."""
     pixels = np.asarray(chart.convert("L"))
-    is_frame = (pixels[20:150] == 191).mean(axis=0) > 0.8
-    columns = np.flatnonzero(is_frame[:1170])  # right of it is the colour bar
-    return int(columns[0]), int(columns[-1])
+    is_grey = pixels == 191
+    columns = np.flatnonzero(is_grey[20:150].mean(axis=0) > 0.8)
+    # Behind the frame there is nothing up to the colour bar; at its left there is a line.
+    is_end = [
+        column > 600 and (pixels[20:300, column + 3 : column + 9] == 255).all()
+        for column in columns
+    ]
+    left, right = columns[0], columns[is_end.index(True)]
+    rows = np.flatnonzero(is_grey[:, left:right].mean(axis=1) > 0.8)  # also those between panels
+    return int(left), int(right), int(rows[0]), int(rows[-1])
 
 
 # ---- for hypothesis ------------------------------------------------------------------------------

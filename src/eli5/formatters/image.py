@@ -16,7 +16,7 @@ from eli5.formatters.overlay.heatmap import (
     heatmap_to_image,
 )
 from eli5.formatters.overlay.layers import draw_layer
-from eli5.formatters.overlay.options import VIRIDIS, default_percentile, make_look
+from eli5.formatters.overlay.options import DEFAULT_COLORMAP, default_percentile, make_options
 from eli5.formatters.overlay.picture import to_png, to_rgba
 from eli5.formatters.series.picture import draw_series
 from eli5.formatters.sheet import to_sheet
@@ -27,20 +27,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from eli5.formatters.overlay.options import Look
+    from eli5.formatters.overlay.options import OverlayOptions
 
-__all__ = [
-    "expand_heatmap",
-    "format_as_image",
-    "heatmap_to_image",
-    "overlay_png",
-]
+__all__ = ["expand_heatmap", "format_as_image", "heatmap_to_image", "overlay_png"]
 
 
 def format_as_image(
     expl: Explanation | Iterable[Explanation],
     resampling_filter: int = LANCZOS,
-    colormap: str | Callable[[NDArray[Any]], Any] = VIRIDIS,
+    colormap: str | Callable[[NDArray[Any]], Any] = DEFAULT_COLORMAP,
     alpha_limit: float | None = 0.65,
     *,
     percentile: float | None = None,
@@ -57,11 +52,10 @@ def format_as_image(
 
     A series is drawn over time on white, with a colour bar: up to eight channels as lines, each in
     a panel of its own range, more as a strip with a row for each, from light for its least to dark
-    for its largest value. The heatmap is the background, and gives the lines their colour, made
-    dark enough to be seen on it. One of rank 1 is stretched to the steps of the series and stands
-    behind all channels; one of rank 2 behind each its own. Where many steps share a column of
-    pixels, the line covers all their values, and the colour is that of the highest heat. Missing
-    and infinite values leave gaps.
+    for its largest value. The heatmap is the background. One of rank 1 is stretched to the steps of
+    the series and stands behind all channels; one of rank 2 behind each its own. Where many steps
+    share a column of pixels, the line covers all their values, and the colour is that of the
+    highest heat. Missing and infinite values leave gaps.
 
     Parameters
     ----------
@@ -110,14 +104,16 @@ def format_as_image(
         not finite, the image's width is not divisible by the number of slices of a heatmap of
         rank 3, or an option has an unknown value.
     """
-    explanations = [expl] if isinstance(expl, Explanation) else _listed(expl)
+    explanations = list(_flattened(expl))
+    if not explanations:
+        raise ValueError(f"Expected at least one Explanation. Received: expl={expl!r}")
     for one in explanations:
         _check(one)
 
     def draw(one: Explanation, target: TargetExplanation) -> Image.Image:
         shown = default_percentile(one) if percentile is None else percentile
-        look = make_look(resampling_filter, colormap, alpha_limit, shown, signed)
-        return _drawn(one, target, look)
+        options = make_options(resampling_filter, colormap, alpha_limit, shown, signed)
+        return _draw_overlay(one, target, options)
 
     if len(explanations) == len(explanations[0].targets) == 1:
         return draw(explanations[0], explanations[0].targets[0])
@@ -135,20 +131,13 @@ def overlay_png(expl: Explanation) -> bytes | None:
     return to_png(format_as_image(expl)) if is_drawable(expl) else None
 
 
-def _listed(expl: Any) -> list[Explanation]:
-    explanations = list(_taken_apart(expl))
-    if not explanations:
-        raise ValueError(f"Expected at least one Explanation. Received: expl={expl!r}")
-    return explanations
-
-
-def _taken_apart(expl: Any) -> Iterator[Explanation]:
+def _flattened(expl: Any) -> Iterator[Explanation]:
     """Yield explanations, also those of lists in lists, as `methods=` gives for many docs."""
     if isinstance(expl, Explanation):
         yield expl
     elif isinstance(expl, Iterable) and not isinstance(expl, str | bytes):
         for one in expl:
-            yield from _taken_apart(one)
+            yield from _flattened(one)
     else:
         raise TypeError(
             "Expected an Explanation, or several of them. "
@@ -179,10 +168,12 @@ def _check(expl: Explanation) -> None:
         )
 
 
-def _drawn(expl: Explanation, target: TargetExplanation, look: Look) -> Image.Image:
+def _draw_overlay(
+    expl: Explanation, target: TargetExplanation, options: OverlayOptions
+) -> Image.Image:
     if expl.image is None:
-        return draw_series(expl, target, look)
-    layer = draw_layer(target, checked_picture(expl.image, "image"), look)
+        return draw_series(expl, target, options)
+    layer = draw_layer(target, checked_picture(expl.image, "image"), options)
     base = to_rgba(expl.image)
     if base.getchannel("A").getextrema() != (255, 255):
         return Image.alpha_composite(base, layer)

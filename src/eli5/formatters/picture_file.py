@@ -10,8 +10,6 @@ if TYPE_CHECKING:
 
     from eli5.base import Explanation
 
-__all__ = ["PICTURE_FORMATS", "format_as_picture_file"]
-
 PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 

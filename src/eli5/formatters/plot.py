@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap
+from matplotlib.colors import Colormap, Normalize
 from matplotlib.font_manager import FontProperties
 from mpl_toolkits.axes_grid1 import make_axes_locatable  # type: ignore[import-untyped]
+from PIL import Image
 
 from eli5.base import check_single
+from eli5.checks import expect_integer, expect_type, wrong_value
 from eli5.formatters.caption import title_lines
-from eli5.formatters.figure import BAR, PAD, new_axes, picture_inches
-from eli5.formatters.fonts import families
-from eli5.formatters.overlay.heatmap import LANCZOS
-from eli5.formatters.overlay.options import VIRIDIS, Look, default_percentile, make_look
-from eli5.formatters.plot_panels import picture_panel, series_panel
+from eli5.formatters.fonts import literal_text
+from eli5.formatters.overlay.heatmap import LANCZOS, checked_picture
+from eli5.formatters.overlay.layers import shown_values
+from eli5.formatters.overlay.options import DEFAULT_COLORMAP, default_percentile, make_options
+from eli5.formatters.overlay.picture import to_rgba
+from eli5.formatters.series.heat import series_heat
+from eli5.formatters.series.picture import axes_inches, draw_chart
+from eli5.formatters.series.timeline import checked_series
 from eli5.formatters.texts.bars import draw_bars, new_bar_axes
 from eli5.formatters.texts.weighted_text import has_texts
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from eli5.base import Explanation, TargetExplanation
-    from eli5.formatters.plot_panels import Panel
+    from eli5.formatters.overlay.options import OverlayOptions
 
-__all__ = ["plot"]
-
+_FINEST = 1024  # pixels of the longer side: a figure shows no more of a smooth heatmap
 _POINTS = 72  # per inch
-_LABELLED = 1.0  # inches: shorter colour bars have no room for a name
+_MOST_COLUMNS = 4
+
+# In inches. All is set here and not left to matplotlib, whose layouts overlook such colour bars.
+_BAR, _PAD = 0.12, 0.08
+_BAR_LABELS, _MARGIN, _LINE = 0.8, 0.12, 0.2
+_ALONE, _AMONG_OTHERS, _LEAST = 4.8, 3.2, 0.5
+_LABELLED = 1.0  # shorter colour bars have no room for a name
+_SERIES_WIDTH, _AROUND_SERIES = 8.5, 1.0
 
 
 def plot(
@@ -37,7 +53,7 @@ def plot(
     *,
     target: int | None = None,
     signed: bool = False,
-    colormap: str | Colormap = VIRIDIS,
+    colormap: str | Colormap = DEFAULT_COLORMAP,
     alpha_limit: float | None = 0.65,
     percentile: float | None = None,
     resampling_filter: int = LANCZOS,
@@ -90,13 +106,10 @@ def plot(
     """
     check_single(expl)
     shown = default_percentile(expl) if percentile is None else percentile
-    look = make_look(resampling_filter, colormap, alpha_limit, shown, signed)
-    if not isinstance(look.colormap, Colormap):
-        raise TypeError(
-            "Expected a matplotlib colormap or its name. "
-            f"Received: colormap={colormap!r}. format_as_image takes functions, too."
-        )
-    targets = _chosen(expl, target)
+    options = make_options(resampling_filter, colormap, alpha_limit, shown, signed)
+    advice = "format_as_image takes functions, too"
+    expect_type("colormap", options.colormap, Colormap, "a matplotlib colormap or its name", advice)
+    targets = _chosen_targets(expl, target)
     if ax is not None:
         _check_axes(ax, len(targets))
     if has_texts(expl):
@@ -104,22 +117,30 @@ def plot(
         for one, chosen in zip(axes, targets, strict=True):
             draw_bars(one, expl, chosen, title=title)
         return axes[0] if len(axes) == 1 else np.array(axes)
-    # All of it first, so that what cannot be drawn leaves no empty figure.
-    is_series = expl.image is None and expl.series is not None
-    make_panel = series_panel if is_series else picture_panel
-    panels = [make_panel(expl, one, look) for one in targets]
-    axes = [ax] if ax is not None else _new_axes(expl, panels, colorbar, title)
-    for one, panel in zip(axes, panels, strict=True):
-        heat = panel.draw(one)
-        if colorbar:
-            _draw_colorbar(one, heat, look)
+    # All is checked first, so that what cannot be drawn leaves no empty figure.
+    if expl.image is None and expl.series is not None:
+        panels = _series_panels(expl, targets, options, colorbar=colorbar)
+    else:
+        panels = _picture_panels(expl, targets, options, colorbar=colorbar)
+    widths = [panel.inches[0] if ax is None else _width(ax) for panel in panels]
+    titles = [_title(expl, *pair) if title else "" for pair in zip(targets, widths, strict=True)]
+    axes = [ax] if ax is not None else _new_axes(panels, titles, colorbar=colorbar)
+    for one, panel, text in zip(axes, panels, titles, strict=True):
+        panel.draw(one)
         if title:
-            lines = _title(expl, panel.target, one.get_window_extent().width / one.figure.dpi)
-            _write_title(one, lines)
+            one.set_title(text, **literal_text(text))
     return axes[0] if len(axes) == 1 else np.array(axes)
 
 
-def _chosen(expl: Explanation, target: Any) -> list[TargetExplanation]:
+class Panel(NamedTuple):
+    """What is ready to be drawn in a pair of axes of a width and height in inches."""
+
+    draw: Callable[[Axes], None]
+    inches: tuple[float, float]
+    is_series: bool
+
+
+def _chosen_targets(expl: Explanation, target: Any) -> list[TargetExplanation]:
     if expl.error or not expl.targets:
         raise ValueError(
             "Expected an explanation with a target to draw. "
@@ -127,60 +148,154 @@ def _chosen(expl: Explanation, target: Any) -> list[TargetExplanation]:
         )
     if target is None:
         return list(expl.targets)
-    if isinstance(target, bool) or not isinstance(target, int | np.integer):
-        raise TypeError(
-            "Expected target to be an int, the place in expl.targets. "
-            f"Received: target={target!r} of type {type(target).__name__}"
-        )
-    if not 0 <= target < len(expl.targets):
-        raise ValueError(
-            f"Expected target to be in [0, {len(expl.targets)}), the place in expl.targets, which "
-            f"is not the class id. Received: target={target}"
-        )
+    if not 0 <= expect_integer("target", target) < len(expl.targets):
+        expected = f"to be in [0, {len(expl.targets)}), an index of expl.targets"
+        raise wrong_value("target", target, expected, "It is not the class id")
     return [expl.targets[target]]
 
 
 def _check_axes(ax: Any, n_targets: int) -> None:
-    if not isinstance(ax, Axes):
-        raise TypeError(
-            "Expected ax to be a matplotlib.axes.Axes. "
-            f"Received: ax of type {type(ax).__name__}. plt.subplots makes them."
-        )
+    expect_type("ax", ax, Axes, "a matplotlib.axes.Axes", "plt.subplots makes them")
     if n_targets > 1:
         raise ValueError(
             f"Expected one target for one ax. Received: an explanation of {n_targets} targets. "
-            "Choose one of them with target=0, or give no ax."
+            "Choose one of them with target=0, or give no ax"
         )
 
 
-def _new_axes(expl: Explanation, panels: list[Panel], colorbar: bool, title: bool) -> list[Axes]:
-    first = panels[0]
-    inches = first.inches or picture_inches(*first.size, len(panels))
-    titles = [_title(expl, panel.target, inches[0]) for panel in panels] if title else [[]]
-    return new_axes(len(panels), inches, colorbar, max(map(len, titles)), first.beside)
+def _width(ax: Axes) -> float:
+    return float(ax.get_window_extent().width / ax.figure.dpi)
 
 
-def _draw_colorbar(ax: Axes, heat: Any, look: Look) -> None:
+def _title(expl: Explanation, target: TargetExplanation, inches: float) -> str:
+    font_size = FontProperties(size=matplotlib.rcParams["axes.titlesize"]).get_size_in_points()
+    return "\n".join(title_lines(expl, target, round(font_size), inches * _POINTS))
+
+
+def _new_axes(panels: Sequence[Panel], titles: Sequence[str], *, colorbar: bool) -> list[Axes]:
+    """Make axes in a new figure of pyplot: at most four in a row, or one if they are wide."""
+    from matplotlib import pyplot as plt  # where it is needed: it looks for a screen
+
+    width, height = panels[0].inches
+    if panels[0].is_series:
+        size = width + _AROUND_SERIES, len(panels) * (height + _AROUND_SERIES)
+        _, grid = plt.subplots(len(panels), squeeze=False, figsize=size, layout="constrained")
+        return list(grid.flat)
+    most = 1 if width > 2 * height else _MOST_COLUMNS
+    columns = math.ceil(len(panels) / math.ceil(len(panels) / most))
+    rows = math.ceil(len(panels) / columns)
+    n_lines = max(text.count("\n") + 1 for text in titles) if any(titles) else 0
+    slot, right = (width + _PAD + _BAR, _BAR_LABELS) if colorbar else (width, _MARGIN)
+    above = _LINE * n_lines + 2 * _MARGIN
+    total = _MARGIN + columns * (slot + right), _MARGIN + rows * (above + height)
+    figure, grid = plt.subplots(rows, columns, squeeze=False, figsize=total, layout="none")
+    figure.subplots_adjust(
+        left=_MARGIN / total[0],
+        right=1 - right / total[0],
+        bottom=_MARGIN / total[1],
+        top=1 - above / total[1],
+        wspace=right / slot,
+        hspace=above / height,
+    )
+    for ax in grid.flat[len(panels) :]:
+        ax.remove()
+    return list(grid.flat[: len(panels)])
+
+
+# --- series and pictures -------------------------------------------------------------------------
+
+
+def _series_panels(
+    expl: Explanation,
+    targets: Sequence[TargetExplanation],
+    options: OverlayOptions,
+    *,
+    colorbar: bool,
+) -> list[Panel]:
+    timeline = checked_series(expl.series)
+    heats = [series_heat(target, timeline, options) for target in targets]
+    inches = _SERIES_WIDTH, axes_inches(timeline)
+    ink = matplotlib.rcParams["text.color"]
+    draws = [
+        partial(draw_chart, timeline=timeline, heat=heat, ink=ink, colorbar=colorbar)
+        for heat in heats
+    ]
+    return [Panel(draw, inches, is_series=True) for draw in draws]
+
+
+def _picture_panels(
+    expl: Explanation,
+    targets: Sequence[TargetExplanation],
+    options: OverlayOptions,
+    *,
+    colorbar: bool,
+) -> list[Panel]:
+    """Prepare a picture, if there is one, under the heatmap of each target."""
+    picture = None if expl.image is None else to_rgba(checked_picture(expl.image, "expl.image"))
+    panels = []
+    for target in targets:
+        values, peak = shown_values(target, _canvas(picture, target, options), options)
+        width, height = picture.size if picture else values.shape[::-1]
+        extent = (0, width, height, 0)
+        longer = (_ALONE if len(targets) == 1 else _AMONG_OTHERS) * (2 if width > 2 * height else 1)
+        scale = longer / max(width, height)
+        inches = max(scale * width, _LEAST), max(scale * height, _LEAST)
+        heat = values * np.float64(peak), peak or 1.0
+        draw = partial(_draw_picture, picture, extent, *heat, options, colorbar)
+        panels.append(Panel(draw, inches, is_series=False))
+    return panels
+
+
+def _canvas(
+    picture: Image.Image | None, target: TargetExplanation, options: OverlayOptions
+) -> Image.Image:
+    """Give an image of the size to which the heatmap is resized."""
+    values = target.attribution if options.signed else target.heatmap
+    shape = values.shape if isinstance(values, np.ndarray) and values.size else ()
+    n_slices = shape[0] if len(shape) == 3 else 1
+    if picture is None:
+        # Of the heatmap's own size. What has another rank is refused later.
+        height, width = shape[-2:] if len(shape) in (2, 3) else (1, 1)
+        return Image.new("1", (n_slices * width, height))
+    scale = _FINEST / max(picture.size)
+    if scale >= 1 or picture.width % n_slices:
+        return picture
+    width, height = round(scale * picture.width / n_slices), round(scale * picture.height)
+    return Image.new("1", (n_slices * max(width, 1), max(height, 1)))
+
+
+def _draw_picture(
+    picture: Image.Image | None,
+    extent: tuple[int, int, int, int],
+    values: NDArray[np.float64],
+    peak: float,
+    options: OverlayOptions,
+    colorbar: bool,
+    ax: Axes,
+) -> None:
+    # All is said here, because the user's settings may be others.
+    draw = partial(ax.imshow, extent=extent, origin="upper", aspect="equal")
+    alpha = None
+    if picture:
+        draw(picture)
+        alpha = np.minimum(np.abs(values) / peak, options.alpha_limit)
+    norm = Normalize(-peak if options.signed else 0, peak)
+    colormap: Any = options.colormap
+    heat = draw(values, cmap=colormap, norm=norm, alpha=alpha)
+    ax.set_axis_off()
+    if colorbar:
+        _draw_colour_bar(ax, heat, options)
+
+
+def _draw_colour_bar(ax: Axes, heat: Any, options: OverlayOptions) -> None:
     figure = ax.figure
     current = figure.gca()
-    place = make_axes_locatable(ax).append_axes("right", size=BAR, pad=PAD)
+    place = make_axes_locatable(ax).append_axes("right", size=_BAR, pad=_PAD)
     place.grid(False)
-    place.set_facecolor("white")  # the colours of a series let it through, as on its axes
-    cut_off = "both" if look.signed else "max"
-    bar = figure.colorbar(heat, cax=place, extend="neither" if look.percentile == 100 else cut_off)
+    cut_off = "both" if options.signed else "max"
+    extend = "neither" if options.percentile == 100 else cut_off
+    bar = figure.colorbar(heat, cax=place, extend=extend)
     bar.ax.ticklabel_format(axis="y", scilimits=(-2, 3))  # longer numbers have no room
     if ax.get_window_extent().height / figure.dpi >= _LABELLED:
-        bar.set_label("attribution" if look.signed else "heatmap")
+        bar.set_label("attribution" if options.signed else "heatmap")
     figure.sca(current)
-
-
-def _title(expl: Explanation, target: TargetExplanation, inches: float) -> list[str]:
-    font_size = FontProperties(size=matplotlib.rcParams["axes.titlesize"]).get_size_in_points()
-    return title_lines(expl, target, round(font_size), inches * _POINTS)
-
-
-def _write_title(ax: Axes, lines: list[str]) -> None:
-    text = "\n".join(lines)
-    known = [*matplotlib.rcParams["font.family"], *families(text)]
-    # A name with dollars is no formula.
-    ax.set_title(text, family=known, parse_math=False, usetex=False)

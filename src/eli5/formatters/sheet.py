@@ -2,48 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from functools import cache, partial
+import math
+import statistics
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from PIL import Image, ImageDraw
+from matplotlib.figure import Figure
+from PIL import Image
 
-from eli5.formatters.caption import (
-    Line,
-    caption_height,
-    draw_caption,
-    heading_lines,
-    headings,
-    name_lines,
-)
-from eli5.formatters.overlay.picture import to_rgba
-from eli5.formatters.series.picture import FONT, chart_size
-from eli5.formatters.sheet_grid import Block, Grid, Tile, measure, shown_size
+from eli5.formatters.caption import caption_lines, headings
+from eli5.formatters.fonts import literal_text
+from eli5.formatters.overlay.picture import figure_to_image
+from eli5.formatters.series.picture import chart_size
 
 if TYPE_CHECKING:
     from eli5.base import Explanation, TargetExplanation
 
     Overlay = Callable[[Explanation, TargetExplanation], Image.Image]
 
-__all__ = ["is_wide", "to_sheet"]
-
-_FEW_PIXELS = 64
-_CHART_FONT = round(1.4 * FONT)  # a little larger than what is written in the chart itself
-
-
-class Row(NamedTuple):
-    """Tiles side by side, the lines above each, and those above all of them."""
-
-    tiles: Sequence[Tile]
-    captions: Sequence[Sequence[Line]]
-    heading: Sequence[Line]
+_LARGEST_AREA, _LONGEST_SIDE = 16_000_000, 30_000  # pixels: as many as photos have
+_SMALL, _LARGEST_ENLARGED, _FEW_PIXELS = 128, 1024, 64  # pixels
+_SMALLEST_FONT, _LARGEST_FONT, _LINE = 13, 80, 1.3  # pixels; a line's height in those of its font
+_SHORT_ROW = 4  # tiles: so many stand in one row
 
 
-def to_sheet(
-    explanations: Sequence[Explanation],
-    overlay: Overlay,
-) -> Image.Image:
+class Tile(NamedTuple):
+    """One picture of a sheet, and what tells its explanation from others."""
+
+    expl: Explanation
+    target: TargetExplanation
+    heading: str
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The width and height of the picture, before it is enlarged or made smaller."""
+        return chart_size(self.expl) if self.expl.image is None else self.expl.image.size
+
+
+def to_sheet(explanations: Sequence[Explanation], overlay: Overlay) -> Image.Image:
     """Put the overlays of all targets of some explanations on a white sheet.
 
     Each overlay stands under the name and score of its target. The targets of one explanation, or
@@ -70,90 +66,91 @@ def to_sheet(
         Mode ``RGBA``.
     """
     blocks = [
-        Block(heading, _tiles(expl, overlay))
+        [Tile(expl, target, heading) for target in expl.targets]
         for heading, expl in zip(headings(explanations), explanations, strict=True)
     ]
-    if all(len(block.tiles) == 1 for block in blocks):
-        blocks = [Block("", [block.tiles[0]._replace(heading=block.heading) for block in blocks])]
-    return _sheet(blocks)
+    if all(len(block) == 1 for block in blocks):
+        blocks = [[tile for block in blocks for tile in block]]
+    side = _common_side([tile.size for block in blocks for tile in block])
+    sizes = [_size_with_side(tile.size, side) for block in blocks for tile in block]
+    width, height = (max(sides) for sides in zip(*sizes, strict=True))
+    rows = _rows(blocks, stands_alone=width > 2 * height)
+    scale = _scale(width * max(map(len, rows)), height * len(rows))
+    return _draw_rows(rows, overlay, scale * side, (round(scale * width), round(scale * height)))
+
+
+def _common_side(sizes: Sequence[tuple[int, int]]) -> float:
+    """Give the length of the longer side that all pictures are to have, in pixels.
+
+    Small ones are enlarged by a whole number. Of different ones the middle is taken.
+    """
+    longer, shorter = (statistics.median_high(map(pick, sizes)) for pick in (max, min))
+    return longer * max(min(_SMALL // shorter, _LARGEST_ENLARGED // longer), 1)
+
+
+def _size_with_side(size: tuple[int, int], side: float) -> tuple[int, int]:
+    """Give a picture's size with a longer side of that many pixels."""
+    scale = side / max(size)
+    return max(round(scale * size[0]), 1), max(round(scale * size[1]), 1)
+
+
+def _rows(blocks: Sequence[Sequence[Tile]], *, stands_alone: bool) -> list[Sequence[Tile]]:
+    longest = max(map(len, blocks))
+    most = 1 if stands_alone else max(_SHORT_ROW, math.ceil(math.sqrt(longest)))
+    # Rows of about equal length: five stand as three and two.
+    columns = math.ceil(longest / math.ceil(longest / most))
+    return [
+        block[start : start + columns]
+        for block in blocks
+        for start in range(0, len(block), columns)
+    ]
+
+
+def _scale(width: int, height: int) -> float:
+    """Give by how much pictures that fill such an area are to be made smaller."""
+    return min(1.0, math.sqrt(_LARGEST_AREA / (width * height)), _LONGEST_SIDE / max(width, height))
+
+
+def _draw_rows(
+    rows: Sequence[Sequence[Tile]], overlay: Overlay, side: float, largest: tuple[int, int]
+) -> Image.Image:
+    """Draw pictures with a longer side of some pixels, the `largest` of them of that size."""
+    font_size = min(max(min(largest) // 18, _SMALLEST_FONT), _LARGEST_FONT)
+    gap = round(0.7 * font_size)
+    # Small pictures stand apart, so that there is room for a name of some length.
+    cell = max(largest[0], 10 * font_size)
+    captions = [
+        [caption_lines(tile.heading, tile.target, font_size, cell) for tile in row] for row in rows
+    ]
+    n_lines = max(len(lines) for row in captions for lines in row)
+    above = round((_LINE * n_lines + 0.3) * font_size)
+    width, height = cell + gap, above + largest[1] + gap
+    size = gap + width * max(map(len, rows)), gap + height * len(rows)
+    sheet = Image.new("RGBA", size, "white")
+    for y, row, texts in zip(range(gap, size[1], height), rows, captions, strict=False):
+        for x, tile, lines in zip(range(gap, size[0], width), row, texts, strict=False):
+            sheet.alpha_composite(_caption(lines, font_size, (width, above)), (x, y))
+            sheet.alpha_composite(_picture(tile, overlay, side), (x, y + above))
+    return sheet
+
+
+def _caption(lines: Sequence[str], font_size: int, size: tuple[int, int]) -> Image.Image:
+    figure = Figure((size[0] / 72, size[1] / 72), dpi=72, facecolor="none")
+    figure.set_layout_engine("none")  # the user's settings may name another
+    for k, line in enumerate(reversed(lines)):  # close to the picture below
+        y = (0.5 + _LINE * k) * font_size / size[1]
+        figure.text(0, y, line, fontsize=font_size, color="black", **literal_text(line))
+    return figure_to_image(figure)
+
+
+def _picture(tile: Tile, overlay: Overlay, side: float) -> Image.Image:
+    size = _size_with_side(tile.size, side)
+    # Where there are few pixels, a pixel is to be seen as a pixel.
+    is_coarse = size[0] > tile.size[0] and min(tile.size) <= _FEW_PIXELS
+    method = Image.Resampling.NEAREST if is_coarse else Image.Resampling.LANCZOS
+    return overlay(tile.expl, tile.target).resize(size, method)
 
 
 def is_wide(image: Image.Image) -> bool:
     """Tell whether a picture, such as a strip of slices, wants the page's width for itself."""
     return image.width > 2 * image.height
-
-
-def _tiles(expl: Explanation, overlay: Overlay) -> list[Tile]:
-    if expl.image is None:
-        charts = [lambda _, target=target: overlay(expl, target) for target in expl.targets]
-        return [
-            Tile(target, chart_size(expl), chart, font_size=_CHART_FONT)
-            for target, chart in zip(expl.targets, charts, strict=True)
-        ]
-
-    @cache
-    def image(size: tuple[int, int]) -> Image.Image:
-        return to_rgba(expl.image).resize(size, Image.Resampling.LANCZOS)
-
-    def draw(target: TargetExplanation, size: tuple[int, int]) -> Image.Image:
-        # All targets share the picture made smaller; a strip has to keep the seams of its slices.
-        ranks = [getattr(one, "ndim", 0) for one in (target.heatmap, target.attribution)]
-        shrinks = size[0] < expl.image.width and 3 not in ranks
-        return overlay(replace(expl, image=image(size)) if shrinks else expl, target)
-
-    return [Tile(target, expl.image.size, partial(draw, target)) for target in expl.targets]
-
-
-def _sheet(blocks: Sequence[Block]) -> Image.Image:
-    grid = measure(blocks)
-    rows = [row for block in blocks for row in _rows(block, grid)]
-    height = grid.gap + sum(_height(row, grid) for row in rows)
-    sheet = Image.new("RGBA", (grid.width, height), "white")
-    y = grid.gap
-    for row in rows:
-        _draw_row(sheet, y, row, grid)
-        y += _height(row, grid)
-    return sheet
-
-
-def _rows(block: Block, grid: Grid) -> Iterator[Row]:
-    heading = heading_lines(block.heading, grid.font_size, grid.width - 2 * grid.gap)
-    for start in range(0, len(block.tiles), grid.columns):
-        tiles = block.tiles[start : start + grid.columns]
-        captions = [_caption(tile, grid) for tile in tiles]
-        yield Row(tiles, captions, () if start else heading)
-
-
-def _caption(tile: Tile, grid: Grid) -> list[Line]:
-    heading = heading_lines(tile.heading, grid.font_size, grid.tile)
-    return heading + name_lines(tile.target, grid.font_size, grid.tile)
-
-
-def _height(row: Row, grid: Grid) -> int:
-    pictures = max(shown_size(tile.size, grid.side)[1] for tile in row.tiles)
-    return pictures + _text_height(row, grid) + grid.gap
-
-
-def _text_height(row: Row, grid: Grid) -> int:
-    captions = max(caption_height(lines, grid.font_size) for lines in row.captions)
-    return caption_height(row.heading, grid.font_size) + captions
-
-
-def _draw_row(sheet: Image.Image, top: int, row: Row, grid: Grid) -> None:
-    draw = ImageDraw.Draw(sheet)
-    draw_caption(draw, (grid.gap, top), row.heading, grid.font_size)
-    bottom = top + _text_height(row, grid)
-    for column, (tile, lines) in enumerate(zip(row.tiles, row.captions, strict=True)):
-        x = grid.gap + column * (grid.tile + grid.gap)
-        # Close to its picture, also where a neighbour's has more lines.
-        y = bottom - caption_height(lines, grid.font_size)
-        draw_caption(draw, (x, y), lines, grid.font_size)
-        sheet.alpha_composite(_shown(tile, grid), (x, bottom))
-
-
-def _shown(tile: Tile, grid: Grid) -> Image.Image:
-    size = shown_size(tile.size, grid.side)
-    # Where there are few pixels, a pixel is to be seen as a pixel.
-    is_coarse = size[0] > tile.size[0] and min(tile.size) <= _FEW_PIXELS
-    method = Image.Resampling.NEAREST if is_coarse else Image.Resampling.LANCZOS
-    return tile.draw(size).resize(size, method)

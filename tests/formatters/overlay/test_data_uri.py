@@ -21,7 +21,7 @@ from eli5.formatters.overlay.data_uri import (
     picture_layer,
     pixel_budget,
 )
-from eli5.formatters.overlay.options import VIRIDIS
+from eli5.formatters.overlay.options import DEFAULT_COLORMAP
 from helpers.photos import photo
 
 AMPLE = PixelBudget(1e9, 1e9)
@@ -176,7 +176,7 @@ def test_nothing_else_of_a_photos_file_is_passed_on(size: tuple[int, int]) -> No
 def test_the_legend_is_the_colormap() -> None:
     shown = decoded(legend_colours())
     assert shown.size == (256, 1)
-    expected = np.rint(VIRIDIS(np.arange(256) / 255) * 255)[None]
+    expected = np.rint(DEFAULT_COLORMAP(np.arange(256) / 255) * 255)[None]
     np.testing.assert_array_equal(pixels(shown), expected)
 
 
@@ -192,7 +192,7 @@ def test_the_budget_shrinks_with_what_has_to_share_it() -> None:
 @pytest.mark.parametrize("wrong", [None, np.zeros((2, 2)), "x.png"])
 def test_refuses_what_is_no_picture(wrong: Any) -> None:
     for write in (picture_layer, lambda image, budget: heat_layer(np.eye(2), image, budget)):
-        with pytest.raises(TypeError, match=r"Expected expl\.image to be a PIL\.Image\.Image"):
+        with pytest.raises(TypeError, match=r"Expected `expl\.image` to be a PIL\.Image\.Image"):
             write(wrong, AMPLE)
 
 

@@ -24,7 +24,7 @@ def shown(page: Any, share: float) -> Array:
     with Image.open(io.BytesIO(page.screenshot())) as shot:
         pixels = np.asarray(shot.convert("RGB")).astype(int)
     (chart,) = Page(format_as_page(EXPL)).pictures("eli5-picture")
-    left, right = frame(chart)
+    left, right, *_ = frame(chart)
     box = page.locator(".eli5-picture").bounding_box()
     scale = box["width"] / chart.width
     x = box["x"] + scale * (left + share * (right - left))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from time import perf_counter
 from typing import Any
@@ -13,10 +14,8 @@ from PIL import Image
 
 import eli5
 from eli5.formatters.image import format_as_image, overlay_png
-from eli5.formatters.overlay.options import make_look
-from eli5.formatters.series.chart import make_chart
-from eli5.formatters.series.colours import LEVELS, background_colours, line_colours
-from eli5.formatters.series.picture import chart_layer, chart_picture, chart_size
+from eli5.formatters.overlay.options import make_options
+from eli5.formatters.series.picture import chart_size, draw_series, draw_without_heat
 from helpers.series_cases import Array, block, frame, of_series, waves
 
 NEAREST = Image.Resampling.NEAREST
@@ -26,10 +25,10 @@ PEAK = colormaps["viridis"](0.15)  # the highest heat, if no colormap is given
 def panels(image: Image.Image, n_channels: int) -> Array:
     """Return the pixels of each panel, its frame left out: of shape (F, height, width, 3)."""
     pixels = np.asarray(image.convert("RGB")).astype(int)
-    left, right = frame(image)
-    height = make_chart(of_series(waves(2, n_channels)).series).height
-    inner = pixels[16 : 16 + height, left + 2 : right - 1]
-    return np.stack([part[4:-4] for part in np.split(inner, n_channels)])
+    left, right, top, bottom = frame(image)
+    height = (bottom - top) // n_channels
+    starts = [top + round(k * (bottom - top) / n_channels) for k in range(n_channels)]
+    return np.stack([pixels[y + 4 : y + height - 4, left + 2 : right - 1] for y in starts])
 
 
 def colourful(pixels: Array) -> Array:
@@ -87,14 +86,15 @@ def test_each_channel_has_the_background_of_its_own() -> None:
         assert colourful(panel[5]).mean() == pytest.approx(0.1, abs=0.01)
 
 
-def test_the_line_has_the_colour_of_its_heat() -> None:
-    expl = of_series(np.zeros((100, 1)), block(100, slice(50, 100)))
-    (panel,) = panels(format_as_image(expl), 1)
-    middle = panel[len(panel) // 2 - 4 : len(panel) // 2 + 4]
-    cold, hot = (middle[:, k][middle[:, k].sum(axis=-1).argmin()] for k in (100, -100))
-    table = 255 * line_colours(make_look(), 0.65)
-    np.testing.assert_allclose(cold, table[0], atol=12)
-    np.testing.assert_allclose(hot, table[-1], atol=12)
+@pytest.mark.parametrize("limit", [0.3, 0.65, None])
+@pytest.mark.parametrize("name", ["viridis", "magma", "cividis", "gray", "Blues", "coolwarm"])
+def test_lines_stand_out_from_their_background(name: str, limit: float | None) -> None:
+    expl = of_series(np.zeros((100, 1)), np.linspace(0, 1, 100, dtype="float32"))
+    options: Any = {"colormap": name, "alpha_limit": limit, "signed": name == "coolwarm"}
+    (panel,) = panels(format_as_image(expl, **options), 1)
+    middle = luminance(panel[len(panel) // 2 - 8 : len(panel) // 2 + 8] / 255)[:, 40:-40]
+    # Below the line, or in its white border on a dark background.
+    assert ((middle.max(axis=0) + 0.05) / (middle.min(axis=0) + 0.05)).min() > 3
 
 
 def test_gaps_are_left_and_single_steps_are_dots() -> None:
@@ -116,11 +116,13 @@ def test_a_single_spike_of_a_long_series_is_seen() -> None:
     values, heatmap = np.zeros((100_000, 1), "float32"), block((100_000, 1), (70_000, 0))
     values[30_000] = 1
     (panel,) = panels(format_as_image(of_series(values, heatmap)), 1)
-    spike = np.flatnonzero((panel[: len(panel) // 2].sum(axis=-1) < 400).any(axis=0))
+    upper = panel[: len(panel) // 2]
+    is_line = (upper.max(axis=-1) < 170) & (np.ptp(upper, axis=-1) < 12)
+    spike = np.flatnonzero(is_line.any(axis=0))
     assert spike.size > 0
     assert spike.mean() == pytest.approx(0.3 * panel.shape[1], abs=4)
     coloured = np.flatnonzero(colourful(panel[5]))
-    assert 1 <= len(coloured) <= 2
+    assert 1 <= len(coloured) <= 3
     assert coloured.mean() == pytest.approx(0.7 * panel.shape[1], abs=4)
 
 
@@ -137,7 +139,7 @@ def test_for_and_against_have_their_colours() -> None:
 def test_a_strip_is_light_for_the_least_and_dark_for_the_largest_value_of_each_channel() -> None:
     values = np.tile(np.linspace(0, 1, 50)[:, None], 12) * 10.0 ** np.arange(12)
     values[:, 3], values[20:30, 5] = 7.0, np.nan
-    strip = panels(chart_picture(of_series(values, block(50))), 12)[..., 0]
+    strip = panels(draw_without_heat(of_series(values, block(50))), 12)[..., 0]
     rows = strip[:, 16]  # the middle of each
     for k in (0, 1, 11):
         assert rows[k, 0] > 235
@@ -151,18 +153,19 @@ def test_a_strip_is_light_for_the_least_and_dark_for_the_largest_value_of_each_c
 def test_rows_of_a_strip_are_coloured_each_by_its_own() -> None:
     heatmap = block((60, 12), (slice(30, 40), 7))
     expl = of_series(waves(60, 12), heatmap)
-    pixels = np.asarray(format_as_image(expl).convert("RGB")).astype(int)[16:496, 200:1100]
-    coloured = (np.ptp(pixels, axis=-1) > 12).any(axis=1)
-    assert set(np.flatnonzero(coloured) // 40) == {7}
+    rows = panels(format_as_image(expl), 12)
+    coloured = (np.ptp(rows, axis=-1) > 12).any(axis=(1, 2))
+    assert np.flatnonzero(coloured).tolist() == [7]
 
 
 def test_of_more_channels_than_rows_the_hottest_is_seen() -> None:
     expl = of_series(np.zeros((20, 1000)), block((20, 1000), (slice(5, 10), 801)))
     image = format_as_image(expl)
     assert image.height == 480 + 80
-    pixels = np.asarray(image.convert("RGB")).astype(int)[16:496, 200:1100]
+    left, right, top, bottom = frame(image)
+    pixels = np.asarray(image.convert("RGB")).astype(int)[top:bottom, left:right]
     rows = np.flatnonzero((np.ptp(pixels, axis=-1) > 12).any(axis=1))
-    assert rows.mean() == pytest.approx(801.5 / 1000 * 480, abs=2)
+    assert rows.mean() == pytest.approx(801.5 / 1000 * (bottom - top), abs=2)
 
 
 @pytest.mark.parametrize("n_channels", [1, 3, 12])
@@ -170,15 +173,12 @@ def test_the_layers_over_each_other_are_the_picture(n_channels: int) -> None:
     heatmap = np.random.default_rng(0).random((20, n_channels), "float32")
     expl = of_series(waves(200, n_channels), heatmap[:, 0])
     size = chart_size(expl)
-    base, look = chart_picture(expl).convert("RGBA"), make_look()
-    layer = np.asarray(chart_layer(expl, expl.targets[0], look, 0.65)).astype(float)
-    assert base.size == layer.shape[1::-1] == size
-    layer[..., 3] *= 0.65
-    shown = Image.alpha_composite(base, Image.fromarray(np.rint(layer).astype("uint8")))
-    whole = format_as_image(expl)
-    one, other = (np.asarray(one.convert("RGB")).astype(int) for one in (shown, whole))
+    layer = draw_series(expl, expl.targets[0], make_options(), 0.65)
+    assert layer.size == size
+    shown = Image.blend(draw_without_heat(expl), layer, 0.65)
+    one, other = (np.asarray(one).astype(int) for one in (shown, format_as_image(expl)))
     assert np.abs(one - other).max(axis=-1).mean() < 1.5
-    # Lines are as good as equal within, and lighter by a little at their edges.
+    # They are as good as equal within, and differ by a little at the edges of lines.
     assert (np.abs(one - other).max(axis=-1) > 8).mean() < 0.02
 
 
@@ -211,7 +211,7 @@ def test_other_filters_are_refused(name: str) -> None:
         assert format_as_image(expl, Image.Resampling.LANCZOS) == format_as_image(expl)
         return
     wanted: Any = getattr(Image.Resampling, name, name)
-    with pytest.raises(ValueError, match="Expected resampling_filter to be BILINEAR or NEAREST"):
+    with pytest.raises(ValueError, match="Expected `resampling_filter` to be BILINEAR or NEAREST"):
         format_as_image(expl, wanted)
 
 
@@ -225,19 +225,6 @@ def luminance(colours: Array) -> Array:
     return linear @ [0.2126, 0.7152, 0.0722]
 
 
-@pytest.mark.parametrize("limit", [0.3, 0.65, None])
-@pytest.mark.parametrize("name", ["viridis", "magma", "cividis", "gray", "Blues", "coolwarm"])
-def test_lines_stand_out_from_their_background(name: str, limit: float | None) -> None:
-    look = make_look(colormap=name, alpha_limit=limit, signed=name == "coolwarm")
-    table = background_colours(look)(np.arange(LEVELS))
-    below = luminance(table[:, 3:] * table[:, :3] + 1 - table[:, 3:]) + 0.05
-    line = luminance(line_colours(look, 1.0)) + 0.05
-    assert np.maximum(below / line, line / below).min() > 2.6
-    # Also mixed with the grey of a line without heat, as pictures show it.
-    mixed = luminance(line_colours(look, look.alpha_limit)) + 0.05
-    assert np.maximum(below / mixed, mixed / below).min() > 2.2
-
-
 def test_several_targets_and_explanations_are_a_sheet() -> None:
     expl = of_series(waves(50, 1), block(50, 7), block(50, 20))
     sheet = format_as_image(expl)
@@ -246,12 +233,9 @@ def test_several_targets_and_explanations_are_a_sheet() -> None:
     assert sheet.width < size[0] + 100
     top = format_as_image(replace(expl, targets=expl.targets[:1]))
     pixels = np.asarray(sheet)
-    rows = [
-        y
-        for y in range(100)
-        if (pixels[y : y + 50, 17 : 17 + size[0]] == top.crop((0, 0, size[0], 50))).all()
-    ]
-    assert rows, "the chart stands on the sheet pixel by pixel"
+    part = np.asarray(top.crop((0, 0, size[0], 50)))
+    views = np.lib.stride_tricks.sliding_window_view(pixels[:150], part.shape)
+    assert (views == part).all(axis=(-1, -2, -3)).any(), "it stands on the sheet pixel by pixel"
     many = format_as_image([expl, replace(expl, method="Saliency")])
     assert many.height > 2 * sheet.height
 
@@ -309,6 +293,15 @@ def test_the_settings_of_the_user_change_nothing() -> None:
     }
     with mpl.rc_context(changed):
         assert format_as_image(expl) == plain
+
+
+def test_threads_draw_the_same() -> None:
+    series = [
+        of_series(waves(50, n), block(50, 7), channel_names=["$a", "⌚", "c"][:n]) for n in (1, 3)
+    ]
+    plain = [format_as_image(one) for one in series]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(format_as_image, series * 4)) == plain * 4
 
 
 def test_a_long_series_is_drawn_fast_and_short_files_come_of_it() -> None:

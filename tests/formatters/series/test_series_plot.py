@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import matplotlib as mpl
@@ -10,7 +11,6 @@ import pytest
 from matplotlib import dates
 from matplotlib import pyplot as plt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
@@ -26,13 +26,8 @@ def _closed() -> Any:
 
 
 def lines(ax: Any) -> Array:
-    """Return all points of the lines, from left to right."""
-    parts = [
-        segment
-        for collection in ax.collections
-        if isinstance(collection, LineCollection)
-        for segment in collection.get_segments()
-    ]
+    """Return all points of the lines, channel by channel."""
+    parts = [line.get_xydata() for line in ax.lines if line.get_path_effects()]
     return np.concatenate(parts)
 
 
@@ -49,7 +44,7 @@ def test_a_channel_is_in_its_own_units() -> None:
     low, high = ax.get_ylim()
     assert low < values.min() < values.max() < high
     assert ax.get_xlabel() == "time"
-    assert [text.get_text() for text in ax.get_yticklabels(minor=True)] == ["pulse"]
+    assert ax.get_ylabel() == "pulse"
 
 
 def test_the_background_is_the_heatmap_over_time() -> None:
@@ -82,8 +77,8 @@ def test_channels_are_stacked_from_the_top_each_in_its_own_range() -> None:
     points = lines(ax)
     for k in range(3):
         inside = points[(points[:, 1] > 2 - k) & (points[:, 1] < 3 - k), 1]
-        assert inside.min() == pytest.approx(2 - k + 0.1)
-        assert inside.max() == pytest.approx(3 - k - 0.1)
+        assert inside.min() == pytest.approx(2 - k + 0.12)
+        assert inside.max() == pytest.approx(3 - k - 0.12)
 
 
 def test_numbers_beside_a_channel_are_those_of_its_values() -> None:
@@ -95,9 +90,8 @@ def test_numbers_beside_a_channel_are_those_of_its_values() -> None:
         of_channel = points[(points[:, 1] > 1) == (place > 1)]
         step = np.interp(place, of_channel[:, 1], of_channel[:, 0])
         value = np.interp(step, np.arange(20), values[:, channel])
-        assert float(label.get_text().replace("\N{MINUS SIGN}", "-")) == pytest.approx(
-            value, abs=1e-6
-        )
+        number = float(label.get_text().replace("\N{MINUS SIGN}", "-"))
+        assert number == pytest.approx(value, rel=0.005)
     assert len(ax.get_yticks()) >= 4
 
 
@@ -115,8 +109,8 @@ def test_one_step_has_the_axes_to_itself() -> None:
     for time in (None, np.array(["2026-03-01"], "M8[ns]"), np.array([1e12])):
         ax = plot(of_series(np.ones((1, 1)), block(1, 0), time=time))
         assert heat(ax).min() == 1
-        (dot,) = [c for c in ax.collections if not isinstance(c, LineCollection)]
-        assert np.asarray(dot.get_offsets())[0, 1] == 1
+        (dot,) = [line for line in ax.lines if line.get_marker() == "o"]
+        assert dot.get_ydata().tolist() == [1]
         ax.figure.canvas.draw()
 
 
@@ -154,8 +148,8 @@ def test_a_strip_lies_below_its_heatmap() -> None:
     many = plot(of_series(waves(30, 300), block(30, 1)))
     assert [text.get_text() for text in many.get_yticklabels(minor=True)][:3] == [
         "channel 0",
-        "channel 50",
-        "channel 100",
+        "channel 13",
+        "channel 26",
     ]
 
 
@@ -164,6 +158,7 @@ def test_several_targets_give_an_array_of_axes_that_do_not_overlap() -> None:
     axes = plot(expl)
     assert axes.shape == (2,)
     figure = axes[0].figure
+    figure.canvas.draw()
     renderer = figure.canvas.get_renderer()
     boxes = [ax.get_tightbbox(renderer) for ax in axes]
     assert not boxes[0].overlaps(boxes[1])
@@ -172,12 +167,10 @@ def test_several_targets_give_an_array_of_axes_that_do_not_overlap() -> None:
         assert box.y0 >= 0
         assert box.x1 <= figure.bbox.width
         assert box.y1 <= figure.bbox.height
-    for ax in axes:  # the names stand left of the numbers
-        extents = [
-            {text.get_window_extent(renderer) for text in ax.get_yticklabels(minor=minor)}
-            for minor in (False, True)
-        ]
-        assert max(box.x1 for box in extents[1]) < min(box.x0 for box in extents[0])
+    for ax in axes:  # names and numbers stand below each other
+        labels = [*ax.get_yticklabels(), *ax.get_yticklabels(minor=True)]
+        extents = sorted((text.get_window_extent(renderer) for text in labels), key=lambda b: b.y0)
+        assert all(low.y1 < high.y0 for low, high in pairwise(extents))
 
 
 def test_given_axes_are_used() -> None:

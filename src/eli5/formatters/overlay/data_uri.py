@@ -15,7 +15,7 @@ from PIL import Image, features
 
 from eli5.formatters.overlay.heatmap import LANCZOS, checked_picture, expand_slices
 from eli5.formatters.overlay.layers import stretched
-from eli5.formatters.overlay.options import VIRIDIS
+from eli5.formatters.overlay.options import DEFAULT_COLORMAP
 from eli5.formatters.overlay.picture import to_rgba
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _palette() -> NDArray[np.uint8]:
     """Return the colour of each of 256 values, of shape ``(256, 4)``."""
     values = np.arange(256) / 255
     alpha = np.minimum(values / DEFAULT_OPACITY, 1)
-    return np.rint(np.column_stack([VIRIDIS(values)[:, :3], alpha]) * 255).astype(np.uint8)
+    return np.rint(np.column_stack([DEFAULT_COLORMAP(values)[:, :3], alpha]) * 255).astype(np.uint8)
 
 
 _PALETTE = _palette()

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from eli5.base import Explanation
 
-__all__ = ["has_canvas", "is_drawable"]
-
 
 def has_canvas(expl: Explanation) -> bool:
     """Tell whether there is an image or a series that heatmaps can be laid on."""

@@ -7,18 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from eli5.checks import expect_array, expect_type, wrong_value
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-__all__ = [
-    "LANCZOS",
-    "checked_picture",
-    "checked_values",
-    "expand_attribution",
-    "expand_heatmap",
-    "expand_slices",
-    "heatmap_to_image",
-]
 
 LANCZOS = Image.Resampling.LANCZOS
 
@@ -85,22 +77,10 @@ def heatmap_to_image(heatmap: NDArray[Any] | None) -> Image.Image:
 def expand_slices(
     heatmap: NDArray[Any] | None, image: Image.Image, resampling_filter: int = LANCZOS
 ) -> Image.Image:
-    """Resize a heatmap to an image; one of rank 3 slice by slice.
+    """Resize a heatmap to an image, in mode ``L``; one of rank 3 slice by slice.
 
-    Parameters
-    ----------
-    heatmap : numpy.ndarray
-        Values in [0, 1], of shape ``(H, W)``, or ``(d, h, w)`` for an image of ``d`` slices of one
-        size, side by side from left to right.
-    image : PIL.Image.Image
-        See `expand_heatmap`.
-    resampling_filter : PIL.Image.Resampling
-        See `expand_heatmap`.
-
-    Returns
-    -------
-    PIL.Image.Image
-        Mode ``L``, of the image's size. No slice bleeds into its neighbours.
+    One of shape ``(d, h, w)`` is for an image of ``d`` slices of one size, side by side from left
+    to right. No slice bleeds into its neighbours.
 
     Raises
     ------
@@ -117,13 +97,6 @@ def expand_attribution(
 ) -> tuple[NDArray[np.float32], float]:
     """Resize signed numbers of any size to an image, as `expand_slices` does with a heatmap.
 
-    Parameters
-    ----------
-    attribution : numpy.ndarray
-        Finite numbers, of shape ``(H, W)`` or ``(d, h, w)``.
-    image, resampling_filter
-        See `expand_slices`.
-
     Returns
     -------
     values : numpy.ndarray
@@ -136,12 +109,12 @@ def expand_attribution(
     TypeError, ValueError
         See `expand_slices`; also ``ValueError`` if a number is not finite.
     """
-    numbers = _checked_numbers(attribution, "attribution").astype(np.float64)
+    numbers = expect_array("attribution", attribution).astype(np.float64)
     slices, size = _slices(numbers, image, "attribution")
     scale = float(np.abs(numbers).max()) if numbers.size else 0.0
     if not np.isfinite(scale):
         raise ValueError(
-            "Expected the values of attribution to be finite. "
+            "Expected the values of `attribution` to be finite. "
             f"Received: values from {numbers.min()} to {numbers.max()}. Draw the heatmap instead."
         )
     method = _checked_filter(resampling_filter)
@@ -165,7 +138,7 @@ def _checked_slices(values: NDArray[Any], width: int, name: str) -> list[NDArray
     """Give the slices of an array of rank 3 that fit side by side into a width."""
     if values.ndim != 3 or not values.size:
         raise ValueError(
-            f"Expected {name} to be of rank 2, (H, W), or 3, (d, h, w), and not to be empty. "
+            f"Expected `{name}` to be of rank 2, (H, W), or 3, (d, h, w), and not to be empty. "
             f"Received: {name}.shape={values.shape}. "
             f"Give one {name} per target, without batch or channel axis."
         )
@@ -200,36 +173,24 @@ def _checked_filter(resampling_filter: Any) -> Image.Resampling:
         return Image.Resampling(resampling_filter)
     except ValueError:
         names = ", ".join(one.name for one in Image.Resampling)
-        raise ValueError(
-            f"Expected resampling_filter to be a PIL.Image.Resampling, one of {names}. "
-            f"Received: resampling_filter={resampling_filter!r}"
-        ) from None
+        expected = f"to be a PIL.Image.Resampling, one of {names}"
+        raise wrong_value("resampling_filter", resampling_filter, expected) from None
 
 
 def checked_values(values: Any, name: str) -> NDArray[np.float32]:
     """Give an array of numbers in [0, 1] as float32, or say what is wrong with it."""
-    numbers = _checked_numbers(values, name)
+    numbers = expect_array(name, values)
     # NaN fails the comparison too.
     if numbers.size and not (numbers.min() >= 0 and numbers.max() <= 1):
         raise ValueError(
-            f"Expected the values of {name} to be in [0, 1]. "
-            f"Received: values from {numbers.min()} to {numbers.max()}. Scale them first."
+            f"Expected the values of `{name}` to be in [0, 1]. "
+            f"Received: values from {numbers.min()} to {numbers.max()}. Scale them first"
         )
-    return numbers.astype(np.float32)
-
-
-def _checked_numbers(values: Any, name: str) -> NDArray[Any]:
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiub":
-        kind = f"array of {values.dtype}" if isinstance(values, np.ndarray) else type(values)
-        raise TypeError(f"Expected {name} to be a NumPy array of numbers. Received: {kind}")
-    return values
+    return np.asarray(numbers, np.float32)
 
 
 def checked_picture(image: Any, name: str) -> Image.Image:
     """Give a Pillow image as it is, or say that it is none."""
-    if not isinstance(image, Image.Image):
-        raise TypeError(
-            f"Expected {name} to be a PIL.Image.Image. Received: {name} of type "
-            f"{type(image).__name__}. PIL.Image.fromarray makes one of a uint8 array."
-        )
-    return image
+    advice = "PIL.Image.fromarray makes one of a uint8 array"
+    picture: Image.Image = expect_type(name, image, Image.Image, "a PIL.Image.Image", advice)
+    return picture

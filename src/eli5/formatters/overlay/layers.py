@@ -19,94 +19,78 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from eli5.base import TargetExplanation
-    from eli5.formatters.overlay.options import Look
-
-__all__ = ["checked_colours", "draw_layer", "shown_values", "stretched"]
+    from eli5.formatters.overlay.options import OverlayOptions
 
 _ZERO = 128  # the level of 8 bits that stands for zero where values have a sign
 _LEVELS = np.arange(256, dtype=np.float32)
 
 
-def draw_layer(target: TargetExplanation, image: Image.Image, look: Look) -> Image.Image:
-    """Colour the heatmap of a target, or for a signed look its attribution.
+def draw_layer(
+    target: TargetExplanation, image: Image.Image, options: OverlayOptions
+) -> Image.Image:
+    """Colour the heatmap of a target, or if signed its attribution, in the size of an image.
 
-    Parameters
-    ----------
-    target : TargetExplanation
-    image : PIL.Image.Image
-        The picture whose size is wanted.
-    look : Look
-        See `eli5.formatters.overlay.options.make_look`.
-
-    Returns
-    -------
-    PIL.Image.Image
-        Mode ``RGBA``, of the image's size, each pixel as opaque as its value is large.
+    The result is of mode ``RGBA``, each pixel as opaque as its value is large.
 
     Raises
     ------
     TypeError, ValueError
         See `eli5.format_as_image`.
     """
-    if look.signed:
-        values, _ = _signed_values(target, image, look)
+    if options.signed:
+        values, _ = _signed_values(target, image, options)
         levels = Image.fromarray((np.rint(values * (_ZERO - 1)) + _ZERO).astype(np.uint8))
         # Level 0 does not occur; it only makes the table as long as Pillow wants it.
-        return _coloured(levels, np.clip((_LEVELS - _ZERO) / (_ZERO - 1), -1, 1), look)
-    levels, values, _ = _heat_levels(target, image, look)
-    return _coloured(levels, values, look)
+        return _coloured(levels, np.clip((_LEVELS - _ZERO) / (_ZERO - 1), -1, 1), options)
+    levels, values, _ = _heat_levels(target, image, options)
+    return _coloured(levels, values, options)
 
 
 def shown_values(
-    target: TargetExplanation, image: Image.Image, look: Look
+    target: TargetExplanation, image: Image.Image, options: OverlayOptions
 ) -> tuple[NDArray[np.float32], float]:
-    """Resize the heatmap of a target, or for a signed look its attribution, to an image.
-
-    Parameters
-    ----------
-    target, image, look
-        See `draw_layer`.
+    """Resize the heatmap of a target, or if signed its attribution, to an image.
 
     Returns
     -------
     values : numpy.ndarray
-        Rank 2, of the image's size, in [0, 1], or [-1, 1] if signed; those beyond the look's
-        percentile are cut off there.
+        Rank 2, of the image's size, in [0, 1], or [-1, 1] if signed; those beyond the
+        percentile of the options are cut off there.
     peak : float
         What 1 stands for: a heatmap value, or an attribution. At 0 all values are 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        See `eli5.format_as_image`.
     """
-    if look.signed:
-        return _signed_values(target, image, look)
-    levels, values, peak = _heat_levels(target, image, look)
+    if options.signed:
+        return _signed_values(target, image, options)
+    levels, values, peak = _heat_levels(target, image, options)
     return values[np.asarray(levels)], peak
 
 
 def _signed_values(
-    target: TargetExplanation, image: Image.Image, look: Look
+    target: TargetExplanation, image: Image.Image, options: OverlayOptions
 ) -> tuple[NDArray[np.float32], float]:
-    if target.attribution is None:
-        raise ValueError(
-            "Expected targets with an attribution, which signed=True draws. Received: "
-            f"attribution=None for the target {target.target!r}. Draw the heatmap instead."
-        )
-    values, scale = expand_attribution(target.attribution, image, look.resampling_filter)
-    if look.percentile == 100:
+    values, scale = expand_attribution(expect_attribution(target), image, options.resampling_filter)
+    if options.percentile == 100:
         return values, scale
-    peak = float(np.percentile(np.abs(values), look.percentile))
+    peak = float(np.percentile(np.abs(values), options.percentile))
     return (np.clip(values / peak, -1, 1), scale * peak) if peak > 0 else (values, scale)
 
 
+def expect_attribution(target: TargetExplanation) -> NDArray[Any]:
+    """Return the attribution of a target; ValueError if it has none."""
+    if target.attribution is None:
+        raise ValueError(
+            "Expected targets with an attribution, which signed=True draws. Received: "
+            f"attribution=None for the target {target.target!r}. Draw the heatmap instead"
+        )
+    return target.attribution
+
+
 def _heat_levels(
-    target: TargetExplanation, image: Image.Image, look: Look
+    target: TargetExplanation, image: Image.Image, options: OverlayOptions
 ) -> tuple[Image.Image, NDArray[np.float32], float]:
     """Give the resized heatmap in 256 levels, what each level stands for, and the peak."""
-    levels = expand_slices(target.heatmap, image, look.resampling_filter)
-    peak = _percentile(levels, look.percentile)
+    levels = expand_slices(target.heatmap, image, options.resampling_filter)
+    peak = _percentile(levels, options.percentile)
     return levels, _stretch(peak), peak / 255
 
 
@@ -121,38 +105,33 @@ def _stretch(peak: float) -> NDArray[np.float32]:
 
 
 def _percentile(levels: Image.Image, percentile: float) -> float:
-    """Return a percentile of the pixels of mode ``L``, as `numpy.percentile` does, but faster.
-
-    Where it is 0, it says nothing of the few pixels that are not, and they are drawn as they are.
-    """
-    if percentile == 100:
-        return 255.0
-    ends = np.cumsum(levels.histogram())
-    place = (ends[-1] - 1) * percentile / 100
-    low, high = np.searchsorted(ends, [np.floor(place), np.ceil(place)], side="right")
-    return float(low + (high - low) * (place % 1)) or 255.0
+    # Where it is 0, it says nothing of the few pixels that are not: they are drawn as they are.
+    value = 255.0 if percentile == 100 else float(np.percentile(np.asarray(levels), percentile))
+    return value or 255.0
 
 
-def _coloured(levels: Image.Image, values: NDArray[np.float32], look: Look) -> Image.Image:
+def _coloured(
+    levels: Image.Image, values: NDArray[np.float32], options: OverlayOptions
+) -> Image.Image:
     """Give each pixel of mode ``L`` the colour of what its level stands for, in [-1, 1]."""
-    if isinstance(look.colormap, Colormap):
+    if isinstance(options.colormap, Colormap):
         # Pillow looks the colours up in a table, so no number is computed per pixel.
-        colours = look.colormap(_places(values, look)).astype(np.float32)
-        colours[:, 3] = _alpha(values, look)
+        colours = options.colormap(_places(values, options)).astype(np.float32)
+        colours[:, 3] = _alpha(values, options)
         levels.putpalette(np.rint(colours * 255).astype(np.uint8).tobytes(), "RGBA")
         return levels.convert("RGBA")
     values = values[np.asarray(levels)]
-    colours = checked_colours(look.colormap(_places(values, look)), values.shape)
-    return heatmap_to_image(np.dstack([colours, _alpha(values, look)]))
+    colours = checked_colours(options.colormap(_places(values, options)), values.shape)
+    return heatmap_to_image(np.dstack([colours, _alpha(values, options)]))
 
 
-def _places(values: NDArray[np.float32], look: Look) -> NDArray[np.float32]:
+def _places(values: NDArray[np.float32], options: OverlayOptions) -> NDArray[np.float32]:
     """Give the places of values on a colormap, in [0, 1]."""
-    return (values + np.float32(1)) / np.float32(2) if look.signed else values
+    return (values + np.float32(1)) / np.float32(2) if options.signed else values
 
 
-def _alpha(values: NDArray[np.float32], look: Look) -> NDArray[np.float32]:
-    return np.minimum(np.abs(values), look.alpha_limit)
+def _alpha(values: NDArray[np.float32], options: OverlayOptions) -> NDArray[np.float32]:
+    return np.minimum(np.abs(values), options.alpha_limit)
 
 
 def checked_colours(colours: Any, size: tuple[int, ...]) -> NDArray[np.float32]:

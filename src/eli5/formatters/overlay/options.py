@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import matplotlib
 from numpy.typing import NDArray
 
+from eli5.checks import expect_number, wrong_type, wrong_value
 from eli5.formatters.overlay.heatmap import LANCZOS
 
 if TYPE_CHECKING:
     from eli5.base import Explanation
 
-__all__ = ["DIVERGING", "VIRIDIS", "Look", "default_percentile", "make_look"]
-
-VIRIDIS = matplotlib.colormaps["viridis"]
+DEFAULT_COLORMAP = matplotlib.colormaps["viridis"]
 # Blue against, red for; of those that matplotlib has, colour-blind people tell its ends apart best.
 DIVERGING = matplotlib.colormaps["coolwarm"]
 
 
-class Look(NamedTuple):
-    """How a heatmap is drawn; `make_look` checks it. See `eli5.format_as_image`."""
+class OverlayOptions(NamedTuple):
+    """How a heatmap is drawn; `make_options` checks it. See `eli5.format_as_image`."""
 
     resampling_filter: int
     colormap: Callable[[NDArray[Any]], Any]
@@ -31,13 +29,13 @@ class Look(NamedTuple):
     signed: bool
 
 
-def make_look(
+def make_options(
     resampling_filter: int = LANCZOS,
-    colormap: str | Callable[[NDArray[Any]], Any] = VIRIDIS,
+    colormap: str | Callable[[NDArray[Any]], Any] = DEFAULT_COLORMAP,
     alpha_limit: float | None = 0.65,
     percentile: float = 100.0,
     signed: bool = False,
-) -> Look:
+) -> OverlayOptions:
     """Check the options of a picture but for `resampling_filter`, which Pillow checks.
 
     Raises
@@ -45,10 +43,10 @@ def make_look(
     TypeError, ValueError
         If an option has the wrong type or an unknown value; see `eli5.format_as_image`.
     """
-    return Look(
+    return OverlayOptions(
         resampling_filter=resampling_filter,
         colormap=_find_colormap(colormap, signed),
-        alpha_limit=_checked_alpha_limit(alpha_limit),
+        alpha_limit=1.0 if alpha_limit is None else _checked_alpha_limit(alpha_limit),
         percentile=_checked_percentile(percentile),
         signed=signed,
     )
@@ -68,45 +66,27 @@ def default_percentile(expl: Explanation) -> float:
 def _find_colormap(
     colormap: str | Callable[[NDArray[Any]], Any], signed: bool
 ) -> Callable[[NDArray[Any]], Any]:
-    if signed and colormap is VIRIDIS:  # as it is if none was given
+    if signed and colormap is DEFAULT_COLORMAP:  # as it is if none was given
         return DIVERGING
     if isinstance(colormap, str):
         if colormap not in matplotlib.colormaps:
-            raise ValueError(
-                f"Expected the name of a matplotlib colormap. Received: colormap={colormap!r}. "
-                "list(matplotlib.colormaps) shows the names."
-            )
+            advice = "list(matplotlib.colormaps) shows the names"
+            raise wrong_value("colormap", colormap, "to be the name of a colormap", advice)
         return matplotlib.colormaps[colormap]
-    if not callable(colormap):
-        raise TypeError(
-            "Expected a matplotlib colormap, its name, or a function from a rank-2 array to RGBA. "
-            f"Received: colormap={colormap!r} of type {type(colormap).__name__}"
-        )
+    function: Any = colormap
+    if not callable(function):
+        expected = "a matplotlib colormap, its name, or a function from a rank-2 array to RGBA"
+        raise wrong_type("colormap", function, expected)
     return colormap
 
 
 def _checked_percentile(percentile: Any) -> float:
-    if isinstance(percentile, bool) or not isinstance(percentile, Real):
-        raise TypeError(
-            "Expected percentile to be a number. "
-            f"Received: percentile={percentile!r} of type {type(percentile).__name__}"
-        )
-    if not 0 < float(percentile) <= 100:
-        raise ValueError(f"Expected percentile in (0, 100]. Received: percentile={percentile!r}")
+    if not 0 < expect_number("percentile", percentile) <= 100:
+        raise wrong_value("percentile", percentile, "in (0, 100]")
     return float(percentile)
 
 
 def _checked_alpha_limit(alpha_limit: Any) -> float:
-    if alpha_limit is None:
-        return 1.0
-    if isinstance(alpha_limit, bool) or not isinstance(alpha_limit, Real):
-        raise TypeError(
-            "Expected alpha_limit to be a float, an int or None. "
-            f"Received: alpha_limit={alpha_limit!r} of type {type(alpha_limit).__name__}"
-        )
-    limit = float(alpha_limit)
-    if not 0 <= limit <= 1:
-        raise ValueError(
-            f"Expected alpha_limit to be in [0, 1]. Received: alpha_limit={alpha_limit!r}"
-        )
-    return limit
+    if not 0 <= expect_number("alpha_limit", alpha_limit, expected="a number or None") <= 1:
+        raise wrong_value("alpha_limit", alpha_limit, "to be in [0, 1]")
+    return float(alpha_limit)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-__all__ = ["to_png", "to_rgba"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # As large as a page shows it on a screen of high density; a photo's PNG takes 20 MB in full.
 _LARGEST_SHOWN = (1600, 1600)
@@ -43,3 +45,12 @@ def to_png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     shown.save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def figure_to_image(figure: Figure) -> Image.Image:
+    """Draw a figure without pyplot, which would keep it and look for a screen; mode ``RGBA``."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return Image.fromarray(np.array(canvas.buffer_rgba()))

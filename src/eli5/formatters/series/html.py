@@ -1,16 +1,14 @@
-"""The layers of a series for a page, and the words that stand for them."""
+"""The pictures of a series for a page, and the words that stand for them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
 from eli5.formatters.overlay.data_uri import DEFAULT_OPACITY, LARGEST_HEAT, png_uri
-from eli5.formatters.overlay.options import make_look
-from eli5.formatters.series.peaks import channel_name, time_in_words
-from eli5.formatters.series.picture import chart_layer, chart_picture
-from eli5.formatters.series.values import checked_series
+from eli5.formatters.overlay.options import make_options
+from eli5.formatters.series.peaks import time_in_words
+from eli5.formatters.series.picture import draw_series, draw_without_heat
+from eli5.formatters.series.timeline import checked_series
 
 if TYPE_CHECKING:
     from eli5.base import Explanation, TargetExplanation
@@ -21,11 +19,11 @@ _MOST_NAMES = 8
 
 def series_picture(expl: Explanation) -> str:
     """Write a series without heat as a data URI, a PNG."""
-    return png_uri(chart_picture(expl))
+    return png_uri(draw_without_heat(expl).convert("L"))
 
 
 def series_layer(expl: Explanation, target: TargetExplanation, budget: PixelBudget) -> str | None:
-    """Write the heatmap of a series, and the line in its colours, as a data URI.
+    """Write a series with its heatmap as a data URI.
 
     Shown with `DEFAULT_OPACITY` over `series_picture`, it gives what `eli5.format_as_image` draws.
 
@@ -34,11 +32,11 @@ def series_layer(expl: Explanation, target: TargetExplanation, budget: PixelBudg
     str or None
         A PNG. ``None`` if all values are 0, for there is nothing to see.
     """
-    layer = chart_layer(expl, target, make_look(), DEFAULT_OPACITY)
+    layer = draw_series(expl, target, make_options(), DEFAULT_OPACITY).convert("RGB")
     if target.heatmap is None or not target.heatmap.any():
         return None
     if budget.heat < LARGEST_HEAT:  # less than half as large; slow changes are seen as bands
-        layer = layer.quantize(method=Image.Quantize.FASTOCTREE)
+        layer = layer.quantize()
     return png_uri(layer)
 
 
@@ -46,9 +44,10 @@ def series_words(expl: Explanation) -> str:
     """Say in words what the picture of a series shows."""
     timeline = checked_series(expl.series)
     n_steps, n_channels = timeline.values.shape
-    names = [channel_name(timeline, k) for k in range(n_channels)] if timeline.names else []
+    shown = range(min(n_channels, _MOST_NAMES))
     more = f" and {n_channels - _MOST_NAMES} more" if n_channels > _MOST_NAMES else ""
-    known = f" ({', '.join(names[:_MOST_NAMES])}{more})" if names else ""
+    names = ", ".join(map(timeline.channel_name, shown)) if timeline.names else ""
+    known = f" ({names}{more})" if names else ""
     first, last = time_in_words(timeline, 0), time_in_words(timeline, n_steps - 1)
     return (
         f"The explained series: {_count(n_channels, 'channel')}{known}, "

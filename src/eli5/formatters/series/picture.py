@@ -1,192 +1,309 @@
-"""Draw the chart of a series as a picture, with its heatmap or in layers."""
+"""Draw a series with matplotlib, in axes or as a picture: heat behind its lines or its strip."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import ListedColormap
+from matplotlib import dates
+from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
-from PIL import Image
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
-from eli5.formatters.overlay.options import make_look
-from eli5.formatters.series.axes import (
-    FAINT,
-    INK,
-    draw_frame,
-    draw_heat,
-    draw_lines,
-    draw_strip,
-    set_limits,
-)
-from eli5.formatters.series.chart import DPI, FONT, make_chart
-from eli5.formatters.series.colours import background_colours, line_colours, series_heat
+from eli5.formatters.fonts import drawable, literal_text
+from eli5.formatters.labels import one_line
+from eli5.formatters.overlay.options import make_options
+from eli5.formatters.overlay.picture import figure_to_image
+from eli5.formatters.series.heat import Heat, heat_colours, series_heat
+from eli5.formatters.series.timeline import checked_series, furthest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+    from PIL import Image
 
     from eli5.base import Explanation, TargetExplanation
-    from eli5.formatters.overlay.options import Look
-    from eli5.formatters.series.chart import Chart
+    from eli5.formatters.overlay.options import OverlayOptions
+    from eli5.formatters.series.timeline import Timeline
 
-__all__ = ["FONT", "chart_layer", "chart_picture", "chart_size", "draw_series"]
+_DPI = 128  # of pictures: a power of two, so that lengths in inches are whole pixels again
+_WIDTH, _AROUND = 1300, 80  # pixels: of a picture, and above and below its axes
+_MOST_PANELS = 8  # more channels than that are a strip
+_ONE_PANEL, _PANELS, _LEAST_PANEL, _STRIP = 300, 420, 105, 480  # pixels: heights
+_FINEST = 2000  # columns of pixels that lines are drawn for
+_MOST_NAMES, _LONGEST_NAME = 24, 14  # names of a strip's rows, and letters of a name
+_FONT_SIZE = 9.5  # points
+_FAINT, _INK = "0.75", "0.2"
+_PAD = 0.12  # of a panel's height, above and below its line
+_LARGEST = 1e300  # beyond it differences overflow
+_YEARS = np.array(["0001-01-01", "9999-12-31"], "M8[D]")
+_MINUS = "\N{MINUS SIGN}"  # as matplotlib writes it
 
-_WIDTH = 1300  # pixels of the picture
-_TOP, _BOTTOM = 16, 64
-_EDGE, _TICK = 10, 14  # at the left of all letters, and between them and the axes
-_NO_COLOURS = ListedColormap([(1, 1, 1, 0)])
-_BAR_PAD, _BAR, _BAR_LABELS = 24, 20, 96
+# Missing values are white. The rest is light enough for colours to be seen on it.
+_GREYS = ListedColormap(np.linspace(0.95, 0.5, 256)[:, None].repeat(3, axis=1))
 
 
-class Box(NamedTuple):
-    """Where axes lie in a picture, in pixels; and the picture's size."""
+def draw_series(
+    expl: Explanation,
+    target: TargetExplanation,
+    options: OverlayOptions,
+    opacity: float | None = None,
+) -> Image.Image:
+    """Draw a series, its heatmap and a colour bar, as an opaque picture of mode ``RGBA``.
 
-    left: int
-    width: int
-    height: int
-    size: tuple[int, int]
-
-
-def draw_series(expl: Explanation, target: TargetExplanation, look: Look) -> Image.Image:
-    """Draw a series, its heatmap and a colour bar.
-
-    Parameters
-    ----------
-    expl : Explanation
-        With a ``series``.
-    target : TargetExplanation
-        One of its targets.
-    look : Look
-        See `eli5.formatters.overlay.options.make_look`.
-
-    Returns
-    -------
-    PIL.Image.Image
-        Mode ``RGBA``, opaque, of the size that `chart_size` gives.
+    If an `opacity` is given, the picture looks as without it where it is laid with that opacity
+    over what `draw_without_heat` gives.
 
     Raises
     ------
     TypeError, ValueError
         See `eli5.format_as_image`.
     """
-    chart = make_chart(expl.series)
-    heat = series_heat(target, chart.timeline, look)
-    box = _box(chart)
-    figure, ax = _figure(box, "white")
-    draw_frame(ax, chart)
-    if not chart.lanes:
-        draw_strip(ax, chart, box.width)
-    shown = draw_heat(ax, chart, heat, background_colours(look), box.width)
-    draw_lines(ax, chart, box.width, heat, line_colours(look, look.alpha_limit))
-    _draw_bar(figure, box, shown, look)
-    return _drawn(figure)
+    timeline = checked_series(expl.series)
+    return _render(timeline, series_heat(target, timeline, options, opacity))
+
+
+def draw_without_heat(expl: Explanation) -> Image.Image:
+    """Draw a series as `draw_series` does where the heatmap is 0, and an empty colour bar."""
+    timeline = checked_series(expl.series)
+    nothing = np.zeros((len(timeline.values), 1))
+    colours = heat_colours(make_options(alpha_limit=0))
+    return _render(timeline, Heat(nothing, Normalize(0, 1), colours))
 
 
 def chart_size(expl: Explanation) -> tuple[int, int]:
-    """Give the width and height of what is drawn here."""
-    return _box(make_chart(expl.series)).size
+    """Give the width and height of such a picture in pixels."""
+    return _WIDTH, round(axes_inches(checked_series(expl.series)) * _DPI) + _AROUND
 
 
-def chart_picture(expl: Explanation) -> Image.Image:
-    """Draw a series without a heatmap, and an empty colour bar.
+def _render(timeline: Timeline, heat: Heat) -> Image.Image:
+    size = _WIDTH / _DPI, axes_inches(timeline) + _AROUND / _DPI
+    # Without pyplot, which would keep the figure and look for a screen.
+    layout = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06, wspace=0, hspace=0)
+    figure = Figure(size, _DPI, facecolor="white", edgecolor="white", layout=layout)
+    draw_chart(figure.add_subplot(), timeline, heat)
+    return figure_to_image(figure)
 
-    Returns
-    -------
-    PIL.Image.Image
-        Mode ``L``: dark on white.
 
-    Raises
-    ------
-    TypeError, ValueError
-        See `eli5.format_as_image`.
+def axes_inches(timeline: Timeline) -> float:
+    """Give how high the axes of a series are to be."""
+    n_channels = timeline.values.shape[1]
+    if n_channels > _MOST_PANELS:
+        return _STRIP / _DPI
+    return max(_ONE_PANEL if n_channels == 1 else _PANELS, n_channels * _LEAST_PANEL) / _DPI
+
+
+def draw_chart(
+    ax: Axes, timeline: Timeline, heat: Heat, *, ink: str = _INK, colorbar: bool = True
+) -> None:
+    """Draw a series, its heatmap, and a colour bar for which the axes make room.
+
+    Up to eight channels are lines, more are a strip with a row for each. The y axis is that of a
+    single channel; several are each 1 high, from the top. Letters stand on the figure and take the
+    colour `ink`, lines stand on white.
     """
-    chart = make_chart(expl.series)
-    box = _box(chart)
-    figure, ax = _figure(box, "white")
-    draw_frame(ax, chart)
-    if not chart.lanes:
-        draw_strip(ax, chart, box.width)
-    draw_lines(ax, chart, box.width)
-    _draw_bar(figure, box, ScalarMappable(cmap=_NO_COLOURS), make_look())
-    return _drawn(figure).convert("L")
+    values = timeline.values.astype(np.float64)
+    values = np.where(np.isfinite(values), np.clip(values, -_LARGEST, _LARGEST), np.nan)
+    names = [_short_name(timeline.channel_name(k)) for k in range(values.shape[1])]
+    steps = _steps(timeline)
+    _draw_frame(ax, timeline, ink)
+    y_range = (0.0, float(len(names)))
+    if len(names) > _MOST_PANELS:
+        _draw_cells(ax, steps, _greys(values), y_range, _GREYS, Normalize(-1, 1), zorder=0.0)
+        ax.set_yticks([])
+        _name_channels(ax, names)
+    elif len(names) > 1:
+        _draw_panels(ax, steps, values)
+        _name_channels(ax, names)
+    else:
+        y_range = _draw_single(ax, steps, values[:, 0])
+        if timeline.names:
+            ax.set_ylabel(names[0], **_label_style(ink), **literal_text(names[0]))
+    image = _draw_cells(ax, steps, heat.values, y_range, heat.colours, heat.norm, zorder=0.5)
+    ax.set(xlim=steps.edges[[0, -1]], ylim=y_range)
+    if colorbar:
+        _draw_colour_bar(ax, image, ink)
 
 
-def chart_layer(
-    expl: Explanation, target: TargetExplanation, look: Look, opacity: float
-) -> Image.Image:
-    """Draw the heatmap, and line and bar in its colours, to be laid over `chart_picture`.
+class Steps(NamedTuple):
+    """When steps are, in matplotlib's units, and where the cells begin and end that they own."""
 
-    Parameters
-    ----------
-    expl, target, look
-        See `draw_series`.
-    opacity : float
-        With which it will be shown, to look as `draw_series` draws it.
+    x: NDArray[np.float64]
+    edges: NDArray[np.float64]
 
-    Returns
-    -------
-    PIL.Image.Image
-        Mode ``RGBA``, transparent where there is neither heat nor line.
+    def first_in_columns(self, count: int) -> NDArray[np.intp]:
+        """Share the steps out over columns of one width, and give the first step of each.
 
-    Raises
-    ------
-    TypeError, ValueError
-        See `eli5.format_as_image`.
+        A column has the steps that are in it; and where steps lie so far apart that none is, the
+        one whose cell its middle is in. So each step is in a column, and no column is empty.
+        """
+        borders = np.linspace(self.edges[0], self.edges[-1], count + 1)
+        starts = np.searchsorted(self.x, borders[:-1])
+        middles = borders[:-1] / 2 + borders[1:] / 2
+        owners = np.searchsorted(self.edges, middles, side="right") - 1
+        is_empty = starts == np.append(starts[1:], len(self.x))
+        return np.where(is_empty, np.clip(owners, 0, len(self.x) - 1), starts)
+
+
+def _steps(timeline: Timeline) -> Steps:
+    """Let a cell end in the middle between its step and the next.
+
+    The first and the last are as long as they are on their other side, or about 1 if all steps are
+    at one time.
     """
-    chart = make_chart(expl.series)
-    heat = series_heat(target, chart.timeline, look)
-    box = _box(chart)
-    figure, ax = _figure(box, "none")
-    ax.set_axis_off()
-    shown = draw_heat(ax, chart, heat, background_colours(look, opacity), box.width)
-    draw_lines(ax, chart, box.width, heat, line_colours(look, 1.0))
-    set_limits(ax, chart)
-    bar = _draw_bar(figure, box, shown, look)
-    bar.ax.set_axis_off()
-    bar.outline.set_visible(False)
-    return _drawn(figure)
+    # matplotlib counts days from a date that its user may have set.
+    x = timeline.x + (dates.date2num(np.datetime64(0, "D")) if timeline.is_dated else 0.0)
+    if x[0] == x[-1]:
+        before = after = max(0.5, 1e-6 * abs(x[0]))
+    else:
+        gaps = np.diff(x)
+        before, after = gaps[gaps > 0][[0, -1]] / 2
+    edges = np.concatenate([[x[0] - before], x[:-1] / 2 + x[1:] / 2, [x[-1] + after]])
+    return Steps(x, np.clip(edges, *dates.date2num(_YEARS)) if timeline.is_dated else edges)
 
 
-def _box(chart: Chart) -> Box:
-    left = _EDGE + chart.name_width + chart.label_width + _TICK
-    right = _BAR_PAD + _BAR + _BAR_LABELS
-    return Box(left, _WIDTH - left - right, chart.height, (_WIDTH, _TOP + chart.height + _BOTTOM))
+# --- the frame: all is said here, because the user's settings of matplotlib may be others ---------
 
 
-def _figure(box: Box, colour: str) -> tuple[Figure, Axes]:
-    """Make a figure without pyplot, which would keep it and look for a screen."""
-    inches = box.size[0] / DPI, box.size[1] / DPI
-    figure = Figure(inches, dpi=DPI, facecolor=colour, edgecolor="none")
-    figure.set_layout_engine("none")  # the user's settings may name another
-    FigureCanvasAgg(figure)
-    return figure, _add_axes(figure, box, box.left, box.width)
+def _draw_frame(ax: Axes, timeline: Timeline, ink: str) -> None:
+    ax.grid(False)
+    ax.set_facecolor("white")
+    ax.minorticks_off()
+    for spine in ax.spines.values():
+        spine.set(visible=True, color=_FAINT, linewidth=0.6)
+    sides: Any = {one: one in ("bottom", "left") for one in ("bottom", "left", "top", "right")}
+    labels = {f"label{side}": is_shown for side, is_shown in sides.items()}
+    ax.tick_params(axis="both", which="both", **sides, **labels, **_tick_style(ink))
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.get_offset_text().set(size=_FONT_SIZE, color=ink)
+    if timeline.is_dated:
+        locator: Any = dates.AutoDateLocator(minticks=3, maxticks=8)
+        formatter: Any = dates.ConciseDateFormatter(locator)
+    else:
+        locator = MaxNLocator(8, steps=[1, 2, 2.5, 5, 10], integer=not timeline.has_time)
+        formatter = ScalarFormatter(useOffset=False, useMathText=False, useLocale=False)
+    ax.xaxis.set(major_locator=locator, major_formatter=formatter)
+    ax.set_xlabel("time" if timeline.has_time else "step", **_label_style(ink))
 
 
-def _add_axes(figure: Figure, box: Box, left: int, width: int) -> Axes:
-    whole = np.array([*box.size, *box.size])
-    ax: Any = figure.add_axes(tuple(np.array([left, _BOTTOM, width, box.height]) / whole))
-    return ax
+def _tick_style(ink: str) -> dict[str, Any]:
+    lines = {"direction": "out", "length": 3, "width": 0.6, "color": _FAINT}
+    return lines | {"labelcolor": ink, "labelsize": _FONT_SIZE, "pad": 3}
 
 
-def _draw_bar(figure: Figure, box: Box, shown: Any, look: Look) -> Any:
-    place = _add_axes(figure, box, box.left + box.width + _BAR_PAD, _BAR)
-    place.grid(False)
-    place.set_facecolor("none")  # the colours are as transparent as on the chart
-    cut_off = "both" if look.signed else "max"
-    extend = "neither" if look.percentile == 100 else cut_off
-    bar = figure.colorbar(shown, cax=place, extend=extend)
-    bar.ax.ticklabel_format(axis="y", scilimits=(-2, 3))
-    bar.outline.set(edgecolor=FAINT, linewidth=72 / DPI)
-    bar.ax.tick_params(color=FAINT, labelsize=FONT * 72 / DPI, labelcolor=INK, length=3)
+def _label_style(ink: str) -> dict[str, Any]:
+    return {"fontsize": _FONT_SIZE, "color": ink, "weight": "normal", "labelpad": 3}
+
+
+def _name_channels(ax: Axes, names: list[str]) -> None:
+    """Write as many names at the left as have room, in one column with the numbers."""
+    every = math.ceil(len(names) / _MOST_NAMES)
+    shown = names[::every]
+    places = len(names) - 0.5 - every * np.arange(len(shown))
+    ax.set_yticks(places, shown, minor=True, **literal_text("".join(shown)))
+    ax.tick_params(axis="y", which="minor", length=0)
+
+
+def _short_name(name: str) -> str:
+    text = drawable(one_line(name))
+    return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1].rstrip()}…"
+
+
+def _draw_colour_bar(ax: Axes, image: Any, ink: str) -> None:
+    """Draw a colour bar at the right, with arrows where values lie beyond its ends."""
+    is_signed = image.norm.vmin < 0
+    is_cut_off = np.abs(image.get_array()).max() > image.norm.vmax
+    extend = ("both" if is_signed else "max") if is_cut_off else "neither"
+    shape: Any = {"fraction": 0.1, "pad": 0.02, "aspect": 20}
+    bar = ax.figure.colorbar(image, ax=ax, extend=extend, **shape)
+    bar.ax.set_facecolor("white")  # the colours let it through, as on the axes
+    bar.ax.grid(False)
+    bar.ax.tick_params(**_tick_style(ink))
+    bar.ax.ticklabel_format(axis="y", scilimits=(-2, 3))  # longer numbers have no room
     bar.minorticks_off()
-    letters: Any = {"size": FONT * 72 / DPI, "color": INK, "weight": "normal", "labelpad": 4}
-    bar.set_label("attribution" if look.signed else "heatmap", **letters)
-    return bar
+    bar.outline.set(edgecolor=_FAINT, linewidth=0.6)
+    bar.set_label("attribution" if is_signed else "heatmap", **_label_style(ink))
 
 
-def _drawn(figure: Figure) -> Image.Image:
-    canvas: Any = figure.canvas
-    canvas.draw()
-    return Image.fromarray(np.array(canvas.buffer_rgba()))
+# --- what is in it --------------------------------------------------------------------------------
+
+
+def _draw_single(ax: Axes, steps: Steps, values: NDArray[np.float64]) -> tuple[float, float]:
+    """Draw the line of one channel in its own units, and return the range of the axis."""
+    _draw_line(ax, steps, values)
+    formatter = ScalarFormatter(useOffset=True, useMathText=False, useLocale=False)
+    ax.yaxis.set(major_locator=MaxNLocator(5), major_formatter=formatter)
+    low, high = _value_range(values)
+    pad = (high - low) * _PAD / (1 - 2 * _PAD)
+    return low - pad, high + pad
+
+
+def _draw_panels(ax: Axes, steps: Steps, values: NDArray[np.float64]) -> None:
+    """Draw lines below each other, beside each the ends of its range."""
+    ticks = {}
+    for bottom, channel in enumerate(values.T[::-1]):
+        low, high = _value_range(channel)
+        share = (channel - low) / (high - low)
+        _draw_line(ax, steps, bottom + _PAD + (1 - 2 * _PAD) * share)
+        # As many digits as tell the ends apart.
+        digits = 2 + math.ceil(math.log10(max(abs(low), abs(high)) / (high - low) + 1))
+        ticks[bottom + _PAD], ticks[bottom + 1 - _PAD] = f"{low:.{digits}g}", f"{high:.{digits}g}"
+        ax.axhline(bottom, color=_FAINT, linewidth=0.6, linestyle="-", zorder=1.5)
+    ax.set_yticks(list(ticks), [text.replace("-", _MINUS) for text in ticks.values()])
+
+
+def _value_range(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Give the least and the largest value, or a range around a constant one."""
+    low, high = np.nan_to_num([np.fmin.reduce(values), np.fmax.reduce(values)])
+    largest = max(abs(low), abs(high))
+    if high - low <= max(1e-9 * largest, np.finfo(float).tiny):
+        low, high = low - (0.1 * largest or 1), high + (0.1 * largest or 1)
+    return float(low), float(high)
+
+
+def _draw_line(ax: Axes, steps: Steps, y: NDArray[np.float64]) -> None:
+    """Draw a line with gaps, and dots for steps between two gaps."""
+    x = steps.x
+    border = [withStroke(linewidth=2.6, foreground="white")]  # to be seen on any background
+    style: dict[str, Any] = {"color": _INK, "zorder": 2, "path_effects": border}
+    if len(y) > 2 * _FINEST:  # least and largest value of each column look the same
+        style |= {"path_effects": [], "alpha": 0.6}  # a line that fills its panel lets heat through
+        starts = np.unique(steps.first_in_columns(_FINEST))
+        ends = np.fmin.reduceat(y, starts), np.fmax.reduceat(y, starts)
+        x, y = np.repeat(x[starts], 2), np.column_stack(ends).ravel()
+    ax.plot(x, y, linestyle="-", linewidth=1.1, marker="", **style)
+    missing = np.isnan(np.concatenate([[np.nan], y, [np.nan]]))
+    is_alone = ~missing[1:-1] & missing[:-2] & missing[2:]
+    style |= {"linestyle": "", "marker": "o", "markersize": 3.0, "markeredgewidth": 0}
+    ax.plot(x[is_alone], y[is_alone], **style)
+
+
+def _greys(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scale channels from -1 for the least value to 1 for the largest."""
+    low, high = np.fmin.reduce(values), np.fmax.reduce(values)
+    half = (high - low) / 2
+    return (values - (low + half)) / np.where(half > 0, half, 1)
+
+
+def _draw_cells(
+    ax: Axes,
+    steps: Steps,
+    values: NDArray[Any],
+    y_range: tuple[float, float],
+    colours: ListedColormap,
+    norm: Normalize,
+    *,
+    zorder: float,
+) -> Any:
+    """Draw values of shape (T, F) or (T, 1) as cells from left to right, and channels downwards."""
+    # Columns of two pixels, so that no peak lies between two pixels.
+    count = max(int(ax.get_window_extent().width / 2), 64)
+    cells = furthest(values, steps.first_in_columns(count)).T
+    if len(cells) > _STRIP:
+        cells = furthest(cells, np.arange(_STRIP) * len(cells) // _STRIP)
+    style: Any = {"cmap": colours, "norm": norm, "zorder": zorder, "interpolation": "nearest"}
+    place: Any = {"extent": (*steps.edges[[0, -1]], *y_range), "origin": "upper", "aspect": "auto"}
+    return ax.imshow(np.ma.masked_invalid(cells), **style, **place)

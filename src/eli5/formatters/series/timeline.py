@@ -1,0 +1,163 @@
+"""Check a series, and bring its heatmaps to its length; NumPy alone, for all formats."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from eli5.base import Series
+from eli5.checks import expect_array, expect_type, wrong_type, wrong_value
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_DAY = 86_400_000_000  # microseconds
+_FIRST_YEAR, _LAST_YEAR = 1, 9999  # that Python's dates have
+
+
+class Timeline(NamedTuple):
+    """A series whose fields were checked."""
+
+    values: NDArray[Any]  # shape (T, F), numbers of any dtype
+    time: NDArray[Any]  # shape (T,), as it was given; 0, 1, 2, ... if it was not
+    x: NDArray[np.float64]  # the same; dates in days since 1970
+    names: list[str] | None
+    has_time: bool
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether the time is made of dates."""
+        return bool(self.time.dtype.kind == "M")
+
+    def channel_name(self, channel: int) -> str:
+        """Name a channel, by its number where it has no name."""
+        name = self.names[channel] if self.names else ""
+        return name if name.strip() else f"channel {channel}"
+
+
+def checked_series(series: Any) -> Timeline:
+    """Check that a series is as `eli5.base.Series` says.
+
+    Raises
+    ------
+    TypeError
+        If `series` is no Series, or ``values``, ``time`` or ``channel_names`` are of another kind.
+    ValueError
+        If ``values`` are not of rank 2 or empty, ``time`` or ``channel_names`` are of another
+        length, or ``time`` is not finite or runs backwards.
+    """
+    expect_type("expl.series", series, Series, "an eli5.base.Series")
+    values = expect_array("series.values", series.values)
+    if values.ndim != 2 or not values.size:
+        raise ValueError(
+            "Expected `series.values` of shape (T, F), T steps of F channels, not to be empty. "
+            f"Received: series.values.shape={values.shape}. One channel is of shape (T, 1)"
+        )
+    time = np.arange(len(values)) if series.time is None else _checked_time(series.time, values)
+    x = time.astype("M8[us]").astype(np.int64) / _DAY if time.dtype.kind == "M" else time
+    names = _checked_names(series.channel_names, values)
+    return Timeline(values, time, x.astype(np.float64), names, series.time is not None)
+
+
+def _checked_time(time: Any, values: NDArray[Any]) -> NDArray[Any]:
+    advice = "Divide durations by their unit first, as in time / np.timedelta64(1, 's')"
+    expect_array("series.time", time, "fiuM", "numbers or datetime64", advice)
+    if time.shape != values.shape[:1]:
+        raise ValueError(
+            f"Expected `series.time` of shape {values.shape[:1]}, one for each step of "
+            f"series.values. Received: series.time.shape={time.shape}"
+        )
+    known = np.isfinite(time)  # neither is NaT
+    if not known.all():
+        k = int(np.argmin(known))
+        raise ValueError(
+            "Expected `series.time` without missing or infinite values. "
+            f"Received: series.time[{k}]={time[k]}"
+        )
+    is_back = time[1:] < time[:-1]
+    if is_back.any():
+        k = int(np.argmax(is_back))
+        raise ValueError(
+            "Expected `series.time` in the order of the steps; several may have the same. Received:"
+            f" series.time[{k}]={time[k]}, series.time[{k + 1}]={time[k + 1]}. Sort the steps "
+            "before they are explained"
+        )
+    if time.dtype.kind == "M":
+        first, last = time[[0, -1]].astype("M8[Y]").astype(int) + 1970
+        if first < _FIRST_YEAR or last > _LAST_YEAR:
+            raise ValueError(
+                f"Expected `series.time` in the years {_FIRST_YEAR} to {_LAST_YEAR}. "
+                f"Received: series.time from {time[0]} to {time[-1]}"
+            )
+    return np.asarray(time)
+
+
+def _checked_names(names: Any, values: NDArray[Any]) -> list[str] | None:
+    if names is None:
+        return None
+    if not isinstance(names, list | tuple) or not all(isinstance(one, str) for one in names):
+        raise wrong_type("series.channel_names", names, "a list of str")
+    if len(names) != values.shape[1]:
+        expected = f"to have {values.shape[1]} names, one for each channel of series.values"
+        raise wrong_value("series.channel_names", names, expected)
+    return list(names)
+
+
+def series_heatmap(
+    values: Any, timeline: Timeline, name: str = "heatmap", is_linear: bool = True
+) -> NDArray[np.floating[Any]]:
+    """Check a heatmap or an attribution of a series, and bring it to the length of the series.
+
+    It has a number for each step of the target layer, shape (t,), or for each number of the series.
+    What is returned is of shape (T, 1), for all channels alike, or (T, F).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no array of numbers, has another shape, or its values are not finite, or those of a
+        heatmap not in [0, 1].
+    """
+    expect_array(name, values)
+    shape = timeline.values.shape
+    if not values.size or (values.ndim != 1 and values.shape != shape):
+        raise ValueError(
+            f"Expected `{name}` of shape (t,), one value for each step of the target layer, or "
+            f"{shape} like the series. Received: {name}.shape={values.shape}. Give one {name} per "
+            "target, without batch axis"
+        )
+    low, high = (0.0, 1.0) if name == "heatmap" else (-np.finfo(float).max, np.finfo(float).max)
+    if not (values.min() >= low and values.max() <= high):  # NaN fails this, too
+        allowed = "in [0, 1]" if name == "heatmap" else "finite"
+        raise ValueError(
+            f"Expected the values of `{name}` to be {allowed}. "
+            f"Received: values from {values.min()} to {values.max()}"
+        )
+    numbers = values if values.dtype.kind == "f" else values.astype(np.float64)
+    return stretched(numbers, shape[0], is_linear)[:, None] if values.ndim == 1 else numbers
+
+
+def stretched(
+    values: NDArray[np.floating[Any]], n_steps: int, is_linear: bool = True
+) -> NDArray[np.floating[Any]]:
+    """Bring the steps of a layer to those of its series.
+
+    Both share out the same time in cells of one length. A step of the series gets what is at its
+    middle: interpolated between the middles of the layer's two nearest steps, or if not `is_linear`
+    that of the one it lies in. Where the layer has more steps, the one furthest from zero.
+    """
+    n_cells = len(values)
+    if n_cells == n_steps:
+        return values
+    if n_cells > n_steps:
+        return furthest(values, np.arange(n_steps) * n_cells // n_steps)
+    middles = (np.arange(n_steps) + 0.5) * n_cells / n_steps
+    if not is_linear:
+        return values[middles.astype(int)]
+    return np.interp(middles - 0.5, np.arange(n_cells), values)
+
+
+def furthest(values: NDArray[Any], starts: NDArray[np.intp]) -> NDArray[Any]:
+    """Give the value furthest from zero of each run of rows, from its start to that of the next."""
+    low, high = np.fmin.reduceat(values, starts), np.fmax.reduceat(values, starts)
+    return np.where(high >= -low, high, low)
