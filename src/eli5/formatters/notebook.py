@@ -45,9 +45,10 @@ def mimebundle(
         Pillow or matplotlib is missing, the last alone.
     """
     explanations = expl if isinstance(expl, Sequence) else [expl]
-    forms: dict[str, Callable[[Sequence[Explanation]], str | None]] = {"text/plain": _text}
-    if not any(map(has_canvas, explanations)) or not missing_picture_libraries():
-        forms = {"text/html": format_as_html, "image/png": _png} | forms
+    forms: dict[str, Callable[[Sequence[Explanation]], str | None]]
+    forms = {"text/html": format_as_html, "image/png": _png, "text/plain": _text}
+    if any(map(has_canvas, explanations)) and missing_picture_libraries():
+        forms = {"text/plain": _text}
     bundle = {
         mime: form(explanations)
         for mime, form in forms.items()
