@@ -55,12 +55,10 @@ class Gallery:
             self._write(is_last=False)
         image = explanations[0].image
         shown = None if image is None else _shrunk(image, self.per_page)
-        self.waiting.append(
-            [
-                replace(one, image=shown, description=f"{one.description or ''}\n{name}")
-                for one in explanations
-            ]
-        )
+        cards = [replace(one, image=shown) for one in explanations]
+        for one in cards:
+            one.description = f"{one.description or ''}\n{name}"
+        self.waiting.append(cards)
 
     def finish(self) -> list[Path]:
         """Write what is left, and links to all pages on the first; return the pages."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from eli5.base import missing_picture_libraries
+from eli5.formatters.html import format_as_html
 from eli5.formatters.overlay.drawable import has_canvas, is_drawable
 from eli5.formatters.text import format_as_text
 
@@ -44,9 +45,10 @@ def mimebundle(
         Pillow or matplotlib is missing, the last alone.
     """
     explanations = expl if isinstance(expl, Sequence) else [expl]
-    forms: dict[str, Callable[[Sequence[Explanation]], str | None]] = {"text/plain": _text}
-    if not any(map(has_canvas, explanations)) or not missing_picture_libraries():
-        forms = {"text/html": _html, "image/png": _png} | forms
+    forms: dict[str, Callable[[Sequence[Explanation]], str | None]]
+    forms = {"text/html": format_as_html, "image/png": _png, "text/plain": _text}
+    if any(map(has_canvas, explanations)) and missing_picture_libraries():
+        forms = {"text/plain": _text}
     bundle = {
         mime: form(explanations)
         for mime, form in forms.items()
@@ -59,18 +61,11 @@ def _text(explanations: Sequence[Explanation]) -> str:
     return "\n\n".join(map(format_as_text, explanations))
 
 
-# The formatters below need Pillow and matplotlib where there is a picture or a series.
-def _html(explanations: Sequence[Explanation]) -> str:
-    from eli5.formatters.html import format_as_html
-
-    return format_as_html(explanations)
-
-
 def _png(explanations: Sequence[Explanation]) -> str | None:
     if not explanations or not all(map(is_drawable, explanations)):
         return None
 
-    from eli5.formatters.image import format_as_image
+    from eli5.formatters.image import format_as_image  # needs Pillow and matplotlib
     from eli5.formatters.overlay.picture import to_png
 
     picture = format_as_image(explanations)
