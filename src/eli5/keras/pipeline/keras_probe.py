@@ -9,10 +9,11 @@ import numpy as np
 
 import keras
 from eli5.keras import engine
-from eli5.keras.engine.interventions import LeaveOutTokens, masking, on_path, putting
+from eli5.keras.engine.interventions import LeaveOutTokens, on_path, with_masks, with_pictures
 from eli5.keras.methods.probe import Array, Probe
-from eli5.keras.pipeline.ablation_runs import advise_on_batches, head_runs, pad, run_padded
+from eli5.keras.pipeline.ablation_runs import ablation_runs
 from eli5.keras.pipeline.plan import Preparation
+from eli5.keras.pipeline.variants import advise_on_batches, pad, run_padded
 from eli5.keras.targets.score import Select
 from keras import ops
 
@@ -48,9 +49,9 @@ def make_probe(
     picture = prepared.input_site
     select = Select(prepared.output, sign, reports=False)
     query = engine.Query(score, select)
-    put, masked = putting(query, picture), masking(query, picture)
+    put, masked = with_pictures(query, picture), with_masks(query, picture)
     sloped = query._replace(sites=(picture,), formulas=(_gradients,))
-    spread = putting(sloped, picture)._replace(combine=_sums)
+    spread = with_pictures(sloped, picture)._replace(combine=_sums)
     along = on_path(sloped, picture)._replace(combine=_weighted)
     shown = picture_of(model, prepared)
 
@@ -86,7 +87,7 @@ def make_probe(
         masked_scores=masked_scores,
         gradient_sums=lambda pictures: sums(spread, pad(_float32(pictures), batch_size)),
         path_gradients=path_gradients,
-        **head_runs(model, prepared, site, query, batch_size, known),
+        **ablation_runs(model, prepared, site, query, batch_size, known),
     )
 
 

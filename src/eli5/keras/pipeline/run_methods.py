@@ -10,18 +10,18 @@ import numpy as np
 
 import keras
 from eli5.keras import engine
-from eli5.keras.engine.interventions import putting
+from eli5.keras.engine.interventions import with_pictures
 from eli5.keras.layers.step_positions import fit
 from eli5.keras.methods.fusion import fuse
 from eli5.keras.methods.lookup import ChosenMethod
 from eli5.keras.methods.normalize import normalize
 from eli5.keras.methods.probe import Attributions, Probe
 from eli5.keras.methods.smoothing import smooth
-from eli5.keras.pipeline.ablation_runs import advise_on_batches, pad
 from eli5.keras.pipeline.formula_program import query_of, reads
 from eli5.keras.pipeline.keras_probe import make_probe, picture_of, within
 from eli5.keras.pipeline.method_options import has_channels, options_of
 from eli5.keras.pipeline.plan import Preparation
+from eli5.keras.pipeline.variants import advise_on_batches, pad
 from eli5.keras.targets.score import Select
 
 Array = np.ndarray[Any, Any]
@@ -159,7 +159,7 @@ def _alone(prepared: Preparation, classes: Array, doc: int) -> Preparation:
 
 def _smoothed(model: keras.Model, prepared: Preparation, plan: Plan, chosen: ChosenMethod) -> Array:
     """Return the mean of a formula's maps over copies of the picture."""
-    query = putting(_query(prepared, plan, [chosen]), prepared.input_site)
+    query = with_pictures(_query(prepared, plan, [chosen]), prepared.input_site)
 
     def maps_of(pictures: Array) -> list[Array]:
         padded = pad(pictures, plan.batch_size)
