@@ -88,11 +88,11 @@ def make_ready(asked: Asked) -> Ready:
 
 def _methods(asked: Asked) -> list[str]:
     """Return the methods' proper names, each once, if they go with the other options."""
-    from eli5.keras.methods.lookup import find
+    from eli5.keras.methods.lookup import find_method
     from eli5.keras.pipeline.request import make_request
 
     try:
-        methods = list(dict.fromkeys(find(name).name for name in asked.methods))
+        methods = list(dict.fromkeys(find_method(name).name for name in asked.methods))
         make_request(targets=asked.classes, methods=methods, **asked.options)
     except (TypeError, ValueError) as error:
         raise UserError(shortened(str(error))) from error

@@ -116,8 +116,8 @@ def test_fused_maps_are_smoothed_first() -> None:
     ("options", "error", "message"),
     [
         ({"fusion": "sum"}, ValueError, r"`fusion` to be one of \('mean', 'max'\).*fusion='sum'"),
-        ({"fusion": None}, ValueError, "fusion=None"),
-        ({"fusion": ["max"]}, ValueError, r"fusion=\['max'\]"),
+        ({"fusion": None}, TypeError, "fusion=None"),
+        ({"fusion": ["max"]}, TypeError, r"fusion=\['max'\]"),
         ({"layer": []}, ValueError, r"at least one layer. Received: layer=\[\]"),
         ({"layer": ["conv", 1.5]}, TypeError, r"list of these. Received: layer=1.5"),
         ({"layer": ["conv", None]}, TypeError, "Received: layer=None"),

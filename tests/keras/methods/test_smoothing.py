@@ -183,13 +183,13 @@ def test_a_grey_picture_and_a_volume_are_smoothed() -> None:
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"n_samples": -1}, ValueError, "n_samples of at least 0. Received: n_samples=-1"),
-        ({"n_samples": 2.0}, TypeError, "n_samples to be a whole number. Received: n_samples=2.0"),
+        ({"n_samples": -1}, ValueError, "`n_samples` >= 0. Received: n_samples=-1"),
+        ({"n_samples": 2.0}, TypeError, "`n_samples` to be an integer. Received: n_samples=2.0"),
         ({"n_samples": True}, TypeError, "n_samples=True"),
-        ({"noise": -0.1}, ValueError, "noise of at least 0, and finite. Received: noise=-0.1"),
+        ({"noise": -0.1}, ValueError, "`noise` to be finite and >= 0. Received: noise=-0.1"),
         ({"noise": float("inf")}, ValueError, "noise=inf"),
-        ({"noise": "0.1"}, TypeError, "noise to be a number. Received: noise='0.1'"),
-        ({"augment": 1}, TypeError, "augment to be True or False. Received: augment=1"),
+        ({"noise": "0.1"}, TypeError, "`noise` to be a number. Received: noise='0.1'"),
+        ({"augment": 1}, TypeError, "`augment` to be True or False. Received: augment=1"),
     ],
 )
 def test_bad_options_are_refused(options: Any, error: type[Exception], message: str) -> None:

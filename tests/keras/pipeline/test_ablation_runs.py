@@ -10,6 +10,7 @@ import pytest
 import eli5
 import keras
 from eli5.keras.engine.cache import memory_of
+from eli5.keras.methods import Method
 from helpers.ablation_twin import brute_force
 from helpers.models import sample, with_weights
 from keras import layers, ops
@@ -247,3 +248,14 @@ def test_a_layer_that_is_changed_after_the_first_time() -> None:
     pooling = plain.layers[1]
     pooling.call = lambda x, call=pooling.call: call(x)
     eli5.explain_prediction(plain, doc, **options)
+
+
+def test_a_method_of_the_input_has_no_maps() -> None:
+    def own(probe: Any) -> Any:
+        return probe.ablated_scores(np.arange(3))
+
+    method = Method("own", own, paper="", cost="", at="input", is_black_box=True)
+    with pytest.raises(
+        ValueError, match=r"a method that has a target layer\. Received: one of the"
+    ):
+        eli5.explain_prediction(recorded(), sample(SIZE), method=method)

@@ -142,8 +142,8 @@ def test_a_random_method_gives_the_same_map_each_time(
 @pytest.mark.parametrize(
     ("seed", "error", "message"),
     [
-        (-1, ValueError, "Expected seed of at least 0. Received: seed=-1"),
-        (1.5, TypeError, "Expected seed to be a whole number. Received: seed=1.5"),
+        (-1, ValueError, "Expected `seed` >= 0. Received: seed=-1"),
+        (1.5, TypeError, "Expected `seed` to be an integer. Received: seed=1.5"),
         (None, TypeError, "Received: seed=None"),
     ],
 )
@@ -157,10 +157,10 @@ def test_a_seed_is_a_whole_number(
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"n_similar": 0}, ValueError, "n_similar of at least 1. Received: n_similar=0"),
-        ({"n_similar": 1.5}, TypeError, "n_similar to be a whole number.*n_similar=1.5"),
-        ({"gamma": -1}, ValueError, "gamma of at least 0, and finite. Received: gamma=-1"),
-        ({"gamma": "1"}, TypeError, "gamma to be a number. Received: gamma='1'"),
+        ({"n_similar": 0}, ValueError, "`n_similar` >= 1. Received: n_similar=0"),
+        ({"n_similar": 1.5}, TypeError, "`n_similar` to be an integer.*n_similar=1.5"),
+        ({"gamma": -1}, ValueError, "`gamma` to be finite and >= 0. Received: gamma=-1"),
+        ({"gamma": "1"}, TypeError, "`gamma` to be a number. Received: gamma='1'"),
     ],
 )
 def test_options_of_finer_cam_are_checked(

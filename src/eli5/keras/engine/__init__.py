@@ -150,7 +150,7 @@ def _compile(
         if query.arrange is not None:
             inputs = query.arrange(inputs, *extra)
         replacing = [
-            lambda output, site=site, change=change: change(site, output, *extra)  # type: ignore[misc]
+            lambda output, site=site, change=change: change(site, output, *extra)
             for site, change in zip(touched, changes, strict=False)
         ]
 

@@ -210,5 +210,5 @@ def _run(
 
 def _required(site: engine.Site | None) -> engine.Site:
     if site is None:
-        raise ValueError("Expected a target layer for this procedure. Received: none")
+        raise ValueError("Expected a method that has a target layer. Received: one of the input")
     return site

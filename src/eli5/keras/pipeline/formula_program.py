@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from eli5.checks import expect_integer, expect_number
 from eli5.keras import engine
 from eli5.keras.methods.lookup import ChosenMethod
 from eli5.keras.methods.normalize import diagnostics
-from eli5.keras.methods.options import positive_or_zero, whole_number
 from eli5.keras.targets.score import Contrast, Select
 from keras import ops
 
@@ -66,7 +66,8 @@ def _contrast(chosen: ChosenMethod) -> Contrast | None:
         return None
     options = chosen.method.own_options | chosen.options
     return Contrast(
-        whole_number("n_similar", options["n_similar"]), positive_or_zero("gamma", options["gamma"])
+        expect_integer("n_similar", options["n_similar"], least=1),
+        expect_number("gamma", options["gamma"], least=0),
     )
 
 

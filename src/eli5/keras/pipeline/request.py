@@ -7,11 +7,12 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from eli5.checks import expect_choice
 from eli5.keras.inputs.kind import Kind
 from eli5.keras.layers.target_layer import check_layer
 from eli5.keras.layers.token_grid import check_grid
-from eli5.keras.methods.fusion import check_fusion
-from eli5.keras.methods.lookup import ChosenMethod, choose
+from eli5.keras.methods.fusion import FUSIONS
+from eli5.keras.methods.lookup import ChosenMethod, choose_methods
 from eli5.keras.pipeline.result import ClassNames, check_class_names
 from eli5.keras.targets import classes as scores
 from eli5.keras.targets.classes import is_integer
@@ -71,7 +72,7 @@ def make_request(
     check_layer(layer)
     check_grid(grid)
     check_class_names(class_names)
-    check_fusion(fusion)
+    expect_choice("fusion", fusion, FUSIONS)
     _check_batch_size(batch_size)
     _check_methods(methods)
     if methods is not None and method != "Grad-CAM":
@@ -79,7 +80,9 @@ def make_request(
             "Expected either `method` or `methods`. Received: both, "
             f"method={method!r} and methods={methods!r}"
         )
-    chosen = choose([method] if methods is None else methods, options, sign, _other_options())
+    chosen = choose_methods(
+        [method] if methods is None else methods, options, sign, _other_options()
+    )
     _check_contrast(chosen, score)
     needs_layer = any(one.method.at == "layer" for one in chosen)
     if layer is not None and not needs_layer:
