@@ -110,13 +110,13 @@ class Formula:
     needs_hessian: bool
     has_class: bool
 
-    def maps(self, activations: Any, gradients: list[Any], products: Any) -> Any:
+    def maps(self, activations: Any, gradients: list[Any], hessian_products: Any) -> Any:
         """Return K maps, shape (B, K, *places)."""
         formula = functools.partial(self._map, activations)
         if not self.has_class:
             return ops.stack([formula(gradients[0])] * len(gradients), axis=1)
-        beside = [products] if self.needs_hessian else []
-        return ops.stack(list(map(formula, gradients, *beside)), axis=1)
+        more = [hessian_products] if self.needs_hessian else []
+        return ops.stack(list(map(formula, gradients, *more)), axis=1)
 
     def _map(self, activations: Any, *terms: Any) -> Any:
         found = self.function()(activations, *terms, **dict(self.options))
@@ -138,18 +138,18 @@ class Formulas:
     parts: tuple[Formula, ...]
     n_blocks: int
 
-    def __call__(self, activations: Any, gradients: list[Any], products: Any) -> dict[str, Any]:
+    def __call__(
+        self, activations: Any, gradients: list[Any], hessian_products: Any
+    ) -> dict[str, Any]:
         """Return the maps, shape (B, K, *places), and the diagnostics of each formula."""
         n = len(gradients) // self.n_blocks
         cuts = [slice(b * n, (b + 1) * n) for b in range(self.n_blocks)]
-        slopes = [gradients[cut] for cut in cuts]
-        hessian_products = [products and products[cut] for cut in cuts]
-        diagnostics_per_block = [
-            diagnostics(activations, block) for block in slopes
-        ]  # once, for all that share it
+        per_block = [gradients[cut] for cut in cuts]
+        products = [hessian_products and hessian_products[cut] for cut in cuts]
+        flags = [diagnostics(activations, block) for block in per_block]  # once, for all formulas
         return {
             "maps": [
-                p.maps(activations, slopes[p.block], hessian_products[p.block]) for p in self.parts
+                p.maps(activations, per_block[p.block], products[p.block]) for p in self.parts
             ],
-            "diagnostics": [diagnostics_per_block[p.block] for p in self.parts],
+            "diagnostics": [flags[p.block] for p in self.parts],
         }
