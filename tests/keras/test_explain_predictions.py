@@ -26,7 +26,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "smoothing": {"n_samples": 2, "augment": True},
     "Integrated Gradients": {"method": "Integrated Gradients", "steps": 4},
     "Ablation-CAM": {"method": "Ablation-CAM"},
-    "formulas and procedures": {
+    "formulas and black-box methods": {
         "methods": ["Occlusion", "XGrad-CAM", "RISE"],
         "patch": 6,
         "stride": 6,

@@ -71,7 +71,7 @@ def test_one_program_does_for_all_batches(
 
 
 @empty_heatmaps
-def test_a_procedure_compiles_nothing_anew_for_the_rest() -> None:
+def test_a_black_box_method_compiles_nothing_anew_for_the_rest() -> None:
     model, counting = counted()
     options: dict[str, Any] = {"method": "Occlusion", "patch": 6, "stride": 6, "batch_size": 4}
     list(eli5.explain_predictions(model, pictures(4), **options))

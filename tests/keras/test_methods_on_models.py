@@ -20,7 +20,7 @@ from keras import layers
 Array = np.ndarray[Any, Any]
 TARGET = 0  # something speaks for it in each map
 FORMULAS = [name for name, method in METHODS.items() if not method.is_black_box]
-PROCEDURES = [name for name, method in METHODS.items() if method.is_black_box]
+BLACK_BOX = [name for name, method in METHODS.items() if method.is_black_box]
 # Few runs of the model, all of them on batches of 8.
 CHEAP: dict[str, Any] = {
     "steps": 8,
@@ -58,7 +58,7 @@ def plain_maps() -> dict[str, Any]:
     """Return the explanations of the plain network by each method."""
     options: dict[str, Any] = {"layer": "last", "targets": [TARGET]}
     found = eli5.explain_prediction(flat(), picture(), methods=FORMULAS, **options)
-    found += eli5.explain_prediction(flat(), picture(), methods=PROCEDURES, **options, **CHEAP)
+    found += eli5.explain_prediction(flat(), picture(), methods=BLACK_BOX, **options, **CHEAP)
     return {explanation.method: explanation for explanation in found}
 
 
@@ -116,12 +116,12 @@ def test_formulas_on_a_kind_of_model_give_the_maps_of_the_plain_network(name: st
 
 
 @pytest.mark.parametrize("name", PERTURBED)
-def test_procedures_on_a_kind_of_model_give_the_maps_of_the_plain_network(name: str) -> None:
+def test_black_box_methods_on_a_kind_of_model_give_the_maps_of_the_plain_network(name: str) -> None:
     kind = KINDS[name]
     model, doc = kind.make(), kind.doc(picture())
     skip_what_cannot_run(name, model, doc)
     options: dict[str, Any] = {"targets": [TARGET], **kind.options, **CHEAP}
-    for explanation in eli5.explain_prediction(model, doc, methods=PROCEDURES, **options):
+    for explanation in eli5.explain_prediction(model, doc, methods=BLACK_BOX, **options):
         check(explanation, kind.atol)
 
 

@@ -118,10 +118,10 @@ def _check_preprocess(preprocess: Any) -> None:
 
 def _methods(names: Sequence[str], options: dict[str, Any]) -> list[str]:
     """Return the methods' proper names, each once, if they go with the options."""
-    from eli5.keras.methods.lookup import find
+    from eli5.keras.methods.lookup import find_method
     from eli5.keras.pipeline.request import make_request
 
-    methods = list(dict.fromkeys(find(name).name for name in names))
+    methods = list(dict.fromkeys(find_method(name).name for name in names))
     try:
         make_request(methods=methods, **options)
     except (TypeError, ValueError) as error:

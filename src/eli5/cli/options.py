@@ -86,7 +86,7 @@ def load_model(
     path = options.labels
     labels = None if path is None else files.read_lines(path, "labels", "class name")
     start_keras()
-    from eli5.keras.methods.lookup import find
+    from eli5.keras.methods.lookup import find_method
     from eli5.keras.pipeline.request import make_request
     from eli5.loading import models
 
@@ -96,7 +96,7 @@ def load_model(
         "top_targets": options.top,
     }
     try:
-        names = [find(name).name for name in options.methods or ["Grad-CAM"]]
+        names = [find_method(name).name for name in options.methods or ["Grad-CAM"]]
         methods = list(dict.fromkeys(names))
         make_request(targets=options.targets, methods=methods, **chosen)
     except (TypeError, ValueError) as error:

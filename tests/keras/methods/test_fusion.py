@@ -94,7 +94,8 @@ def test_layers_are_named_in_any_way_and_at_any_depth() -> None:
 
 
 def test_layers_with_channels_first_are_fused_alike() -> None:
-    kind, options = KINDS["channels first"], {"targets": [0], "layer": ["first", "last"]}
+    kind = KINDS["channels first"]
+    options: dict[str, Any] = {"targets": [0], "layer": ["first", "last"]}
     model, doc = kind.make(), kind.doc(picture())
     skip_what_cannot_run("channels first", model, doc)
     plain = eli5.explain_prediction(KINDS["flat"].make(), picture(), **options).targets[0]
@@ -116,8 +117,8 @@ def test_fused_maps_are_smoothed_first() -> None:
     ("options", "error", "message"),
     [
         ({"fusion": "sum"}, ValueError, r"`fusion` to be one of \('mean', 'max'\).*fusion='sum'"),
-        ({"fusion": None}, ValueError, "fusion=None"),
-        ({"fusion": ["max"]}, ValueError, r"fusion=\['max'\]"),
+        ({"fusion": None}, TypeError, "fusion=None"),
+        ({"fusion": ["max"]}, TypeError, r"fusion=\['max'\]"),
         ({"layer": []}, ValueError, r"at least one layer. Received: layer=\[\]"),
         ({"layer": ["conv", 1.5]}, TypeError, r"list of these. Received: layer=1.5"),
         ({"layer": ["conv", None]}, TypeError, "Received: layer=None"),

@@ -136,16 +136,16 @@ def test_the_map_does_not_depend_on_the_batch_size(method: Any) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"patch": 0}, ValueError, "Expected patch of at least 1. Received: patch=0"),
+        ({"patch": 0}, ValueError, "Expected `patch` >= 1. Received: patch=0"),
         ({"patch": 8}, ValueError, r"no larger than the doc, \(7, 10\). Received: patch=8"),
         ({"patch": (3, 11)}, ValueError, r"no larger than the doc.*patch=\(3, 11\)"),
         ({"patch": (3, 3, 3)}, ValueError, r"2 of them: one per axis. Received: patch=\(3, 3, 3\)"),
-        ({"patch": 2.5}, TypeError, "Expected patch to be a whole number. Received: patch=2.5"),
-        ({"stride": 0}, ValueError, "Expected stride of at least 1. Received: stride=0"),
+        ({"patch": 2.5}, TypeError, "Expected `patch` to be an integer. Received: patch=2.5"),
+        ({"stride": 0}, ValueError, "Expected `stride` >= 1. Received: stride=0"),
         (
             {"patch": 2, "stride": 3},
             ValueError,
-            "no larger than the patch.*leave places uncovered.*stride=3",
+            "no larger than the patch.*leave gaps between.*stride=3",
         ),
         ({"stride": "x"}, ValueError, "one per axis. Received: stride='x'"),
     ],
@@ -283,9 +283,9 @@ def test_rise_is_seeded() -> None:
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"n_masks": 0}, ValueError, "Expected n_masks of at least 1. Received: n_masks=0"),
-        ({"n_masks": 1e3}, TypeError, "Expected n_masks to be a whole number.*n_masks=1000.0"),
-        ({"cells": 0}, ValueError, "Expected cells of at least 1. Received: cells=0"),
+        ({"n_masks": 0}, ValueError, "Expected `n_masks` >= 1. Received: n_masks=0"),
+        ({"n_masks": 1e3}, TypeError, "Expected `n_masks` to be an integer.*n_masks=1000.0"),
+        ({"cells": 0}, ValueError, "Expected `cells` >= 1. Received: cells=0"),
         ({"cells": (2, 2, 2)}, ValueError, "2 of them: one per axis. Received: cells="),
         ({"probability": 0}, ValueError, "between 0 and 1, both excluded.*probability=0"),
         ({"probability": 1.0}, ValueError, "between 0 and 1, both excluded.*probability=1.0"),

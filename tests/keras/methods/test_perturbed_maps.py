@@ -260,11 +260,11 @@ def test_scores_of_any_size_have_a_softmax() -> None:
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"n_maps": 0}, ValueError, "Expected n_maps of at least 1. Received: n_maps=0"),
-        ({"n_maps": 2.5}, TypeError, r"n_maps to be a whole number. Received: n_maps=2\.5"),
-        ({"n_maps": True}, TypeError, "n_maps to be a whole number. Received: n_maps=True"),
+        ({"n_maps": 0}, ValueError, "Expected `n_maps` >= 1. Received: n_maps=0"),
+        ({"n_maps": 2.5}, TypeError, r"`n_maps` to be an integer. Received: n_maps=2\.5"),
+        ({"n_maps": True}, TypeError, "`n_maps` to be an integer. Received: n_maps=True"),
         ({"baseline": "grey"}, ValueError, "Received: baseline='grey'"),
-        ({"baseline": None}, TypeError, "Received: baseline of type NoneType"),
+        ({"baseline": None}, TypeError, "Received: baseline=None"),
     ],
 )
 def test_options_are_checked(options: Any, error: Any, message: str) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from eli5.keras.methods.probe import Probe
-from eli5.keras.methods.superpixels import segment
+from eli5.keras.methods.superpixels import make_segments
 from eli5.keras.methods.surrogates import kernel_shap, lime
 from helpers.fake_probe import function_probe, linear_probe, recording
 
@@ -266,7 +266,7 @@ def test_without_segments_they_are_made(method: Any) -> None:
     picture = random.random(size=(*SIZE, 3))
     probe = linear_probe(random.normal(size=(2, *SIZE, 3)), picture)
     made = method(probe, n_segments=6)
-    given = method(probe, segments=segment(probe.picture, 6))
+    given = method(probe, segments=make_segments(probe.picture, 6))
     np.testing.assert_array_equal(made.maps, given.maps)
     assert made.details == given.details
     assert made.details[0]["n_segments"] > 1
@@ -277,29 +277,29 @@ def test_segments_follow_edges_whatever_the_channels(channels: int) -> None:
     picture = np.zeros((24, 36, channels), "float32")
     picture[:, 15:] = np.linspace(0.5, 1, channels)  # an edge that no regular grid has
     picture[:, :, 0] -= 0.2
-    labels = segment(picture, 12)
+    labels = make_segments(picture, 12)
     assert labels.shape == (24, 36)
     assert 4 <= len(np.unique(labels)) <= 20
     assert not set(labels[:, :15].ravel()) & set(labels[:, 15:].ravel())
-    np.testing.assert_array_equal(labels, segment(picture * 255 - 100, 12))
+    np.testing.assert_array_equal(labels, make_segments(picture * 255 - 100, 12))
 
 
 def test_segments_of_volumes_and_of_plain_and_tiny_pictures() -> None:
     volume = np.zeros((6, 12, 15, 1), "float32")
     volume[:, 5:] = 1
-    labels = segment(volume, 8)
+    labels = make_segments(volume, 8)
     assert labels.shape == (6, 12, 15)
     assert not set(labels[:, :5].ravel()) & set(labels[:, 5:].ravel())
-    plain = segment(np.full((16, 20, 3), 7.0, "float32"), 10)
+    plain = make_segments(np.full((16, 20, 3), 7.0, "float32"), 10)
     assert len(np.unique(plain)) > 4
-    assert len(np.unique(segment(np.ones((2, 3, 1), "float32"), 50))) == 6
-    assert len(np.unique(segment(np.ones((5, 6, 1), "float32"), 1))) == 1
+    assert len(np.unique(make_segments(np.ones((2, 3, 1), "float32"), 50))) == 6
+    assert len(np.unique(make_segments(np.ones((5, 6, 1), "float32"), 1))) == 1
 
 
 @pytest.mark.parametrize("shape", [(32, 40, 3), (30, 30, 6), (12, 20, 1), (6, 16, 20, 2)])
 def test_a_noisy_picture_falls_into_segments_too(shape: tuple[int, ...]) -> None:
     noise = np.random.default_rng(0).normal(size=shape)
-    assert 10 <= len(np.unique(segment(noise, 20))) <= 40
+    assert 10 <= len(np.unique(make_segments(noise, 20))) <= 40
 
 
 @pytest.mark.parametrize("method", [kernel_shap, lime])
@@ -326,10 +326,10 @@ def test_missing_scikit_image_names_the_extra(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"n_samples": 0}, ValueError, "Expected n_samples of at least 1. Received: n_samples=0"),
-        ({"n_samples": 9.5}, TypeError, "Expected n_samples to be a whole number.*n_samples=9.5"),
-        ({"n_segments": 0}, ValueError, "Expected n_segments of at least 1.*n_segments=0"),
-        ({"n_segments": "x"}, TypeError, "Expected n_segments to be a whole number"),
+        ({"n_samples": 0}, ValueError, "Expected `n_samples` >= 1. Received: n_samples=0"),
+        ({"n_samples": 9.5}, TypeError, "Expected `n_samples` to be an integer.*n_samples=9.5"),
+        ({"n_segments": 0}, ValueError, "Expected `n_segments` >= 1.*n_segments=0"),
+        ({"n_segments": "x"}, TypeError, "Expected `n_segments` to be an integer"),
         (
             {"segments": np.zeros((8, 6), int)},
             ValueError,
@@ -353,9 +353,12 @@ def test_kernel_shap_refuses_too_few_samples_before_it_runs_the_model() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"kernel_width": 0.0}, "Expected a kernel_width above 0. Received: kernel_width=0.0"),
-        ({"kernel_width": float("nan")}, "Expected a kernel_width above 0"),
-        ({"alpha": -1}, "Expected an alpha of at least 0. Received: alpha=-1"),
+        ({"kernel_width": 0.0}, "Expected `kernel_width` > 0. Received: kernel_width=0.0"),
+        (
+            {"kernel_width": float("nan")},
+            "Expected `kernel_width` to be finite. Received: kernel_width=nan",
+        ),
+        ({"alpha": -1}, "Expected `alpha` to be finite and >= 0. Received: alpha=-1"),
     ],
 )
 def test_lime_refuses(options: Any, message: str) -> None:

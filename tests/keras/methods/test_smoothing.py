@@ -125,7 +125,7 @@ def test_each_class_is_smoothed_and_scores_are_those_of_the_doc() -> None:
         assert target.score == pytest.approx(output[target.target], abs=1e-5)
 
 
-def test_in_a_list_formulas_are_smoothed_and_procedures_take_their_own_options() -> None:
+def test_in_a_list_formulas_are_smoothed_and_black_box_methods_take_their_own_options() -> None:
     model, doc = the_model(), sample((12, 20, 3))
     options: dict[str, Any] = {"n_samples": 4, "seed": 2}
     both = eli5.explain_prediction(
@@ -183,13 +183,13 @@ def test_a_grey_picture_and_a_volume_are_smoothed() -> None:
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"n_samples": -1}, ValueError, "n_samples of at least 0. Received: n_samples=-1"),
-        ({"n_samples": 2.0}, TypeError, "n_samples to be a whole number. Received: n_samples=2.0"),
+        ({"n_samples": -1}, ValueError, "`n_samples` >= 0. Received: n_samples=-1"),
+        ({"n_samples": 2.0}, TypeError, "`n_samples` to be an integer. Received: n_samples=2.0"),
         ({"n_samples": True}, TypeError, "n_samples=True"),
-        ({"noise": -0.1}, ValueError, "noise of at least 0, and finite. Received: noise=-0.1"),
+        ({"noise": -0.1}, ValueError, "`noise` to be finite and >= 0. Received: noise=-0.1"),
         ({"noise": float("inf")}, ValueError, "noise=inf"),
-        ({"noise": "0.1"}, TypeError, "noise to be a number. Received: noise='0.1'"),
-        ({"augment": 1}, TypeError, "augment to be True or False. Received: augment=1"),
+        ({"noise": "0.1"}, TypeError, "`noise` to be a number. Received: noise='0.1'"),
+        ({"augment": 1}, TypeError, "`augment` to be True or False. Received: augment=1"),
     ],
 )
 def test_bad_options_are_refused(options: Any, error: type[Exception], message: str) -> None:
@@ -197,7 +197,7 @@ def test_bad_options_are_refused(options: Any, error: type[Exception], message: 
         explained(the_model(), sample((12, 20, 3)), "Grad-CAM", **options)
 
 
-def test_the_details_of_a_smoothed_procedure_are_means() -> None:
+def test_the_details_of_a_smoothed_black_box_method_are_means() -> None:
     model, doc = make_classifier(), sample((12, 20, 3), seed=3)
     options: dict[str, Any] = {"method": "Integrated Gradients", "steps": 4, "targets": [1]}
     smooth = eli5.explain_prediction(model, doc, n_samples=3, **options)

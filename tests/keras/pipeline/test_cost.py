@@ -217,7 +217,7 @@ def test_the_search_for_the_layer_is_one_run_once(cost: Cost) -> None:
     assert cost.so_far() == (2, 4)
 
 
-def test_a_procedure_asks_a_full_batch_at_a_time(cost: Cost) -> None:
+def test_a_black_box_method_asks_a_full_batch_at_a_time(cost: Cost) -> None:
     model, _ = network()
     options: dict[str, Any] = {"method": "RISE", "n_masks": 32, "batch_size": 8}
     eli5.explain_prediction(model, sample(SIZE), **options)

@@ -85,9 +85,9 @@ def test_more_formulas_than_the_cache_holds(
     ],
 )
 def test_other_names_in_use(name: str, canonical: str) -> None:
-    from eli5.keras.methods.lookup import find
+    from eli5.keras.methods.lookup import find_method
 
-    assert find(name).name == canonical
+    assert find_method(name).name == canonical
 
 
 @pytest.mark.parametrize(

@@ -142,8 +142,8 @@ def test_a_random_method_gives_the_same_map_each_time(
 @pytest.mark.parametrize(
     ("seed", "error", "message"),
     [
-        (-1, ValueError, "Expected seed of at least 0. Received: seed=-1"),
-        (1.5, TypeError, "Expected seed to be a whole number. Received: seed=1.5"),
+        (-1, ValueError, "Expected `seed` >= 0. Received: seed=-1"),
+        (1.5, TypeError, "Expected `seed` to be an integer. Received: seed=1.5"),
         (None, TypeError, "Received: seed=None"),
     ],
 )

@@ -34,7 +34,9 @@ def net() -> keras.Model:
 
 @pytest.mark.filterwarnings("ignore:The heatmap of target")
 @pytest.mark.parametrize("method", [name for name in METHODS if name not in FORMULAS])
-def test_each_class_of_a_procedure_is_as_if_it_were_alone(method: str, net: keras.Model) -> None:
+def test_each_class_of_a_black_box_method_is_as_if_it_were_alone(
+    method: str, net: keras.Model
+) -> None:
     options: dict[str, Any] = {"method": method, **SETTINGS.get(method, {})}
     several = eli5.explain_prediction(net, picture(), top_targets=3, **options)
     check(several, net, options)
@@ -94,7 +96,7 @@ def test_formulas_and_classes_share_one_forward_pass(
     assert len(calls) == (BACKEND == "torch")
 
 
-def test_a_procedure_runs_as_often_for_one_class_as_for_several(
+def test_a_black_box_method_runs_as_often_for_one_class_as_for_several(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if BACKEND != "torch":

@@ -14,33 +14,22 @@ import numpy as np
 
 import keras
 from eli5.keras.engine import hooks
-from eli5.keras.engine.alignment import Alignment
-from eli5.keras.engine.cache import is_known, memory_of, steady
-from eli5.keras.engine.model_fingerprint import parts_of
-from eli5.keras.engine.query import Query, Site
-from eli5.keras.engine.reference import Reference
-from eli5.keras.engine.tracing import Call, Recorder, Trace, spec_of
-
-__all__ = [
-    "Alignment",
-    "Call",
-    "Query",
-    "Reference",
-    "Site",
-    "Trace",
-    "evaluate",
-    "is_known",
-    "key_of",
-    "parts_of",
-    "recall",
-    "signature",
-    "steady",
-    "trace",
-]
+from eli5.keras.engine.alignment import Alignment as Alignment
+from eli5.keras.engine.cache import is_known as is_known
+from eli5.keras.engine.cache import memory_of
+from eli5.keras.engine.cache import steady as steady
+from eli5.keras.engine.hooks import Hook
+from eli5.keras.engine.model_fingerprint import parts_of as parts_of
+from eli5.keras.engine.query import Query as Query
+from eli5.keras.engine.query import Site as Site
+from eli5.keras.engine.reference import Reference as Reference
+from eli5.keras.engine.tracing import Call as Call
+from eli5.keras.engine.tracing import Recorder, spec_of
+from eli5.keras.engine.tracing import Trace as Trace
 
 T = TypeVar("T")
-Tap = Callable[[Any], Any]
-Forward = Callable[[Sequence[Tap]], tuple[Any, Any]]
+# Runs the model with a hook at each site: what `select` of a query makes of the outputs.
+Forward = Callable[[Sequence[Hook]], tuple[Any, Any]]
 
 _backend: Any = importlib.import_module(f"eli5.keras.engine.{keras.backend.backend()}")
 
@@ -130,20 +119,20 @@ def signature(arrays: Any) -> str:
 
 
 def _trace(model: keras.Model, variables: list[keras.Variable], inputs: Any, picture: int) -> Trace:
-    found: list[Trace] = []
+    traces: list[Trace] = []
 
     def run(values: list[Any], inputs: Any) -> None:
         leaves = keras.tree.flatten(inputs)
-        beside = leaves[:picture] + leaves[picture + 1 :]
-        recorder = Recorder(_backend.level, _backend.version, leaves[picture], beside)
+        others = leaves[:picture] + leaves[picture + 1 :]
+        recorder = Recorder(_backend.level, _backend.version, leaves[picture], others)
         outputs, watch = _call(model, inputs, zip(variables, values, strict=False), recorder)
         activations = map(watch.activation_of, keras.tree.flatten(outputs))
         names = [activation and activation.name for activation in activations]
         specs = keras.tree.map_structure(spec_of, outputs)
-        found.append(Trace(recorder.calls, specs, names, recorder.channels_first))
+        traces.append(Trace(recorder.calls, specs, names, recorder.channels_first))
 
     _backend.trace(run, variables, inputs)
-    return found[-1]
+    return traces[-1]
 
 
 def _compile(
@@ -154,22 +143,24 @@ def _compile(
     touched = _touched(query)
     get_operations = [Reference(site.operation) for site in touched]
     specs = [_spec(site, len(arguments[1])) for site in query.sites]
-    nameless = [site._replace(operation=None) for site in touched]
-    changes = list(zip(nameless, [change for _, change in query.replace], strict=False))
-    query = query._replace(
-        score=None, replace=tuple(changes), sites=tuple(nameless[len(changes) :])
-    )
+    changes = [change for _, change in query.replace]
+    touched = [site._replace(operation=None) for site in touched]
+    query = query._replace(score=None, replace=(), sites=tuple(touched[len(changes) :]))
 
     def program(values: list[Any], inputs: Any, targets: Any, *extra: Any) -> tuple[Any, Any]:
         if query.arrange is not None:
             inputs = query.arrange(inputs, *extra)
+        replacing = [
+            lambda output, site=site, change=change: change(site, output, *extra)
+            for site, change in zip(touched, changes, strict=False)
+        ]
 
-        def forward(taps: Sequence[Tap]) -> tuple[Any, Any]:
+        def forward(per_site: Sequence[Hook]) -> tuple[Any, Any]:
             operations = [get() for get in get_operations]
-            on_output = _at(operations, nameless, [*_replacing(query, extra), *taps])
+            on_output = _at(operations, touched, [*replacing, *per_site])
             state = zip(variables, values, strict=False)
-            tapped = _tap_inputs(inputs, query.sites, taps)
-            outputs, watch = _call(get_model(), tapped, state, on_output)
+            hooked = _hook_inputs(inputs, query.sites, per_site)
+            outputs, watch = _call(get_model(), hooked, state, on_output)
             scores, report = query.select(outputs, watch.activation_of, targets, get_score())
             return keras.ops.cast(scores, "float32"), report
 
@@ -185,52 +176,46 @@ def _plain(
     """Return the scores, with the activations where they are asked for, and the report."""
     activations: list[Any] = [None] * len(specs)
 
-    def tap(s: int, site: Site) -> Tap:
-        def pass_on(output: Any) -> Any:
+    def hook(s: int, site: Site) -> Hook:
+        def read(output: Any) -> Any:
             activations[s] = keras.ops.cast(output, "float32"), _folded(site, output)
             return output
 
-        return pass_on
+        return read
 
-    scores, report = forward([tap(s, site) for s, site in enumerate(query.sites)])
+    scores, report = forward([hook(s, site) for s, site in enumerate(query.sites)])
     return ((scores, activations) if query.read else scores), report
-
-
-def _replacing(query: Query, extra: Any) -> list[Tap]:
-    """Return the taps of what is replaced."""
-    return [
-        lambda output, site=site, change=change: change(site, output, *extra)  # type: ignore[misc]
-        for site, change in query.replace
-    ]
 
 
 def _differentiated(
     forward: Forward, query: Query, specs: Sequence[keras.KerasTensor], extra: Any
 ) -> tuple[Any, Any]:
     """Return each formula's result, or what they are combined to, and the report."""
-    found = _backend.differentiate(forward, specs, query.second_order)
-    activations, gradients, products, report = found
+    activations, gradients, hessian_products, report = _backend.differentiate(
+        forward, specs, query.second_order
+    )
     if gradients is None:
-        if query.sites[0].is_input:
-            raise ValueError(
-                "Expected an input that the score depends on in a differentiable way. Received: a "
-                "model that rounds its input, or takes it as integers. Choose a method that needs "
-                "no gradient, such as Occlusion or RISE."
-            )
-        raise ValueError(
-            "Expected a layer that the score depends on in a differentiable way. Received: "
-            f"layer={query.sites[0].path!r}, behind which no gradient flows back. "
-            "Choose another layer."
-        )
+        raise ValueError(_why_no_gradient(query.sites[0]))
     results = []
     for s, (site, formula) in enumerate(zip(query.sites, query.formulas, strict=True)):
-        slopes = [_folded(site, per_site[s]) for per_site in gradients]
-        hessian_products = (
-            [_folded(site, product) for product in products[s]] if s in products else None
-        )
-        results.append(formula(_folded(site, activations[s]), slopes, hessian_products))
+        at_site = [_folded(site, per_site[s]) for per_site in gradients]
+        products = [_folded(site, product) for product in hessian_products.get(s, ())] or None
+        results.append(formula(_folded(site, activations[s]), at_site, products))
     combine = query.combine
     return (results if combine is None else combine(results, *extra)), report
+
+
+def _why_no_gradient(site: Site) -> str:
+    if site.is_input:
+        return (
+            "Expected an input that the score depends on in a differentiable way. Received: a "
+            "model that rounds its input, or takes it as integers. Choose a method that needs "
+            "no gradient, such as Occlusion or RISE."
+        )
+    return (
+        "Expected a layer that the score depends on in a differentiable way. Received: "
+        f"layer={site.path!r}, behind which no gradient flows back. Choose another layer."
+    )
 
 
 def _folded(site: Site, tensor: Any) -> Any:
@@ -254,28 +239,30 @@ def _call(
         return model(inputs, training=False), watch
 
 
-def _at(operations: Sequence[Any], sites: Sequence[Site], taps: Sequence[Tap]) -> hooks.OnOutput:
-    """Return a watcher that passes the output of one call of each operation through its tap."""
-    waiting: dict[tuple[int, int], list[Tap]] = {}
-    for operation, site, tap in zip(operations, sites, taps, strict=True):
+def _at(
+    operations: Sequence[Any], sites: Sequence[Site], per_site: Sequence[Hook]
+) -> hooks.OnOutput:
+    """Return a watcher that passes the output of one call of each operation through its hook."""
+    waiting: dict[tuple[int, int], list[Hook]] = {}
+    for operation, site, hook in zip(operations, sites, per_site, strict=True):
         if site.input_index is None:
-            waiting.setdefault((id(operation), site.nth), []).append(tap)
+            waiting.setdefault((id(operation), site.nth), []).append(hook)
     counts: dict[int, int] = {}
 
     def on_output(running: Any, arguments: Any, output: Any) -> Any:
         key = id(running[-1])
         nth = counts[key] = counts.get(key, -1) + 1
-        for tap in waiting.get((key, nth), ()):
-            output = tap(output)
+        for hook in waiting.get((key, nth), ()):
+            output = hook(output)
         return output
 
     return on_output
 
 
-def _tap_inputs(inputs: Any, sites: Sequence[Site], taps: Sequence[Tap]) -> Any:
-    """Pass the inputs that are sites themselves through their taps."""
+def _hook_inputs(inputs: Any, sites: Sequence[Site], per_site: Sequence[Hook]) -> Any:
+    """Pass the inputs that are sites themselves through their hooks."""
     leaves = keras.tree.flatten(inputs)
-    for site, tap in zip(sites, taps, strict=True):
+    for site, hook in zip(sites, per_site, strict=True):
         if site.input_index is not None:
-            leaves[site.input_index] = tap(keras.ops.cast(leaves[site.input_index], site.dtype))
+            leaves[site.input_index] = hook(keras.ops.cast(leaves[site.input_index], site.dtype))
     return keras.tree.pack_sequence_as(inputs, leaves)

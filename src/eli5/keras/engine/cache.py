@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterator
 from typing import Any, TypeVar
 
 import keras
-from eli5.keras.engine.model_fingerprint import Attribute, Traits, parts_of
+from eli5.keras.engine.model_fingerprint import Attribute, Fingerprint, parts_of
 from eli5.keras.engine.tracing import Trace
 
 T = TypeVar("T")
@@ -29,14 +29,14 @@ class Memory:
         self.variables: list[keras.Variable] = list(model.variables)
         self._parts = [weakref.ref(part) for part in parts_of(model)]
         self._ignored: frozenset[Attribute] = frozenset()
-        self._traits = Traits(parts_of(model))
+        self._fingerprint = Fingerprint(parts_of(model))
         self._traces: OrderedDict[Hashable, Trace] = OrderedDict()
         self._programs: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = threading.RLock()
 
     def is_up_to_date(self) -> bool:
         """Tell whether the model still has what was compiled: parts, weights, attributes."""
-        return self._traits.are_the_same()
+        return self._fingerprint.is_unchanged()
 
     def recall_trace(self, key: Hashable, make: Callable[[], Trace]) -> Trace:
         """Return the trace under `key`, made if it is not there."""
@@ -49,12 +49,12 @@ class Memory:
 
     def _watch(self, trace: Trace) -> None:
         """Watch what was called; what the model's own `call` writes tells nothing of its user."""
-        written = frozenset(self._traits.changed())
+        written = frozenset(self._fingerprint.changed())
         references = [*self._parts, *(call.operation for call in trace.calls)]
         operations = {id(op): op for reference in references if (op := reference())}
-        if written or not self._traits.cover(operations):
+        if written or not self._fingerprint.covers(operations):
             self._ignored |= written
-            self._traits = Traits(operations.values(), self._ignored)
+            self._fingerprint = Fingerprint(operations.values(), self._ignored)
 
     def recall(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """Return the program, or what else is kept under `key`, made if it is not there."""

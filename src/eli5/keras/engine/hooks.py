@@ -23,6 +23,9 @@ import keras
 # the innermost; its output) -> output.
 OnOutput = Callable[[Sequence[keras.Operation], Any, Any], Any]
 
+# What is done with the output at one site: it returns what takes the output's place.
+Hook = Callable[[Any], Any]
+
 # A function as its owner, a module or a class, and its name there.
 Function = tuple[Any, str]
 
@@ -42,17 +45,17 @@ class Watch:
         self.running: list[keras.Operation] = []
         self._activations: list[tuple[weakref.ref[Any], Activation]] = []
 
-    def saw_activation(self, activation: Activation, output: Any) -> None:
-        """Note that `output` is what `activation` gave."""
+    def note_activation(self, name: str, logits: Any, output: Any) -> None:
+        """Note that `output` is the softmax or sigmoid of `logits`."""
         # Held only as long as the output itself lives, or a transformer's attention maps pile up.
         self._activations = [seen for seen in self._activations if seen[0]() is not None]
-        self._activations.append((weakref.ref(output), activation))
+        self._activations.append((weakref.ref(output), Activation(name, logits)))
 
-    def saw_cast(self, tensor: Any, output: Any) -> None:
+    def note_cast(self, _: str, tensor: Any, output: Any) -> None:
         """Note that `output` is `tensor` in another type."""
         activation = self.activation_of(tensor)
         if activation is not None and output is not tensor:
-            self.saw_activation(activation, output)
+            self.note_activation(*activation, output)
 
     def activation_of(self, output: Any) -> Activation | None:
         """Return the softmax or sigmoid whose result `output` is, if it is one's."""
@@ -108,9 +111,9 @@ def _install(activations: Sequence[Function], casts: Sequence[Function]) -> None
         if _watching == 1:
             _wrap(keras.Operation, "__call__", _watched_call)
             for owner, name in activations:
-                _wrap(owner, name, _watched_activation)
+                _wrap(owner, name, functools.partial(_noted, Watch.note_activation))
             for owner, name in casts:
-                _wrap(owner, name, _watched_cast)
+                _wrap(owner, name, functools.partial(_noted, Watch.note_cast))
 
 
 def _uninstall() -> None:
@@ -150,23 +153,16 @@ def _watched_call(original: Callable[..., Any], _: str) -> Callable[..., Any]:
     return call
 
 
-def _watched_activation(original: Callable[..., Any], name: str) -> Callable[..., Any]:
-    def activation(logits: Any, *args: Any, **kwargs: Any) -> Any:
-        output = original(logits, *args, **kwargs)
+def _noted(
+    note: Callable[[Watch, str, Any, Any], None], original: Callable[..., Any], name: str
+) -> Callable[..., Any]:
+    def function(*args: Any, **kwargs: Any) -> Any:
+        output = original(*args, **kwargs)
         watching: Watch | None = getattr(_thread, "watch", None)
         if watching is not None:
-            watching.saw_activation(Activation(name, logits), output)
+            # The libraries call their first parameter `logits`, `x` or `input`.
+            tensor = next(iter((*args, *kwargs.values())))
+            note(watching, name, tensor, output)
         return output
 
-    return activation
-
-
-def _watched_cast(original: Callable[..., Any], _: str) -> Callable[..., Any]:
-    def cast(tensor: Any, *args: Any, **kwargs: Any) -> Any:
-        output = original(tensor, *args, **kwargs)
-        watching: Watch | None = getattr(_thread, "watch", None)
-        if watching is not None:
-            watching.saw_cast(tensor, output)
-        return output
-
-    return cast
+    return function

@@ -1,10 +1,12 @@
 """Changes of a model's inputs, and of a layer's output, traced into the engine's program.
 
-Frozen, because each is a part of the key under which the program is kept.
+What is put in the place of one sample has n samples, its *variants*. The classes here are frozen,
+because each is a part of the key under which the program is kept.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,65 +14,66 @@ import keras
 from eli5.keras.engine import Query, Site
 from keras import ops
 
+# (picture (1, *size, C), *extra) -> variants (n, *size, C), in float32.
+MakeVariants = Callable[..., Any]
 
-def putting(query: Query, site: Site) -> Query:
+
+def with_pictures(query: Query, site: Site) -> Query:
     """Ask about pictures, shape (n, *size, C), in the place of the one."""
-    if site.input_index is not None:
-        return query._replace(arrange=PutPictures(site))
-    return query._replace(arrange=Repeat(), replace=((site, _put_output),))
+    return _with_variants(query, site, _as_given)
 
 
-def masking(query: Query, site: Site) -> Query:
+def with_masks(query: Query, site: Site) -> Query:
     """Ask about the picture where masks (n, *size) are 1, a baseline (1, *size, C) elsewhere."""
-    if site.input_index is not None:
-        return query._replace(arrange=MaskPicture(site))
-    return query._replace(arrange=Repeat(), replace=((site, _mask_output),))
+    return _with_variants(query, site, _masked)
 
 
 def on_path(query: Query, site: Site) -> Query:
-    """Ask about points on the way between two pictures; see `PutPath`."""
+    """Ask about points on the way between two pictures, ``ends`` of shape (2, *size, C).
+
+    The first column of ``rows``, shape (n, any), tells how far along each point lies.
+    """
+    return _with_variants(query, site, _interpolated)
+
+
+def _with_variants(query: Query, site: Site, make: MakeVariants) -> Query:
     if site.input_index is not None:
-        return query._replace(arrange=PutPath(site))
-    return query._replace(arrange=Repeat(), replace=((site, _put_points),))
+        return query._replace(arrange=ReplaceInput(site, make))
+    return query._replace(arrange=Repeat(), replace=((site, ReplaceOutput(make)),))
 
 
 @dataclass(frozen=True)
-class PutPictures:
-    """Puts pictures, shape (n, *size, C), in the place of the one; repeats the other inputs."""
+class ReplaceInput:
+    """Puts variants in the place of one input; repeats the others."""
 
     site: Site
+    make: MakeVariants
 
-    def __call__(self, inputs: Any, pictures: Any) -> Any:
+    def __call__(self, inputs: Any, *extra: Any) -> Any:
         """Return the inputs of n samples."""
-        return _put(inputs, self.site, _as_input(self.site, pictures))
-
-
-@dataclass(frozen=True)
-class MaskPicture:
-    """Shows the picture where a mask, shape (n, *size), is 1, and the baseline where it is 0."""
-
-    site: Site
-
-    def __call__(self, inputs: Any, masks: Any, baseline: Any) -> Any:
-        """Return the inputs of n samples; the baseline has shape (1, *size, C)."""
         leaves = keras.tree.flatten(inputs)
-        (picture,) = (leaf for k, leaf in enumerate(leaves) if k == self.site.input_index)
-        mixed = _mixed(masks, self.site.fold(ops.cast(picture, "float32")), baseline)
-        return _put(inputs, self.site, _as_input(self.site, mixed))
+        picture = self.site.fold(ops.cast(leaves[self.site.input_index], "float32"))
+        variants = self.site.unfold(self.make(picture, *extra))
+        n = variants.shape[0]
+        replaced = [
+            ops.cast(variants, self.site.dtype)
+            if k == self.site.input_index
+            else ops.repeat(leaf, n, axis=0)
+            for k, leaf in enumerate(leaves)
+        ]
+        return keras.tree.pack_sequence_as(inputs, replaced)
 
 
 @dataclass(frozen=True)
-class PutPath:
-    """Puts points on the way between two pictures in the place of the one."""
+class ReplaceOutput:
+    """Puts variants in the place of a layer's output."""
 
-    site: Site
+    make: MakeVariants
 
-    def __call__(self, inputs: Any, rows: Any, ends: Any) -> Any:
-        """Return the inputs of n samples.
-
-        The ends have shape (2, *size, C); the first column of the rows tells how far each point is.
-        """
-        return _put(inputs, self.site, _as_input(self.site, _points(rows, ends)))
+    def __call__(self, site: Site, output: Any, *extra: Any) -> Any:
+        """Return the outputs of n samples; the layer has given as many, all the same."""
+        picture = site.fold(ops.cast(output[:1], "float32"))
+        return ops.cast(site.unfold(self.make(picture, *extra)), output.dtype)
 
 
 @dataclass(frozen=True)
@@ -95,89 +98,56 @@ class LeaveOutTokens:
 
     def __call__(self, inputs: Any, masks: Any, _: Any) -> Any:
         """Return the inputs of n samples."""
-        n = masks.shape[0]
-        leaves = [ops.repeat(leaf, n, axis=0) for leaf in keras.tree.flatten(inputs)]
+        leaves = keras.tree.flatten(Repeat()(inputs, masks))
         ids = leaves[self.input_index]
         leaves[self.input_index] = ops.where(masks > 0, ids, ops.cast(self.substitute, ids.dtype))
         return keras.tree.pack_sequence_as(inputs, leaves)
 
 
-def leave_out(site: Site, output: Any, maps: Any, given: Any) -> Any:
-    """Return a layer's output with one map set to zero per sample; none where it is -1.
+def whole_and_empty(site: Site, output: Any, _: Any, given: Any) -> Any:
+    """Return a layer's output, `given`, as three samples, for what comes before a cut.
 
-    The output is `given`: nothing that only leads to the layer need then run.
-    """
-    output = ops.cast(given, output.dtype)
-    is_left = ops.arange(_n_maps(site, output), dtype="int32")[None] != maps[:, None]
-    return site.scale(output, is_left)
-
-
-def _put_output(site: Site, output: Any, pictures: Any) -> Any:
-    return ops.cast(site.unfold(pictures), output.dtype)
-
-
-def _mask_output(site: Site, output: Any, masks: Any, baseline: Any) -> Any:
-    picture = site.fold(ops.cast(output[:1], "float32"))
-    return _put_output(site, output, _mixed(masks, picture, baseline))
-
-
-def _put_points(site: Site, output: Any, rows: Any, ends: Any) -> Any:
-    return _put_output(site, output, _points(rows, ends))
-
-
-def _points(rows: Any, ends: Any) -> Any:
-    """Return points on the way between two pictures, (2, *size, C); see `PutPath`."""
-    start, end = ops.split(ops.reshape(ends, (2, -1)), 2)
-    return ops.reshape(start + rows[:, :1] * (end - start), (-1, *ends.shape[1:]))
-
-
-def show_to_stand_in(site: Site, output: Any, _: Any, given: Any) -> Any:
-    """Return a layer's output for what is read of it by a stand-in: three samples.
-
-    The first is NaN, and the number of samples fits no other: whatever else reads the layer, and
-    the score with it, goes wrong in a way that is seen. Then come the output as it is, and with all
-    maps zero.
+    As it is `given`, nothing that only leads to the layer need run. The first sample is NaN, and
+    the number of samples fits no other: whatever reads the layer beside the cut, and the score with
+    it, goes wrong in a way that is seen. Then come the output as it is, and with all maps zero.
     """
     output = ops.cast(given, output.dtype)
     broken = ops.full(output.shape, float("nan"), output.dtype)
-    empty = site.scale(output, ops.zeros((1, _n_maps(site, output)), "int32"))
+    n_maps = output.shape[_channel_axis(site, output)]
+    empty = site.scale(output, ops.zeros((1, n_maps), "int32"))
     return ops.concatenate([broken, output, empty])
 
 
-def leave_out_of_stand_in(site: Site, output: Any, maps: Any, _: Any) -> Any:
-    """Return a stand-in's output, of what was shown to it, with one map left out per sample."""
-    channel = 1 if site.channels_first else output.ndim - 1
+def leave_out_maps(site: Site, output: Any, maps: Any, _: Any) -> Any:
+    """Return what `whole_and_empty` became at a cut, with one map left out per sample.
+
+    The cut has each map in its channel of that index; none is left out where `maps` is -1.
+    """
+    axis = _channel_axis(site, output)
     shape = [1] * output.ndim
-    shape[channel] = output.shape[channel]
-    channels = ops.reshape(ops.arange(output.shape[channel], dtype="int32"), shape)
+    shape[axis] = output.shape[axis]
+    channels = ops.reshape(ops.arange(shape[axis], dtype="int32"), shape)
     is_out = channels == ops.reshape(maps, [-1] + [1] * (output.ndim - 1))
     _, whole, empty = ops.split(output, 3)
     return ops.where(is_out, empty, whole)
 
 
-def _n_maps(site: Site, output: Any) -> int:
-    is_second = site.channels_first and site.grid is None
-    return int(output.shape[1] if is_second else output.shape[-1])
+def _channel_axis(site: Site, output: Any) -> int:
+    return 1 if site.channels_first and site.grid is None else output.ndim - 1
 
 
-def _mixed(masks: Any, picture: Any, baseline: Any) -> Any:
-    """Mix two pictures (1, *size, C) by masks (n, *size).
+def _as_given(_: Any, pictures: Any) -> Any:
+    return pictures
 
-    In rows of equal length: TensorFlow is slow where an axis within is repeated.
-    """
+
+def _masked(picture: Any, masks: Any, baseline: Any) -> Any:
+    # In rows of equal length: TensorFlow is slow where an axis within is repeated.
     n, channels = masks.shape[0], picture.shape[-1]
     shown = ops.reshape(ops.tile(masks[..., None], [*[1] * masks.ndim, channels]), (n, -1))
     whole, hidden = ops.reshape(picture, (1, -1)), ops.reshape(baseline, (1, -1))
     return ops.reshape(whole * shown + hidden * (1 - shown), (n, *picture.shape[1:]))
 
 
-def _as_input(site: Site, pictures: Any) -> Any:
-    return ops.cast(site.unfold(pictures), site.dtype)
-
-
-def _put(inputs: Any, site: Site, pictures: Any) -> Any:
-    leaves = [
-        pictures if k == site.input_index else ops.repeat(leaf, pictures.shape[0], axis=0)
-        for k, leaf in enumerate(keras.tree.flatten(inputs))
-    ]
-    return keras.tree.pack_sequence_as(inputs, leaves)
+def _interpolated(_: Any, rows: Any, ends: Any) -> Any:
+    start, end = ops.split(ops.reshape(ends, (2, -1)), 2)
+    return ops.reshape(start + rows[:, :1] * (end - start), (-1, *ends.shape[1:]))

@@ -13,8 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import keras
-
-Tap = Callable[[Any], Any]
+from eli5.keras.engine.hooks import Hook
 
 # Where Keras, and most who write their own `call`, turn logits into probabilities.
 ACTIVATIONS = ((jax.nn, "softmax"), (jax.nn, "sigmoid"), (jax.nn, "log_softmax"))
@@ -70,7 +69,7 @@ def _distributed(array: np.ndarray[Any, Any]) -> Any:
 
 
 def differentiate(
-    forward: Callable[[Sequence[Tap]], tuple[Any, Any]],
+    forward: Callable[[Sequence[Hook]], tuple[Any, Any]],
     specs: Sequence[keras.KerasTensor],
     second_order: Sequence[int] = (),
 ) -> tuple[list[Any], list[list[Any]] | None, dict[int, list[Any]], Any]:
@@ -84,31 +83,31 @@ def differentiate(
     def shifted(zeros: list[Any]) -> tuple[Any, Any]:
         captured: list[Any] = [None] * len(zeros)
 
-        def tap(site: int) -> Tap:
+        def hook(site: int) -> Hook:
             def add(activations: Any) -> Any:
                 captured[site] = activations
                 return activations + zeros[site]
 
             return add
 
-        scores, extras = forward([tap(site) for site in range(len(zeros))])
+        scores, extras = forward([hook(site) for site in range(len(zeros))])
         return _note_dependence(scores, depends), (captured, extras)
 
-    def slopes(zeros: list[Any]) -> tuple[list[list[Any]], Any]:
+    def differentiated(zeros: list[Any]) -> tuple[list[list[Any]], Any]:
         scores, pull_back, others = jax.vjp(shifted, zeros, has_aux=True)
         columns = [jnp.zeros_like(scores).at[:, k].set(1) for k in range(scores.shape[1])]
         return [pull_back(column)[0] for column in columns], others
 
     zeros = [jnp.zeros(spec.shape, spec.dtype) for spec in specs]
-    products = {}
+    hessian_products = {}
     if second_order:  # forward over reverse: the model is traced once for all products
-        gradients, bend, (activations, extras) = jax.linearize(slopes, zeros, has_aux=True)
+        gradients, push, (activations, extras) = jax.linearize(differentiated, zeros, has_aux=True)
         for s in second_order:
-            bent = bend([*zeros[:s], activations[s], *zeros[s + 1 :]])
-            products[s] = [per_site[s] for per_site in bent]
+            pushed = push([*zeros[:s], activations[s], *zeros[s + 1 :]])
+            hessian_products[s] = [per_site[s] for per_site in pushed]
     else:
-        gradients, (activations, extras) = slopes(zeros)
-    return activations, gradients if any(depends) else None, products, extras
+        gradients, (activations, extras) = differentiated(zeros)
+    return activations, gradients if any(depends) else None, hessian_products, extras
 
 
 def _note_dependence(scores: Any, depends: list[bool]) -> Any:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import operator
 import types
 import weakref
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import keras
@@ -34,46 +33,61 @@ _WHILE_BUILT = (
 )
 
 
-@dataclasses.dataclass(slots=True)
-class _Row:
-    """What is watched of one operation.
+class _OperationState:
+    """What is watched of one operation: values, the parts that it lists, functions and arrays."""
 
-    Attributes
-    ----------
-    operation : weakref.ref
-    kind : type
-        Its class.
-    n_names : int
-        How many attributes it has, watched or not.
-    names : set of str
-        Of all that are watched.
-    plain : list of str
-        Of those, the ones that are compared by value.
-    get : callable
-        Gives their values out of the operation's `vars`.
-    values : tuple
-        What it gave.
-    lists : list of str
-        The attributes that hold parts: layers, weights.
-    parts : list of int
-        Their ids.
-    others : list of (str, Reference)
-        Functions and arrays; weak, as a function may hold the model.
-    """
+    __slots__ = (
+        *("_get", "_lists", "_n_attributes", "_names", "_part_ids", "_plain", "_references"),
+        *("_type", "_values", "operation"),
+    )
 
-    operation: weakref.ref[keras.Operation]
-    kind: type
-    n_names: int
-    names: set[str]
-    plain: list[str]
-    get: Callable[[dict[str, Any]], Any]
-    values: Any
-    lists: list[str]
-    parts: list[int]
-    others: list[tuple[str, Reference]]
+    def __init__(self, operation: keras.Operation, ignored: frozenset[Attribute]) -> None:
+        attributes, watched = vars(operation), _watched(operation, ignored)
+        self.operation: Any = weakref.ref(operation)
+        self._type = type(operation)
+        self._n_attributes = len(attributes)
+        self._names = set(watched)
+        self._plain = [name for name, value in watched.items() if _holds_nothing(value)]
+        # One name alone would come without a tuple.
+        names = *self._plain, *self._plain[:1]
+        self._get: Any = operator.itemgetter(*names) if names else lambda _: ()
+        self._values = self._get(attributes)
+        self._lists = _lists(operation)
+        self._part_ids = _ids(attributes, self._lists)
+        # Weak, as a function may hold the model.
+        others = [name for name in watched if name not in self._plain]
+        self._references = [(name, Reference(watched[name])) for name in others]
+
+    def is_unchanged(self, ignored: frozenset[Attribute]) -> bool:
+        """Tell whether the operation is as it was: the cheap and likely checks come first."""
+        operation = self.operation()
+        now = vars(operation)
+        if type(operation) is not self._type or self._get(now) != self._values:
+            return False
+        if self._lists and _ids(now, self._lists) != self._part_ids:
+            return False
+        for name, reference in self._references:  # a loop: a generator would cost more here
+            if not reference.is_to(now[name]):
+                return False
+        if len(now) != self._n_attributes:
+            if _watched(operation, ignored).keys() != self._names:
+                return False
+            self._n_attributes = len(now)
+        return True
+
+    def changed(self, ignored: frozenset[Attribute]) -> Iterator[str]:
+        """Yield the names of the attributes that are not what they were, or were not there."""
+        now = vars(self.operation())
+        for name, value in zip(self._plain, self._values, strict=False):
+            if now.get(name) is not value:
+                yield name
+        for name, reference in self._references:
+            if not reference.is_to(now.get(name)):
+                yield name
+        yield from _watched(self.operation(), ignored).keys() - self._names
 
 
-class Traits:
+class Fingerprint:
     """The state of some operations, to be compared with what it is later.
 
     People change a model in place: an activation, a scale, a flag, a layer that is added, a `call`.
@@ -92,86 +106,41 @@ class Traits:
         self._ignored = ignored
         operations = list(operations)
         self._ids = frozenset(map(id, operations))
-        self._rows = [_row(operation, ignored) for operation in operations]
+        self._states = [_OperationState(operation, ignored) for operation in operations]
 
-    def cover(self, ids: Collection[int]) -> bool:
+    def covers(self, ids: Collection[int]) -> bool:
         """Tell whether operations of these ids, all of them alive, are among those watched."""
         return self._ids.issuperset(ids)
 
-    def are_the_same(self) -> bool:
+    def is_unchanged(self) -> bool:
         """Tell whether nothing has changed; this runs before each explanation."""
         try:
-            for row in self._rows:
-                operation = row.operation()
-                now = vars(operation)
-                if type(operation) is not row.kind or row.get(now) != row.values:
+            for state in self._states:
+                if not state.is_unchanged(self._ignored):
                     return False
-                if row.lists and _ids(now, row.lists) != row.parts:
-                    return False
-                for name, other in row.others:
-                    if not other.is_to(now[name]):
-                        return False
-                if len(now) != row.n_names:
-                    if _watched(operation, self._ignored).keys() != row.names:
-                        return False
-                    row.n_names = len(now)
         except (KeyError, TypeError, ValueError):  # gone, or an array where a number was
             return False
         return True
 
     def changed(self) -> Iterator[Attribute]:
         """Yield the attributes that are not what they were, or were not there."""
-        for row in self._rows:
-            operation = row.operation()
-            if operation is None:
-                continue
-            now = vars(operation)
-            for name, value in zip(row.plain, row.values, strict=False):
-                if now.get(name) is not value:
-                    yield id(operation), name
-            for name, other in row.others:
-                if not other.is_to(now.get(name)):
-                    yield id(operation), name
-            for name in _watched(operation, self._ignored).keys() - row.names:
-                yield id(operation), name
+        for state in self._states:
+            operation = state.operation()
+            if operation is not None:
+                yield from ((id(operation), name) for name in state.changed(self._ignored))
 
 
 def parts_of(model: keras.Model) -> list[keras.Operation]:
     """Return the model and all operations that it holds, at any depth."""
-    found = {id(model): model}
+    parts = {id(model): model}
     waiting = [model]
     while waiting:
         operation = waiting.pop()
-        for part in _parts(vars(operation), _lists(operation)):
-            if isinstance(part, keras.Operation) and id(part) not in found:
-                found[id(part)] = part
-                waiting.append(part)
-    return list(found.values())
-
-
-def _row(operation: keras.Operation, ignored: frozenset[Attribute]) -> _Row:
-    now = vars(operation)
-    watched = _watched(operation, ignored)
-    plain = [name for name, value in watched.items() if _holds_nothing(value)]
-    lists = _lists(operation)
-    # One name alone would come without a tuple.
-    get = operator.itemgetter(*plain, *plain[:1]) if plain else _nothing
-    return _Row(
-        weakref.ref(operation),
-        type(operation),
-        len(now),
-        set(watched),
-        plain,
-        get,
-        get(now),
-        lists,
-        _ids(now, lists),
-        [(name, Reference(value)) for name, value in watched.items() if name not in plain],
-    )
-
-
-def _nothing(_: dict[str, Any]) -> tuple[()]:
-    return ()
+        held = _held(vars(operation), _lists(operation))
+        new = {id(p): p for p in held if isinstance(p, keras.Operation) and id(p) not in parts}
+        parts |= new
+        waiting.extend(new.values())
+    return list(parts.values())
 
 
 def _watched(operation: Any, ignored: frozenset[Attribute]) -> dict[str, Any]:
@@ -202,18 +171,18 @@ def _holds_nothing(value: Any) -> bool:
 
 def _lists(operation: keras.Operation) -> list[str]:
     """Name the attributes that list parts; in what has layers an empty one may come to."""
-    found = {
+    lists = {
         name: value
         for name, value in vars(operation).items()
         if isinstance(value, list) and all(isinstance(item, _PARTS) for item in value)
     }
-    has_layers = any(isinstance(item, keras.Operation) for v in found.values() for item in v)
-    return [name for name, value in found.items() if value or has_layers]
+    has_layers = any(isinstance(item, keras.Operation) for v in lists.values() for item in v)
+    return [name for name, value in lists.items() if value or has_layers]
 
 
-def _parts(now: dict[str, Any], lists: list[str]) -> Iterator[Any]:
-    return (item for name in lists for item in now[name] if isinstance(item, _PARTS))
+def _held(attributes: dict[str, Any], lists: list[str]) -> Iterator[Any]:
+    return (item for name in lists for item in attributes[name] if isinstance(item, _PARTS))
 
 
-def _ids(now: dict[str, Any], lists: list[str]) -> list[int]:
-    return [id(item) for name in lists for item in now[name] if isinstance(item, _PARTS)]
+def _ids(attributes: dict[str, Any], lists: list[str]) -> list[int]:
+    return [id(item) for name in lists for item in attributes[name] if isinstance(item, _PARTS)]

@@ -62,7 +62,7 @@ class Site(NamedTuple):
         return ops.moveaxis(last, -1, 1) if self.channels_first else last
 
     def scale(self, tensor: Any, factors: Any) -> Any:
-        """Multiply each map by a factor, shape (n, C); tokens beside the grid stay as they are.
+        """Multiply each map by a factor, shape (n, C); tokens outside of the grid stay as they are.
 
         The tensor may have one sample, which is then repeated.
         """
@@ -90,12 +90,12 @@ class Query(NamedTuple):
     sites : tuple of Site
         Whose outputs the scores are differentiated with respect to, or which are replaced.
     formulas : tuple of callable
-        One per site: ``formula(activations, gradients, products) -> result`` on float32 tensors of
-        shape (B, *places, C); there are K gradients. Only the results leave the device. Without
-        formulas nothing is differentiated.
+        One per site: ``formula(activations, gradients, hessian_products) -> result`` on float32
+        tensors of shape (B, *places, C); there are K gradients. Only the results leave the device.
+        Without formulas nothing is differentiated.
     second_order : tuple of int
-        The sites, by their index, whose formulas get K `products` of the score's Hessian at the
-        site with the activations; None at the others.
+        The sites, by their index, whose formulas get K Hessian-vector products: of the score's
+        Hessian at the site with the activations there. Formulas at the others get None.
     arrange : callable, optional
         ``arrange(inputs, *extra) -> inputs``: changes the inputs before the model sees them.
     replace : tuple of (Site, callable)

@@ -9,8 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 import keras
-
-Tap = Callable[[Any], Any]
+from eli5.keras.engine.hooks import Hook
 
 ACTIVATIONS = (
     (tf.nn, "softmax"),
@@ -62,7 +61,7 @@ def _specs(arrays: Any) -> Any:
 
 
 def differentiate(
-    forward: Callable[[Sequence[Tap]], tuple[Any, Any]],
+    forward: Callable[[Sequence[Hook]], tuple[Any, Any]],
     specs: Sequence[keras.KerasTensor],
     second_order: Sequence[int] = (),
 ) -> tuple[list[Any], list[list[Any]] | None, dict[int, list[Any]], Any]:
@@ -71,8 +70,8 @@ def differentiate(
     Parameters
     ----------
     forward : callable
-        ``forward(taps) -> (scores, extras)``: runs the model with the output at each site replaced
-        by ``tap(output)``; scores have shape ``(B, K)``.
+        ``forward(hooks) -> (scores, extras)``: runs the model with the output at each site replaced
+        by ``hook(output)``; scores have shape ``(B, K)``.
     specs : sequence of keras.KerasTensor
         Shape and dtype of the activations, per site.
     second_order : sequence of int
@@ -84,7 +83,7 @@ def differentiate(
         As the layers gave them.
     gradients : list of K lists of tensors of the activations' shapes, or None
         ``None`` if the scores depend on none of the activations in a differentiable way.
-    products : dict of lists of K tensors
+    hessian_products : dict of lists of K tensors
         By site: the Hessian of the score with respect to the activations there, times these.
     extras : Any
         As `forward` gave them.
@@ -93,7 +92,7 @@ def differentiate(
     tape = tf.GradientTape(persistent=True, watch_accessed_variables=False)
     outer = tf.GradientTape(persistent=True, watch_accessed_variables=False)
 
-    def tap(site: int) -> Tap:
+    def hook(site: int) -> Hook:
         def watch(activations: Any) -> Any:
             tape.watch(activations)
             if site in second_order:
@@ -105,18 +104,18 @@ def differentiate(
 
     with outer if second_order else contextlib.nullcontext():
         with tape:
-            scores, extras = forward([tap(site) for site in range(len(specs))])
+            scores, extras = forward([hook(site) for site in range(len(specs))])
             columns = tf.unstack(scores, axis=1)
         found = [tape.gradient(column, captured) for column in columns]
         gradients = [list(map(_or_zeros, per_site, captured)) for per_site in found]
-        along = {s: [_inner(g[s], captured[s]) for g in gradients] for s in second_order}
+        inner = {s: [_inner(g[s], captured[s]) for g in gradients] for s in second_order}
     if all(gradient is None for per_site in found for gradient in per_site):
         return captured, None, {}, extras
-    products = {
-        s: [_or_zeros(outer.gradient(inner, captured[s]), captured[s]) for inner in along[s]]
+    hessian_products = {
+        s: [_or_zeros(outer.gradient(one, captured[s]), captured[s]) for one in inner[s]]
         for s in second_order
     }
-    return captured, gradients, products, extras
+    return captured, gradients, hessian_products, extras
 
 
 def _inner(gradient: Any, activations: Any) -> Any:

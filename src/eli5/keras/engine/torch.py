@@ -9,8 +9,7 @@ from typing import Any
 import torch
 
 import keras
-
-Tap = Callable[[Any], Any]
+from eli5.keras.engine.hooks import Hook
 
 ACTIVATIONS = (
     (torch.nn.functional, "softmax"),
@@ -73,7 +72,7 @@ def _with_weights_at_rest(run: Callable[[], Any]) -> Any:
 
 
 def differentiate(
-    forward: Callable[[Sequence[Tap]], tuple[Any, Any]],
+    forward: Callable[[Sequence[Hook]], tuple[Any, Any]],
     specs: Sequence[keras.KerasTensor],
     second_order: Sequence[int] = (),
 ) -> tuple[list[Any], list[list[Any]] | None, dict[int, list[Any]], Any]:
@@ -83,7 +82,7 @@ def differentiate(
     """
     captured: list[Any] = [None] * len(specs)
 
-    def tap(site: int) -> Tap:
+    def hook(site: int) -> Hook:
         def record(activations: Any) -> Any:
             if not activations.requires_grad:
                 activations = activations.detach().requires_grad_()
@@ -94,36 +93,36 @@ def differentiate(
         return record
 
     with torch.no_grad():  # restores the mode that `record` changes
-        scores, extras = forward([tap(site) for site in range(len(specs))])
+        scores, extras = forward([hook(site) for site in range(len(specs))])
         extras = keras.tree.map_structure(torch.Tensor.detach, extras)
-        bent = bool(second_order)
-        gradients = [_gradients(scores, k, captured, bent) for k in range(scores.shape[1])]
-        products = {s: [_product(g[s], captured[s]) for g in gradients] for s in second_order}
+        graph = bool(second_order)
+        gradients = [_gradients(scores, k, captured, graph) for k in range(scores.shape[1])]
+        hvps = {s: [_hvp(g[s], captured[s]) for g in gradients] for s in second_order}
     activations = [tensor.detach() for tensor in captured]
     if all(gradient is None for per_site in gradients for gradient in per_site):
         return activations, None, {}, extras
-    return activations, [list(map(_or_zeros, g, activations)) for g in gradients], products, extras
+    return activations, [list(map(_or_zeros, g, activations)) for g in gradients], hvps, extras
 
 
-def _gradients(scores: Any, k: int, captured: list[Any], bent: bool) -> Sequence[Any]:
+def _gradients(scores: Any, k: int, captured: list[Any], create_graph: bool) -> Sequence[Any]:
     if not scores.requires_grad:
         return [None] * len(captured)
     is_last = k == scores.shape[1] - 1
     return torch.autograd.grad(
         scores[:, k].sum(),
         captured,
-        retain_graph=bent or not is_last,
-        create_graph=bent,
+        retain_graph=create_graph or not is_last,
+        create_graph=create_graph,
         allow_unused=True,
     )
 
 
-def _product(gradient: Any, activations: Any) -> Any:
-    """Return the Hessian at one site times the activations there."""
+def _hvp(gradient: Any, activations: Any) -> Any:
+    """Return the Hessian-vector product at one site, the vector being the activations there."""
     if gradient is None or not gradient.requires_grad:
         return torch.zeros_like(activations)  # the score is linear
-    along = (gradient * activations.detach()).sum()
-    (product,) = torch.autograd.grad(along, [activations], retain_graph=True, allow_unused=True)
+    inner = (gradient * activations.detach()).sum()
+    (product,) = torch.autograd.grad(inner, [activations], retain_graph=True, allow_unused=True)
     return _or_zeros(product, activations)
 
 

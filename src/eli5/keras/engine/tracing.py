@@ -85,7 +85,7 @@ class Trace(NamedTuple):
     channels_first: bool
 
 
-class _Facts(NamedTuple):
+class _TensorInfo(NamedTuple):
     """What is remembered of a tensor; its id may be that of another one by now."""
 
     reference: weakref.ref[Any]
@@ -113,7 +113,7 @@ class Recorder:
         Tells a tensor that was written into from the same before.
     picture : tensor
         The input whose places matter.
-    beside : iterable of tensors
+    others : iterable of tensors
         The other inputs.
     """
 
@@ -122,52 +122,51 @@ class Recorder:
         level: Callable[[Any], Any],
         version: Callable[[Any], float],
         picture: Any,
-        beside: Iterable[Any] = (),
+        others: Iterable[Any] = (),
     ) -> None:
         self._level, self._outside = level, level(picture)
         self._version = version
         self.calls: list[Call] = []
         self._counts: dict[int, int] = {}
-        self._facts: dict[int, _Facts] = {}
+        self._infos: dict[int, _TensorInfo] = {}
         self._default = keras.config.image_data_format() == "channels_first"
         self._input_layout: bool | None = None
         self._input_shape = tuple(picture.shape)
-        for tensor in beside:
-            self._facts[id(tensor)] = _Facts(weakref.ref(tensor), False, self._default)
+        for tensor in others:
+            self._infos[id(tensor)] = _TensorInfo(weakref.ref(tensor), False, self._default)
 
     def __call__(self, running: Sequence[keras.Operation], arguments: Any, output: Any) -> Any:
         """Note the call that returned; see `eli5.keras.engine.hooks.watch`."""
         operation = running[-1]
         nth = self._counts.get(id(operation), 0)
         self._counts[id(operation)] = nth + 1
-        shape, dtype, known, facts = (), "", None, None
+        shape, dtype, known, info = (), "", None, None
         if keras.ops.is_tensor(output):
             spec = spec_of(output)
-            shape, dtype, known = spec.shape, spec.dtype, self._look_up(output)
-            facts = known or self._judge(operation, shape, arguments, output)
+            shape, dtype, known = spec.shape, spec.dtype, self._info_of(output)
+            info = known or self._describe(operation, shape, arguments, output)
             if known and moves_steps(operation):  # by an operation within, which does not say how
-                judged = self._judge(operation, shape, arguments, output)
-                facts = known._replace(alignment=judged.alignment)
-            self._facts[id(output)] = facts
-        if len(running) == 1:
-            return output  # the model itself
-        self.calls.append(
-            Call(
-                operation=weakref.ref(operation),
-                path="/".join(op.name for op in running[1:]),
-                within=tuple(map(weakref.ref, running[:-1])),
-                nth=nth,
-                shape=shape,
-                dtype=dtype,
-                is_new=known is None,
-                has_place=facts is not None and facts.has_place,
-                channels_first=facts is not None and _is_first(facts, shape),
-                is_outside=self._level(output) == self._outside,
-                source=facts.source if facts else len(self.calls),
-                parent=self._parent(arguments),
-                alignment=Alignment() if facts is None else facts.alignment,
+                described = self._describe(operation, shape, arguments, output)
+                info = known._replace(alignment=described.alignment)
+            self._infos[id(output)] = info
+        if len(running) > 1:  # else it is the model itself
+            self.calls.append(
+                Call(
+                    operation=weakref.ref(operation),
+                    path="/".join(op.name for op in running[1:]),
+                    within=tuple(map(weakref.ref, running[:-1])),
+                    nth=nth,
+                    shape=shape,
+                    dtype=dtype,
+                    is_new=known is None,
+                    has_place=info is not None and info.has_place,
+                    channels_first=info is not None and _is_first(info, shape),
+                    is_outside=self._level(output) == self._outside,
+                    source=info.source if info else len(self.calls),
+                    parent=self._parent(arguments),
+                    alignment=Alignment() if info is None else info.alignment,
+                )
             )
-        )
         return output
 
     @property
@@ -177,25 +176,25 @@ class Recorder:
             return self._default and len(self._input_shape) > 3
         return self._input_layout
 
-    def _look_up(self, tensor: Any) -> _Facts | None:
-        facts = self._facts.get(id(tensor))
-        return facts if facts is not None and facts.reference() is tensor else None
+    def _info_of(self, tensor: Any) -> _TensorInfo | None:
+        info = self._infos.get(id(tensor))
+        return info if info is not None and info.reference() is tensor else None
 
     def _parent(self, arguments: Any) -> int | None:
         tensors = list(filter(keras.ops.is_tensor, keras.tree.flatten(arguments)))
-        facts = self._look_up(tensors[0]) if len(tensors) == 1 else None
-        is_untouched = facts is not None and facts.version == self._version(tensors[0])
-        return facts.source if facts is not None and is_untouched else None
+        info = self._info_of(tensors[0]) if len(tensors) == 1 else None
+        is_untouched = info is not None and info.version == self._version(tensors[0])
+        return info.source if info is not None and is_untouched else None
 
-    def _judge(
+    def _describe(
         self, operation: keras.Operation, shape: Shape, arguments: Any, output: Any
-    ) -> _Facts:
+    ) -> _TensorInfo:
         tensors = list(filter(keras.ops.is_tensor, keras.tree.flatten(arguments)))
-        parents = [self._look_up(tensor) for tensor in tensors]
+        parents = [self._info_of(tensor) for tensor in tensors]
         # What no layer gave, the input or a user's own computation, may well have places.
         placeless = bool(parents) and all(p is not None and not p.has_place for p in parents)
         inherited = next((p.channels_first for p in parents if p is not None), self._default)
-        moved = _moved_to_first(operation)
+        moved = _MOVES.get(_axes(operation))  # whether to first, if they are moved
         channels_first = _layout(operation, inherited) if moved is None else moved
         is_time_last = len(shape) == 3 and _is_time_last(operation, tensors, parents)
         if self._input_layout is None and None in parents:
@@ -203,7 +202,7 @@ class Recorder:
         alignment = Alignment()
         if len(shape) == 3:
             alignment = _aligned(operation, shape[-1 if is_time_last else 1], tensors, parents)
-        facts = _Facts(
+        info = _TensorInfo(
             weakref.ref(output),
             True,
             channels_first,
@@ -212,11 +211,11 @@ class Recorder:
             is_time_last,
             alignment,
         )
-        places = shape[2:] if _is_first(facts, shape) else shape[1:-1]
+        places = shape[2:] if _is_first(info, shape) else shape[1:-1]
         if len(shape) == 2 and shape == self._input_shape:  # still one number per token
             places = shape[1:]
         several = math.prod(places) > 1 or (self._is_one_step() and len(shape) == 3)
-        return facts._replace(has_place=several and not placeless)
+        return info._replace(has_place=several and not placeless)
 
     def _is_one_step(self) -> bool:
         """Tell a text of one token, or a series of one step: there are no other places."""
@@ -230,8 +229,8 @@ class Recorder:
             self._input_layout = operation.data_format == "channels_first"
 
 
-def _is_first(facts: _Facts, shape: Shape) -> bool:
-    return facts.is_time_last if len(shape) == 3 else facts.channels_first
+def _is_first(info: _TensorInfo, shape: Shape) -> bool:
+    return info.is_time_last if len(shape) == 3 else info.channels_first
 
 
 def _is_time_last(operation: keras.Operation, tensors: list[Any], parents: list[Any]) -> bool:
@@ -239,9 +238,9 @@ def _is_time_last(operation: keras.Operation, tensors: list[Any], parents: list[
     if isinstance(getattr(operation, "data_format", None), str):
         return bool(operation.data_format == "channels_first")
     before = [
-        facts.is_time_last
-        for tensor, facts in zip(tensors, parents, strict=True)
-        if facts is not None and len(tensor.shape) == 3
+        info.is_time_last
+        for tensor, info in zip(tensors, parents, strict=True)
+        if info is not None and len(tensor.shape) == 3
     ]
     return (_axes(operation) in _SWAPS) != (before[0] if before else False)
 
@@ -250,22 +249,18 @@ def _aligned(
     operation: keras.Operation, length: int, tensors: list[Any], parents: list[Any]
 ) -> Alignment:
     """Return where the steps of an output of rank 3 lie in the input."""
-    for tensor, facts in zip(tensors, parents, strict=True):
-        if len(tensor.shape) == 3 and (facts is None or facts.has_place):
-            is_last = facts is not None and facts.is_time_last
-            before = Alignment() if facts is None else facts.alignment
+    for tensor, info in zip(tensors, parents, strict=True):
+        if len(tensor.shape) == 3 and (info is None or info.has_place):
+            is_last = info is not None and info.is_time_last
+            before = Alignment() if info is None else info.alignment
             return align(operation, before, tensor.shape[-1 if is_last else 1], length)
     return Alignment()
 
 
 def _layout(operation: keras.Operation, inherited: bool) -> bool:
+    """Tell whether the channels come first behind an operation that does not move them."""
     data_format = getattr(operation, "data_format", None)
     return data_format == "channels_first" if isinstance(data_format, str) else inherited
-
-
-def _moved_to_first(operation: keras.Operation) -> bool | None:
-    """Tell where an operation moves the channels to, if it does."""
-    return _MOVES.get(_axes(operation))
 
 
 def _axes(operation: keras.Operation) -> tuple[int, ...]:

@@ -1,24 +1,28 @@
 """The methods, in one table.
 
 A formula is traced into the program that runs the model: it maps activations and gradients to a
-map. A procedure asks a `Probe` as often as it likes, on the host.
+map. A black-box method asks a `Probe` as often as it likes, on the host.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from eli5.keras.methods import cam, eigen, gradients, perturbation, perturbed_maps
-from eli5.keras.methods import surrogates as segments
-from eli5.keras.methods.method import Method
-
-__all__ = ["METHODS", "Method"]
+from eli5.keras.methods import cam, eigen, gradients, perturbation, perturbed_maps, surrogates
+from eli5.keras.methods.method import Method as Method
 
 _HEAD = "1 forward pass, 1 backward pass through the head"
 _WHOLE = "1 forward pass, 1 backward pass"
-_MASKS = "n_masks forward passes"
+_SAMPLES = "n_samples forward and backward passes"
 _REACTS = "the higher, the more {score} reacts to the {place}"
+
+_black_box = functools.partial(Method, is_black_box=True)
+_noisy = functools.partial(_black_box, cost=_SAMPLES, is_signed=False, shows=_REACTS)
+_surrogate = functools.partial(
+    _black_box, cost="n_samples forward passes", is_per_step=True, leaves_out=True
+)
 
 _CAMS = (
     Method("Grad-CAM", cam.grad_cam, "arXiv:1610.02391", _HEAD),
@@ -53,102 +57,53 @@ _CAMS = (
         "1 forward pass, 2 backward passes through the head",
         needs="hessian",
     ),
-    Method(
+    _black_box(
         "Ablation-CAM",
         perturbed_maps.ablation_cam,
         "doi:10.1109/WACV45572.2020.9093360",
         "1 forward pass, 1 pass through the head per map",
-        is_black_box=True,
     ),
-    Method(
+    _black_box(
         "Score-CAM",
         perturbed_maps.score_cam,
         "arXiv:1910.01279",
         "1 forward pass per map",
-        is_black_box=True,
         is_per_step=True,
     ),
 )
 
 _INPUTS = (
     Method(
-        "Saliency",
-        gradients.saliency,
-        "arXiv:1312.6034",
-        _WHOLE,
-        is_signed=False,
-        shows=_REACTS,
+        "Saliency", gradients.saliency, "arXiv:1312.6034", _WHOLE, is_signed=False, shows=_REACTS
     ),
     Method("Gradient × Input", gradients.gradient_x_input, "arXiv:1605.01713", _WHOLE),
-    Method(
-        "SmoothGrad",
-        gradients.smooth_grad,
-        "arXiv:1706.03825",
-        "n_samples forward and backward passes",
-        is_black_box=True,
-        is_signed=False,
-        shows=_REACTS,
-    ),
-    Method(
+    _noisy("SmoothGrad", gradients.smooth_grad, "arXiv:1706.03825"),
+    _noisy(
         "VarGrad",
         gradients.var_grad,
         "arXiv:1810.03292",
-        "n_samples forward and backward passes",
-        is_black_box=True,
-        is_signed=False,
         shows="the higher, the more the {place}'s gradient of {score} varies under noise",
     ),
-    Method(
-        "SquareGrad",
-        gradients.square_grad,
-        "arXiv:1806.10758",
-        "n_samples forward and backward passes",
-        is_black_box=True,
-        is_signed=False,
-        shows=_REACTS,
-    ),
-    Method(
+    _noisy("SquareGrad", gradients.square_grad, "arXiv:1806.10758"),
+    _black_box(
         "Integrated Gradients",
         gradients.integrated_gradients,
         "arXiv:1703.01365",
         "steps forward and backward passes",
-        is_black_box=True,
         is_smoothable=True,
     ),
-    Method(
+    _black_box(
         "Occlusion",
         perturbation.occlusion,
         "arXiv:1311.2901",
         "1 forward pass per window",
-        is_black_box=True,
         leaves_out=True,
     ),
-    Method(
-        "RISE",
-        perturbation.rise,
-        "arXiv:1806.07421",
-        _MASKS,
-        is_black_box=True,
-        is_per_step=True,
+    _black_box(
+        "RISE", perturbation.rise, "arXiv:1806.07421", "n_masks forward passes", is_per_step=True
     ),
-    Method(
-        "KernelSHAP",
-        segments.kernel_shap,
-        "arXiv:1705.07874",
-        "n_samples forward passes",
-        is_black_box=True,
-        is_per_step=True,
-        leaves_out=True,
-    ),
-    Method(
-        "LIME",
-        segments.lime,
-        "arXiv:1602.04938",
-        "n_samples forward passes",
-        is_black_box=True,
-        is_per_step=True,
-        leaves_out=True,
-    ),
+    _surrogate("KernelSHAP", surrogates.kernel_shap, "arXiv:1705.07874"),
+    _surrogate("LIME", surrogates.lime, "arXiv:1602.04938"),
 )
 
 METHODS: Mapping[str, Method] = MappingProxyType(

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from eli5.checks import wrong_type, wrong_value
+
 Array = np.ndarray[Any, Any]
 
 
@@ -60,11 +62,7 @@ def _values(baseline: Any, picture: Array) -> Array:
         return np.array(_as_float32(baseline))
     if isinstance(baseline, np.ndarray) and baseline.dtype.kind in "biuf":
         return _fitted(_as_float32(baseline), picture)
-    kind = f"{baseline.dtype} array" if isinstance(baseline, np.ndarray) else type(baseline)
-    raise TypeError(
-        'Expected `baseline` to be a number, "mean", "blur" or a NumPy array of numbers. '
-        f"Received: baseline of type {getattr(kind, '__name__', kind)}"
-    )
+    raise wrong_type("baseline", baseline, 'a number, "mean", "blur" or a NumPy array of numbers')
 
 
 def _named(name: str, picture: Array) -> Array:
@@ -72,10 +70,7 @@ def _named(name: str, picture: Array) -> Array:
         return picture.mean(axis=tuple(range(picture.ndim - 1)), dtype="float64")
     if name == "blur":
         return _blurred(picture)
-    raise ValueError(
-        'Expected the name of a baseline to be "mean", "blur" or "mask". '
-        f"Received: baseline={name!r}"
-    )
+    raise wrong_value("baseline", name, 'to be "mean", "blur" or "mask"')
 
 
 def _blurred(picture: Array) -> Array:

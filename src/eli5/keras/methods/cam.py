@@ -149,7 +149,7 @@ def finer_cam(activations: Any, gradients: Any, *, n_similar: int = 3, gamma: fl
     return grad_cam(activations, gradients)
 
 
-def shapley_cam(activations: Any, gradients: Any, products: Any) -> Any:
+def shapley_cam(activations: Any, gradients: Any, hessian_products: Any) -> Any:
     """Return the ShapleyCAM map: `grad_cam` with ``G - H A / 2`` in place of ``G``.
 
     Cai, "CAMs as Shapley Value-based Explainers", arXiv:2501.06261: Shapley values for a score that
@@ -160,8 +160,8 @@ def shapley_cam(activations: Any, gradients: Any, products: Any) -> Any:
     ----------
     activations, gradients : tensor, shape (B, *grid, C)
         See `grad_cam`.
-    products : tensor, shape (B, *grid, C)
-        The Hessian of the score at ``A``, times ``A``.
+    hessian_products : tensor, shape (B, *grid, C)
+        The Hessian-vector products: the Hessian of the score at ``A``, times ``A``.
 
     Returns
     -------
@@ -172,7 +172,7 @@ def shapley_cam(activations: Any, gradients: Any, products: Any) -> Any:
     The author's implementation (in pytorch-grad-cam) offers a score of its own, the logit plus the
     logarithm of its softmax; here the score is the caller's.
     """
-    return weighted_sum(mean_gradients(gradients - products / 2), activations)
+    return weighted_sum(mean_gradients(gradients - hessian_products / 2), activations)
 
 
 def mean_gradients(gradients: Any) -> Any:

@@ -14,14 +14,6 @@ Array = np.ndarray[Any, Any]
 FUSIONS: dict[str, Any] = {"mean": np.mean, "max": np.max}
 
 
-def check_fusion(fusion: Any) -> None:
-    """Raise ValueError if there is no such way of fusing maps."""
-    if not isinstance(fusion, str) or fusion not in FUSIONS:
-        raise ValueError(
-            f"Expected `fusion` to be one of {tuple(FUSIONS)}. Received: fusion={fusion!r}"
-        )
-
-
 def fuse(per_layer: Sequence[Array], fusion: str) -> Array:
     """Fuse K maps of each of several layers.
 

@@ -1,9 +1,9 @@
-"""Gradients with respect to the input: traced formulas, and procedures that ask for many gradients.
+"""Gradients with respect to the input: traced formulas, and black-box methods.
 
 Formulas take ``x`` and ``G = dy/dx``, tensors ``(B, *size, C)``, and give maps ``(B, *size)``.
-Procedures take all K classes from the same runs, in batches. Sums within a batch are made on the
-device, in float32, those over batches in float64. Which picture gets which noise depends on the
-seed alone, not on the batch size or the backend.
+Black-box methods ask a probe for many gradients: of all K classes in the same runs, in batches.
+Sums within a batch are made on the device, in float32, those over batches in float64. Which picture
+gets which noise depends on the seed alone, not on the batch size or the backend.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from eli5.checks import expect_integer, expect_number
 from eli5.keras.methods.baseline import make_baseline
-from eli5.keras.methods.options import positive_or_zero, whole_number
-from eli5.keras.methods.prefetch import ahead
+from eli5.keras.methods.prefetch import prefetch
 from eli5.keras.methods.probe import Attributions, Probe, batches
 from keras import ops
 
@@ -75,7 +75,7 @@ def smooth_grad(
     Raises
     ------
     TypeError
-        If `n_samples` or `seed` are not whole numbers, or `noise` is no number.
+        If `n_samples` or `seed` are no integers, or `noise` is no number.
     ValueError
         If `n_samples` is below 1, or `seed` or `noise` are negative, or `noise` is not finite.
 
@@ -87,7 +87,7 @@ def smooth_grad(
     noise that changes the sign of a gradient is kept. Xplique takes the noise as absolute, not as a
     part of the range.
     """
-    mean, _ = _moments(probe, whole_number("n_samples", n_samples), noise, seed)
+    mean, _ = _moments(probe, expect_integer("n_samples", n_samples, least=1), noise, seed)
     return _largest_channel(np.abs(mean))
 
 
@@ -105,7 +105,7 @@ def var_grad(
     that subtract the square of the mean from the mean square lose it in rounding where gradients
     vary little.
     """
-    n_samples = whole_number("n_samples", n_samples, 2)
+    n_samples = expect_integer("n_samples", n_samples, least=2)
     _, squares = _moments(probe, n_samples, noise, seed)
     return _largest_channel(squares / (n_samples - 1))
 
@@ -118,7 +118,7 @@ def square_grad(
     Hooker et al., "A Benchmark for Interpretability Methods in Deep Neural Networks",
     arXiv:1806.10758, where it is called SG-SQ. Parameters and errors: see `smooth_grad`.
     """
-    n_samples = whole_number("n_samples", n_samples)
+    n_samples = expect_integer("n_samples", n_samples, least=1)
     mean, squares = _moments(probe, n_samples, noise, seed)
     return _largest_channel(mean**2 + squares / n_samples)
 
@@ -150,9 +150,9 @@ def integrated_gradients(
     Raises
     ------
     TypeError, ValueError
-        If `steps` is no whole number or below 1, or if `make_baseline` refuses the baseline.
+        If `steps` is no integer or below 1, or if `make_baseline` refuses the baseline.
     """
-    nodes, weights = _gauss_legendre(whole_number("steps", steps))
+    nodes, weights = _gauss_legendre(expect_integer("steps", steps, least=1))
     start = make_baseline(baseline, probe.picture)
     if start is None:
         raise ValueError(
@@ -180,10 +180,10 @@ def _moments(probe: Probe, n_samples: int, noise: float, seed: int) -> tuple[Arr
     and LeVeque do (1979).
     """
     mean, squares, seen = np.zeros(()), np.zeros(()), 0
-    for pictures in ahead(_noisy(probe, n_samples, noise, seed)):
+    for pictures in prefetch(_noisy(probe, n_samples, noise, seed)):
         n = len(pictures)
-        found = probe.gradient_sums(pictures)
-        last, away, away_squared = (sums.astype("float64") for sums in found)
+        sums = probe.gradient_sums(pictures)
+        last, away, away_squared = (one.astype("float64") for one in sums)
         step = last + away / n - mean
         within = np.maximum(away_squared - away**2 / n, 0)
         seen += n
@@ -194,10 +194,10 @@ def _moments(probe: Probe, n_samples: int, noise: float, seed: int) -> tuple[Arr
 
 def _noisy(probe: Probe, n_samples: int, noise: float, seed: int) -> Iterator[Array]:
     """Return batches of noisy pictures, after a check of the options."""
-    random = np.random.default_rng(whole_number("seed", seed, 0))
+    random = np.random.default_rng(expect_integer("seed", seed, least=0))
     picture = probe.picture
     range_ = float(picture.max()) - float(picture.min())
-    deviation = np.float32(positive_or_zero("noise", noise) * range_)
+    deviation = np.float32(expect_number("noise", noise, least=0) * range_)
     for block in batches(n_samples, probe.batch_size):
         shape = (block.stop - block.start, *picture.shape)
         noisy = random.standard_normal(shape, dtype="float32")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
-import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from eli5.checks import did_you_mean, expect_choice, shown, wrong_type
 from eli5.keras.methods import METHODS
 from eli5.keras.methods.method import Method
 from eli5.keras.methods.smoothing import Smoothing, check_smoothing
@@ -42,7 +42,7 @@ class ChosenMethod(NamedTuple):
     smoothing: Smoothing
 
 
-def choose(
+def choose_methods(
     methods: Sequence[Any], options: Mapping[str, Any], sign: str, others: Sequence[str] = ()
 ) -> list[ChosenMethod]:
     """Look the methods up and hand each the options that it has.
@@ -62,18 +62,18 @@ def choose(
     ValueError
         If there is no method of that name, if there is no such sign, or a method cannot serve it.
     """
-    found = [find(method) for method in methods]
-    if not found:
+    known = [find_method(method) for method in methods]
+    if not known:
         raise ValueError("Expected `methods` to name at least one method. Received: methods=[]")
-    _check_options(found, options, others)
-    _check_sign(found, sign)
+    _check_options(known, options, others)
+    _check_sign(known, sign)
     return [
         ChosenMethod(
             method,
             {name: value for name, value in options.items() if name in method.own_options},
             _smoothing(options if method.smooths else {}),
         )
-        for method in found
+        for method in known
     ]
 
 
@@ -83,7 +83,7 @@ def _smoothing(options: Mapping[str, Any]) -> Smoothing:
     return smoothing
 
 
-def find(method: Any) -> Method:
+def find_method(method: Any) -> Method:
     """Return the method of that name, or a user's own formula as one.
 
     Case, spaces, ``-`` and ``_`` do not count in a name.
@@ -94,18 +94,16 @@ def find(method: Any) -> Method:
         return _find_name(method)
     if callable(method):
         return _own(method)
-    raise TypeError(
-        "Expected a method to be a name from `eli5.keras.METHODS`, or a callable "
-        "(activations, gradients) -> map. "
-        f"Received: method={method!r} (of type {type(method).__name__})"
-    )
+    expected = "a name from `eli5.keras.METHODS`, or a callable (activations, gradients) -> map"
+    raise wrong_type("method", method, expected)
 
 
 def _find_name(name: str) -> Method:
     table = {_plain(canonical): method for canonical, method in METHODS.items()}
-    if _ALIASES.get(_plain(name), _plain(name)) in table:
-        return table[_ALIASES.get(_plain(name), _plain(name))]
-    close = difflib.get_close_matches(_plain(name), table, n=1)
+    plain = _ALIASES.get(_plain(name), _plain(name))
+    if plain in table:
+        return table[plain]
+    close = difflib.get_close_matches(plain, table, n=1)
     meant = f" Did you mean {table[close[0]].name!r}?" if close else ""
     raise ValueError(
         f"Expected one of the methods {', '.join(METHODS)}. Received: method={name!r}.{meant}"
@@ -136,22 +134,20 @@ def _own(function: Callable[..., Any]) -> Method:
 def _check_options(
     methods: Sequence[Method], options: Mapping[str, Any], others: Sequence[str]
 ) -> None:
-    for name in options:
-        if not any(name in method.options for method in methods):
-            options_of_all = [option for method in methods for option in method.options]
-            close = difflib.get_close_matches(name.casefold(), [*others, *options_of_all], n=1)
-            meant = f" Did you mean {close[0]!r}?" if close else ""
-            known = {method.name: ", ".join(method.options) or "none" for method in methods}
-            having = "; ".join(f"{method}: {names}" for method, names in known.items())
+    options_of = {method.name: list(method.options) for method in methods}
+    known = [option for its_options in options_of.values() for option in its_options]
+    for name, value in options.items():
+        if name not in known:
+            meant = did_you_mean(name.casefold(), [*others, *known])
+            having = "; ".join(f"{m}: {', '.join(its) or 'none'}" for m, its in options_of.items())
             raise TypeError(
-                f"Expected an option of the method. Received: {name}="
-                f"{reprlib.repr(options[name])}.{meant} Options are, of {having}."
+                f"Expected an option of the method. Received: {name}={shown(value)}. "
+                f"{meant and meant + ' '}Options are, of {having}."
             )
 
 
 def _check_sign(methods: Sequence[Method], sign: str) -> None:
-    if sign not in SIGNS:
-        raise ValueError(f"Expected `sign` to be one of {SIGNS}. Received: sign={sign!r}")
+    expect_choice("sign", sign, SIGNS)
     unsigned = [method.name for method in methods if not method.is_signed]
     if sign != _POSITIVE and unsigned:
         raise ValueError(

@@ -17,7 +17,7 @@ class Method(NamedTuple):
     name : str
         The canonical name.
     function : callable
-        The formula ``(activations, gradients, *, options) -> map``, or the procedure
+        The formula ``(activations, gradients, *, options) -> map``, or the black-box method
         ``(probe, *, options) -> Attributions``. Its keyword-only parameters are the options.
     paper : str
     cost : str
@@ -25,8 +25,9 @@ class Method(NamedTuple):
     at : {"layer", "input"}
         Whose places the map has.
     is_black_box : bool
+        Whether `function` asks a `Probe` and is no formula.
     is_smoothable : bool
-        Whether a procedure can be averaged over copies of the doc, as each formula can.
+        Whether a black-box method can be averaged over copies of the doc, as each formula can.
     is_signed : bool
         Whether what speaks against a class can be told from what speaks for it.
     has_class : bool

@@ -88,7 +88,7 @@ def why_empty(
     place : {"layer", "input"}
     """
     if diagnostics is None:
-        return _why_procedure_is_empty(attribution, score, reason, place)
+        return _why_black_box_is_empty(attribution, score, reason, place)
     activations_finite, gradients_finite, activations_vary, gradients_vary = diagnostics
     if not activations_finite:
         return f"the {place}'s activations are not finite (NaN or infinite weights or input)"
@@ -109,7 +109,7 @@ def why_empty(
     return f"nothing in the {place}'s activations {reason}"
 
 
-def _why_procedure_is_empty(attribution: Array, score: str, reason: str, place: str) -> str:
+def _why_black_box_is_empty(attribution: Array, score: str, reason: str, place: str) -> str:
     if not np.isfinite(attribution).all():
         return f"the map is not finite: {score} is not, on some changed input"
     if place == "input" and not attribution.any():  # maps of layers are rectified

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from eli5.checks import expect_integer, expect_number, wrong_value
 from eli5.keras.methods.baseline import make_baseline
-from eli5.keras.methods.options import whole_number
-from eli5.keras.methods.probe import Attributions, Probe, batches, settle
+from eli5.keras.methods.probe import Attributions, Probe, batches, equal_but_for_rounding
 from eli5.keras.methods.resize import resize
 
 Array = np.ndarray[Any, Any]
@@ -55,7 +55,7 @@ def occlusion(
     Raises
     ------
     TypeError
-        If `patch` or `stride` are not whole numbers.
+        If `patch` or `stride` are no integers.
     ValueError
         If they are below 1 or of another number than the axes, if a window is larger than the
         picture, or if the stride would leave pixels uncovered.
@@ -104,19 +104,16 @@ def rise(
     Raises
     ------
     TypeError
-        If `n_masks` or `cells` are not whole numbers.
+        If `n_masks` or `cells` are no integers.
     ValueError
         If they are below 1 or of another number than the axes, or if `probability` is not between
         0 and 1.
     """
     size = probe.picture.shape[:-1]
-    n_masks = whole_number("n_masks", n_masks)
+    n_masks = expect_integer("n_masks", n_masks, least=1)
     grid = tuple(map(min, _per_axis("cells", cells, size), size))
-    if not 0 < probability < 1:
-        raise ValueError(
-            "Expected a probability between 0 and 1, both excluded. "
-            f"Received: probability={probability!r}"
-        )
+    if not 0 < expect_number("probability", probability) < 1:
+        raise wrong_value("probability", probability, "between 0 and 1, both excluded")
     hidden = make_baseline(baseline, probe.picture)
     scores: list[Array] = []
     sums: Any = 0.0
@@ -127,7 +124,7 @@ def rise(
     all_scores = np.concatenate(scores)
     mean = (all_scores - all_scores[0]).mean(axis=0)[:, None]
     means = scored / np.where(shown > 0, shown, 1) - mean
-    reacts = np.ptp(settle(all_scores), axis=0)[:, None] != 0
+    reacts = np.ptp(equal_but_for_rounding(all_scores), axis=0)[:, None] != 0
     seen = np.where(reacts & (shown > 0), means, 0)
     return Attributions(seen.reshape(-1, *size).astype("float32"))
 
@@ -136,11 +133,8 @@ def _per_axis(name: str, value: Any, size: tuple[int, ...]) -> tuple[int, ...]:
     """Return one int per axis: of one int for all, or of a sequence."""
     values = tuple(value) if isinstance(value, Sequence | np.ndarray) else (value,) * len(size)
     if len(values) != len(size):
-        raise ValueError(
-            f"Expected {name} to be an int, or {len(size)} of them: one per axis. "
-            f"Received: {name}={value!r}"
-        )
-    return tuple(whole_number(name, v) for v in values)
+        raise wrong_value(name, value, f"to be an int, or {len(size)} of them: one per axis")
+    return tuple(expect_integer(name, v, least=1) for v in values)
 
 
 def _covers(size: tuple[int, ...], patch: Any, stride: Any) -> list[Array]:
@@ -153,13 +147,10 @@ def _covers(size: tuple[int, ...], patch: Any, stride: Any) -> list[Array]:
         stride = tuple(max(1, p // 2) for p in patches)
     strides = _per_axis("stride", stride, size)
     if any(p > length for p, length in zip(patches, size, strict=True)):
-        raise ValueError(
-            f"Expected a patch no larger than the doc, {size}. Received: patch={patch!r}"
-        )
+        raise wrong_value("patch", patch, f"no larger than the doc, {size}")
     if any(s > p for s, p in zip(strides, patches, strict=True)):
-        raise ValueError(
-            f"Expected a stride no larger than the patch, {patches}: others leave places "
-            f"uncovered. Received: stride={stride!r}"
+        raise wrong_value(
+            "stride", stride, f"no larger than the patch, {patches}: others leave gaps between"
         )
     return [_cover(*axis) for axis in zip(size, patches, strides, strict=True)]
 
@@ -180,7 +171,9 @@ def _drops(probe: Probe, covers: list[Array], hidden: Array) -> Array:
         rows = [cover[index] for cover, index in zip(covers, indices, strict=True)]
         masks = (~reduce(_outer, rows)).astype("float32")
         scores.append(probe.masked_scores(masks, hidden))
-    whole, *covered = settle(np.concatenate([probe.scores(probe.picture[None]), *scores]))
+    whole, *covered = equal_but_for_rounding(
+        np.concatenate([probe.scores(probe.picture[None]), *scores])
+    )
     return (whole - np.array(covered)).T.reshape(-1, *windows)
 
 
@@ -203,7 +196,7 @@ def _rise_masks(
     """
     cell = [-(-length // cells) for length, cells in zip(size, grid, strict=True)]
     # Drawn at once: so the masks do not depend on the batch size.
-    random = np.random.default_rng(whole_number("seed", seed, 0))
+    random = np.random.default_rng(expect_integer("seed", seed, least=0))
     grids = (random.random((n_masks, *grid)) < probability).astype("float32")
     shifts = random.integers(0, cell, (n_masks, len(size)), endpoint=True)
     enlarge = [

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from eli5.checks import expect_integer
 from eli5.keras.methods.baseline import make_baseline
-from eli5.keras.methods.options import whole_number
 from eli5.keras.methods.probe import Attributions, Probe, batches
 from eli5.keras.methods.resize import resize
 
@@ -75,7 +75,7 @@ def score_cam(
     Raises
     ------
     TypeError, ValueError
-        If `n_maps` is no whole number or below 1, or if `make_baseline` refuses the baseline.
+        If `n_maps` is no integer or below 1, or if `make_baseline` refuses the baseline.
 
     Notes
     -----
@@ -107,7 +107,7 @@ def _most_varying(maps: Array, n_maps: int | None) -> Array:
     """Return the indices of the maps that vary: of all, or of the `n_maps` of largest variance."""
     flat = maps.reshape(-1, maps.shape[-1])
     varying = np.flatnonzero(np.ptp(flat, axis=0) != 0)
-    if n_maps is None or whole_number("n_maps", n_maps) >= len(varying):
+    if n_maps is None or expect_integer("n_maps", n_maps, least=1) >= len(varying):
         return varying
     variances = flat[:, varying].var(axis=0, dtype="float64")
     return varying[np.sort(np.argsort(-variances, kind="stable")[:n_maps])]

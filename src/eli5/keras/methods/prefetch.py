@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-def ahead(items: Iterable[T]) -> Iterator[T]:
+def prefetch(items: Iterable[T]) -> Iterator[T]:
     """Yield the items, each made on another thread while the one before it is in use.
 
     Two at most are in memory. What making one raises is raised here. Whoever stops early waits for
@@ -23,9 +23,9 @@ def ahead(items: Iterable[T]) -> Iterator[T]:
     def make() -> Any:
         return context.run(next, source, end)
 
-    with ThreadPoolExecutor(1, "eli5-ahead") as worker:
-        coming = worker.submit(make)
-        while (item := coming.result()) is not end:
-            coming = worker.submit(make)
+    with ThreadPoolExecutor(1, "eli5-prefetch") as worker:
+        following = worker.submit(make)
+        while (item := following.result()) is not end:
+            following = worker.submit(make)
             yield item
             del item

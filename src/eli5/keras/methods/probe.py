@@ -1,8 +1,9 @@
-"""What a procedure may ask of a model: one doc, K classes, NumPy arrays in and out.
+"""What a black-box method, or a metric, may ask of a model: one doc, K classes, NumPy arrays.
 
 The picture has its channels last here whatever the model takes, and a channel axis where the doc
-has none. ``size`` stands for ``(H, W)``, for volumes and videos ``(D, H, W)``. A batch is padded to
-one of few sizes, so that no other program is compiled for a rest.
+has none. ``size`` stands for ``(H, W)``, for volumes and videos ``(D, H, W)``, for texts and series
+``(steps,)``. A batch is filled up to one of few sizes, so that no other program is compiled for a
+rest.
 """
 
 from __future__ import annotations
@@ -19,11 +20,18 @@ ROUNDING = 1e-5
 
 
 class Probe(NamedTuple):
-    """The questions; each but `ablated_scores` runs the model on at most `batch_size` samples.
+    """A model, asked about variants of one doc.
+
+    A method or a metric knows nothing else of the model: neither its backend, nor its inputs
+    besides the picture, nor what kind of score is explained. All K classes are answered at once.
+    Each question but `ablated_scores` runs the model once, on at most `batch_size` samples; it is
+    on the caller to cut more into `batches`. Probes are made by
+    `eli5.keras.pipeline.keras_probe.make_probe`; a test can make one of plain functions.
 
     Attributes
     ----------
     picture : numpy.ndarray, shape (*size, C), float32
+        The doc itself; of token ids their embedding.
     batch_size : int
         The most samples in one run of the model.
     scores : callable
@@ -44,6 +52,18 @@ class Probe(NamedTuple):
     ablated_scores : callable
         ``ablated_scores(maps (n,) of int) -> (n, K)``: with that map of the target layer set to
         zero, none for -1. Takes any number of maps at once: the part before the layer runs once.
+
+    Examples
+    --------
+    How far each class's score drops when more and more of a heatmap's best pixels turn black::
+
+        def deletion(probe, heatmap, steps=10):
+            ranks = heatmap.ravel().argsort().argsort().reshape(heatmap.shape) / heatmap.size
+            hidden = np.linspace(0, 1, steps)
+            masks = np.stack([ranks < 1 - share for share in hidden]).astype("float32")
+            baseline = np.zeros_like(probe.picture)
+            blocks = batches(steps, probe.batch_size)
+            return np.concatenate([probe.masked_scores(masks[b], baseline) for b in blocks])
     """
 
     picture: Array
@@ -57,7 +77,7 @@ class Probe(NamedTuple):
 
 
 class Attributions(NamedTuple):
-    """What a procedure found.
+    """What a black-box method gives.
 
     Attributes
     ----------
@@ -71,7 +91,7 @@ class Attributions(NamedTuple):
     details: tuple[dict[str, float], ...] = ()
 
 
-def settle(scores: Array) -> Array:
+def equal_but_for_rounding(scores: Array) -> Array:
     """Make scores, shape (n, K), of one class equal if they differ by no more than rounding.
 
     A model that does not react gives scores that differ in their last digits, of which a map would

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from eli5.keras.methods.options import positive_or_zero, whole_number
+from eli5.checks import expect_integer, expect_number, expect_type
 
 Array = np.ndarray[Any, Any]
 
@@ -43,13 +43,10 @@ class Smoothing(NamedTuple):
 
 def check_smoothing(smoothing: Smoothing) -> None:
     """Raise TypeError or ValueError if an option of the smoothing cannot be used."""
-    whole_number("n_samples", smoothing.n_samples, 0)
-    whole_number("seed", smoothing.seed, 0)
-    positive_or_zero("noise", smoothing.noise)
-    if not isinstance(smoothing.augment, bool):
-        raise TypeError(
-            f"Expected augment to be True or False. Received: augment={smoothing.augment!r}"
-        )
+    expect_integer("n_samples", smoothing.n_samples, least=0)
+    expect_integer("seed", smoothing.seed, least=0)
+    expect_number("noise", smoothing.noise, least=0)
+    expect_type("augment", smoothing.augment, bool, "True or False")
 
 
 def smooth(
@@ -76,10 +73,10 @@ def smooth(
     totals: list[Any] = []
     n_copies = 0
     for pictures, mirrored in _blocks(_copies(picture, smoothing), batch_size):
-        found = [maps.astype("float64") for maps in maps_of(pictures)]
-        for maps in found:
+        per_layer = [maps.astype("float64") for maps in maps_of(pictures)]
+        for maps in per_layer:
             maps[mirrored] = maps[mirrored, ..., ::-1]
-        sums = [maps.sum(axis=0) for maps in found]
+        sums = [maps.sum(axis=0) for maps in per_layer]
         totals = [a + b for a, b in zip(totals, sums, strict=True)] if totals else sums
         n_copies += len(pictures)
     return [(total / n_copies).astype("float32") for total in totals]

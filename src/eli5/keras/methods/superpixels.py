@@ -7,30 +7,30 @@ from typing import Any
 
 import numpy as np
 
-from eli5.keras.methods.options import whole_number
+from eli5.checks import expect_integer
 
 Array = np.ndarray[Any, Any]
 
 
-def label(picture: Array, segments: Any, n_segments: int) -> tuple[Array, int]:
+def index_segments(picture: Array, segments: Any, n_segments: int) -> tuple[Array, int]:
     """Return for each pixel the index of its segment, shape size, and the number of segments."""
     size = picture.shape[:-1]
     if segments is None:
-        segments = segment(picture, whole_number("n_segments", n_segments))
+        segments = make_segments(picture, expect_integer("n_segments", n_segments, least=1))
     segments = np.asarray(segments)
     if segments.dtype.kind not in "iub":
         raise TypeError(
-            f"Expected segments to be an array of int. Received: dtype={segments.dtype}"
+            f"Expected `segments` to be an array of int. Received: dtype={segments.dtype}"
         )
     if segments.shape != size:
         raise ValueError(
-            f"Expected segments of the doc's size, {size}. Received: shape={segments.shape}"
+            f"Expected `segments` of the doc's size, {size}. Received: shape={segments.shape}"
         )
-    names, labels = np.unique(segments, return_inverse=True)
-    return labels.reshape(size), len(names)
+    labels, indices = np.unique(segments, return_inverse=True)
+    return indices.reshape(size), len(labels)
 
 
-def segment(picture: Array, n_segments: int) -> Array:
+def make_segments(picture: Array, n_segments: int) -> Array:
     """Return the labels of about `n_segments` segments of like colour: scikit-image's SLIC.
 
     Tokens and steps of a series are segments of their own, or equal windows if there are more.

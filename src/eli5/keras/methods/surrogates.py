@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from eli5.checks import expect_integer, expect_number, wrong_value
 from eli5.keras.methods.baseline import make_baseline
-from eli5.keras.methods.options import whole_number
 from eli5.keras.methods.probe import Attributions, Probe, batches
-from eli5.keras.methods.superpixels import label
+from eli5.keras.methods.superpixels import index_segments
 
 Array = np.ndarray[Any, Any]
 
@@ -45,7 +45,7 @@ def kernel_shap(
     ----------
     probe : Probe
     segments : array of int, shape size, optional
-        A label for each pixel. None: made by `segment`.
+        A label for each pixel. None: made by `make_segments`.
     n_segments : int, default 50
         About how many segments to make, where none are given.
     n_samples : int, default 1000
@@ -67,8 +67,11 @@ def kernel_shap(
     ModuleNotFoundError
         If segments are to be made and scikit-image is missing.
     """
-    n_samples, seed = whole_number("n_samples", n_samples), whole_number("seed", seed, 0)
-    labels, n = label(probe.picture, segments, n_segments)
+    n_samples, seed = (
+        expect_integer("n_samples", n_samples, least=1),
+        expect_integer("seed", seed, least=0),
+    )
+    labels, n = index_segments(probe.picture, segments, n_segments)
     hidden = make_baseline(baseline, probe.picture)
     coalitions, weights = _shapley_coalitions(n, n_samples, seed)
     ends = np.array([[False] * n, [True] * n])
@@ -125,14 +128,14 @@ def lime(
     ModuleNotFoundError
         If segments are to be made and scikit-image is missing.
     """
-    n_samples, seed = whole_number("n_samples", n_samples), whole_number("seed", seed, 0)
-    if not kernel_width > 0:
-        raise ValueError(
-            f"Expected a kernel_width above 0. Received: kernel_width={kernel_width!r}"
-        )
-    if not alpha >= 0:
-        raise ValueError(f"Expected an alpha of at least 0. Received: alpha={alpha!r}")
-    labels, n = label(probe.picture, segments, n_segments)
+    n_samples, seed = (
+        expect_integer("n_samples", n_samples, least=1),
+        expect_integer("seed", seed, least=0),
+    )
+    expect_number("alpha", alpha, least=0)
+    if expect_number("kernel_width", kernel_width) <= 0:
+        raise wrong_value("kernel_width", kernel_width, "> 0")
+    labels, n = index_segments(probe.picture, segments, n_segments)
     hidden = make_baseline(baseline, probe.picture)
     coalitions = np.random.default_rng(seed).integers(0, 2, (n_samples, n)).astype(bool)
     coalitions[0] = True

@@ -1,27 +1,34 @@
-"""Runs of the part of a model behind one layer: from many changed activations, of one sample."""
+"""Ablation-CAM's runs of a model: the scores with one map of a layer's output left out per sample.
+
+All that leads to the layer runs on one sample. The maps are left out at a *cut* behind it, and only
+what comes after the cut runs on many samples. The best cut is where each map has shrunk the most:
+many heads begin with layers that act on each channel by itself, such as pooling, normalisation, an
+activation. Behind a chain of them, from A to B, map k of A has its part in channel k of B and
+nowhere else. So B with A_k set to zero is B with channel k as it is where all of A is zero:
+exactly, and without running the chain again. Else the cut is the layer's output itself.
+
+A trace sees layers and not what a model's own code does: that nothing reads A beside the cut, and
+that samples do not mix, must be tried. The runs of the whole model tell what is right.
+"""
 
 from __future__ import annotations
 
 import functools
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+import keras
 from eli5.keras import engine
-from eli5.keras.engine.interventions import (
-    Repeat,
-    leave_out,
-    leave_out_of_stand_in,
-    show_to_stand_in,
-)
+from eli5.keras.engine.interventions import Repeat, leave_out_maps, whole_and_empty
 from eli5.keras.methods.probe import ROUNDING, Array
 from eli5.keras.pipeline.padded_run import run_padded
 from eli5.keras.pipeline.plan import Plan
-from eli5.keras.pipeline.stand_in import find_stand_in, position_of
+from keras import layers
 
-# A head that takes one sample in front and many behind gives the same score to this precision.
+# To this precision a head that takes one sample in front and many behind gives the same score.
 _TOLERANCE = 1e-3
 
 # A head is small beside its model: it takes more samples at once, as long as no output in it has
@@ -30,32 +37,42 @@ _HEAD_BYTES = 64 << 20
 # What a model makes without a layer is not known: fewer samples a batch must mean fewer here, too.
 _MOST_BATCHES = 40
 
-# What TensorFlow and PyTorch raise, which must not be taken for an answer.
-_OUT_OF_MEMORY = ("ResourceExhaustedError", "OutOfMemoryError", "XlaRuntimeError")
+# Layers that keep channels apart whatever the layout; batch normalisation does in inference.
+_CHANNELWISE = {
+    layers.BatchNormalization, layers.ELU, layers.LeakyReLU, layers.PReLU, layers.ReLU,
+}  # fmt: skip
+# Those that do if they take for channels what the target layer has for its maps.
+_SPATIAL = {
+    getattr(layers, f"{kind}{n}D")
+    for kind in (
+        "AveragePooling", "Cropping", "GlobalAveragePooling", "GlobalMaxPooling", "MaxPooling",
+        "UpSampling", "ZeroPadding",
+    )
+    for n in (1, 2, 3)
+}  # fmt: skip
+# No softmax, which compares channels, and no `glu`, which pairs them.
+_ELEMENTWISE = [
+    getattr(keras.activations, name, keras.activations.linear)  # not each Keras has them all
+    for name in (
+        "celu", "elu", "exponential", "gelu", "hard_sigmoid", "hard_silu", "leaky_relu", "linear",
+        "log_sigmoid", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "softplus", "softsign",
+        "tanh",
+    )
+]  # fmt: skip
 
 
 class _UndecidedError(Exception):
-    """Nothing can be told from this doc, or at this moment, about the ways."""
+    """The scores of this doc are not finite: they cannot tell a right strategy from a wrong one."""
 
 
-class _Way(NamedTuple):
-    """A way to get the scores with maps left out.
+class _Strategy(NamedTuple):
+    """A query for scores with maps left out, and for how many samples at once it is asked."""
 
-    Attributes
-    ----------
-    name : str
-    query : Query
-        About the maps and the layer's own output.
-    most : int
-        How many samples it takes at once.
-    """
-
-    name: str
     query: engine.Query
-    most: int
+    batch_size: int
 
 
-def head_runs(
+def ablation_runs(
     plan: Plan,
     site: engine.Site | None,
     query: engine.Query,
@@ -65,10 +82,12 @@ def head_runs(
 
     Parameters
     ----------
-    model, prepared, site, batch_size, known
+    plan, site
         See `eli5.keras.pipeline.keras_probe.make_probe`.
     query : Query
         That asks for the scores.
+    known : pair of numpy.ndarray, optional
+        What `activations` would ask for, where it has been read already.
     """
     batch_size = plan.request.batch_size
 
@@ -77,64 +96,86 @@ def head_runs(
         """Return the layer's own output for the sample, and the same as maps."""
         if known is not None:
             return known
-        asked = query._replace(sites=(_required(site),), read=True)
-        (_, (found,)), _ = engine.evaluate(plan.model, plan.inputs, plan.targets, asked)
-        return found
+        reading = query._replace(sites=(_required(site),), read=True)
+        (_, (outputs,)), _ = engine.evaluate(plan.model, plan.inputs, plan.targets, reading)
+        return outputs
 
     def ablated_scores(maps: Array) -> Array:
-        given, folded = activations()
-        *fast, certain = _ways(plan, _required(site), query, batch_size)
-        key = "way", engine.key_of(certain.query, (plan.inputs, given)), certain.most
-        ask = functools.partial(_ask, plan, given)
+        output, folded = activations()
+        *at_cuts, certain = _strategies(plan, _required(site), query, batch_size)
+        run = functools.partial(_run, plan, output)
 
-        def find() -> str:
+        def choose() -> int:
             trial = _trial(folded)
-            right = functools.cache(lambda: _in_blocks(ask, certain, trial))
-            fitting = (way for way in fast if _agrees(ask, way, trial, right))
-            return next(fitting, certain).name
+            right = run(certain, trial)
+            if not np.isfinite(right).all():
+                raise _UndecidedError
+            agrees = (k for k, cut in enumerate(at_cuts) if _agrees(run, cut, trial, right))
+            return next(agrees, -1)
 
+        key = engine.key_of(certain.query, (plan.inputs, output)), batch_size
         try:
-            name = engine.recall(plan.model, key, find)
+            chosen = engine.recall(plan.model, ("ablation", *key), choose)
         except _UndecidedError:  # and not remembered: the next doc may tell
-            name = certain.name
-        way = next((way for way in fast if way.name == name), certain)
-        return _in_blocks(ask, way, maps)
+            chosen = -1
+        return run([*at_cuts, certain][chosen], maps)
 
-    return {
-        "activations": lambda: activations()[1][0],
-        "ablated_scores": ablated_scores,
-    }
+    return {"activations": lambda: activations()[1][0], "ablated_scores": ablated_scores}
 
 
-def _ways(plan: Plan, site: engine.Site, query: engine.Query, batch_size: int) -> list[_Way]:
-    """Return the ways, the fastest first; the last is certain."""
-    head = query._replace(replace=((site, leave_out),))
-    whole = head._replace(arrange=Repeat())
-    ways = [
-        _Way("head", head, _most(plan, site, batch_size)),
-        _Way("whole", whole, batch_size),
-    ]
-    stand_in = find_stand_in(plan.trace, site)
-    if stand_in is not None:
-        changes = (site, show_to_stand_in), (stand_in, leave_out_of_stand_in)
-        short = query._replace(replace=changes)
-        ways.insert(0, _Way("stand-in", short, _most(plan, stand_in, batch_size)))
-    return ways
+def _strategies(
+    plan: Plan, site: engine.Site, query: engine.Query, batch_size: int
+) -> list[_Strategy]:
+    """Return the strategies, the fastest first; the last, the whole model, is always right."""
+    calls = plan.trace.calls
+    of_site = (call.operation() is site.operation and call.nth == site.nth for call in calls)
+    start = next(k for k, is_it in enumerate(of_site) if is_it)
+    smallest = _smallest_channelwise(calls, start, site)
+    strategies = []
+    for k in (smallest, start) if smallest != start else (start,):
+        behind, cut = calls[k:], site
+        if k != start:
+            operation, nth, path = behind[0].operation(), behind[0].nth, behind[0].path
+            cut = engine.Site(operation, nth, path, site.channels_first)
+        at_cut = query._replace(replace=((site, whole_and_empty), (cut, leave_out_maps)))
+        largest = max(4 * math.prod(call.shape) for call in behind)
+        most = min(_HEAD_BYTES // largest, _MOST_BATCHES * batch_size)
+        strategies.append(_Strategy(at_cut, max(batch_size, most)))
+    # The last cut is the layer itself: there it works as well if all the model has many samples.
+    return [*strategies, _Strategy(at_cut._replace(arrange=Repeat()), batch_size)]
 
 
-def _most(plan: Plan, site: engine.Site, batch_size: int) -> int:
-    """Return how many samples a head takes at once."""
-    behind = plan.trace.calls[position_of(plan.trace, site) :]
-    largest = max(4 * math.prod(call.shape) for call in behind)
-    return max(batch_size, min(_HEAD_BYTES // largest, _MOST_BATCHES * batch_size))
+def _smallest_channelwise(calls: list[engine.Call], start: int, site: engine.Site) -> int:
+    """Return which call gives the smallest output with map k in channel k and nowhere else."""
+    chain, smallest = {calls[start].source}, start
+    if calls[start].shape[:1] != (1,):  # what an output of several rows holds is not known
+        return start
+    for k, call in enumerate(calls[start + 1 :], start + 1):
+        if call.parent in chain and _keeps_channels(call.operation(), site):
+            chain.add(call.source)
+            if call.is_outside and math.prod(call.shape) < math.prod(calls[smallest].shape):
+                smallest = k
+    return smallest
+
+
+def _keeps_channels(operation: Any, site: engine.Site) -> bool:
+    # By the very class: what another `call` does, of a subclass or set from outside, is not known.
+    if operation is None or "call" in vars(operation):
+        return False
+    if type(operation) is layers.Activation:
+        return any(operation.activation is known for known in _ELEMENTWISE)
+    if type(operation) in _SPATIAL:
+        is_first = getattr(operation, "data_format", "channels_last") == "channels_first"
+        return is_first == site.channels_first
+    return type(operation) in _CHANNELWISE
 
 
 def _trial(folded: Array) -> Array:
-    """Return maps to try a way with: none, and those whose loss shows the most.
+    """Return maps to try a cut with: none, and those whose loss shows the most.
 
     A map of zeros shows nothing; and where samples mix, often by their extremes, only the maps with
-    the largest numbers do. Four of them, for a stand-in is shown three samples, which a trial of as
-    many would fit by chance.
+    the largest numbers do. Four of them, for a cut is shown three samples, which a trial of as many
+    would fit by chance.
     """
     sizes = np.abs(folded).reshape(-1, folded.shape[-1])
     largest = np.argsort(-sizes.sum(axis=0))[:1], np.argsort(-sizes.max(axis=0))[:2]
@@ -142,55 +183,31 @@ def _trial(folded: Array) -> Array:
 
 
 def _agrees(
-    ask: Callable[[engine.Query, Array], Array],
-    way: _Way,
-    maps: Array,
-    right: Callable[[], Array],
+    run: Callable[[_Strategy, Array], Array], strategy: _Strategy, maps: Array, right: Array
 ) -> bool:
-    """Tell whether a way gives the scores of the whole model, `right`.
-
-    The head may not be alone in taking part: a branch beside the layer may come from the input,
-    and one beside a stand-in from the layer.
-    """
+    """Tell whether a strategy gives the scores of the whole model, `right`."""
     try:
-        found = ask(way.query, maps)
-    except MemoryError as error:
-        raise _UndecidedError from error
-    except Exception as error:  # whatever a model raises on batches that differ
-        if type(error).__name__ in _OUT_OF_MEMORY:
-            raise _UndecidedError from error
+        scores = run(strategy, maps)
+    except Exception:  # whatever a model raises on batches that differ
         return False
-    if not np.isfinite(right()).all():
-        raise _UndecidedError
-    if found.shape != right().shape:
-        return False
+    close = functools.partial(np.allclose, rtol=_TOLERANCE, atol=ROUNDING * np.abs(right).max())
     # The map is made of the drop, which may be small beside the score.
-    drops, right_drops = found[:1] - found[1:], right()[:1] - right()[1:]
-    rounding = ROUNDING * np.abs(right()).max()
-    return np.allclose(found, right(), rtol=_TOLERANCE, atol=rounding) and np.allclose(
-        drops, right_drops, rtol=_TOLERANCE, atol=rounding
-    )
+    drops, right_drops = scores[:1] - scores[1:], right[:1] - right[1:]
+    return scores.shape == right.shape and close(scores, right) and close(drops, right_drops)
 
 
-def _in_blocks(ask: Callable[[engine.Query, Array], Array], way: _Way, maps: Array) -> Array:
+def _run(plan: Plan, output: Array, strategy: _Strategy, maps: Array) -> Array:
     """Return the scores, asked for in blocks of one size: one program does for all."""
-    n_blocks = math.ceil(len(maps) / way.most)
-    size = min(way.most, _rounded(math.ceil(len(maps) / n_blocks)))
-    blocks = np.resize(maps, (n_blocks, size))  # the first maps fill up the last block
-    return np.concatenate([ask(way.query, block) for block in blocks])[: len(maps)]
-
-
-def _rounded(size: int) -> int:
-    """Round up to what processors, and several devices, divide evenly."""
-    step = min(1 << (size - 1).bit_length(), 8)
-    return step * math.ceil(size / step)
-
-
-def _ask(plan: Plan, given: Array, asked: engine.Query, maps: Array) -> Array:
-    return run_padded(plan, len(maps), asked, maps.astype("int32"), given)
+    n_blocks = math.ceil(len(maps) / strategy.batch_size)
+    size = math.ceil(len(maps) / n_blocks)
+    step = min(1 << (size - 1).bit_length(), 8)  # what processors and devices divide evenly
+    size = min(strategy.batch_size, step * math.ceil(size / step))
+    blocks = np.resize(maps, (n_blocks, size)).astype("int32")  # the first maps fill up the last
+    ask = functools.partial(run_padded, plan, size, strategy.query)
+    return np.concatenate([ask(block, output) for block in blocks])[: len(maps)]
 
 
 def _required(site: engine.Site | None) -> engine.Site:
     if site is None:
-        raise ValueError("Expected a target layer for this procedure. Received: none")
+        raise ValueError("Expected a method that has a target layer. Received: one of the input")
     return site

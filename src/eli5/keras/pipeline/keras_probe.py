@@ -9,9 +9,9 @@ import numpy as np
 
 import keras
 from eli5.keras import engine
-from eli5.keras.engine.interventions import LeaveOutTokens, masking, on_path, putting
+from eli5.keras.engine.interventions import LeaveOutTokens, on_path, with_masks, with_pictures
 from eli5.keras.methods.probe import Array, Probe
-from eli5.keras.pipeline.ablation_runs import head_runs
+from eli5.keras.pipeline.ablation_runs import ablation_runs
 from eli5.keras.pipeline.padded_run import pad_batch, run_all, run_padded
 from eli5.keras.pipeline.plan import Plan
 from keras import ops
@@ -34,9 +34,9 @@ def make_probe(
     """
     query, input_site, batch_size = plan.query(), plan.input_site, plan.request.batch_size
     gradients = query._replace(sites=(input_site,), formulas=(_gradients,))
-    moments = putting(gradients, input_site)._replace(combine=_moment_sums)
+    moments = with_pictures(gradients, input_site)._replace(combine=_moment_sums)
     values = input_values(plan)
-    ask = functools.partial(run_padded, plan, batch_size, putting(query, input_site))
+    ask = functools.partial(run_padded, plan, batch_size, with_pictures(query, input_site))
     return Probe(
         picture=values,
         batch_size=batch_size,
@@ -46,7 +46,7 @@ def make_probe(
             plan, moments, pad_batch(_float32(pictures), batch_size)
         ),
         path_gradients=functools.partial(_path_gradients, plan, gradients),
-        **head_runs(plan, site, query, output),
+        **ablation_runs(plan, site, query, output),
     )
 
 
@@ -90,7 +90,7 @@ def _masked_scores(
     plan: Plan, query: engine.Query, values: Array, masks: Array, baseline: Array | None
 ) -> Array:
     masks, batch_size = _float32(masks), plan.request.batch_size
-    masked = masking(query, plan.input_site)
+    masked = with_masks(query, plan.input_site)
     if baseline is not None:
         return run_padded(plan, batch_size, masked, masks, _float32(baseline[None]))
     scores = np.array(run_padded(plan, batch_size, _leaving_out(query, plan), masks, masks[:1]))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from eli5.checks import expect_integer, expect_type
+from eli5.checks import expect_choice, expect_integer, expect_type
 from eli5.keras.inputs.sample import DocOptions
 from eli5.keras.layers.target_layer import check_layer
 from eli5.keras.layers.token_grid import check_grid
-from eli5.keras.methods.fusion import check_fusion
-from eli5.keras.methods.lookup import ChosenMethod, choose
+from eli5.keras.methods.fusion import FUSIONS
+from eli5.keras.methods.lookup import ChosenMethod, choose_methods
 from eli5.keras.targets.classes import make_target
 from eli5.keras.targets.target import Target
 
@@ -78,7 +78,7 @@ def make_request(
     target = make_target(score, targets, top_targets, class_names, output)
     check_layer(layer)
     check_grid(grid)
-    check_fusion(fusion)
+    expect_choice("fusion", fusion, FUSIONS)
     expect_integer("batch_size", batch_size, least=1)
     expect_type(
         "methods", methods, list | tuple | None, "a list of methods; one alone is `method=`"
@@ -88,7 +88,7 @@ def make_request(
             "Expected either `method` or `methods`. Received: both, "
             f"method={method!r} and methods={methods!r}"
         )
-    chosen = choose([method] if methods is None else methods, method_options, sign, _OTHERS)
+    chosen = choose_methods([method] if methods is None else methods, method_options, sign, _OTHERS)
     request = Request(
         chosen,
         methods is not None,

@@ -9,7 +9,7 @@ import numpy as np
 
 from eli5.checks import is_integer
 from eli5.keras import engine
-from eli5.keras.engine.interventions import putting
+from eli5.keras.engine.interventions import with_pictures
 from eli5.keras.methods.fusion import fuse
 from eli5.keras.methods.lookup import ChosenMethod
 from eli5.keras.methods.normalize import normalize
@@ -111,7 +111,7 @@ def _run_smoothed(plan: Plan, chosen: ChosenMethod, result: MethodResult) -> Met
     if not chosen.smoothing.is_used:
         return result
     request = plan.request
-    query = putting(formula_query(plan, [chosen]), plan.input_site)
+    query = with_pictures(formula_query(plan, [chosen]), plan.input_site)
 
     def maps_of(copies: Array) -> list[Array]:
         results = run_all(plan, query, pad_batch(copies, request.batch_size))

@@ -1,4 +1,4 @@
-"""A small output that stands in for a layer's maps: when there is one, and that it changes nothing.
+"""Where Ablation-CAM leaves out a layer's maps: at the smallest output that keeps them apart.
 
 Ablation-CAM is compared with a loop that leaves out one map at a time and runs the head on it.
 """
@@ -15,9 +15,9 @@ import eli5
 import keras
 from eli5.keras import engine
 from eli5.keras.inputs.sample import read_sample
+from eli5.keras.pipeline.ablation_runs import _strategies
 from eli5.keras.pipeline.plan import make_plan
 from eli5.keras.pipeline.request import make_request
-from eli5.keras.pipeline.stand_in import find_stand_in
 from helpers.models import ROUNDING, sample, with_weights
 from keras import layers, ops
 
@@ -27,18 +27,19 @@ SIZE, VOLUME = (8, 10, 3), (4, 6, 5, 2)
 N_MAPS, N_CLASSES = 5, 3
 
 
-def stand_in_of(*steps: Any, size: tuple[int, ...] = SIZE) -> str | None:
-    """Return the name of what stands in for a convolution that these layers come behind."""
+def cut_behind(*steps: Any, size: tuple[int, ...] = SIZE) -> str | None:
+    """Return the name of the cut behind a convolution that these layers follow."""
     conv = layers.Conv3D if len(size) == 4 else layers.Conv2D
     model = keras.Sequential([keras.Input(size), conv(4, 3, padding="same", name="last"), *steps])
-    return found_in(model, size)
+    return cut_of(model, size)
 
 
-def found_in(model: keras.Model, size: tuple[int, ...] = SIZE) -> str | None:
+def cut_of(model: keras.Model, size: tuple[int, ...] = SIZE) -> str | None:
     request = make_request(layer="last", score="output")
     plan = make_plan(request, [read_sample(model, sample(size))])
-    site = find_stand_in(plan.trace, plan.sites[0])
-    return None if site is None else site.path
+    (site,) = plan.sites
+    cut = _strategies(plan, site, plan.query(), batch_size=4)[0].query.replace[1][0]
+    return None if cut is site else cut.path
 
 
 class Root(layers.GlobalAveragePooling2D):  # type: ignore[misc]
@@ -87,13 +88,13 @@ def dense() -> layers.Layer:
     ],
     ids=lambda steps: "-".join(type(step).__name__ for step in steps),
 )
-def test_the_smallest_output_of_a_chain_stands_in(steps: list[Any]) -> None:
-    assert str(stand_in_of(*steps)).rpartition("/")[2] == "pool"
+def test_the_smallest_output_of_a_chain_is_the_cut(steps: list[Any]) -> None:
+    assert str(cut_behind(*steps)).rpartition("/")[2] == "pool"
 
 
-def test_volumes_have_a_stand_in() -> None:
+def test_volumes_are_cut_behind_their_pooling() -> None:
     steps = [layers.MaxPooling3D(2), layers.GlobalAveragePooling3D(name="pool"), dense()]
-    assert stand_in_of(*steps, size=VOLUME) == "pool"
+    assert cut_behind(*steps, size=VOLUME) == "pool"
 
 
 @pytest.mark.parametrize(
@@ -112,13 +113,13 @@ def test_volumes_have_a_stand_in() -> None:
     ],
     ids=lambda steps: "-".join(type(step).__name__ for step in steps),
 )
-def test_what_mixes_channels_has_no_stand_in_behind_it(steps: list[Any]) -> None:
-    assert stand_in_of(*steps) is None
+def test_no_cut_behind_what_mixes_channels(steps: list[Any]) -> None:
+    assert cut_behind(*steps) is None
 
 
-def test_what_was_written_into_has_no_stand_in() -> None:
+def test_no_cut_behind_what_was_written_into() -> None:
     # Elsewhere than on PyTorch a new tensor comes out, which no layer took: there is no chain.
-    assert stand_in_of(InPlace(), gap(), dense()) is None
+    assert cut_behind(InPlace(), gap(), dense()) is None
 
 
 # ---- the maps ------------------------------------------------------------------------------------
@@ -162,18 +163,19 @@ def twin(
 
 
 @pytest.fixture
-def ways(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Give the ways in which the model is asked, in order."""
-    ways: list[str] = []
+def cuts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Give where each run of the model left maps out, in order."""
+    cuts: list[str] = []
     evaluate = engine.evaluate
 
     def noting(model: Any, inputs: Any, targets: Any, query: Any, *extra: Any) -> Any:
-        head = "stand-in" if len(query.replace) == 2 else "head"
-        ways.append("read" if query.read else "whole" if query.arrange else head)
+        sites = {site for site, _ in query.replace}
+        head = "channelwise" if len(sites) == 2 else "layer"
+        cuts.append("read" if query.read else "model" if query.arrange else head)
         return evaluate(model, inputs, targets, query, *extra)
 
     monkeypatch.setattr(engine, "evaluate", noting)
-    return ways
+    return cuts
 
 
 def check(model: Headed, size: tuple[int, ...] = SIZE, channel: int = -1, **options: Any) -> None:
@@ -181,7 +183,7 @@ def check(model: Headed, size: tuple[int, ...] = SIZE, channel: int = -1, **opti
     doc = sample(size, seed=2)
     model(doc)
     with_weights(model)
-    chosen = {"top_targets": N_CLASSES} if "score" not in options else {}
+    chosen: dict[str, Any] = {"top_targets": N_CLASSES} if "score" not in options else {}
     found = eli5.explain_prediction(
         model, doc, method="Ablation-CAM", layer="last", **chosen, **options
     )
@@ -235,7 +237,7 @@ def classes(**options: Any) -> layers.Layer:
 
 
 HEADS: dict[str, tuple[Callable[[], list[Any]], Behind, str]] = {
-    "GAP": (lambda: [*pooled(), classes()], in_turn, "stand-in"),
+    "GAP": (lambda: [*pooled(), classes()], in_turn, "channelwise"),
     "ReLU, BN, GAP, two layers": (
         lambda: [
             *pooled(layers.ReLU(), layers.BatchNormalization()),
@@ -243,23 +245,23 @@ HEADS: dict[str, tuple[Callable[[], list[Any]], Behind, str]] = {
             classes(),
         ],
         in_turn,
-        "stand-in",
+        "channelwise",
     ),
     "pooling": (
         lambda: [layers.MaxPooling2D(2), layers.Conv2D(4, 3), layers.Flatten(), classes()],
         in_turn,
-        "stand-in",
+        "channelwise",
     ),
-    "flat": (lambda: [layers.Flatten(), classes()], in_turn, "head"),
+    "flat": (lambda: [layers.Flatten(), classes()], in_turn, "layer"),
     "squeeze and excite": (
         lambda: [*pooled(), layers.Dense(N_MAPS, activation="sigmoid"), classes()],
         excited,
-        "head",
+        "layer",
     ),
-    "a way around": (lambda: [*pooled(), classes(), classes()], beside, "head"),
-    "the first sample": (lambda: [*pooled(), classes()], scaled_by_first, "whole"),
-    "comparisons": (lambda: [*pooled(), classes()], counted, "head"),
-    "another output": (lambda: [*pooled(), classes()], shown_too, "head"),
+    "a way around": (lambda: [*pooled(), classes(), classes()], beside, "layer"),
+    "the first sample": (lambda: [*pooled(), classes()], scaled_by_first, "model"),
+    "comparisons": (lambda: [*pooled(), classes()], counted, "layer"),
+    "another output": (lambda: [*pooled(), classes()], shown_too, "layer"),
 }
 
 
@@ -270,12 +272,12 @@ OPTIONS: dict[Behind, dict[str, Any]] = {
 
 
 @pytest.mark.filterwarnings("ignore:The heatmap of target")
-@pytest.mark.parametrize(("steps", "behind", "way"), HEADS.values(), ids=HEADS)
+@pytest.mark.parametrize(("steps", "behind", "cut"), HEADS.values(), ids=HEADS)
 def test_ablation_equals_one_run_of_the_head_per_map(
-    steps: Callable[[], list[Any]], behind: Behind, way: str, ways: list[str]
+    steps: Callable[[], list[Any]], behind: Behind, cut: str, cuts: list[str]
 ) -> None:
     check(Headed(steps(), behind), **OPTIONS.get(behind, {}))
-    assert ways[-1] == way
+    assert cuts[-1] == cut
 
 
 def contrast(outputs: Any) -> Any:
@@ -286,24 +288,24 @@ def contrast(outputs: Any) -> Any:
     "options", [{"sign": "negative"}, {"score": contrast}], ids=["sign", "score"]
 )
 @pytest.mark.filterwarnings("ignore:The heatmap of target")
-def test_of_other_scores(options: dict[str, Any], ways: list[str]) -> None:
+def test_of_other_scores(options: dict[str, Any], cuts: list[str]) -> None:
     check(Headed([*pooled(), classes()], in_turn), **options)
-    assert ways[-1] == "stand-in"
+    assert cuts[-1] == "channelwise"
 
 
 @pytest.mark.filterwarnings("ignore:The heatmap of target")
-def test_of_volumes(ways: list[str]) -> None:
+def test_of_volumes(cuts: list[str]) -> None:
     last = layers.Conv3D(N_MAPS, 3, padding="same", name="last")
     steps = [layers.ReLU(), layers.GlobalAveragePooling3D(), classes()]
     check(Headed(steps, in_turn, last), VOLUME)
-    assert ways[-1] == "stand-in"
+    assert cuts[-1] == "channelwise"
 
 
 @pytest.mark.filterwarnings("ignore:The heatmap of target")
 @pytest.mark.skipif(BACKEND == "tensorflow", reason="TensorFlow has no such convolution on a CPU")
-def test_of_channels_that_come_first(ways: list[str]) -> None:
+def test_of_channels_that_come_first(cuts: list[str]) -> None:
     first = {"data_format": "channels_first"}
     last = layers.Conv2D(N_MAPS, 3, padding="same", name="last", **first)
     steps = [layers.ReLU(), layers.AveragePooling2D(2, **first), layers.Flatten(), classes()]
     check(Headed(steps, in_turn, last), (3, 8, 10), channel=1)
-    assert ways[-1] == "stand-in"
+    assert cuts[-1] == "channelwise"

@@ -10,6 +10,7 @@ import pytest
 import eli5
 import keras
 from eli5.keras.engine.cache import memory_of
+from eli5.keras.methods import Method
 from helpers.ablation_twin import brute_force
 from helpers.models import sample, with_weights
 from keras import layers, ops
@@ -54,7 +55,8 @@ def recorded() -> keras.Model:
 
 
 def ablation(model: keras.Model, **options: Any) -> Any:
-    options = {"layer": "last", "top_targets": 4, "method": "Ablation-CAM"} | options
+    defaults: dict[str, Any] = {"layer": "last", "top_targets": 4, "method": "Ablation-CAM"}
+    options = defaults | options
     return eli5.explain_prediction(model, sample(model.input_shape[1:], seed=2), **options)
 
 
@@ -235,8 +237,8 @@ def test_a_doc_that_tells_nothing_settles_nothing() -> None:
         eli5.explain_prediction(plain, doc * np.float32("nan"), **options)
     eli5.explain_prediction(plain, doc, **options)
     kept: Any = memory_of(plain)._programs
-    ways = [kept[key] for key in kept if key[0] == "answer" and key[1][0] == "way"]
-    assert ways == ["stand-in"]
+    chosen = [kept[key] for key in kept if key[0] == "answer" and key[1][0] == "ablation"]
+    assert chosen == [0]  # the first, at the pooling layer
 
 
 def test_a_layer_that_is_changed_after_the_first_time() -> None:
@@ -247,3 +249,14 @@ def test_a_layer_that_is_changed_after_the_first_time() -> None:
     pooling = plain.layers[1]
     pooling.call = lambda x, call=pooling.call: call(x)
     eli5.explain_prediction(plain, doc, **options)
+
+
+def test_a_method_of_the_input_has_no_maps() -> None:
+    def own(probe: Any) -> Any:
+        return probe.ablated_scores(np.arange(3))
+
+    method = Method("own", own, paper="", cost="", at="input", is_black_box=True)
+    with pytest.raises(
+        ValueError, match=r"a method that has a target layer\. Received: one of the"
+    ):
+        eli5.explain_prediction(recorded(), sample(SIZE), method=method)
