@@ -13,23 +13,25 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["DocWeightedSpans", "Explanation", "Series", "TargetExplanation", "WeightedSpans"]
-
-_INEXACT = (float, np.inexact)
-
 # What Pillow keeps beside the pixels and belongs to how a picture looks. The rest of its `info` is
 # about the file that it came from, down to where a photo was taken.
 LOOKS = ("transparency", "icc_profile")
 
 
+@dataclass(eq=False, repr=False)
 class _Container:
     """What all containers have: equality by their fields, and a short text."""
 
     def __eq__(self, other: object) -> bool:
-        return _same_fields(self, other) if type(self) is type(other) else NotImplemented
+        if type(self) is not type(other):
+            return NotImplemented
+        return all(_same(getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
 
     def __repr__(self) -> str:
-        return _short_repr(self)
+        """Show the fields that differ from their default; arrays and images by their size alone."""
+        values = [(field, getattr(self, field.name)) for field in fields(self)]
+        shown = [f"{f.name}={_short(value)}" for f, value in values if value is not f.default]
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 @dataclass(eq=False, repr=False)
@@ -217,15 +219,13 @@ class Explanation(_Container):
 def check_single(expl: Any) -> None:
     """Raise TypeError for anything but one explanation, such as the list that `methods=` gives."""
     if isinstance(expl, list | tuple):
-        raise TypeError(
-            f"Expected an Explanation. Received: a {type(expl).__name__} of {len(expl)}, as "
-            "`methods=` gives. Format each of them."
+        received = (
+            f"a {type(expl).__name__} of {len(expl)}, as `methods=` gives. Format each of them"
         )
+        raise TypeError(f"Expected an Explanation. Received: {received}.")
     if not isinstance(expl, Explanation):
-        raise TypeError(
-            f"Expected an Explanation. Received: {expl!r} (of type {type(expl).__name__}). "
-            "eli5.explain_prediction gives one."
-        )
+        received = f"{expl!r} (of type {type(expl).__name__}). eli5.explain_prediction gives one"
+        raise TypeError(f"Expected an Explanation. Received: {received}.")
 
 
 def missing_picture_libraries() -> list[str]:
@@ -234,48 +234,34 @@ def missing_picture_libraries() -> list[str]:
     return [name for module, name in libraries.items() if find_spec(module) is None]
 
 
-def _same_fields(one: Any, other: Any) -> bool:
-    return all(_same(getattr(one, f.name), getattr(other, f.name)) for f in fields(one))
-
-
 def _same(one: Any, other: Any) -> bool:
     """Compare two field values; unlike ``==`` it gives one truth for arrays too, and NaN is NaN."""
     if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
-        inexact = all(array.dtype.kind in "fcmM" for array in (one, other))
-        return np.array_equal(one, other, equal_nan=inexact)
+        has_nan = all(array.dtype.kind in "fcmM" for array in (one, other))
+        return np.array_equal(one, other, equal_nan=has_nan)
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
         return False
-    if isinstance(one, _INEXACT) and isinstance(other, _INEXACT):
+    if isinstance(one, float | np.inexact) and isinstance(other, float | np.inexact):
         return bool(one == other or (one != one and other != other))
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
     if isinstance(one, list | tuple) and type(one) is type(other):
         return len(one) == len(other) and all(map(_same, one, other))
     if is_picture(one) and is_picture(other):
-        images = [(image.mode, image.size, image.tobytes(), looks(image)) for image in (one, other)]
-        return bool(images[0] == images[1])
+        return looks(one) == looks(other) and bool(one.tobytes() == other.tobytes())
     return bool(one == other)
 
 
 def looks(image: Any) -> dict[str, Any]:
-    """Return what a Pillow image has beside mode, size and pixels that shows, such as a palette."""
+    """Return what a Pillow image has beside its pixels that shows: mode, size, palette, ..."""
     image.load()
-    shown = {name: image.info.get(name) for name in LOOKS}
+    looks = {"mode": image.mode, "width": image.width, "height": image.height}
     if image.palette is not None:
         # In its mode: drawing a picture mixes its transparency into what Pillow would give without.
         mode = image.palette.mode
-        shown |= {"palette_mode": mode, "palette": image.getpalette(mode)}
-    return {name: value for name, value in shown.items() if value is not None}
-
-
-def _short_repr(obj: Any) -> str:
-    """Show the fields that differ from their default; arrays and images by their size alone."""
-    shown = (
-        f"{f.name}={_short(value)}"
-        for f in fields(obj)
-        if (value := getattr(obj, f.name)) is not f.default
-    )
-    return f"{type(obj).__name__}({', '.join(shown)})"
+        looks |= {"palette_mode": mode, "palette": image.getpalette(mode)}
+    looks |= {name: image.info.get(name) for name in LOOKS}
+    return {name: value for name, value in looks.items() if value is not None}
 
 
 def _short(value: Any) -> str:

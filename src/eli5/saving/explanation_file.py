@@ -1,8 +1,4 @@
-"""Save an explanation to a file, and load it again: the formats ``.json`` and ``.npz``.
-
-Both hold the JSON of `eli5.saving.schema`. In ``.json`` an array is nested lists and the picture
-a PNG in base 64; an ``.npz`` is a zip archive with a NumPy array for each.
-"""
+"""Save an explanation to a file, and load it again; docs/formats.md tells of the formats."""
 
 from __future__ import annotations
 
@@ -54,8 +50,6 @@ def save(expl: Explanation, path: str | os.PathLike[str]) -> None:
     ValueError
         If the ending is unknown, if there is nothing to draw, or if it is too large for the format
         or for `load`.
-    OSError
-        If the file cannot be written.
     """
     check_single(expl)
     ending = _ending(path, (*PICTURE_FORMATS, *_WRITERS))
@@ -66,8 +60,7 @@ def save(expl: Explanation, path: str | os.PathLike[str]) -> None:
 def load(path: str | os.PathLike[str]) -> Explanation:
     """Load an explanation that was saved as ``.json`` or ``.npz``.
 
-    Nothing in the file is run, so a file of a stranger does no harm; it may hold a wrong
-    explanation.
+    Nothing in the file is run, so a file of a stranger does no harm; but it may be wrong.
 
     Parameters
     ----------
@@ -84,8 +77,6 @@ def load(path: str | os.PathLike[str]) -> Explanation:
     ValueError
         If the ending is another one, the file is damaged or was not saved by eli5, it is of a newer
         version, or it is too large: more than 1 GiB, unpacked, or more than 128 MiB of JSON.
-    OSError
-        If the file cannot be read.
     """
     ending = _ending(path, _READERS, "Pictures and pages cannot be read back.")
     with open(path, "rb") as file:

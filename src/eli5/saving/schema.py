@@ -42,10 +42,9 @@ _CONTAINERS: dict[str, type] = {
 }
 
 Array = np.ndarray[Any, Any]
-Entry = dict[str, Any]
-"""What stands in the document for an array or a picture."""
+Entry = dict[str, Any]  # what stands in the document for an array, a picture, another value
 Put = Callable[[str, Array, bool], Entry]
-"""Keeps an array, given where it is in the explanation and whether it is a picture."""
+"""Keeps an array, given where it is in the explanation and whether it is a picture's pixels."""
 Get = Callable[[Entry], Array]
 """Gives the array back."""
 
@@ -53,10 +52,7 @@ Get = Callable[[Entry], Array]
 def to_json(expl: base.Explanation, put: Put, **options: Any) -> bytes:
     """Write an explanation as JSON, in UTF-8; `options` are those of `json.dumps`.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If a field holds what cannot be kept, which the message names, or too much of it.
+    TypeError or ValueError if a field, which the message names, holds what cannot be kept.
     """
     keras: Any = sys.modules.get("keras")  # nothing is imported
     saved_with = {"eli5": __version__}
@@ -150,9 +146,8 @@ def _encode_image(image: Any, where: str, put: Put) -> Entry:
     if not pixels.size:
         raise wrong_value(f"{where}.size", image.size, "to be of a picture with pixels")
     check_size(where, pixels.nbytes, LARGEST)
-    size = {"mode": image.mode, "width": image.width, "height": image.height}
     looks = _encode(base.looks(image), f"{where}.info", put)
-    return {"$": "image", **size, **put(where, pixels, True), **looks}
+    return {"$": "image", **looks, **put(where, pixels, True)}
 
 
 def from_json(text: bytes, get: Get) -> base.Explanation:
