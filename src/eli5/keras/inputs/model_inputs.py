@@ -26,24 +26,12 @@ _RANKS = ((4, 5), (3,))
 
 
 class ModelInputs(NamedTuple):
-    """A doc as the model takes it.
+    """A doc as the model takes it."""
 
-    Attributes
-    ----------
-    arrays : numpy.ndarray, or a list or dict of them
-        As they are fed to the model, batch axis included.
-    input_index : int
-        Which of them is explained, in the order of `keras.tree.flatten`.
-    name : str or None
-        Its name, where there are several.
-    values : numpy.ndarray
-        That one as it came.
-    """
-
-    arrays: Any
-    input_index: int
-    name: str | None
-    values: Array
+    arrays: Any  # as they are fed to the model, batch axis included
+    input_index: int  # which of them is explained, in the order of `keras.tree.flatten`
+    name: str | None  # its name, where there are several
+    values: Array  # that one as it came
 
 
 class UnsupportedDocError(ValueError):

@@ -25,18 +25,11 @@ _INCOMPLETE = 0.05
 
 
 class Display(NamedTuple):
-    """What all explanations of one doc have in common.
+    """What all explanations of one doc have in common."""
 
-    Attributes
-    ----------
-    image : PIL.Image.Image or None
-        The caller's, or one made of the doc; None for a volume, whose picture depends on the map.
-    is_finite : bool
-        Whether all numbers in the doc are finite.
-    """
-
+    # The caller's, or one made of the doc; None for a volume, whose picture depends on the map.
     image: Image | None
-    is_finite: bool
+    is_finite: bool  # whether all numbers in the doc are finite
 
 
 def make_display(sample: Sample) -> Display:

@@ -25,23 +25,14 @@ Output = tuple[Array, Array]  # of a layer: as it gave it, and as maps (B, *grid
 
 
 class MethodResult(NamedTuple):
-    """What one method gives for one doc.
+    """What one method gives for one doc."""
 
-    Attributes
-    ----------
-    maps : numpy.ndarray, shape (K, *cells), float32
-        The attributions.
-    heatmaps : numpy.ndarray, shape (K, *cells), float32
-        See `eli5.keras.methods.normalize.normalize`.
-    diagnostics : numpy.ndarray of bool, shape (K, 4), or None
-        See `eli5.keras.methods.normalize.diagnostics`; a black-box method has none.
-    details : sequence of dict
-        Per class; see `eli5.keras.methods.probe.Attributions`.
-    """
-
-    maps: Array
-    heatmaps: Array
+    maps: Array  # shape (K, *cells): The attributions
+    heatmaps: Array  # shape (K, *cells): See `eli5.keras.methods.normalize.normalize`
+    # Of bool, shape (K, 4): See `eli5.keras.methods.normalize.diagnostics`; a black-box method has
+    # none.
     diagnostics: Array | None = None
+    # Per class; see `eli5.keras.methods.probe.Attributions`.
     details: Sequence[dict[str, float]] = ()
 
 
