@@ -114,20 +114,10 @@ def _declared_inputs(model: keras.Model) -> Any:
 
 
 def check_doc(model: keras.Model, doc: Any) -> None:
-    """Check that `doc` is one sample of the model's input.
+    """Check that `doc` is one sample of the model's input, as the model takes it.
 
-    Parameters
-    ----------
-    model : keras.Model
-    doc : numpy.ndarray, or a list or dict of them
-        As the model takes it.
-
-    Raises
-    ------
-    TypeError
-        If an input is not a NumPy array of numbers.
-    ValueError
-        If a shape is not the model's input shape with batch size 1, or an input is missing.
+    TypeError if an input is not a NumPy array of numbers, ValueError if a shape is not the model's
+    input shape with batch size 1, or an input is missing.
     """
     shapes = input_shapes(model)
     if shapes is not None and len(shapes) == 1 and not isinstance(doc, dict):
@@ -218,13 +208,7 @@ def _likely_inputs(ranks: list[int], kind: Kind | None) -> list[int]:
 
 
 def blank_doc(model: keras.Model) -> Any:
-    """Return a sample of zeros, as the model takes it.
-
-    Raises
-    ------
-    ValueError
-        If the model does not tell the size of its input.
-    """
+    """Return a sample of zeros, as the model takes it; ValueError if it does not tell its size."""
     shapes = input_shapes(model)
     if shapes is None or any(None in shape[1:] for shape in shapes.values()):
         raise ValueError(

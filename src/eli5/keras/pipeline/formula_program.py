@@ -17,14 +17,7 @@ from keras import ops
 
 
 def formula_query(plan: Plan, methods: Sequence[ChosenMethod]) -> engine.Query:
-    """Return the query that asks for all formulas at once; without any, for the scores.
-
-    Parameters
-    ----------
-    plan : Plan
-    methods : sequence of ChosenMethod
-        That are formulas.
-    """
+    """Return the query that asks for all formulas at once; without any, for the scores."""
     contrasts = list(dict.fromkeys(_contrast(one) for one in methods)) or [None]
     sites = [
         site

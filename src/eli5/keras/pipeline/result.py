@@ -45,21 +45,7 @@ def compose(
 ) -> Any:
     """Return the Explanation of one sample, or a list with one per method if that is due.
 
-    Parameters
-    ----------
-    plan : Plan
-    number : int
-        Which of the plan's samples it is.
-    results : sequence of MethodResult
-        One per method.
-    report : dict
-        See `eli5.keras.pipeline.run_methods.run_methods`.
-    display : Display
-
-    Warns
-    -----
-    UserWarning
-        Of each heatmap that is empty.
+    A UserWarning tells of each heatmap that is empty.
     """
     sample = plan.samples[number]
     # A batch is as wide as its widest doc.

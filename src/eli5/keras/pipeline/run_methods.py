@@ -188,14 +188,7 @@ _WINDOWS = ("patch", "stride")
 def _black_box_options(chosen: ChosenMethod, plan: Plan, valid: slice | None) -> dict[str, Any]:
     """Return the options that a black-box method is called with.
 
-    Parameters
-    ----------
-    chosen : ChosenMethod
-        With the options that the caller gave.
-    plan : Plan
-        Of one doc.
-    valid : slice or None
-        The steps of a text that the method is shown, where that is not all of it.
+    `valid` are the steps of a text that the method is shown, where that is not all of it.
     """
     sample = plan.sample
     options = sample.kind.method_defaults(chosen.method, sample) | _with_baseline(chosen, plan)
