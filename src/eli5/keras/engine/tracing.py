@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import keras
 from eli5.keras.engine.alignment import Alignment, align, moves_steps
+from eli5.keras.engine.query import Site
 
 Shape = tuple[int, ...]
 
@@ -64,6 +65,14 @@ class Call(NamedTuple):
     parent: int | None
     alignment: Alignment = Alignment()
 
+    def is_of(self, site: Site) -> bool:
+        """Tell whether this is the call that a site reads."""
+        return self.operation() is site.operation and self.nth == site.nth
+
+    def is_within(self, kinds: tuple[type, ...]) -> bool:
+        """Tell whether an operation of one of these kinds was being called around it."""
+        return any(isinstance(around(), kinds) for around in self.within)
+
 
 class Trace(NamedTuple):
     """One run of a model.
@@ -83,6 +92,10 @@ class Trace(NamedTuple):
     outputs: Any
     activations: list[str | None]
     channels_first: bool
+
+    def index_of(self, site: Site) -> int:
+        """Return the position of a site's call among the calls."""
+        return next(k for k, call in enumerate(self.calls) if call.is_of(site))
 
 
 class _TensorInfo(NamedTuple):

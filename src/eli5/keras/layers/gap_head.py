@@ -19,13 +19,7 @@ _GAP_DENSE = re.compile("-*G[-R]*(D-*A?|E)-*")
 
 
 def check_gap_dense(trace: Trace, site: Site) -> None:
-    """Check that behind the target layer come global average pooling and one dense layer alone.
-
-    Raises
-    ------
-    ValueError
-        If anything else comes behind it.
-    """
+    """Raise ValueError unless global average pooling and one dense layer alone are behind it."""
     behind = _behind(trace, site)
     if not _GAP_DENSE.fullmatch("".join(_letter(call, site) for call in behind)):
         names = ", ".join(f"{call.path!r} ({type(call.operation()).__name__})" for call in behind)
@@ -38,12 +32,7 @@ def check_gap_dense(trace: Trace, site: Site) -> None:
 
 def _behind(trace: Trace, site: Site) -> list[Call]:
     """Return the calls that were made after the site's, without the models around them."""
-    at = next(
-        k
-        for k, call in enumerate(trace.calls)
-        if call.operation() is site.operation and call.nth == site.nth
-    )
-    later = trace.calls[at + 1 :]
+    later = trace.calls[trace.index_of(site) + 1 :]
     around = {id(reference()) for call in trace.calls for reference in call.within}
     return [call for call in later if id(call.operation()) not in around]
 
@@ -58,9 +47,9 @@ def _letter(call: Call, site: Site) -> str:
         return "A"
     if _averages_places(operation, site):
         return "G"
-    return (
-        "-" if isinstance(operation, _NEUTRAL) else "R" if isinstance(operation, _SHAPING) else "?"
-    )
+    if isinstance(operation, _NEUTRAL):
+        return "-"
+    return "R" if isinstance(operation, _SHAPING) else "?"
 
 
 def _kind(activation: Any) -> str:
