@@ -63,7 +63,7 @@ def evaluate(
     (results, report)
         As the formulas, one per site, and ``query.select`` gave them, as NumPy arrays. Without
         formulas the scores, shape (B, K), take the results' place, or ``(scores, activations)``
-        if these are to be read: per site as the layer gave them, and as ``(B, *places, C)``.
+        if these are to be read: per site as the layer gave them, and as ``(B, *grid, C)``.
 
     Raises
     ------

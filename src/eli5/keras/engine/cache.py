@@ -20,12 +20,10 @@ _CAPACITY = 128
 
 
 class Memory:
-    """Traces and programs of one model in one state.
-
-    `variables` are kept here and not the model, which could then never be released.
-    """
+    """Traces and programs of one model in one state."""
 
     def __init__(self, model: keras.Model) -> None:
+        # Not the model itself, which could then never be released.
         self.variables: list[keras.Variable] = list(model.variables)
         self._parts = [weakref.ref(part) for part in parts_of(model)]
         self._ignored: frozenset[Attribute] = frozenset()

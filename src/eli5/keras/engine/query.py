@@ -27,7 +27,7 @@ class Site(NamedTuple):
     input_index : int, optional
         For an input: which one, in the order of `keras.tree.flatten`.
     has_channels : bool
-        False for an input whose every number is a place of its own: a grey picture ``(B, H, W)``.
+        False for an input whose numbers are a cell each: a grey picture ``(B, H, W)``.
     is_input : bool
         Whether it is an input, or stands for one that cannot be differentiated: the output of an
         embedding stands for the token ids.
@@ -47,7 +47,7 @@ class Site(NamedTuple):
     dtype: str = ""
 
     def fold(self, tensor: Any) -> Any:
-        """Return activations, or their gradients, as ``(B, *places, C)``."""
+        """Return activations, or their gradients, as ``(B, *grid, C)``."""
         if self.grid is not None:
             batch, _, channels = tensor.shape
             patches = tensor[:, -math.prod(self.grid) :]
@@ -56,7 +56,7 @@ class Site(NamedTuple):
         return last if self.has_channels else last[..., None]
 
     def unfold(self, pictures: Any) -> Any:
-        """Return pictures ``(n, *places, C)`` as the model takes them: `fold`'s inverse."""
+        """Return pictures ``(n, *grid, C)`` as the model takes them: `fold`'s inverse."""
         last = pictures if self.has_channels else pictures[..., 0]
         return ops.moveaxis(last, -1, 1) if self.channels_first else last
 
@@ -71,8 +71,8 @@ class Site(NamedTuple):
             patches = math.prod(self.grid)
             before = ops.repeat(tensor[:, :-patches], batch // tensor.shape[0], axis=0)
             return ops.concatenate([before, tensor[:, -patches:] * factors[:, None, :]], axis=1)
-        places = [1] * (tensor.ndim - 2)
-        shape = (batch, channels, *places) if self.channels_first else (batch, *places, channels)
+        ones = [1] * (tensor.ndim - 2)
+        shape = (batch, channels, *ones) if self.channels_first else (batch, *ones, channels)
         return tensor * ops.reshape(factors, shape)
 
 
@@ -90,7 +90,7 @@ class Query(NamedTuple):
         Whose outputs the scores are differentiated with respect to.
     formulas : tuple of callable
         One per site: ``formula(activations, gradients, hessian_products) -> result`` on float32
-        tensors of shape (B, *places, C); there are K gradients. Only the results leave the device.
+        tensors of shape (B, *grid, C); there are K gradients. Only the results leave the device.
         Without formulas nothing is differentiated.
     second_order : tuple of int
         The indices of the sites whose formulas get K products of the score's Hessian there with

@@ -31,7 +31,7 @@ class Call(NamedTuple):
     is_new : bool
         False where the very tensor of an earlier call came out again: an inactive dropout, or a
         nested model, whose output is that of its own last layer.
-    has_place : bool
+    has_positions : bool
         False behind global pooling: where the output has no two positions, or was computed from
         such outputs, or from inputs other than the picture, alone.
     channels_first : bool
@@ -55,7 +55,7 @@ class Call(NamedTuple):
     shape: Shape
     dtype: str
     is_new: bool
-    has_place: bool
+    has_positions: bool
     channels_first: bool
     is_outside: bool
     source: int
@@ -93,7 +93,7 @@ class _TensorInfo(NamedTuple):
     """What is remembered of a tensor; its id may be that of another one by now."""
 
     reference: weakref.ref[Any]
-    has_place: bool
+    has_positions: bool
     channels_first: bool
     source: int = -1
     version: float = 0
@@ -149,7 +149,7 @@ class Recorder:
                     shape=shape,
                     dtype=dtype,
                     is_new=known is None,
-                    has_place=info is not None and info.has_place,
+                    has_positions=info is not None and info.has_positions,
                     channels_first=info is not None and _is_first(info, shape),
                     is_outside=self._level(output) == self._outside,
                     source=info.source if info else len(self.calls),
@@ -182,7 +182,7 @@ class Recorder:
         tensors = list(filter(keras.ops.is_tensor, keras.tree.flatten(arguments)))
         parents = [self._info_of(tensor) for tensor in tensors]
         # What no layer gave, the input or a user's own computation, may well have positions.
-        is_pooled = bool(parents) and all(p is not None and not p.has_place for p in parents)
+        is_pooled = bool(parents) and all(p is not None and not p.has_positions for p in parents)
         inherited = next((p.channels_first for p in parents if p is not None), self._default)
         moved = _MOVES.get(_axes(operation))  # whether to first, if they are moved
         channels_first = next(
@@ -204,7 +204,7 @@ class Recorder:
         # A text of one token, or a series of one step, has no other positions.
         is_one_step = len(self._input_shape) in (2, 3) and self._input_shape[1] == 1
         has_several = math.prod(grid) > 1 or (is_one_step and len(shape) == 3)
-        return info._replace(has_place=has_several and not is_pooled)
+        return info._replace(has_positions=has_several and not is_pooled)
 
     def _note_layout(self, operation: keras.Operation, channels_first: bool) -> None:
         """Note the layout of the picture, as the first layer that takes it sees it."""
@@ -231,7 +231,7 @@ def _aligned(
 ) -> Alignment:
     """Return where the steps of an output of rank 3 lie in the input."""
     for tensor, info in zip(tensors, parents, strict=True):
-        if len(tensor.shape) == 3 and (info is None or info.has_place):
+        if len(tensor.shape) == 3 and (info is None or info.has_positions):
             before = info.alignment if info else Alignment()
             axis = -1 if info and info.is_time_last else 1
             return align(operation, before, tensor.shape[axis], length)

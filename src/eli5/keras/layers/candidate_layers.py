@@ -141,7 +141,7 @@ def _embeddings(trace: Trace, size: Shape) -> list[Call]:
         call
         for call in trace.calls
         if isinstance(call.operation(), layers.Embedding)
-        and call.has_place
+        and call.has_positions
         and call.is_outside
         and call.shape[1:-1] == size
     ]
@@ -186,7 +186,7 @@ def candidate_calls(trace: Trace, size: Shape) -> list[Call]:
             and call.is_new
             and call.is_outside
             and "float" in call.dtype
-            and call.has_place
+            and call.has_positions
             and (_is_map(call, size) or _is_tokens(call, size))
             and not isinstance(operation, _PREPROCESSING + _DROPOUTS)
             and type(operation).__name__ not in _excluded_ops(operation)

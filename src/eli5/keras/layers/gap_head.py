@@ -11,7 +11,7 @@ from keras import activations, layers
 _POOLING = tuple(getattr(layers, f"GlobalAveragePooling{n}D") for n in (1, 2, 3))
 # What leaves the maps, or the class scores, as they are in inference.
 _NEUTRAL = (layers.Dropout, layers.Identity)
-# What leaves pooled maps as they are, and mixes the places of others.
+# What leaves pooled maps as they are, and mixes the cells of others.
 _SHAPING = (layers.Flatten, layers.Reshape)
 _FINAL = (activations.softmax, activations.sigmoid, activations.log_softmax)
 # Pooling, a dense layer without an activation (D) or with the final one (E), a final activation.
@@ -45,7 +45,7 @@ def _letter(call: Call, site: Site) -> str:
         return {"linear": "-", "final": "A"}.get(_kind(operation.activation), "?")
     if type(operation).__name__ in ("Softmax", "Sigmoid", "LogSoftmax"):
         return "A"
-    if _averages_places(operation, site):
+    if _averages_grid(operation, site):
         return "G"
     if isinstance(operation, _NEUTRAL):
         return "-"
@@ -58,13 +58,13 @@ def _kind(activation: Any) -> str:
     return "final" if activation in _FINAL else "other"
 
 
-def _averages_places(operation: Any, site: Site) -> bool:
-    """Tell a pooling layer, and a `keras.ops.mean` over the places in a functional graph."""
+def _averages_grid(operation: Any, site: Site) -> bool:
+    """Tell a pooling layer, and a `keras.ops.mean` over the grid in a functional graph."""
     if isinstance(operation, _POOLING):
         return True
     if type(operation).__name__ != "Mean" or isinstance(operation, layers.Layer):
         return False
     rank = len(site.shape)
     axes = operation.axis if isinstance(operation.axis, list | tuple) else [operation.axis]
-    places = range(2, rank) if site.channels_first else range(1, rank - 1)
-    return site.grid is None and {axis % rank for axis in axes if axis is not None} == {*places}
+    grid_axes = range(2, rank) if site.channels_first else range(1, rank - 1)
+    return site.grid is None and {axis % rank for axis in axes if axis is not None} == {*grid_axes}

@@ -58,7 +58,7 @@ def find_target_layer(
     calls = [call for call in trace.calls if call.operation() is operation]
     if nth is None:
         # The last that sees the picture: a layer that two inputs share is called for each.
-        seeing = [k for k, call in enumerate(calls) if call.has_place]
+        seeing = [k for k, call in enumerate(calls) if call.has_positions]
         nth = (seeing or [-1])[-1]
     if not calls:
         raise ValueError(

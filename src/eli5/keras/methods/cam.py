@@ -1,9 +1,8 @@
 """Class activation maps: formulas ``(activations, gradients) -> map`` on backend tensors.
 
 Shapes: activations ``A`` and gradients ``G = dy/dA`` are ``(B, *grid, C)`` in float32, maps are
-``(B, *grid)``; ``grid`` is ``(H, W)``, for volumes ``(D, H, W)``, and its cells are places. A map
-is not scaled, and is signed unless its formula has a ReLU. Samples do not mix, so a map is the same
-in any batch.
+``(B, *grid)``; ``grid`` is ``(H, W)``, for volumes ``(D, H, W)``. Maps are not scaled, and signed
+unless the formula has a ReLU. Samples do not mix, so a map is the same in any batch.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ def grad_cam(activations: Any, gradients: Any) -> Any:
 
 
 def hires_cam(activations: Any, gradients: Any) -> Any:
-    """Return the HiResCAM map: ``sum_k G_k A_k`` at each place, signed.
+    """Return the HiResCAM map: ``sum_k G_k A_k`` at each cell, signed.
 
     Draelos and Carin, "Use HiResCAM instead of Grad-CAM for faithful explanations of convolutional
     neural networks", arXiv:2011.08891. Parameters: see `grad_cam`.
@@ -59,7 +58,7 @@ def grad_cam_plus_plus(activations: Any, gradients: Any) -> Any:
 
     Chattopadhyay et al., "Grad-CAM++: Improved Visual Explanations for Deep Convolutional
     Networks", arXiv:1710.11063, equation 19: ``alpha_k = G_k^2 / (2 G_k^2 + S_k G_k^3)`` at each
-    place, with ``S_k`` the sum of ``A_k``. The paper differentiates ``exp(y)``; the factor
+    cell, with ``S_k`` the sum of ``A_k``. The paper differentiates ``exp(y)``; the factor
     ``exp(y)`` only scales the map and is left out. Parameters: see `grad_cam`.
 
     Notes
@@ -71,10 +70,10 @@ def grad_cam_plus_plus(activations: Any, gradients: Any) -> Any:
     takes the mean of ``A_k`` in place of its sum, tf-keras-vis divides ``alpha_k`` by its sum, and
     pytorch-grad-cam adds 1e-6 to the denominator, in which small gradients drown.
     """
-    places = _places(activations)
-    total = 2 + ops.sum(activations, axis=places, keepdims=True) * gradients
+    axes = _grid_axes(activations)
+    total = 2 + ops.sum(activations, axis=axes, keepdims=True) * gradients
     divisor = ops.where(ops.abs(total) > 4 * CANCELLED, total, float("inf"))
-    return weighted_sum(ops.sum(ops.relu(gradients) / divisor, axis=places), activations)
+    return weighted_sum(ops.sum(ops.relu(gradients) / divisor, axis=axes), activations)
 
 
 def xgrad_cam(activations: Any, gradients: Any) -> Any:
@@ -91,11 +90,11 @@ def xgrad_cam(activations: Any, gradients: Any) -> Any:
     pytorch-grad-cam, 1e-8 in torch-cam), which changes the weights of weak maps and lets a sum near
     zero blow up.
     """
-    places = _places(activations)
-    total = ops.sum(activations, axis=places, keepdims=True)
-    size = ops.sum(ops.abs(activations), axis=places, keepdims=True)
+    axes = _grid_axes(activations)
+    total = ops.sum(activations, axis=axes, keepdims=True)
+    size = ops.sum(ops.abs(activations), axis=axes, keepdims=True)
     shares = activations * _reciprocal(total, size)
-    return _combined(ops.sum(gradients * shares, axis=places), activations)
+    return _combined(ops.sum(gradients * shares, axis=axes), activations)
 
 
 def layer_cam(activations: Any, gradients: Any) -> Any:
@@ -113,13 +112,13 @@ def cam(activations: Any, gradients: Any) -> Any:
     Zhou et al., "Learning Deep Features for Discriminative Localization", arXiv:1512.04150,
     equation 2. Right only where global average pooling and one dense layer follow the target layer:
     the score is then linear in the pooled maps, and the dense layer's weight is the sum of ``G_k``
-    (its mean times the number of places). Parameters: see `grad_cam`.
+    (its mean times the number of cells). Parameters: see `grad_cam`.
 
     Notes
     -----
     Some public implementations (torch-cam) cut off what is negative; the paper does not.
     """
-    return _combined(ops.sum(gradients, axis=_places(gradients)), activations)
+    return _combined(ops.sum(gradients, axis=_grid_axes(gradients)), activations)
 
 
 def finer_cam(activations: Any, gradients: Any, *, n_similar: int = 3, gamma: float = 1.0) -> Any:
@@ -209,7 +208,7 @@ def eigen_grad_cam(activations: Any, gradients: Any) -> Any:
 
 def mean_gradients(gradients: Any) -> Any:
     """Return the neuron importance weights, shape ``(B, C)``: arXiv:1610.02391, equation 1."""
-    return ops.mean(gradients, axis=_places(gradients))
+    return ops.mean(gradients, axis=_grid_axes(gradients))
 
 
 def weighted_sum(weights: Any, activations: Any) -> Any:
@@ -219,10 +218,10 @@ def weighted_sum(weights: Any, activations: Any) -> Any:
 
 def _combined(weights: Any, activations: Any) -> Any:
     # No einsum, for which TensorFlow takes twice as long.
-    return ops.sum(activations * ops.expand_dims(weights, _places(activations)), axis=-1)
+    return ops.sum(activations * ops.expand_dims(weights, _grid_axes(activations)), axis=-1)
 
 
-def _places(tensor: Any) -> tuple[int, ...]:
+def _grid_axes(tensor: Any) -> tuple[int, ...]:
     """Return the axes of the grid."""
     return tuple(range(1, tensor.ndim - 1))
 
@@ -234,7 +233,7 @@ def _reciprocal(total: Any, size: Any) -> Any:
 
 
 def _scaled_matrix(tensor: Any) -> tuple[Any, Any]:
-    """Return matrices (B, places, C) with largest size 1, and what they were divided by, (B, 1).
+    """Return matrices (B, cells, C) with largest size 1, and what they were divided by, (B, 1).
 
     A sample that is not finite becomes zeros times NaN: no backend's solver sees it.
     """
@@ -250,12 +249,12 @@ def _scaled_matrix(tensor: Any) -> tuple[Any, Any]:
 def _principal_direction(matrix: Any) -> Any:
     """Return the first right singular vectors, shape (B, C); any vector for a matrix of zeros.
 
-    From the smaller one of the two Gram matrices: an early layer has many places and few maps, a
+    From the smaller one of the two Gram matrices: an early layer has many cells and few maps, a
     late one the reverse.
     """
-    _, places, maps = matrix.shape
+    _, cells, maps = matrix.shape
     transposed = ops.transpose(matrix, (0, 2, 1))
-    if maps <= places:
+    if maps <= cells:
         direction = ops.linalg.eigh(ops.matmul(transposed, matrix))[1][..., -1]
     else:
         left = ops.linalg.eigh(ops.matmul(matrix, transposed))[1][..., -1]

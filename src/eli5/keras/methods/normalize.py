@@ -40,11 +40,11 @@ def normalize(attributions: Array, n_axes: int) -> Array:
     The last `n_axes` axes are the maps'. A map that is not finite becomes zeros as a whole: what is
     left of it would mislead.
     """
-    places = tuple(range(-n_axes, 0))
+    axes = tuple(range(-n_axes, 0))
     positive = np.maximum(attributions, 0).astype("float32", copy=False)
     # NaN and infinity show in the extremes; looking at each number would take longer.
-    peaks = positive.max(axis=places, keepdims=True, initial=0)
-    lows = attributions.min(axis=places, keepdims=True, initial=0)
+    peaks = positive.max(axis=axes, keepdims=True, initial=0)
+    lows = attributions.min(axis=axes, keepdims=True, initial=0)
     shows = np.isfinite(peaks) & np.isfinite(lows) & (peaks > 0)
     if not shows.all():
         positive = np.where(shows, positive, np.float32(0))

@@ -335,9 +335,9 @@ def _masks(maps: Array, size: tuple[int, ...]) -> tuple[Array, Array]:
 
 def _unit(maps: Array) -> Array:
     """Scale each of n maps to [0, 1]; a constant one to 0."""
-    places = tuple(range(1, maps.ndim))
-    low = maps.min(axis=places, keepdims=True)
-    spread = maps.max(axis=places, keepdims=True) - low
+    axes = tuple(range(1, maps.ndim))
+    low = maps.min(axis=axes, keepdims=True)
+    spread = maps.max(axis=axes, keepdims=True) - low
     return (maps - low) / np.where(spread == 0, 1, spread)
 
 
