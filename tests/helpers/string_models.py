@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import keras
-from eli5.keras.text.tokenized_text import TokenizedText
+from eli5.keras.text.align import TokenizedText
 from keras import layers
 
 VOCABULARY = ["good", "bad", "movie", "dont", "not", "中国", "İstanbul", "straße"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import keras
-from eli5.keras.methods import cam, eigen
+from eli5.keras.methods import cam
 from helpers import cam_twins as twins
 from keras import layers
 
@@ -26,8 +26,8 @@ FORMULAS: dict[str, tuple[Formula, Callable[..., Array]]] = {
     "cam": (cam.cam, twins.slow_cam),
     "finer_cam": (cam.finer_cam, twins.slow_grad_cam),
     "shapley_cam": (cam.shapley_cam, twins.slow_shapley_cam),
-    "eigen_cam": (eigen.eigen_cam, twins.slow_eigen_cam),
-    "eigen_grad_cam": (eigen.eigen_grad_cam, twins.slow_eigen_grad_cam),
+    "eigen_cam": (cam.eigen_cam, twins.slow_eigen_cam),
+    "eigen_grad_cam": (cam.eigen_grad_cam, twins.slow_eigen_grad_cam),
 }
 NAMES = list(FORMULAS)
 
@@ -222,16 +222,16 @@ def test_layer_cam_is_hires_cam_where_all_is_positive() -> None:
 @pytest.mark.parametrize("case", ["signed", "rectified", "more maps than places", "volume"])
 def test_eigen_cam_does_not_see_the_sign_of_the_activations(case: str) -> None:
     activations, _ = CASES[case]
-    result = run(eigen.eigen_cam, activations)
+    result = run(cam.eigen_cam, activations)
     assert result.sum() > 0
-    assert_close(run(eigen.eigen_cam, -activations), result)
+    assert_close(run(cam.eigen_cam, -activations), result)
 
 
 def test_eigen_cam_does_not_look_at_the_gradients() -> None:
     activations, gradients = CASES["signed"]
-    expected = run(eigen.eigen_cam, activations)
-    assert_close(run(eigen.eigen_cam, activations, gradients * np.float32(np.nan)), expected)
-    assert_close(np.asarray(run(lambda a: eigen.eigen_cam(a, None), activations)), expected)
+    expected = run(cam.eigen_cam, activations)
+    assert_close(run(cam.eigen_cam, activations, gradients * np.float32(np.nan)), expected)
+    assert_close(np.asarray(run(lambda a: cam.eigen_cam(a, None), activations)), expected)
 
 
 @pytest.mark.parametrize("maps", [3, 40])
@@ -239,21 +239,21 @@ def test_eigen_cam_recovers_a_picture_that_all_maps_share(maps: int) -> None:
     picture, strengths = signed(1, 4, 5, seed=2), signed(maps, seed=3)
     picture *= np.sign(picture.sum())
     expected = picture * np.sqrt(np.square(strengths).sum())
-    assert_close(run(eigen.eigen_cam, picture[..., None] * strengths), expected)
-    assert_close(run(eigen.eigen_cam, picture[..., None] * -strengths), expected)
+    assert_close(run(cam.eigen_cam, picture[..., None] * strengths), expected)
+    assert_close(run(cam.eigen_cam, picture[..., None] * -strengths), expected)
 
 
 @pytest.mark.parametrize("factor", [1, -1])
 def test_eigen_cam_that_sums_to_zero_is_positive_at_its_first_large_value(factor: int) -> None:
     picture = array(-0.125, 0.75, -1, 0.375).reshape(1, 2, 2)
-    result = run(eigen.eigen_cam, factor * picture[..., None] * array(1, 2))
+    result = run(cam.eigen_cam, factor * picture[..., None] * array(1, 2))
     assert_close(result, picture * np.float32(np.sqrt(5)))
 
 
 @pytest.mark.parametrize("factor", [1, -1])
 def test_eigen_grad_cam_keeps_evidence_against_the_class_negative(factor: int) -> None:
     evidence = np.abs(signed(1, 4, 5, 1)) * array(1, 2, 3)
-    result = run(eigen.eigen_grad_cam, evidence, np.full_like(evidence, factor))
+    result = run(cam.eigen_grad_cam, evidence, np.full_like(evidence, factor))
     assert_close(result, factor * np.abs(result))
     assert_close(result, factor * evidence[..., 0] * np.float32(np.sqrt(14)))
 
@@ -261,7 +261,7 @@ def test_eigen_grad_cam_keeps_evidence_against_the_class_negative(factor: int) -
 def test_eigen_grad_cam_of_evidence_that_cancels_follows_the_first_map() -> None:
     picture = np.abs(signed(1, 4, 5, 1))
     for order in ([1, -1], [-1, 1]):
-        result = run(eigen.eigen_grad_cam, np.ones((1, 4, 5, 2)), picture * array(*order))
+        result = run(cam.eigen_grad_cam, np.ones((1, 4, 5, 2)), picture * array(*order))
         assert_close(result, order[0] * picture[..., 0] * np.float32(np.sqrt(2)))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eli5.keras.methods.perturbed_maps import ablation_cam, score_cam
+from eli5.keras.methods.perturbation import ablation_cam, score_cam
 from eli5.keras.methods.probe import Probe
 from helpers.fake_probe import function_probe, linear_probe
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from eli5.keras.methods.prefetch import prefetch
+from eli5.keras.methods.gradients import prefetch
 
 
 def noting(made: list[int], n: int = 5, fails_at: int = -1) -> Iterator[int]:

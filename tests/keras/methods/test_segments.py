@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from eli5.keras.methods.probe import Probe
-from eli5.keras.methods.superpixels import make_segments
-from eli5.keras.methods.surrogates import kernel_shap, lime
+from eli5.keras.methods.surrogates import kernel_shap, lime, make_segments
 from helpers.fake_probe import function_probe, linear_probe, recording
 
 Array = np.ndarray[Any, Any]

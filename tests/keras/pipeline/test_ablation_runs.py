@@ -236,7 +236,7 @@ def test_a_doc_that_tells_nothing_settles_nothing() -> None:
     with pytest.warns(UserWarning, match="is empty|not finite"):
         eli5.explain_prediction(plain, doc * np.float32("nan"), **options)
     eli5.explain_prediction(plain, doc, **options)
-    kept: Any = memory_of(plain)._programs
+    kept: Any = memory_of(plain)._entries
     chosen = [kept[key] for key in kept if key[0] == "answer" and key[1][0] == "ablation"]
     assert chosen == [0]  # the first, at the pooling layer
 

@@ -167,8 +167,8 @@ class _Texts(Inputs):
 
 def _ensure_tokenizer(model: keras.Model, vocabulary: Vocabulary | None) -> str:
     """See to it that the model takes texts; say what makes token ids of them."""
-    from eli5.keras.text.split_model import split_model
     from eli5.keras.text.subword_tokenizer import tokenizer_of
+    from eli5.keras.text.text_vectorization import split_model
 
     own = "preprocessor" if tokenizer_of(model) is not None else None
     if own is None and any(type(layer).__name__ == "TextVectorization" for layer in model.layers):

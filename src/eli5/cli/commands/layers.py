@@ -71,7 +71,7 @@ def list_layers(
 
 def _behind_tokenizer(model: keras.Model) -> keras.Model:
     """Return what is explained of a model that takes strings: the part that takes their ids."""
-    from eli5.keras.text.split_model import split_model
+    from eli5.keras.text.text_vectorization import split_model
 
     takes_strings = [str(one.dtype) for one in getattr(model, "inputs", None) or []] == ["string"]
     return split_model(model).ids_model if takes_strings else model

@@ -1,7 +1,7 @@
-"""Run a model with a hook on one layer: compiled, cached, with NumPy arrays in and out.
+"""Run a model with hooks on its layers: compiled, cached, with NumPy arrays in and out.
 
 `trace` tells what the model does when it is called; `evaluate` runs it once and differentiates a
-score with respect to one layer's activations. Exactly one backend's file is imported.
+score with respect to some layers' activations. Exactly one backend's file is imported.
 """
 
 from __future__ import annotations
@@ -18,38 +18,28 @@ from eli5.keras.engine.alignment import Alignment as Alignment
 from eli5.keras.engine.cache import is_known as is_known
 from eli5.keras.engine.cache import memory_of
 from eli5.keras.engine.cache import steady as steady
-from eli5.keras.engine.hooks import Hook
+from eli5.keras.engine.hooks import Forward, Hook
 from eli5.keras.engine.model_fingerprint import parts_of as parts_of
 from eli5.keras.engine.query import Query as Query
+from eli5.keras.engine.query import Reference as Reference
 from eli5.keras.engine.query import Site as Site
-from eli5.keras.engine.reference import Reference as Reference
 from eli5.keras.engine.tracing import Call as Call
 from eli5.keras.engine.tracing import Recorder, spec_of
 from eli5.keras.engine.tracing import Trace as Trace
 
 T = TypeVar("T")
-# Runs the model with a hook at each site: what `select` of a query makes of the outputs.
-Forward = Callable[[Sequence[Hook]], tuple[Any, Any]]
 
 _backend: Any = importlib.import_module(f"eli5.keras.engine.{keras.backend.backend()}")
 
 
 def trace(model: keras.Model, inputs: Any, picture: int = 0) -> Trace:
-    """Return what `model` does with inputs of these shapes; nothing but PyTorch computes for it.
+    """Return what `model`, built, does with inputs of these shapes; only PyTorch computes for it.
 
-    Parameters
-    ----------
-    model : keras.Model
-        Built.
-    inputs : numpy.ndarray, or a list or dict of them
-        As `model` takes them, batch axis first.
-    picture : int
-        Which of the inputs, in the order of `keras.tree.flatten`, has the places that matter.
+    Inputs are as the model takes them, batch axis first; `picture` is the one whose positions
+    matter, in the order of `keras.tree.flatten`.
     """
-    memory = memory_of(model)
-    return memory.recall_trace(
-        (signature(inputs), picture), lambda: _trace(model, memory.variables, inputs, picture)
-    )
+    memory, key = memory_of(model), (signature(inputs), picture)
+    return memory.recall_trace(key, lambda: _trace(model, memory.variables, inputs, picture))
 
 
 def evaluate(
@@ -65,38 +55,29 @@ def evaluate(
     ----------
     model, inputs
         See `trace`.
-    targets : numpy.ndarray of int32, shape (B, K)
-        Handed on to ``query.select``.
-    query : Query
-    *extra : numpy.ndarray
-        Handed on to ``query.arrange``, ``query.replace`` and ``query.combine``.
+    targets, query, *extra
+        See `Query`; targets are int32, shape (B, K).
 
     Returns
     -------
     (results, report)
         As the formulas, one per site, and ``query.select`` gave them, as NumPy arrays. Without
         formulas the scores, shape (B, K), take the results' place, or ``(scores, activations)``
-        if these are to be read: per site as the layer gave them, and as ``(B, *places, C)``.
+        if these are to be read: per site as the layer gave them, and as ``(B, *grid, C)``.
 
     Raises
     ------
     ValueError
         If the scores depend on none of the sites' outputs in a differentiable way.
     """
-    memory = memory_of(model)
-    arguments = (inputs, targets, *extra)
-    run = memory.recall(
-        key_of(query, arguments),
-        lambda: _compile(model, memory.variables, query, arguments),
-    )
+    memory, arguments = memory_of(model), (inputs, targets, *extra)
+    key = key_of(query, arguments)
+    run = memory.recall(key, lambda: _compile(model, memory.variables, query, arguments))
     return run(*arguments)
 
 
 def recall(model: keras.Model, key: Hashable, make: Callable[[], T]) -> T:
-    """Return what `make` found out about a model, kept as the programs are.
-
-    Neither the key nor what is kept may hold the model or a layer of it.
-    """
+    """Return what `make` tells of a model, kept: neither it nor the key may hold the model."""
     return memory_of(model).recall(("answer", key), make)
 
 
@@ -126,8 +107,7 @@ def _trace(model: keras.Model, variables: list[keras.Variable], inputs: Any, pic
         others = leaves[:picture] + leaves[picture + 1 :]
         recorder = Recorder(_backend.level, _backend.version, leaves[picture], others)
         outputs, watch = _call(model, inputs, zip(variables, values, strict=False), recorder)
-        activations = map(watch.activation_of, keras.tree.flatten(outputs))
-        names = [activation and activation.name for activation in activations]
+        names = [a and a.name for a in map(watch.activation_of, keras.tree.flatten(outputs))]
         specs = keras.tree.map_structure(spec_of, outputs)
         traces.append(Trace(recorder.calls, specs, names, recorder.channels_first))
 
@@ -142,7 +122,9 @@ def _compile(
     get_model, get_score = Reference(model), Reference(query.score)
     touched = _touched(query)
     get_operations = [Reference(site.operation) for site in touched]
-    specs = [_spec(site, len(arguments[1])) for site in query.sites]
+    batch = len(arguments[1])
+    shapes = [(site.shape[0] * batch, *site.shape[1:]) for site in query.sites]
+    specs = [keras.KerasTensor(s, site.dtype) for s, site in zip(shapes, query.sites, strict=True)]
     changes = [change for _, change in query.replace]
     touched = [site._replace(operation=None) for site in touched]
     query = query._replace(score=None, replace=(), sites=tuple(touched[len(changes) :]))
@@ -164,17 +146,16 @@ def _compile(
             scores, report = query.select(outputs, watch.activation_of, targets, get_score())
             return keras.ops.cast(scores, "float32"), report
 
-        run = _differentiated if query.formulas else _plain
-        return run(forward, query, specs, extra)
+        if query.formulas:
+            return _differentiated(forward, query, specs, extra)
+        return _plain(forward, query)
 
     return _backend.compile_program(program, variables, arguments)
 
 
-def _plain(
-    forward: Forward, query: Query, specs: Sequence[keras.KerasTensor], extra: Any
-) -> tuple[Any, Any]:
+def _plain(forward: Forward, query: Query) -> tuple[Any, Any]:
     """Return the scores, with the activations where they are asked for, and the report."""
-    activations: list[Any] = [None] * len(specs)
+    activations: list[Any] = [None] * len(query.sites)
 
     def hook(s: int, site: Site) -> Hook:
         def read(output: Any) -> Any:
@@ -220,12 +201,6 @@ def _why_no_gradient(site: Site) -> str:
 
 def _folded(site: Site, tensor: Any) -> Any:
     return site.fold(keras.ops.cast(tensor, "float32"))
-
-
-def _spec(site: Site, batch: int) -> keras.KerasTensor:
-    """Return shape and dtype of the site's output in a batch."""
-    first, *rest = site.shape
-    return keras.KerasTensor((first * batch, *rest), site.dtype)
 
 
 def _call(

@@ -21,18 +21,8 @@ class Alignment(NamedTuple):
 
 
 def align(operation: Any, before: Alignment, length: int, new_length: int) -> Alignment:
-    """Return the alignment of what an operation gives.
+    """Return the alignment of what an operation makes of `length` steps aligned as `before`.
 
-    Parameters
-    ----------
-    operation : keras.Operation
-    before : Alignment
-        Of what it takes.
-    length, new_length : int
-        Steps of what it takes and of what it gives.
-
-    Notes
-    -----
     A step lies in the middle of the window that it is computed from. What looks back only, such as
     a causal convolution, has it at the window's last step.
     """
@@ -69,14 +59,6 @@ def _upsampling(operation: Any, _: int) -> tuple[float, float]:
     return (stride - 1) / 2, stride
 
 
-def _cropping(operation: Any, _: int) -> tuple[float, float]:
-    return float(_one(operation.cropping)), 1.0
-
-
-def _zero_padding(operation: Any, _: int) -> tuple[float, float]:
-    return -float(_one(operation.padding)), 1.0
-
-
 def _one(value: Any) -> int:
     """Return the number of the first axis, where Keras has one per axis."""
     while isinstance(value, list | tuple):
@@ -84,18 +66,11 @@ def _one(value: Any) -> int:
     return int(value)
 
 
+_CONVOLUTIONS = layers.Conv1D, layers.DepthwiseConv1D, layers.SeparableConv1D
+_POOLINGS = layers.MaxPooling1D, layers.AveragePooling1D
 _KINDS: tuple[tuple[Any, Callable[[Any, int], tuple[float, float]]], ...] = (
-    (
-        (
-            layers.Conv1D,
-            layers.DepthwiseConv1D,
-            layers.SeparableConv1D,
-            layers.MaxPooling1D,
-            layers.AveragePooling1D,
-        ),
-        _windows,
-    ),
+    ((*_CONVOLUTIONS, *_POOLINGS), _windows),
     (layers.UpSampling1D, _upsampling),
-    (layers.Cropping1D, _cropping),
-    (layers.ZeroPadding1D, _zero_padding),
+    (layers.Cropping1D, lambda operation, _: (_one(operation.cropping), 1)),
+    (layers.ZeroPadding1D, lambda operation, _: (-_one(operation.padding), 1)),
 )

@@ -15,23 +15,20 @@ from eli5.keras.engine.tracing import Trace
 
 T = TypeVar("T")
 
-# Traces, and programs, kept per model; the least recently used goes first.
-_CAPACITY = 64
+# Traces and programs kept per model; the least recently used goes first.
+_CAPACITY = 128
 
 
 class Memory:
-    """Traces and programs of one model in one state.
-
-    `variables` are kept here and not the model, which could then never be released.
-    """
+    """Traces and programs of one model in one state."""
 
     def __init__(self, model: keras.Model) -> None:
+        # Not the model itself, which could then never be released.
         self.variables: list[keras.Variable] = list(model.variables)
         self._parts = [weakref.ref(part) for part in parts_of(model)]
         self._ignored: frozenset[Attribute] = frozenset()
         self._fingerprint = Fingerprint(parts_of(model))
-        self._traces: OrderedDict[Hashable, Trace] = OrderedDict()
-        self._programs: OrderedDict[Hashable, Any] = OrderedDict()
+        self._entries: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = threading.RLock()
 
     def is_up_to_date(self) -> bool:
@@ -40,35 +37,32 @@ class Memory:
 
     def recall_trace(self, key: Hashable, make: Callable[[], Trace]) -> Trace:
         """Return the trace under `key`, made if it is not there."""
-        with self._lock:
-            if key not in self._traces:
-                made = make()
-                self._watch(made)
-                _keep(self._traces, key, made)
-            return self._traces[key]
+
+        def make_watched() -> Trace:
+            made = make()
+            self._watch(made)
+            return made
+
+        return self.recall(("trace", key), make_watched)
 
     def _watch(self, trace: Trace) -> None:
         """Watch what was called; what the model's own `call` writes tells nothing of its user."""
         written = frozenset(self._fingerprint.changed())
         references = [*self._parts, *(call.operation for call in trace.calls)]
         operations = {id(op): op for reference in references if (op := reference())}
-        if written or not self._fingerprint.covers(operations):
+        if written or not self._fingerprint.ids.issuperset(operations):
             self._ignored |= written
             self._fingerprint = Fingerprint(operations.values(), self._ignored)
 
-    def recall(self, key: Hashable, make: Callable[[], Any]) -> Any:
+    def recall(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return the program, or what else is kept under `key`, made if it is not there."""
         with self._lock:
-            if key not in self._programs:
-                _keep(self._programs, key, make())
-            self._programs.move_to_end(key)
-            return self._programs[key]
-
-
-def _keep(table: OrderedDict[Hashable, T], key: Hashable, value: T) -> None:
-    table[key] = value
-    if len(table) > _CAPACITY:
-        table.popitem(last=False)
+            if key not in self._entries:
+                self._entries[key] = make()
+            self._entries.move_to_end(key)
+            if len(self._entries) > _CAPACITY:
+                self._entries.popitem(last=False)
+            return self._entries[key]
 
 
 _memories: dict[int, tuple[weakref.ref[keras.Model], Memory]] = {}
@@ -97,10 +91,7 @@ def is_known(model: keras.Model) -> bool:
 
 @contextlib.contextmanager
 def steady() -> Iterator[None]:
-    """Look at each model once: take it on this thread that nobody changes one meanwhile.
-
-    The look for changes takes as long as a small model runs, and one explanation asks many times.
-    """
+    """Check each model for changes once, on this thread: the check takes as long as a small run."""
     if getattr(_thread, "pinned", None) is not None:
         yield  # within another one
         return
@@ -112,7 +103,6 @@ def steady() -> Iterator[None]:
 
 
 def _known(model: keras.Model) -> Memory | None:
-    """Return what is known of `model` if it has not been changed since."""
     reference, memory = _memories.get(id(model), (None, None))
     if memory is None or reference is None or reference() is not model:
         return None

@@ -19,12 +19,16 @@ from typing import Any, NamedTuple
 
 import keras
 
-# What a watcher does with one output: (operations being called, outermost first; the arguments of
-# the innermost; its output) -> output.
+# (operations being called, outermost first; the innermost one's (args, kwargs); its output) -> what
+# takes the output's place.
 OnOutput = Callable[[Sequence[keras.Operation], Any, Any], Any]
 
 # What is done with the output at one site: it returns what takes the output's place.
 Hook = Callable[[Any], Any]
+
+# Runs the model with a hook at each site: what a query's `select` makes of the outputs.
+Forward = Callable[[Sequence[Hook]], tuple[Any, Any]]
+Derivatives = tuple[list[Any], list[list[Any]] | None, dict[int, list[Any]], Any]
 
 # A function as its owner, a module or a class, and its name there.
 Function = tuple[Any, str]
@@ -76,23 +80,11 @@ _originals: list[tuple[Any, str, Any, Any, bool]] = []
 def watch(
     on_output: OnOutput, activations: Sequence[Function] = (), casts: Sequence[Function] = ()
 ) -> Iterator[Watch]:
-    """Pass what each operation returns on this thread through `on_output`.
+    """Pass what each operation returns on this thread, the innermost first, through `on_output`.
 
-    Parameters
-    ----------
-    on_output : callable
-        Called as ``on_output(running, arguments, output)`` after each operation, the innermost
-        first; ``running[-1]`` is the operation that returned, those before it are the ones that
-        called it; ``arguments`` is ``(args, kwargs)``. What it returns takes the output's place.
-    activations : sequence of (module or class, name)
-        The functions of the backend's library that turn logits into probabilities.
-    casts : sequence of (module or class, name)
-        Those that change a tensor's type; a probability stays one.
-
-    Yields
-    ------
-    Watch
-        Where a softmax or sigmoid can be looked up by its output.
+    `activations` are the functions of the backend's library that turn logits into probabilities;
+    they can be looked up in what is yielded. `casts` change a tensor's type; a probability stays
+    one.
     """
     previous = getattr(_thread, "watch", None)
     _install(activations, casts)
@@ -110,10 +102,9 @@ def _install(activations: Sequence[Function], casts: Sequence[Function]) -> None
         _watching += 1
         if _watching == 1:
             _wrap(keras.Operation, "__call__", _watched_call)
-            for owner, name in activations:
-                _wrap(owner, name, functools.partial(_noted, Watch.note_activation))
-            for owner, name in casts:
-                _wrap(owner, name, functools.partial(_noted, Watch.note_cast))
+            for functions, note in ((activations, Watch.note_activation), (casts, Watch.note_cast)):
+                for owner, name in functions:
+                    _wrap(owner, name, functools.partial(_noted, note))
 
 
 def _uninstall() -> None:

@@ -39,7 +39,13 @@ def on_path(query: Query, site: Site) -> Query:
 def _with_variants(query: Query, site: Site, make: MakeVariants) -> Query:
     if site.input_index is not None:
         return query._replace(arrange=ReplaceInput(site, make))
-    return query._replace(arrange=Repeat(), replace=((site, ReplaceOutput(make)),))
+    return query._replace(arrange=repeat, replace=((site, ReplaceOutput(make)),))
+
+
+def repeat(inputs: Any, variants: Any, *_: Any) -> Any:
+    """Return the inputs of n samples: the one, once for each variant of what a layer gives."""
+    n = variants.shape[0]
+    return keras.tree.map_structure(lambda x: ops.repeat(x, n, axis=0), inputs)
 
 
 @dataclass(frozen=True)
@@ -51,17 +57,13 @@ class ReplaceInput:
 
     def __call__(self, inputs: Any, *extra: Any) -> Any:
         """Return the inputs of n samples."""
+        index: Any = self.site.input_index
         leaves = keras.tree.flatten(inputs)
-        picture = self.site.fold(ops.cast(leaves[self.site.input_index], "float32"))
+        picture = self.site.fold(ops.cast(leaves[index], "float32"))
         variants = self.site.unfold(self.make(picture, *extra))
-        n = variants.shape[0]
-        replaced = [
-            ops.cast(variants, self.site.dtype)
-            if k == self.site.input_index
-            else ops.repeat(leaf, n, axis=0)
-            for k, leaf in enumerate(leaves)
-        ]
-        return keras.tree.pack_sequence_as(inputs, replaced)
+        leaves = repeat(leaves[:index] + leaves[index + 1 :], variants)
+        leaves.insert(index, ops.cast(variants, self.site.dtype))
+        return keras.tree.pack_sequence_as(inputs, leaves)
 
 
 @dataclass(frozen=True)
@@ -77,16 +79,6 @@ class ReplaceOutput:
 
 
 @dataclass(frozen=True)
-class Repeat:
-    """Repeats the sample, once for each variant of what a layer gives."""
-
-    def __call__(self, inputs: Any, variants: Any, *_: Any) -> Any:
-        """Return the inputs of n samples."""
-        n = variants.shape[0]
-        return keras.tree.map_structure(lambda x: ops.repeat(x, n, axis=0), inputs)
-
-
-@dataclass(frozen=True)
 class LeaveOutTokens:
     """Puts another id in the place of the tokens that a mask, shape (n, T), has 0 for.
 
@@ -98,7 +90,7 @@ class LeaveOutTokens:
 
     def __call__(self, inputs: Any, masks: Any, _: Any) -> Any:
         """Return the inputs of n samples."""
-        leaves = keras.tree.flatten(Repeat()(inputs, masks))
+        leaves = keras.tree.flatten(repeat(inputs, masks))
         ids = leaves[self.input_index]
         leaves[self.input_index] = ops.where(masks > 0, ids, ops.cast(self.substitute, ids.dtype))
         return keras.tree.pack_sequence_as(inputs, leaves)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import keras
-from eli5.keras.engine.hooks import Hook
+from eli5.keras.engine.hooks import Derivatives, Forward, Hook
 
 # Where Keras, and most who write their own `call`, turn logits into probabilities.
 ACTIVATIONS = ((jax.nn, "softmax"), (jax.nn, "sigmoid"), (jax.nn, "log_softmax"))
@@ -69,10 +69,8 @@ def _distributed(array: np.ndarray[Any, Any]) -> Any:
 
 
 def differentiate(
-    forward: Callable[[Sequence[Hook]], tuple[Any, Any]],
-    specs: Sequence[keras.KerasTensor],
-    second_order: Sequence[int] = (),
-) -> tuple[list[Any], list[list[Any]] | None, dict[int, list[Any]], Any]:
+    forward: Forward, specs: Sequence[keras.KerasTensor], second_order: Sequence[int] = ()
+) -> Derivatives:
     """See `eli5.keras.engine.tensorflow.differentiate`.
 
     A zero is added to the activations, and the gradient is that with respect to the zero; XLA

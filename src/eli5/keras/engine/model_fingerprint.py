@@ -5,11 +5,11 @@ from __future__ import annotations
 import operator
 import types
 import weakref
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
-from eli5.keras.engine.reference import Reference
+from eli5.keras.engine.query import Reference
 
 # An attribute of an operation: whose it is, by id, and its name.
 Attribute = tuple[int, str]
@@ -91,13 +91,7 @@ class Fingerprint:
     """The state of some operations, to be compared with what it is later.
 
     People change a model in place: an activation, a scale, a flag, a layer that is added, a `call`.
-    A list, dict or array of numbers that is changed within is not noticed.
-
-    Parameters
-    ----------
-    operations : iterable of keras.Operation
-    ignored : frozenset of (id, name)
-        Attributes that are not watched.
+    A list, dict or array of numbers that is changed within is not noticed, nor is what is ignored.
     """
 
     def __init__(
@@ -105,12 +99,8 @@ class Fingerprint:
     ) -> None:
         self._ignored = ignored
         operations = list(operations)
-        self._ids = frozenset(map(id, operations))
+        self.ids = frozenset(map(id, operations))
         self._states = [_OperationState(operation, ignored) for operation in operations]
-
-    def covers(self, ids: Collection[int]) -> bool:
-        """Tell whether operations of these ids, all of them alive, are among those watched."""
-        return self._ids.issuperset(ids)
 
     def is_unchanged(self) -> bool:
         """Tell whether nothing has changed; this runs before each explanation."""
@@ -125,21 +115,20 @@ class Fingerprint:
     def changed(self) -> Iterator[Attribute]:
         """Yield the attributes that are not what they were, or were not there."""
         for state in self._states:
-            operation = state.operation()
-            if operation is not None:
+            if (operation := state.operation()) is not None:
                 yield from ((id(operation), name) for name in state.changed(self._ignored))
 
 
 def parts_of(model: keras.Model) -> list[keras.Operation]:
     """Return the model and all operations that it holds, at any depth."""
-    parts = {id(model): model}
+    parts: dict[int, keras.Operation] = {}
     waiting = [model]
     while waiting:
         operation = waiting.pop()
-        held = _held(vars(operation), _lists(operation))
-        new = {id(p): p for p in held if isinstance(p, keras.Operation) and id(p) not in parts}
-        parts |= new
-        waiting.extend(new.values())
+        if id(operation) not in parts:
+            parts[id(operation)] = operation
+            held = (item for name in _lists(operation) for item in vars(operation)[name])
+            waiting.extend(part for part in held if isinstance(part, keras.Operation))
     return list(parts.values())
 
 
@@ -178,10 +167,6 @@ def _lists(operation: keras.Operation) -> list[str]:
     }
     has_layers = any(isinstance(item, keras.Operation) for v in lists.values() for item in v)
     return [name for name, value in lists.items() if value or has_layers]
-
-
-def _held(attributes: dict[str, Any], lists: list[str]) -> Iterator[Any]:
-    return (item for name in lists for item in attributes[name] if isinstance(item, _PARTS))
 
 
 def _ids(attributes: dict[str, Any], lists: list[str]) -> list[int]:

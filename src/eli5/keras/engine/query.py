@@ -1,8 +1,11 @@
-"""What can be asked of a run of a model."""
+"""What can be asked of a run of a model, and keys for what takes part in it."""
 
 from __future__ import annotations
 
+import contextlib
 import math
+import types
+import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,12 +18,8 @@ class Site(NamedTuple):
 
     Attributes
     ----------
-    operation : keras.Operation or None
-        None for an input.
-    nth : int
-        Which of its calls, from 0.
-    path : str
-        Its name, for people.
+    operation, nth, path
+        The operation, None for an input; which of its calls, from 0; its name, for people.
     channels_first : bool
         Whether the channels are the first axis behind the batch axis.
     grid : tuple of int, optional
@@ -28,7 +27,7 @@ class Site(NamedTuple):
     input_index : int, optional
         For an input: which one, in the order of `keras.tree.flatten`.
     has_channels : bool
-        False for an input whose every number is a place of its own: a grey picture ``(B, H, W)``.
+        False for an input whose numbers are a cell each: a grey picture ``(B, H, W)``.
     is_input : bool
         Whether it is an input, or stands for one that cannot be differentiated: the output of an
         embedding stands for the token ids.
@@ -48,7 +47,7 @@ class Site(NamedTuple):
     dtype: str = ""
 
     def fold(self, tensor: Any) -> Any:
-        """Return activations, or their gradients, as ``(B, *places, C)``."""
+        """Return activations, or their gradients, as ``(B, *grid, C)``."""
         if self.grid is not None:
             batch, _, channels = tensor.shape
             patches = tensor[:, -math.prod(self.grid) :]
@@ -57,7 +56,7 @@ class Site(NamedTuple):
         return last if self.has_channels else last[..., None]
 
     def unfold(self, pictures: Any) -> Any:
-        """Return pictures ``(n, *places, C)`` as the model takes them: `fold`'s inverse."""
+        """Return pictures ``(n, *grid, C)`` as the model takes them: `fold`'s inverse."""
         last = pictures if self.has_channels else pictures[..., 0]
         return ops.moveaxis(last, -1, 1) if self.channels_first else last
 
@@ -72,8 +71,8 @@ class Site(NamedTuple):
             patches = math.prod(self.grid)
             before = ops.repeat(tensor[:, :-patches], batch // tensor.shape[0], axis=0)
             return ops.concatenate([before, tensor[:, -patches:] * factors[:, None, :]], axis=1)
-        places = [1] * (tensor.ndim - 2)
-        shape = (batch, channels, *places) if self.channels_first else (batch, *places, channels)
+        ones = [1] * (tensor.ndim - 2)
+        shape = (batch, channels, *ones) if self.channels_first else (batch, *ones, channels)
         return tensor * ops.reshape(factors, shape)
 
 
@@ -88,14 +87,14 @@ class Query(NamedTuple):
         ``select(outputs, activation_of, targets, score) -> (scores (B, K), report)``, where
         ``activation_of(tensor)`` gives the softmax or sigmoid that made a tensor, or None.
     sites : tuple of Site
-        Whose outputs the scores are differentiated with respect to, or which are replaced.
+        Whose outputs the scores are differentiated with respect to.
     formulas : tuple of callable
         One per site: ``formula(activations, gradients, hessian_products) -> result`` on float32
-        tensors of shape (B, *places, C); there are K gradients. Only the results leave the device.
+        tensors of shape (B, *grid, C); there are K gradients. Only the results leave the device.
         Without formulas nothing is differentiated.
     second_order : tuple of int
-        The sites, by their index, whose formulas get K Hessian-vector products: of the score's
-        Hessian at the site with the activations there. Formulas at the others get None.
+        The indices of the sites whose formulas get K products of the score's Hessian there with
+        the activations. Formulas at the others get None.
     arrange : callable, optional
         ``arrange(inputs, *extra) -> inputs``: changes the inputs before the model sees them.
     replace : tuple of (Site, callable)
@@ -116,3 +115,43 @@ class Query(NamedTuple):
     replace: tuple[tuple[Site, Callable[..., Any]], ...] = ()
     combine: Callable[..., Any] | None = None
     read: bool = False
+
+
+class Reference:
+    """A key that stands for a thing, by its identity, and keeps it alive only if it must.
+
+    One whose thing is gone is equal to itself alone: its id may be given away again, and keys that
+    were not equal must never become so.
+    """
+
+    def __init__(self, thing: Any) -> None:
+        self._key: Any = id(thing)
+        self._get: Callable[[], Any] = lambda: thing
+        if isinstance(thing, types.MethodType):  # made anew at each look-up
+            self._key = id(thing.__self__), id(thing.__func__)
+            self._get = weakref.WeakMethod(thing)
+        elif isinstance(thing, str | None):
+            self._key = thing
+        else:
+            with contextlib.suppress(TypeError):  # a thing may have no room for weak references
+                self._get = weakref.ref(thing)
+
+    def __call__(self) -> Any:
+        """Return the thing, or None if it is gone."""
+        return self._get()
+
+    def is_to(self, thing: Any) -> bool:
+        """Tell whether it gives this very thing; faster than a reference to that."""
+        if isinstance(thing, types.MethodType):
+            return self == Reference(thing)
+        return thing is not None and self._get() is thing
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Reference) or self._key != other._key:
+            return False
+        return self() is not None and other() is not None

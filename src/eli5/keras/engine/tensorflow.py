@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 import keras
-from eli5.keras.engine.hooks import Hook
+from eli5.keras.engine.hooks import Derivatives, Forward, Hook
 
 ACTIVATIONS = (
     (tf.nn, "softmax"),
@@ -61,10 +61,8 @@ def _specs(arrays: Any) -> Any:
 
 
 def differentiate(
-    forward: Callable[[Sequence[Hook]], tuple[Any, Any]],
-    specs: Sequence[keras.KerasTensor],
-    second_order: Sequence[int] = (),
-) -> tuple[list[Any], list[list[Any]] | None, dict[int, list[Any]], Any]:
+    forward: Forward, specs: Sequence[keras.KerasTensor], second_order: Sequence[int] = ()
+) -> Derivatives:
     """Differentiate each column of the scores with respect to the activations at each site.
 
     Parameters
@@ -72,10 +70,8 @@ def differentiate(
     forward : callable
         ``forward(hooks) -> (scores, extras)``: runs the model with the output at each site replaced
         by ``hook(output)``; scores have shape ``(B, K)``.
-    specs : sequence of keras.KerasTensor
-        Shape and dtype of the activations, per site.
-    second_order : sequence of int
-        The sites where second derivatives are taken too.
+    specs, second_order
+        Shape and dtype of the activations, per site; the sites of second derivatives.
 
     Returns
     -------
@@ -85,8 +81,7 @@ def differentiate(
         ``None`` if the scores depend on none of the activations in a differentiable way.
     hessian_products : dict of lists of K tensors
         By site: the Hessian of the score with respect to the activations there, times these.
-    extras : Any
-        As `forward` gave them.
+    extras
     """
     captured: list[Any] = [None] * len(specs)
     tape = tf.GradientTape(persistent=True, watch_accessed_variables=False)

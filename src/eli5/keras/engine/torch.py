@@ -9,18 +9,12 @@ from typing import Any
 import torch
 
 import keras
-from eli5.keras.engine.hooks import Hook
+from eli5.keras.engine.hooks import Derivatives, Forward, Hook
 
-ACTIVATIONS = (
-    (torch.nn.functional, "softmax"),
-    (torch.nn.functional, "sigmoid"),
-    (torch.nn.functional, "log_softmax"),
-    (torch, "softmax"),
-    (torch, "sigmoid"),
-    (torch, "log_softmax"),
-    (torch.Tensor, "softmax"),
-    (torch.Tensor, "sigmoid"),
-    (torch.Tensor, "log_softmax"),
+ACTIVATIONS = tuple(
+    (owner, name)
+    for owner in (torch.nn.functional, torch, torch.Tensor)
+    for name in ("softmax", "sigmoid", "log_softmax")
 )
 CASTS = ((torch.Tensor, "to"),)
 
@@ -72,10 +66,8 @@ def _with_weights_at_rest(run: Callable[[], Any]) -> Any:
 
 
 def differentiate(
-    forward: Callable[[Sequence[Hook]], tuple[Any, Any]],
-    specs: Sequence[keras.KerasTensor],
-    second_order: Sequence[int] = (),
-) -> tuple[list[Any], list[list[Any]] | None, dict[int, list[Any]], Any]:
+    forward: Forward, specs: Sequence[keras.KerasTensor], second_order: Sequence[int] = ()
+) -> Derivatives:
     """See `eli5.keras.engine.tensorflow.differentiate`.
 
     Nothing is recorded up to the first site, and no parameter's gradient is computed behind it.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import keras
 from eli5.keras.engine.alignment import Alignment, align, moves_steps
+from eli5.keras.engine.query import Site
 
 Shape = tuple[int, ...]
 
@@ -18,10 +19,9 @@ class Call(NamedTuple):
 
     Attributes
     ----------
-    operation : weakref.ref of keras.Operation
-        Weak, because the engine's cache must not keep the model alive.
-    path : str
-        Where it stands in the model, such as ``"resnet50/conv5_block3_out"``.
+    operation, path
+        The operation, weakly, because the engine's cache must not keep the model alive; where it
+        stands in the model, such as ``"resnet50/conv5_block3_out"``.
     within : tuple of weakref.ref
         The operations that were being called around it, the outermost first.
     nth : int
@@ -31,18 +31,16 @@ class Call(NamedTuple):
     is_new : bool
         False where the very tensor of an earlier call came out again: an inactive dropout, or a
         nested model, whose output is that of its own last layer.
-    has_place : bool
+    has_positions : bool
         False behind global pooling: where the output has no two positions, or was computed from
         such outputs, or from inputs other than the picture, alone.
     channels_first : bool
         Whether the channels are the first axis behind the batch axis; of an output of rank 3, where
         it is a map over time or tokens. Tokens of a picture have them last in any case.
     is_outside : bool
-        False inside of a compiled loop or branch, or a rematerialised part: the output cannot be
-        taken out of it.
+        False inside of a loop, branch or rematerialised part that the output cannot be taken from.
     source : int
-        Which call, by its position in the trace, gave this very tensor first: this one if it is
-        new.
+        The position in the trace of the call that gave this very tensor first.
     parent : int or None
         The source of the one tensor that it took, untouched since; None if it took several, or one
         that no call gave.
@@ -57,26 +55,28 @@ class Call(NamedTuple):
     shape: Shape
     dtype: str
     is_new: bool
-    has_place: bool
+    has_positions: bool
     channels_first: bool
     is_outside: bool
     source: int
     parent: int | None
     alignment: Alignment = Alignment()
 
+    def is_of(self, site: Site) -> bool:
+        """Tell whether this is the call that a site reads."""
+        return self.operation() is site.operation and self.nth == site.nth
+
+    def is_within(self, kinds: tuple[type, ...]) -> bool:
+        """Tell whether an operation of one of these kinds was being called around it."""
+        return any(isinstance(around(), kinds) for around in self.within)
+
 
 class Trace(NamedTuple):
     """One run of a model.
 
-    Attributes
-    ----------
-    calls : list of Call
-    outputs : Any
-        What the model returned, with a `keras.KerasTensor` in the place of each tensor.
-    activations : list of str or None
-        Per output, in the order of `keras.tree.flatten`: the softmax or sigmoid that it came from.
-    channels_first : bool
-        Whether the picture's channels are the first axis behind the batch axis.
+    `outputs` is what it returned, with a `keras.KerasTensor` for each tensor, and `activations` the
+    softmax or sigmoid that each came from, if any, in the order of `keras.tree.flatten`.
+    `channels_first` tells the layout of the picture.
     """
 
     calls: list[Call]
@@ -84,12 +84,16 @@ class Trace(NamedTuple):
     activations: list[str | None]
     channels_first: bool
 
+    def index_of(self, site: Site) -> int:
+        """Return the position of a site's call among the calls."""
+        return next(k for k, call in enumerate(self.calls) if call.is_of(site))
+
 
 class _TensorInfo(NamedTuple):
     """What is remembered of a tensor; its id may be that of another one by now."""
 
     reference: weakref.ref[Any]
-    has_place: bool
+    has_positions: bool
     channels_first: bool
     source: int = -1
     version: float = 0
@@ -105,27 +109,13 @@ _SWAPS = {(2, 1), (0, 2, 1)}  # of time and channels
 class Recorder:
     """Writes down the calls; to be given to `hooks.watch`.
 
-    Parameters
-    ----------
-    level : callable
-        Tells a tensor inside of a loop, a branch or a rematerialised part from one outside.
-    version : callable
-        Tells a tensor that was written into from the same before.
-    picture : tensor
-        The input whose places matter.
-    others : iterable of tensors
-        The other inputs.
+    `level` tells a tensor inside of a loop, a branch or a rematerialised part from one outside,
+    `version` a tensor that was written into from the same before. `picture` is the input whose
+    positions matter.
     """
 
-    def __init__(
-        self,
-        level: Callable[[Any], Any],
-        version: Callable[[Any], float],
-        picture: Any,
-        others: Iterable[Any] = (),
-    ) -> None:
-        self._level, self._outside = level, level(picture)
-        self._version = version
+    def __init__(self, level: Any, version: Any, picture: Any, others: Iterable[Any]) -> None:
+        self._level, self._outside, self._version = level, level(picture), version
         self.calls: list[Call] = []
         self._counts: dict[int, int] = {}
         self._infos: dict[int, _TensorInfo] = {}
@@ -159,12 +149,12 @@ class Recorder:
                     shape=shape,
                     dtype=dtype,
                     is_new=known is None,
-                    has_place=info is not None and info.has_place,
+                    has_positions=info is not None and info.has_positions,
                     channels_first=info is not None and _is_first(info, shape),
                     is_outside=self._level(output) == self._outside,
                     source=info.source if info else len(self.calls),
                     parent=self._parent(arguments),
-                    alignment=Alignment() if info is None else info.alignment,
+                    alignment=info.alignment if info else Alignment(),
                 )
             )
         return output
@@ -191,42 +181,35 @@ class Recorder:
     ) -> _TensorInfo:
         tensors = list(filter(keras.ops.is_tensor, keras.tree.flatten(arguments)))
         parents = [self._info_of(tensor) for tensor in tensors]
-        # What no layer gave, the input or a user's own computation, may well have places.
-        placeless = bool(parents) and all(p is not None and not p.has_place for p in parents)
+        # What no layer gave, the input or a user's own computation, may well have positions.
+        is_pooled = bool(parents) and all(p is not None and not p.has_positions for p in parents)
         inherited = next((p.channels_first for p in parents if p is not None), self._default)
         moved = _MOVES.get(_axes(operation))  # whether to first, if they are moved
-        channels_first = _layout(operation, inherited) if moved is None else moved
+        channels_first = next(
+            layout for layout in (moved, _data_format(operation), inherited) if layout is not None
+        )
         is_time_last = len(shape) == 3 and _is_time_last(operation, tensors, parents)
         if self._input_layout is None and None in parents:
             self._note_layout(operation, channels_first if moved is None else not moved)
         alignment = Alignment()
         if len(shape) == 3:
             alignment = _aligned(operation, shape[-1 if is_time_last else 1], tensors, parents)
+        source, version = len(self.calls), self._version(output)
         info = _TensorInfo(
-            weakref.ref(output),
-            True,
-            channels_first,
-            len(self.calls),
-            self._version(output),
-            is_time_last,
-            alignment,
+            weakref.ref(output), True, channels_first, source, version, is_time_last, alignment
         )
-        places = shape[2:] if _is_first(info, shape) else shape[1:-1]
+        grid = shape[2:] if _is_first(info, shape) else shape[1:-1]
         if len(shape) == 2 and shape == self._input_shape:  # still one number per token
-            places = shape[1:]
-        several = math.prod(places) > 1 or (self._is_one_step() and len(shape) == 3)
-        return info._replace(has_place=several and not placeless)
-
-    def _is_one_step(self) -> bool:
-        """Tell a text of one token, or a series of one step: there are no other places."""
-        return len(self._input_shape) in (2, 3) and self._input_shape[1] == 1
+            grid = shape[1:]
+        # A text of one token, or a series of one step, has no other positions.
+        is_one_step = len(self._input_shape) in (2, 3) and self._input_shape[1] == 1
+        has_several = math.prod(grid) > 1 or (is_one_step and len(shape) == 3)
+        return info._replace(has_positions=has_several and not is_pooled)
 
     def _note_layout(self, operation: keras.Operation, channels_first: bool) -> None:
         """Note the layout of the picture, as the first layer that takes it sees it."""
-        if len(self._input_shape) > 3:
-            self._input_layout = channels_first
-        elif isinstance(getattr(operation, "data_format", None), str):
-            self._input_layout = operation.data_format == "channels_first"
+        is_picture = len(self._input_shape) > 3
+        self._input_layout = channels_first if is_picture else _data_format(operation)
 
 
 def _is_first(info: _TensorInfo, shape: Shape) -> bool:
@@ -235,13 +218,11 @@ def _is_first(info: _TensorInfo, shape: Shape) -> bool:
 
 def _is_time_last(operation: keras.Operation, tensors: list[Any], parents: list[Any]) -> bool:
     """Tell whether an output of rank 3 has its channels before time or tokens."""
-    if isinstance(getattr(operation, "data_format", None), str):
-        return bool(operation.data_format == "channels_first")
-    before = [
-        info.is_time_last
-        for tensor, info in zip(tensors, parents, strict=True)
-        if info is not None and len(tensor.shape) == 3
-    ]
+    own = _data_format(operation)
+    if own is not None:
+        return own
+    rows = zip(tensors, parents, strict=True)
+    before = [info.is_time_last for x, info in rows if info and len(x.shape) == 3]
     return (_axes(operation) in _SWAPS) != (before[0] if before else False)
 
 
@@ -250,17 +231,17 @@ def _aligned(
 ) -> Alignment:
     """Return where the steps of an output of rank 3 lie in the input."""
     for tensor, info in zip(tensors, parents, strict=True):
-        if len(tensor.shape) == 3 and (info is None or info.has_place):
-            is_last = info is not None and info.is_time_last
-            before = Alignment() if info is None else info.alignment
-            return align(operation, before, tensor.shape[-1 if is_last else 1], length)
+        if len(tensor.shape) == 3 and (info is None or info.has_positions):
+            before = info.alignment if info else Alignment()
+            axis = -1 if info and info.is_time_last else 1
+            return align(operation, before, tensor.shape[axis], length)
     return Alignment()
 
 
-def _layout(operation: keras.Operation, inherited: bool) -> bool:
-    """Tell whether the channels come first behind an operation that does not move them."""
+def _data_format(operation: keras.Operation) -> bool | None:
+    """Tell whether an operation has the channels first; None if it does not say."""
     data_format = getattr(operation, "data_format", None)
-    return data_format == "channels_first" if isinstance(data_format, str) else inherited
+    return data_format == "channels_first" if isinstance(data_format, str) else None
 
 
 def _axes(operation: keras.Operation) -> tuple[int, ...]:

@@ -79,7 +79,7 @@ def list_target_layers(trace: Trace, size: Shape, grid: Shape | None = None) -> 
     """List the suitable layers in execution order."""
     sites = [(site_of(call, trace, size, grid), call) for call in candidate_calls(trace, size)]
     return [
-        TargetLayer(call.path, site.grid or _places(call), call.nth)
+        TargetLayer(call.path, site.grid or _grid_of(call), call.nth)
         for site, call in sites
         if site is not None
     ]
@@ -90,16 +90,12 @@ def candidate_sites(trace: Trace, size: Shape, grid: Shape | None = None) -> lis
 
     The last feature map, in execution order and at any depth, which Grad-CAM (arXiv:1610.02391)
     takes; in a vision transformer the last normalised tokens. Poolings come after what has weights,
-    and embeddings last.
-
-    Raises
-    ------
-    ValueError
-        If there is none, or if the last has tokens whose grid cannot be inferred.
+    and embeddings last. ValueError if there is none, or if the last has tokens of an unknown grid.
     """
     calls = candidate_calls(trace, size) or _summed_up(trace, size)
     beyond = [call for call in calls if not _embeds(call, calls)]
-    features = [call for call in beyond if not _is_carrier(call)] or beyond or calls
+    features = [call for call in beyond if not isinstance(call.operation(), _CARRIERS)]
+    features = features or beyond or calls
     if features and _is_tokens(features[-1], size):
         features = _token_calls(features, size)
     sites = [site_of(call, trace, size, grid) for call in reversed(features)]
@@ -115,23 +111,10 @@ def candidate_sites(trace: Trace, size: Shape, grid: Shape | None = None) -> lis
     return [site for site in sites if site is not None]
 
 
-def _is_carrier(call: Call) -> bool:
-    return isinstance(call.operation(), _CARRIERS)
-
-
 def embedding_site(trace: Trace, size: Shape) -> Site:
-    """Return the embedding of token ids, which are no numbers to differentiate or to mix.
-
-    Raises
-    ------
-    ValueError
-        If no layer makes vectors of the ids.
-    """
+    """Return the embedding of token ids, which are no numbers to differentiate or to mix."""
     for call in _embeddings(trace, size):
-        return Site(
-            call.operation(), call.nth, call.path, is_input=True, shape=call.shape,
-            dtype=call.dtype,
-        )  # fmt: skip
+        return _site(call, is_input=True)
     raise ValueError(
         "Expected a picture, a series, or token ids for an Embedding layer, for a method that "
         f"explains the input itself. Received: an input of shape {(1, *size)} for a model without "
@@ -158,7 +141,7 @@ def _embeddings(trace: Trace, size: Shape) -> list[Call]:
         call
         for call in trace.calls
         if isinstance(call.operation(), layers.Embedding)
-        and call.has_place
+        and call.has_positions
         and call.is_outside
         and call.shape[1:-1] == size
     ]
@@ -185,10 +168,8 @@ def _summed_up(trace: Trace, size: Shape) -> list[Call]:
     if len(size) != 3:
         return []
     calls = [call for call in candidate_calls(trace, size[1:]) if _is_map(call, size[1:])]
-    frames = layers.TimeDistributed  # its inner layers see a frame each
-    return [
-        call for call in calls if not any(isinstance(around(), frames) for around in call.within)
-    ]
+    # The layers within a TimeDistributed see a frame each.
+    return [call for call in calls if not call.is_within((layers.TimeDistributed,))]
 
 
 def candidate_calls(trace: Trace, size: Shape) -> list[Call]:
@@ -205,11 +186,11 @@ def candidate_calls(trace: Trace, size: Shape) -> list[Call]:
             and call.is_new
             and call.is_outside
             and "float" in call.dtype
-            and call.has_place
+            and call.has_positions
             and (_is_map(call, size) or _is_tokens(call, size))
             and not isinstance(operation, _PREPROCESSING + _DROPOUTS)
             and type(operation).__name__ not in _excluded_ops(operation)
-            and not any(isinstance(around(), _ATTENTION) for around in call.within)
+            and not call.is_within(_ATTENTION)
         ):
             suitable.append(call)
     return suitable
@@ -241,37 +222,29 @@ def _token_calls(calls: list[Call], size: Shape) -> list[Call]:
 
 def site_of(call: Call, trace: Trace, size: Shape, grid: Shape | None) -> Site | None:
     """Return a call as a site with its map, or None if it has none."""
-    operation = call.operation()
     if len(call.shape) > 3 or (len(call.shape) == 3 and len(size) == 1):
-        return Site(
-            operation,
-            call.nth,
-            call.path,
-            call.channels_first,
-            shape=call.shape,
-            dtype=call.dtype,
-        )
+        return _site(call, channels_first=call.channels_first)
     if len(call.shape) < 3 or len(size) < 2:
         return None
     folded = infer_grid(call.shape[1], size, _maps(trace, size)) if grid is None else grid
     if folded is None or math.prod(folded) > call.shape[1]:
         return None
+    return _site(call, grid=tuple(folded))
+
+
+def _site(call: Call, **seen_as: Any) -> Site:
     return Site(
-        operation, call.nth, call.path, grid=tuple(folded), shape=call.shape, dtype=call.dtype
+        call.operation(), call.nth, call.path, shape=call.shape, dtype=call.dtype, **seen_as
     )
 
 
 def _maps(trace: Trace, size: Shape) -> list[Shape]:
     """Return the grids of all maps in the trace; tokens are made of one of them."""
     calls = [call for call in trace.calls if _is_map(call, size)]
-    return [
-        _places(call)
-        for call in calls
-        if not any(isinstance(around(), _ATTENTION) for around in call.within)
-    ]
+    return [_grid_of(call) for call in calls if not call.is_within(_ATTENTION)]
 
 
-def _places(call: Call) -> Shape:
+def _grid_of(call: Call) -> Shape:
     return call.shape[2:] if call.channels_first else call.shape[1:-1]
 
 
@@ -295,7 +268,7 @@ def why_no_map(layer: Any, call: Call, size: Shape, grid: Shape | None) -> str:
 def list_candidates(trace: Trace, size: Shape) -> str:
     """List the suitable layers, for an error."""
     names = [
-        f"{call.path!r} ({'x'.join(map(str, _places(call)))})"
+        f"{call.path!r} ({'x'.join(map(str, _grid_of(call)))})"
         for call in reversed(candidate_calls(trace, size))
     ]
     more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""

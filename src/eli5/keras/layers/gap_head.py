@@ -11,7 +11,7 @@ from keras import activations, layers
 _POOLING = tuple(getattr(layers, f"GlobalAveragePooling{n}D") for n in (1, 2, 3))
 # What leaves the maps, or the class scores, as they are in inference.
 _NEUTRAL = (layers.Dropout, layers.Identity)
-# What leaves pooled maps as they are, and mixes the places of others.
+# What leaves pooled maps as they are, and mixes the cells of others.
 _SHAPING = (layers.Flatten, layers.Reshape)
 _FINAL = (activations.softmax, activations.sigmoid, activations.log_softmax)
 # Pooling, a dense layer without an activation (D) or with the final one (E), a final activation.
@@ -19,13 +19,7 @@ _GAP_DENSE = re.compile("-*G[-R]*(D-*A?|E)-*")
 
 
 def check_gap_dense(trace: Trace, site: Site) -> None:
-    """Check that behind the target layer come global average pooling and one dense layer alone.
-
-    Raises
-    ------
-    ValueError
-        If anything else comes behind it.
-    """
+    """Raise ValueError unless global average pooling and one dense layer alone are behind it."""
     behind = _behind(trace, site)
     if not _GAP_DENSE.fullmatch("".join(_letter(call, site) for call in behind)):
         names = ", ".join(f"{call.path!r} ({type(call.operation()).__name__})" for call in behind)
@@ -38,12 +32,7 @@ def check_gap_dense(trace: Trace, site: Site) -> None:
 
 def _behind(trace: Trace, site: Site) -> list[Call]:
     """Return the calls that were made after the site's, without the models around them."""
-    at = next(
-        k
-        for k, call in enumerate(trace.calls)
-        if call.operation() is site.operation and call.nth == site.nth
-    )
-    later = trace.calls[at + 1 :]
+    later = trace.calls[trace.index_of(site) + 1 :]
     around = {id(reference()) for call in trace.calls for reference in call.within}
     return [call for call in later if id(call.operation()) not in around]
 
@@ -56,11 +45,11 @@ def _letter(call: Call, site: Site) -> str:
         return {"linear": "-", "final": "A"}.get(_kind(operation.activation), "?")
     if type(operation).__name__ in ("Softmax", "Sigmoid", "LogSoftmax"):
         return "A"
-    if _averages_places(operation, site):
+    if _averages_grid(operation, site):
         return "G"
-    return (
-        "-" if isinstance(operation, _NEUTRAL) else "R" if isinstance(operation, _SHAPING) else "?"
-    )
+    if isinstance(operation, _NEUTRAL):
+        return "-"
+    return "R" if isinstance(operation, _SHAPING) else "?"
 
 
 def _kind(activation: Any) -> str:
@@ -69,13 +58,13 @@ def _kind(activation: Any) -> str:
     return "final" if activation in _FINAL else "other"
 
 
-def _averages_places(operation: Any, site: Site) -> bool:
-    """Tell a pooling layer, and a `keras.ops.mean` over the places in a functional graph."""
+def _averages_grid(operation: Any, site: Site) -> bool:
+    """Tell a pooling layer, and a `keras.ops.mean` over the grid in a functional graph."""
     if isinstance(operation, _POOLING):
         return True
     if type(operation).__name__ != "Mean" or isinstance(operation, layers.Layer):
         return False
     rank = len(site.shape)
     axes = operation.axis if isinstance(operation.axis, list | tuple) else [operation.axis]
-    places = range(2, rank) if site.channels_first else range(1, rank - 1)
-    return site.grid is None and {axis % rank for axis in axes if axis is not None} == {*places}
+    grid_axes = range(2, rank) if site.channels_first else range(1, rank - 1)
+    return site.grid is None and {axis % rank for axis in axes if axis is not None} == {*grid_axes}

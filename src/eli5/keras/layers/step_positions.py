@@ -12,31 +12,14 @@ Array = np.ndarray[Any, Any]
 
 
 def fit_steps(maps: Array, site: Site, trace: Trace, n_steps: int) -> Array:
-    """Return maps with one number per step of the doc.
+    """Return a layer's maps (..., t) with one number per step of the doc: (..., n_steps).
 
     Between the centres of a layer's steps the numbers are interpolated linearly; before the first
-    and behind the last they stay as there.
-
-    Parameters
-    ----------
-    maps : numpy.ndarray, shape (..., t)
-        Of a layer; those of the input itself come back as they are.
-    site : Site
-    trace : Trace
-    n_steps : int
-        T steps of the doc.
-
-    Returns
-    -------
-    numpy.ndarray, shape (..., T)
+    and behind the last they stay as there. Maps of the input itself come back as they are.
     """
     if site.is_input:
         return maps
-    alignment = next(
-        call.alignment
-        for call in trace.calls
-        if call.operation() is site.operation and call.nth == site.nth
-    )
+    alignment = trace.calls[trace.index_of(site)].alignment
     if alignment == Alignment() and maps.shape[-1] == n_steps:
         return maps
     return _interpolate(maps, (np.arange(n_steps) - alignment.offset) / alignment.stride)

@@ -28,11 +28,10 @@ def check_layer(layer: Any) -> None:
 
 
 def _check_one(layer: Any) -> None:
-    if isinstance(layer, TargetLayer):
-        return
     is_call = isinstance(layer, tuple) and len(layer) == 2 and is_integer(layer[1])
     inner = layer[0] if is_call else layer
-    if not (isinstance(inner, str | keras.layers.Layer) or is_integer(inner)):
+    is_known = isinstance(inner, str | layers.Layer) or is_integer(inner)
+    if not (is_known or isinstance(layer, TargetLayer)):
         raise wrong_type(
             "layer",
             layer,
@@ -44,26 +43,11 @@ def _check_one(layer: Any) -> None:
 def find_target_layer(
     model: keras.Model, trace: Trace, layer: Any, size: Shape, grid: Shape | None = None
 ) -> Site:
-    """Return the layer call that was asked for.
+    """Return the layer call that was asked for; ValueError if it has none, or no feature map.
 
-    Parameters
-    ----------
-    model : keras.Model
-    trace : Trace
-        Of one call of the model.
-    layer : str, int, keras.layers.Layer or a pair
-        A name, at any depth, with its path (``"resnet50/conv5_block3_out"``) where it is not alone;
-        an index into ``model.layers``; a layer; an entry of `eli5.keras.target_layers`. A layer
-        that is called several times counts by its last call; ``(layer, nth)`` picks another.
-    size : tuple of int
-        Height and width of the picture; depth, height and width of a volume.
-    grid : tuple of int, optional
-        What the tokens of the layer lie on, where it cannot be inferred.
-
-    Raises
-    ------
-    ValueError
-        If there is no such layer, or if it does not give a feature map.
+    A name may be at any depth, with its path (``"resnet50/conv5_block3_out"``) where it is not
+    alone. A layer that is called several times counts by its last call; ``(layer, nth)`` picks
+    another. `grid` is what the layer's tokens lie on, where it cannot be inferred.
     """
     nth = None
     if isinstance(layer, TargetLayer):
@@ -74,7 +58,7 @@ def find_target_layer(
     calls = [call for call in trace.calls if call.operation() is operation]
     if nth is None:
         # The last that sees the picture: a layer that two inputs share is called for each.
-        seeing = [k for k, call in enumerate(calls) if call.has_place]
+        seeing = [k for k, call in enumerate(calls) if call.has_positions]
         nth = (seeing or [-1])[-1]
     if not calls:
         raise ValueError(

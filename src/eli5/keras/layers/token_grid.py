@@ -15,32 +15,18 @@ _MAX_PREFIX = 8
 
 
 def infer_grid(n_tokens: int, size: Shape, maps: Sequence[Shape] = ()) -> Shape | None:
-    """Return the grid of which tokens are the places, row by row, or None if nothing fits.
+    """Return the grid that tokens lie on, row by row, or None if nothing fits.
 
-    Parameters
-    ----------
-    n_tokens : int
-        Patches, and up to 8 other tokens before them.
-    size : tuple of int
-        Height and width of the picture.
-    maps : sequence of tuple of int
-        Grids of the maps that the model made; a patch embedding's is among them if it is a layer.
-
-    Returns
-    -------
-    tuple of int or None
-        A map's grid, or the one that cuts the picture into equal squares; with the fewest other
-        tokens.
+    One of the `maps` that the model made (a patch embedding's is among them if it is a layer), or
+    the one that cuts a picture of this size into equal squares; with the fewest other tokens, of
+    which 8 at most come before the patches.
     """
     for prefix in range(_MAX_PREFIX + 1):
         fitting = [grid for grid in maps if math.prod(grid) == n_tokens - prefix]
         if fitting:
             return fitting[-1]
-    for prefix in range(_MAX_PREFIX + 1):
-        grid = _equal_squares(n_tokens - prefix, size)
-        if grid is not None:
-            return grid
-    return None
+    squares = (_equal_squares(n_tokens - prefix, size) for prefix in range(_MAX_PREFIX + 1))
+    return next(filter(None, squares), None)
 
 
 def _equal_squares(n_patches: int, size: Shape) -> Shape | None:
@@ -57,12 +43,10 @@ def _equal_squares(n_patches: int, size: Shape) -> Shape | None:
 
 def check_grid(grid: Any) -> None:
     """Raise ValueError if `grid` is neither None nor two or three positive integers."""
-    if grid is None:
-        return
-    if (
-        not isinstance(grid, tuple | list)
-        or len(grid) not in (2, 3)
-        or not all(is_integer(places) and places > 0 for places in grid)
+    if grid is not None and not (
+        isinstance(grid, tuple | list)
+        and len(grid) in (2, 3)
+        and all(is_integer(cells) and cells > 0 for cells in grid)
     ):
         raise ValueError(
             f"Expected `grid` to be (height, width) in tokens. Received: grid={grid!r}"

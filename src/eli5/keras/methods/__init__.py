@@ -10,7 +10,7 @@ import functools
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from eli5.keras.methods import cam, eigen, gradients, perturbation, perturbed_maps, surrogates
+from eli5.keras.methods import cam, gradients, perturbation, surrogates
 from eli5.keras.methods.method import Method as Method
 
 _HEAD = "1 forward pass, 1 backward pass through the head"
@@ -33,14 +33,14 @@ _CAMS = (
     Method("LayerCAM", cam.layer_cam, "doi:10.1109/TIP.2021.3089943", _HEAD),
     Method(
         "Eigen-CAM",
-        eigen.eigen_cam,
+        cam.eigen_cam,
         "arXiv:2008.00299",
         _HEAD,
         is_signed=False,
         has_class=False,
         shows="the higher, the stronger the layer's main pattern there, whatever the class",
     ),
-    Method("EigenGrad-CAM", eigen.eigen_grad_cam, "no paper", _HEAD),
+    Method("EigenGrad-CAM", cam.eigen_grad_cam, "no paper", _HEAD),
     Method("CAM", cam.cam, "arXiv:1512.04150", _HEAD, needs="gap-dense"),
     Method(
         "Finer-CAM",
@@ -59,13 +59,13 @@ _CAMS = (
     ),
     _black_box(
         "Ablation-CAM",
-        perturbed_maps.ablation_cam,
+        perturbation.ablation_cam,
         "doi:10.1109/WACV45572.2020.9093360",
         "1 forward pass, 1 pass through the head per map",
     ),
     _black_box(
         "Score-CAM",
-        perturbed_maps.score_cam,
+        perturbation.score_cam,
         "arXiv:1910.01279",
         "1 forward pass per map",
         is_per_step=True,

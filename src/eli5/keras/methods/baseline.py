@@ -38,10 +38,8 @@ def make_baseline(baseline: float | str | Array, picture: Array) -> Any:
 
     Raises
     ------
-    TypeError
-        If `baseline` is none of these.
-    ValueError
-        If the name is unknown, if the array does not fit the picture, or if a value is not finite.
+    TypeError, ValueError
+        If `baseline` is none of these, does not fit the picture, or has values that are not finite.
     """
     if isinstance(baseline, str) and baseline == LEFT_OUT:
         return None
@@ -57,20 +55,16 @@ def make_baseline(baseline: float | str | Array, picture: Array) -> Any:
 def _values(baseline: Any, picture: Array) -> Array:
     """Return what broadcasts to the picture."""
     if isinstance(baseline, str):
-        return _named(baseline, picture)
+        if baseline == "mean":
+            return picture.mean(axis=tuple(range(picture.ndim - 1)), dtype="float64")
+        if baseline == "blur":
+            return _blurred(picture)
+        raise wrong_value("baseline", baseline, 'to be "mean", "blur" or "mask"')
     if isinstance(baseline, Real):
         return np.array(_as_float32(baseline))
     if isinstance(baseline, np.ndarray) and baseline.dtype.kind in "biuf":
         return _fitted(_as_float32(baseline), picture)
     raise wrong_type("baseline", baseline, 'a number, "mean", "blur" or a NumPy array of numbers')
-
-
-def _named(name: str, picture: Array) -> Array:
-    if name == "mean":
-        return picture.mean(axis=tuple(range(picture.ndim - 1)), dtype="float64")
-    if name == "blur":
-        return _blurred(picture)
-    raise wrong_value("baseline", name, 'to be "mean", "blur" or "mask"')
 
 
 def _blurred(picture: Array) -> Array:

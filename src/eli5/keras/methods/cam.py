@@ -1,13 +1,13 @@
 """Class activation maps: formulas ``(activations, gradients) -> map`` on backend tensors.
 
 Shapes: activations ``A`` and gradients ``G = dy/dA`` are ``(B, *grid, C)`` in float32, maps are
-``(B, *grid)``; ``grid`` is ``(H, W)``, for volumes ``(D, H, W)``, and its cells are places. A map
-is not scaled, and is signed unless its formula has a ReLU. Samples do not mix, so a map is the same
-in any batch. Eigen-CAM and its kin are in `eli5.keras.methods.eigen`.
+``(B, *grid)``; ``grid`` is ``(H, W)``, for volumes ``(D, H, W)``. Maps are not scaled, and signed
+unless the formula has a ReLU. Samples do not mix, so a map is the same in any batch.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from keras import ops
@@ -37,7 +37,7 @@ def grad_cam(activations: Any, gradients: Any) -> Any:
 
 
 def hires_cam(activations: Any, gradients: Any) -> Any:
-    """Return the HiResCAM map: ``sum_k G_k A_k`` at each place, signed.
+    """Return the HiResCAM map: ``sum_k G_k A_k`` at each cell, signed.
 
     Draelos and Carin, "Use HiResCAM instead of Grad-CAM for faithful explanations of convolutional
     neural networks", arXiv:2011.08891. Parameters: see `grad_cam`.
@@ -58,7 +58,7 @@ def grad_cam_plus_plus(activations: Any, gradients: Any) -> Any:
 
     Chattopadhyay et al., "Grad-CAM++: Improved Visual Explanations for Deep Convolutional
     Networks", arXiv:1710.11063, equation 19: ``alpha_k = G_k^2 / (2 G_k^2 + S_k G_k^3)`` at each
-    place, with ``S_k`` the sum of ``A_k``. The paper differentiates ``exp(y)``; the factor
+    cell, with ``S_k`` the sum of ``A_k``. The paper differentiates ``exp(y)``; the factor
     ``exp(y)`` only scales the map and is left out. Parameters: see `grad_cam`.
 
     Notes
@@ -70,10 +70,10 @@ def grad_cam_plus_plus(activations: Any, gradients: Any) -> Any:
     takes the mean of ``A_k`` in place of its sum, tf-keras-vis divides ``alpha_k`` by its sum, and
     pytorch-grad-cam adds 1e-6 to the denominator, in which small gradients drown.
     """
-    places = _places(activations)
-    total = 2 + ops.sum(activations, axis=places, keepdims=True) * gradients
+    axes = _grid_axes(activations)
+    total = 2 + ops.sum(activations, axis=axes, keepdims=True) * gradients
     divisor = ops.where(ops.abs(total) > 4 * CANCELLED, total, float("inf"))
-    return weighted_sum(ops.sum(ops.relu(gradients) / divisor, axis=places), activations)
+    return weighted_sum(ops.sum(ops.relu(gradients) / divisor, axis=axes), activations)
 
 
 def xgrad_cam(activations: Any, gradients: Any) -> Any:
@@ -90,11 +90,11 @@ def xgrad_cam(activations: Any, gradients: Any) -> Any:
     pytorch-grad-cam, 1e-8 in torch-cam), which changes the weights of weak maps and lets a sum near
     zero blow up.
     """
-    places = _places(activations)
-    total = ops.sum(activations, axis=places, keepdims=True)
-    size = ops.sum(ops.abs(activations), axis=places, keepdims=True)
+    axes = _grid_axes(activations)
+    total = ops.sum(activations, axis=axes, keepdims=True)
+    size = ops.sum(ops.abs(activations), axis=axes, keepdims=True)
     shares = activations * _reciprocal(total, size)
-    return _combined(ops.sum(gradients * shares, axis=places), activations)
+    return _combined(ops.sum(gradients * shares, axis=axes), activations)
 
 
 def layer_cam(activations: Any, gradients: Any) -> Any:
@@ -112,13 +112,13 @@ def cam(activations: Any, gradients: Any) -> Any:
     Zhou et al., "Learning Deep Features for Discriminative Localization", arXiv:1512.04150,
     equation 2. Right only where global average pooling and one dense layer follow the target layer:
     the score is then linear in the pooled maps, and the dense layer's weight is the sum of ``G_k``
-    (its mean times the number of places). Parameters: see `grad_cam`.
+    (its mean times the number of cells). Parameters: see `grad_cam`.
 
     Notes
     -----
     Some public implementations (torch-cam) cut off what is negative; the paper does not.
     """
-    return _combined(ops.sum(gradients, axis=_places(gradients)), activations)
+    return _combined(ops.sum(gradients, axis=_grid_axes(gradients)), activations)
 
 
 def finer_cam(activations: Any, gradients: Any, *, n_similar: int = 3, gamma: float = 1.0) -> Any:
@@ -129,17 +129,13 @@ def finer_cam(activations: Any, gradients: Any, *, n_similar: int = 3, gamma: fl
 
     Parameters
     ----------
-    activations : tensor, shape (B, *grid, C)
-    gradients : tensor, shape (B, *grid, C)
-        Of the contrasted score: the two options take effect there, before this formula.
+    activations, gradients : tensor, shape (B, *grid, C)
+        See `grad_cam`. The gradients are of the contrasted score: the two options take effect
+        there, before this formula.
     n_similar : int
         How many classes to contrast with: those whose scores are closest to the explained one's.
     gamma : float
         How much of their mean score is taken away; with 0 this is Grad-CAM.
-
-    Returns
-    -------
-    tensor, shape (B, *grid)
 
     Notes
     -----
@@ -158,14 +154,10 @@ def shapley_cam(activations: Any, gradients: Any, hessian_products: Any) -> Any:
 
     Parameters
     ----------
-    activations, gradients : tensor, shape (B, *grid, C)
+    activations, gradients
         See `grad_cam`.
     hessian_products : tensor, shape (B, *grid, C)
-        The Hessian-vector products: the Hessian of the score at ``A``, times ``A``.
-
-    Returns
-    -------
-    tensor, shape (B, *grid)
+        ``H A``, the Hessian-vector products.
 
     Notes
     -----
@@ -175,9 +167,48 @@ def shapley_cam(activations: Any, gradients: Any, hessian_products: Any) -> Any:
     return weighted_sum(mean_gradients(gradients - hessian_products / 2), activations)
 
 
+def eigen_cam(activations: Any, gradients: Any = None) -> Any:
+    """Return the Eigen-CAM map: ``A`` projected on its first right singular vector.
+
+    Muhammad and Yeasin, "Eigen-CAM: Class Activation Map using Principal Components",
+    arXiv:2008.00299: ``A`` as a matrix, one row per cell and one column per map, not centred. The
+    map is signed; zeros stay zeros. The gradients are not used: the map has no class. Parameters:
+    see `grad_cam`.
+
+    Notes
+    -----
+    A singular vector has no sign. Here the map does not sum to less than 0, so ``-A`` gives the
+    same map as ``A``. Where the two largest singular values are equal, any direction of their plane
+    may come out. Public implementations deviate: pytorch-grad-cam subtracts each map's mean first,
+    and takes the sign as it comes.
+    """
+    matrix, scale = _scaled_matrix(activations)
+    projection = _projected(matrix, _principal_direction(matrix))
+    return _as_grid(_sign(projection) * projection * scale, activations)
+
+
+def eigen_grad_cam(activations: Any, gradients: Any) -> Any:
+    """Return the EigenGrad-CAM map: `eigen_cam` of ``G A``, with the sign of the evidence.
+
+    A variant known from public implementations; no paper defines it. Signed; zeros stay zeros.
+    Parameters: see `grad_cam`.
+
+    Notes
+    -----
+    The map's inner product with ``sum_k G_k A_k`` is not less than 0, lest evidence against the
+    class show as evidence for it. pytorch-grad-cam subtracts the means here too, and takes the sign
+    as it comes.
+    """
+    matrix, scale = _scaled_matrix(gradients * activations)
+    direction = _principal_direction(matrix)
+    # With X v = s u, <X v, X 1> = s^2 <v, 1>: the sum of v has the sign of that inner product.
+    projection = _sign(direction) * _projected(matrix, direction)
+    return _as_grid(projection * scale, activations)
+
+
 def mean_gradients(gradients: Any) -> Any:
     """Return the neuron importance weights, shape ``(B, C)``: arXiv:1610.02391, equation 1."""
-    return ops.mean(gradients, axis=_places(gradients))
+    return ops.mean(gradients, axis=_grid_axes(gradients))
 
 
 def weighted_sum(weights: Any, activations: Any) -> Any:
@@ -187,10 +218,10 @@ def weighted_sum(weights: Any, activations: Any) -> Any:
 
 def _combined(weights: Any, activations: Any) -> Any:
     # No einsum, for which TensorFlow takes twice as long.
-    return ops.sum(activations * ops.expand_dims(weights, _places(activations)), axis=-1)
+    return ops.sum(activations * ops.expand_dims(weights, _grid_axes(activations)), axis=-1)
 
 
-def _places(tensor: Any) -> tuple[int, ...]:
+def _grid_axes(tensor: Any) -> tuple[int, ...]:
     """Return the axes of the grid."""
     return tuple(range(1, tensor.ndim - 1))
 
@@ -199,3 +230,57 @@ def _reciprocal(total: Any, size: Any) -> Any:
     """Return ``1 / total``, and 0 where its terms, of that size together, have cancelled."""
     safe = ops.abs(total) > CANCELLED * size
     return ops.where(safe, 1 / ops.where(safe, total, 1), 0)
+
+
+def _scaled_matrix(tensor: Any) -> tuple[Any, Any]:
+    """Return matrices (B, cells, C) with largest size 1, and what they were divided by, (B, 1).
+
+    A sample that is not finite becomes zeros times NaN: no backend's solver sees it.
+    """
+    *grid, maps = tensor.shape[1:]
+    matrix = ops.reshape(tensor, (-1, math.prod(grid), maps))
+    finite = ops.all(ops.isfinite(matrix), axis=(1, 2), keepdims=True)
+    matrix = ops.where(finite, matrix, 0)
+    peak = ops.max(ops.abs(matrix), axis=(1, 2), keepdims=True)
+    scale = ops.where(finite, peak, float("nan"))
+    return matrix / ops.where(peak > 0, peak, 1), scale[:, 0]
+
+
+def _principal_direction(matrix: Any) -> Any:
+    """Return the first right singular vectors, shape (B, C); any vector for a matrix of zeros.
+
+    From the smaller one of the two Gram matrices: an early layer has many cells and few maps, a
+    late one the reverse.
+    """
+    _, cells, maps = matrix.shape
+    transposed = ops.transpose(matrix, (0, 2, 1))
+    if maps <= cells:
+        direction = ops.linalg.eigh(ops.matmul(transposed, matrix))[1][..., -1]
+    else:
+        left = ops.linalg.eigh(ops.matmul(matrix, transposed))[1][..., -1]
+        direction = _projected(transposed, left)
+    length = ops.sqrt(ops.sum(ops.square(direction), axis=-1, keepdims=True))
+    return direction / ops.where(length > 0, length, 1)
+
+
+def _projected(matrix: Any, direction: Any) -> Any:
+    return ops.einsum("bij,bj->bi", matrix, direction)
+
+
+def _sign(values: Any) -> Any:
+    """Return 1 or -1 per sample, shape (B, 1): that of the sum, or, if it cancels, of a value.
+
+    That value is the first one at least half as large as the largest: rounding cannot change it
+    where two are equally large.
+    """
+    sizes = ops.abs(values)
+    total = ops.sum(values, axis=-1, keepdims=True)
+    large = sizes >= ops.max(sizes, axis=-1, keepdims=True) / 2
+    first = ops.argmax(ops.cast(large, "int32"), axis=-1)
+    value = ops.take_along_axis(values, first[:, None], axis=-1)
+    cancelled = ops.abs(total) <= CANCELLED * ops.sum(sizes, axis=-1, keepdims=True)
+    return ops.where(ops.where(cancelled, value, total) < 0, -1.0, 1.0)
+
+
+def _as_grid(rows: Any, tensor: Any) -> Any:
+    return ops.reshape(rows, (-1, *tensor.shape[1:-1]))

@@ -20,20 +20,8 @@ def fuse(per_layer: Sequence[Array], fusion: str) -> Array:
     Each map is divided by its largest absolute value, so that no layer outweighs another by its
     scale alone, and resized to the finest grid.
 
-    Parameters
-    ----------
-    per_layer : sequence of numpy.ndarray, shape (K, *places)
-    fusion : {"mean", "max"}
-
-    Returns
-    -------
-    numpy.ndarray, shape (K, *places), float32
-        One layer's maps come back as they are.
-
-    Raises
-    ------
-    ValueError
-        If the maps of some layers have two axes and those of others three.
+    The maps of one layer, shape (K, *grid), come back as they are. ValueError if the maps of some
+    layers have two axes and those of others three.
     """
     if len(per_layer) == 1:
         return per_layer[0]

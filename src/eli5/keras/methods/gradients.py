@@ -8,19 +8,21 @@ gets which noise depends on the seed alone, not on the batch size or the backend
 
 from __future__ import annotations
 
+import contextvars
 import functools
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import numpy as np
 
 from eli5.checks import expect_integer, expect_number
 from eli5.keras.methods.baseline import make_baseline
-from eli5.keras.methods.prefetch import prefetch
 from eli5.keras.methods.probe import Attributions, Probe, batches
 from keras import ops
 
 Array = np.ndarray[Any, Any]
+T = TypeVar("T")
 
 
 def saliency(x: Any, gradients: Any) -> Any:
@@ -74,10 +76,9 @@ def smooth_grad(
 
     Raises
     ------
-    TypeError
-        If `n_samples` or `seed` are no integers, or `noise` is no number.
-    ValueError
-        If `n_samples` is below 1, or `seed` or `noise` are negative, or `noise` is not finite.
+    TypeError, ValueError
+        If `n_samples` is no integer or below 1, or if `noise` or `seed` are no numbers, negative or
+        not finite.
 
     Notes
     -----
@@ -204,6 +205,27 @@ def _noisy(probe: Probe, n_samples: int, noise: float, seed: int) -> Iterator[Ar
         noisy *= deviation
         noisy += picture
         yield noisy
+
+
+def prefetch(items: Iterable[T]) -> Iterator[T]:
+    """Yield the items, each made on another thread while the one before it is in use.
+
+    Two at most are in memory. What making one raises is raised here. Whoever stops early waits for
+    no more than the one that is being made.
+    """
+    source, end = iter(items), object()
+    # As on this thread: NumPy keeps in the context which floating-point errors are told.
+    context = contextvars.copy_context()
+
+    def make() -> Any:
+        return context.run(next, source, end)
+
+    with ThreadPoolExecutor(1, "eli5-prefetch") as worker:
+        following = worker.submit(make)
+        while (item := following.result()) is not end:
+            following = worker.submit(make)
+            yield item
+            del item
 
 
 @np.errstate(over="ignore")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from eli5.checks import did_you_mean, expect_choice, shown, wrong_type
 from eli5.keras.methods import METHODS
 from eli5.keras.methods.method import Method
-from eli5.keras.methods.smoothing import Smoothing, check_smoothing
+from eli5.keras.methods.smoothing import Smoothing, make_smoothing
 
 # Other names that are in use.
 _ALIASES = {
@@ -27,15 +27,7 @@ SIGNS = (_POSITIVE, "negative")
 
 
 class ChosenMethod(NamedTuple):
-    """A method with the options that the caller gave it.
-
-    Attributes
-    ----------
-    method : Method
-    options : dict
-        Of its function.
-    smoothing : Smoothing
-    """
+    """A method with the options of its function that the caller gave, and the smoothing."""
 
     method: Method
     options: dict[str, Any]
@@ -47,20 +39,9 @@ def choose_methods(
 ) -> list[ChosenMethod]:
     """Look the methods up and hand each the options that it has.
 
-    Parameters
-    ----------
-    methods : sequence of str, callable or Method
-    options : mapping
-    sign : {"positive", "negative"}
-    others : sequence of str
-        Arguments that are no options of a method, to be guessed at where one is misspelled.
-
-    Raises
-    ------
-    TypeError
-        If a method is of another type, or if none of the methods has an option.
-    ValueError
-        If there is no method of that name, if there is no such sign, or a method cannot serve it.
+    `others` are arguments that are no options of a method, to be guessed at where one is
+    misspelled. TypeError or ValueError if a method, an option or the sign is unknown, or if a
+    method cannot serve the sign.
     """
     known = [find_method(method) for method in methods]
     if not known:
@@ -71,16 +52,10 @@ def choose_methods(
         ChosenMethod(
             method,
             {name: value for name, value in options.items() if name in method.own_options},
-            _smoothing(options if method.smooths else {}),
+            make_smoothing(options if method.smooths else {}),
         )
         for method in known
     ]
-
-
-def _smoothing(options: Mapping[str, Any]) -> Smoothing:
-    smoothing = Smoothing(**{n: options[n] for n in Smoothing._fields if n in options})
-    check_smoothing(smoothing)
-    return smoothing
 
 
 def find_method(method: Any) -> Method:

@@ -23,7 +23,7 @@ class Method(NamedTuple):
     cost : str
         In runs of the model.
     at : {"layer", "input"}
-        Whose places the map has.
+        Whose grid the map has.
     is_black_box : bool
         Whether `function` asks a `Probe` and is no formula.
     is_smoothable : bool

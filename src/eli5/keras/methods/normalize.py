@@ -12,17 +12,10 @@ Array = np.ndarray[Any, Any]
 
 
 def diagnostics(activations: Any, gradients: list[Any]) -> Any:
-    """Return what is needed to tell why a map is empty; traced.
+    """Return what is needed to tell why a map is empty, shape (B, K, 4), of bool; traced.
 
-    Parameters
-    ----------
-    activations : tensor, shape (B, *places, C)
-    gradients : list of K tensors of that shape
-
-    Returns
-    -------
-    tensor of bool, shape (B, K, 4)
-        Whether activations and gradients are finite, and whether they are other than zero.
+    Whether activations, shape (B, *grid, C), and each of K gradients of that shape are finite, and
+    whether they are other than zero.
     """
     finite, varies = _finite_and_varies(activations)
     flags = [
@@ -42,26 +35,16 @@ def _finite_and_varies(values: Any) -> tuple[Any, Any]:
 
 
 def normalize(attributions: Array, n_axes: int) -> Array:
-    """Divide the positive part of each map by its maximum.
+    """Divide the positive part of each map by its maximum; zeros stay zeros.
 
-    A map that is not finite becomes zeros as a whole: what is left of it would mislead.
-
-    Parameters
-    ----------
-    attributions : numpy.ndarray, shape (..., *places)
-    n_axes : int
-        How many of the axes, the last ones, are places.
-
-    Returns
-    -------
-    numpy.ndarray of float32, of that shape
-        In [0, 1]; zeros stay zeros.
+    The last `n_axes` axes are the maps'. A map that is not finite becomes zeros as a whole: what is
+    left of it would mislead.
     """
-    places = tuple(range(-n_axes, 0))
+    axes = tuple(range(-n_axes, 0))
     positive = np.maximum(attributions, 0).astype("float32", copy=False)
     # NaN and infinity show in the extremes; looking at each number would take longer.
-    peaks = positive.max(axis=places, keepdims=True, initial=0)
-    lows = attributions.min(axis=places, keepdims=True, initial=0)
+    peaks = positive.max(axis=axes, keepdims=True, initial=0)
+    lows = attributions.min(axis=axes, keepdims=True, initial=0)
     shows = np.isfinite(peaks) & np.isfinite(lows) & (peaks > 0)
     if not shows.all():
         positive = np.where(shows, positive, np.float32(0))
@@ -78,13 +61,12 @@ def why_empty(
 
     Parameters
     ----------
-    attribution : numpy.ndarray, shape (H, W)
+    attribution : numpy.ndarray, shape (*grid,)
     diagnostics : numpy.ndarray of bool, shape (4,), or None
         See `diagnostics`; None if it is not known.
-    score : str
-        What was differentiated, for people.
-    reason : str
-        What a place would have to do to be seen, for people: ``"raises the score"``.
+    score, reason : str
+        What was differentiated, and what a cell would have to do to be seen, for people:
+        ``"raises the score"``.
     place : {"layer", "input"}
     """
     if diagnostics is None:

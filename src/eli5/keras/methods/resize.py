@@ -13,16 +13,8 @@ Array = np.ndarray[Any, Any]
 def resize(maps: Array, size: Sequence[int]) -> Array:
     """Resize the last ``len(size)`` axes of `maps` bilinearly (for volumes trilinearly).
 
-    Pixels are areas: sample points lie at half pixels, and the edge goes on outside.
-
-    Parameters
-    ----------
-    maps : numpy.ndarray, shape (..., *old_size)
-    size : sequence of int
-
-    Returns
-    -------
-    numpy.ndarray, shape (..., *size), float32
+    Pixels are areas: sample points lie at half pixels, and the edge goes on outside. The result is
+    float32.
     """
     result = np.asarray(maps, "float32")
     for axis, length in enumerate(size, start=result.ndim - len(size)):

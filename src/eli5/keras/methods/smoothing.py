@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,12 +42,14 @@ class Smoothing(NamedTuple):
         return self.n_samples > 0 or self.augment
 
 
-def check_smoothing(smoothing: Smoothing) -> None:
-    """Raise TypeError or ValueError if an option of the smoothing cannot be used."""
+def make_smoothing(options: Mapping[str, Any]) -> Smoothing:
+    """Return the smoothing that the options tell, if they are good for it; others are skipped."""
+    smoothing = Smoothing(**{n: options[n] for n in Smoothing._fields if n in options})
     expect_integer("n_samples", smoothing.n_samples, least=0)
     expect_integer("seed", smoothing.seed, least=0)
     expect_number("noise", smoothing.noise, least=0)
     expect_type("augment", smoothing.augment, bool, "True or False")
+    return smoothing
 
 
 def smooth(
@@ -55,24 +58,16 @@ def smooth(
     smoothing: Smoothing,
     batch_size: int,
 ) -> list[Array]:
-    """Return the mean maps over all copies.
+    """Return the mean over all copies of each layer's maps, shape (K, *grid), float32.
 
-    Parameters
-    ----------
-    maps_of : callable
-        ``maps_of(pictures (n, *size, C)) -> [maps (n, K, *places), ...]``.
-    picture : numpy.ndarray, shape (*size, C)
-    smoothing : Smoothing
-    batch_size : int
-        The most copies at once.
-
-    Returns
-    -------
-    list of numpy.ndarray, shape (K, *places), float32
+    ``maps_of(pictures (n, *size, C))`` gives maps (n, K, *grid) for each of several layers;
+    `batch_size` copies at most are made at once.
     """
     totals: list[Any] = []
     n_copies = 0
-    for pictures, mirrored in _blocks(_copies(picture, smoothing), batch_size):
+    copies = _copies(picture, smoothing)
+    while block := list(islice(copies, batch_size)):
+        pictures, mirrored = map(np.array, zip(*block, strict=True))
         per_layer = [maps.astype("float64") for maps in maps_of(pictures)]
         for maps in per_layer:
             maps[mirrored] = maps[mirrored, ..., ::-1]
@@ -97,18 +92,3 @@ def _copies(picture: Array, smoothing: Smoothing) -> Iterator[tuple[Array, bool]
             changed = copy.mean() + np.float32(contrast) * (copy - copy.mean())
             yield changed, False
             yield changed[..., ::-1, :], True
-
-
-def _blocks(copies: Iterator[tuple[Array, bool]], batch_size: int) -> Iterator[tuple[Array, Array]]:
-    block: list[tuple[Array, bool]] = []
-    for copy in copies:
-        block.append(copy)
-        if len(block) == batch_size:
-            yield _stacked(block)
-            block = []
-    if block:
-        yield _stacked(block)
-
-
-def _stacked(block: list[tuple[Array, bool]]) -> tuple[Array, Array]:
-    return np.stack([copy for copy, _ in block]), np.array([flag for _, flag in block])

@@ -22,7 +22,7 @@ import numpy as np
 
 import keras
 from eli5.keras import engine
-from eli5.keras.engine.interventions import Repeat, leave_out_maps, whole_and_empty
+from eli5.keras.engine.interventions import leave_out_maps, repeat, whole_and_empty
 from eli5.keras.methods.probe import ROUNDING, Array
 from eli5.keras.pipeline.padded_run import run_padded
 from eli5.keras.pipeline.plan import Plan
@@ -135,7 +135,7 @@ def _strategies(
         most = min(_HEAD_BYTES // largest, _MOST_BATCHES * batch_size)
         strategies.append(_Strategy(at_cut, max(batch_size, most)))
     # The last cut is the layer itself: there it works as well if all the model has many samples.
-    return [*strategies, _Strategy(at_cut._replace(arrange=Repeat()), batch_size)]
+    return [*strategies, _Strategy(at_cut._replace(arrange=repeat), batch_size)]
 
 
 def _smallest_channelwise(calls: list[engine.Call], start: int, site: engine.Site) -> int:

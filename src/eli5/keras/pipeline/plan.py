@@ -208,8 +208,7 @@ def _find_sites(plan: Plan) -> list[engine.Site]:
 def _check_sees_input(trace: engine.Trace, site: engine.Site, n_inputs: int) -> None:
     """Raise ValueError if one of several inputs is explained at a layer that another one feeds."""
     for call in trace.calls:
-        is_site = call.operation() is site.operation and call.nth == site.nth
-        if is_site and n_inputs > 1 and not call.has_place:
+        if call.is_of(site) and n_inputs > 1 and not call.has_positions:
             raise ValueError(
                 "Expected a layer that takes in the input that is explained. Received: layer="
                 f"{site.path!r} (call {site.nth}), which sees other inputs alone, or nothing that "

@@ -1,4 +1,4 @@
-"""Where each token lies in its text: aligned by characters, proven by tokenising the parts."""
+"""A text as tokens, and where each lies: aligned by characters, proven by tokenising the parts."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import itertools
 import string
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import regex
+
+import keras
 
 # Where a token lies: first character, and the one behind the last. A token may have none.
 Span = tuple[int, int]
@@ -50,21 +53,53 @@ _PARTS = (
 )
 
 
+class TokenizedText(NamedTuple):
+    """One text as a model takes it.
+
+    Attributes
+    ----------
+    model : keras.Model
+        That takes token ids: the model itself, or the part of it behind its `TextVectorization`.
+    doc : numpy.ndarray, shape (1, T), or a dict of arrays
+        What `model` takes: the ids, and what belongs to them.
+    tokens : list of str
+        T tokens as the model sees them; padding is ``''`` or the padding token.
+    text : str
+        The text.
+    offsets : list of list of (int, int)
+        The spans of each token in `text`, in characters, the end excluded. None for padding and
+        for what a tokenizer puts around a text. Two tokens that share a character, as parts of an
+        emoji do, both lie there.
+    is_padding : numpy.ndarray of bool, shape (T,)
+        Which tokens are padding.
+    input : str, optional
+        Which array of `doc` holds the ids, where there are several.
+    mask_id : int, optional
+        The id that stands for a token that is left out: the tokenizer's mask, such as ``[MASK]``,
+        or else its padding.
+    is_original : bool
+        Whether `text` is the one that was given. It is not if the tokens could not be found in
+        there; `text` is then the tokens, joined by spaces.
+    """
+
+    model: keras.Model
+    doc: Any
+    tokens: list[str]
+    text: str
+    offsets: Offsets
+    is_padding: np.ndarray[Any, np.dtype[np.bool_]]
+    input: str | None = None
+    mask_id: int | None = None
+    is_original: bool = True
+
+
 def candidate_offsets(text: str, tokens: Sequence[str], cut: Cut) -> Iterator[Offsets]:
     """Yield the spans of all tokens, the most likely first; nothing where they are unsure.
 
     The characters of the tokens must be those of the text, but for case, accents, Unicode's
     compatible forms, blanks and punctuation. Else the text is cut into parts which give the same
     tokens when each is tokenised alone, and the rule must hold in each part; where it does not, all
-    tokens of a part lie in the whole of it.
-
-    Parameters
-    ----------
-    text : str
-    tokens : sequence of str
-        All tokens of the text. One that stands for unknown words is proven by `cut`.
-    cut : callable
-        The tokenizer.
+    tokens of a part lie in the whole of it. Tokens for unknown words are proven by `cut`.
     """
     shared = []
     for pattern in _PARTS:

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 import keras
-from eli5.keras.text.align import Offsets, align_folded, candidate_offsets
-from eli5.keras.text.tokenized_text import TokenizedText
+from eli5.keras.text.align import Offsets, TokenizedText, align_folded, candidate_offsets
 
 Array = np.ndarray[Any, Any]
 
@@ -30,13 +29,7 @@ def tokenizer_of(model: Any) -> Any:
 
 
 def tokenize_with_preprocessor(model: Any, text: str) -> TokenizedText:
-    """Return `text` as the model takes it behind its preprocessor.
-
-    Raises
-    ------
-    ValueError
-        If the preprocessor does not give token ids for one text.
-    """
+    """Return `text` as the model takes it behind its preprocessor."""
     tokenizer = tokenizer_of(model)
     doc = _arrays(model.preprocessor([text]))
     name = _name_of_ids(doc)
@@ -60,9 +53,6 @@ def tokenize_with_preprocessor(model: Any, text: str) -> TokenizedText:
         text, offsets = _joined(tokens, of_text)
     mask_id = next(iter(_special_ids(tokenizer, "mask", "pad")), None)
     return TokenizedText(model, doc, tokens, text, offsets, is_padding, name, mask_id, is_original)
-
-
-# ---- what the preprocessor gives -----------------------------------------------------------------
 
 
 def _arrays(doc: Any) -> Any:
@@ -104,9 +94,6 @@ def _is_padding(tokenizer: Any, doc: Any, ids: list[int]) -> Array:
     if masks:
         return ~masks[0][0].astype(bool)
     return np.isin(ids, _special_ids(tokenizer, "pad"))
-
-
-# ---- offsets -------------------------------------------------------------------------------------
 
 
 def _encode(tokenizer: Any, text: str) -> tuple[list[int] | None, Offsets | None]:

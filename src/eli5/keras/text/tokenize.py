@@ -8,9 +8,9 @@ import numpy as np
 
 import keras
 from eli5.checks import wrong_type, wrong_value
+from eli5.keras.text.align import TokenizedText
 from eli5.keras.text.subword_tokenizer import tokenize_with_preprocessor, tokenizer_of
 from eli5.keras.text.text_vectorization import tokenize_with_vectorizer
-from eli5.keras.text.tokenized_text import TokenizedText
 
 _SHAPES = ((), (1,), (1, 1))
 
@@ -28,17 +28,11 @@ def tokenize(model: keras.Model, doc: Any) -> TokenizedText:
     doc : str or numpy.ndarray of shape (1,) or (1, 1)
         One text; bytes are UTF-8.
 
-    Returns
-    -------
-    TokenizedText
-
     Raises
     ------
-    TypeError
-        If `doc` is no text.
-    ValueError
-        If the model does not take texts in one of these ways, or if the tokens of a
-        `TextVectorization` cannot be found in the text.
+    TypeError, ValueError
+        If `doc` is no text, if the model does not take texts in one of these ways, or if the tokens
+        of a `TextVectorization` cannot be found in the text.
     """
     text = _text_of(doc)
     if tokenizer_of(model) is not None:
