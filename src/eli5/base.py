@@ -202,13 +202,8 @@ class Explanation(_Container):
 
     # Notebooks take the bundle above; these are for whoever asks for one format.
     def _repr_html_(self) -> str | None:
-        has_canvas = self.image is not None or self.series is not None
-        if has_canvas and missing_picture_libraries():
-            return None
-
-        from eli5.formatters.html import format_as_html
-
-        return format_as_html(self)
+        shown: str | None = self._repr_mimebundle_(["text/html"]).get("text/html")
+        return shown
 
     def _repr_png_(self) -> bytes | None:
         if missing_picture_libraries():
@@ -221,23 +216,18 @@ class Explanation(_Container):
 
 def check_single(expl: Any) -> None:
     """Raise TypeError for anything but one explanation, such as the list that `methods=` gives."""
-    if isinstance(expl, list | tuple):
-        received = (
-            f"a {type(expl).__name__} of {len(expl)}, as `methods=` gives. Format each of them"
-        )
-        raise TypeError(f"Expected an Explanation. Received: {received}.")
     if not isinstance(expl, Explanation):
-        received = f"{expl!r} (of type {type(expl).__name__}). eli5.explain_prediction gives one"
+        kind = type(expl).__name__
+        received = f"{expl!r} (of type {kind}). eli5.explain_prediction gives one"
+        if isinstance(expl, list | tuple):
+            received = f"a {kind} of {len(expl)}, as `methods=` gives. Format each of them"
         raise TypeError(f"Expected an Explanation. Received: {received}.")
 
 
 def flattened(expl: Any) -> Iterator[Explanation]:
     """Yield an explanation, or those in an iterable and in the iterables that it holds.
 
-    Raises
-    ------
-    TypeError
-        If there is anything else, when it is reached.
+    TypeError if there is anything else, when it is reached.
     """
     if isinstance(expl, Explanation):
         yield expl
@@ -257,11 +247,10 @@ def missing_picture_libraries() -> list[str]:
 
 def _same(one: Any, other: Any) -> bool:
     """Compare two field values; unlike ``==`` it gives one truth for arrays too, and NaN is NaN."""
-    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
-        has_nan = all(array.dtype.kind in "fcmM" for array in (one, other))
-        return np.array_equal(one, other, equal_nan=has_nan)
-    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
-        return False
+    arrays = [value for value in (one, other) if isinstance(value, np.ndarray)]
+    if arrays:
+        has_nan = all(array.dtype.kind in "fcmM" for array in arrays)
+        return len(arrays) == 2 and np.array_equal(one, other, equal_nan=has_nan)
     if isinstance(one, float | np.inexact) and isinstance(other, float | np.inexact):
         return bool(one == other or (one != one and other != other))
     if isinstance(one, dict) and isinstance(other, dict):

@@ -37,12 +37,11 @@ def show_prediction(
     Returns
     -------
     PIL.Image.Image or Explanation
-        What `eli5.format_as_image` makes of the explanation, or with ``methods=`` of all of them: a
-        labelled sheet. The explanation itself, or the list of them, if it is one of a text, if
-        there is an error, or neither an image nor a series, or if Pillow or matplotlib is missing;
-        an explanation shows itself in a notebook, a text with its words coloured. There the picture
-        shows as the explanation does, with its slider and its classes, unless options of
-        `eli5.format_as_image` ask for another look.
+        What `eli5.format_as_image` makes of the explanation, or of all that ``methods=`` gives; in
+        a notebook it shows as the explanation does, with its slider and its classes, unless options
+        of `eli5.format_as_image` ask for another look. The explanation itself, or the list of them,
+        if it is one of a text, if there is an error, or neither an image nor a series, or if Pillow
+        or matplotlib is missing.
 
     Warns
     -----

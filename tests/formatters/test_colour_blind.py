@@ -17,8 +17,8 @@ from PIL import Image
 from eli5.base import Explanation, TargetExplanation
 from eli5.formatters.image import format_as_image
 from eli5.formatters.overlay.options import DEFAULT_COLORMAP, DIVERGING, make_options
-from eli5.formatters.series.heat import heat_colours
-from eli5.formatters.texts.bars import AGAINST, FOR
+from eli5.formatters.plot import AGAINST, FOR
+from eli5.formatters.series.picture import heat_colours
 
 Array = np.ndarray[Any, Any]
 

@@ -384,9 +384,13 @@ def test_one_explanation_in_a_list_is_that_explanation(several: Any) -> None:
     ("given", "error", "message"),
     [
         ([], ValueError, "Expected at least one Explanation. Received: expl=[]"),
-        ([None], TypeError, "Expected an Explanation, or several of them. Received: None of type"),
-        (3, TypeError, "Received: 3 of type int. eli5.explain_prediction gives an Explanation."),
-        ([explanation(np.eye(2)), [3]], TypeError, "Received: 3 of type int"),
+        (
+            [None],
+            TypeError,
+            "`expl` to be an Explanation, or several of them. Received: expl=None",
+        ),
+        (3, TypeError, "expl=3 (of type int). eli5.explain_prediction gives an Explanation"),
+        ([explanation(np.eye(2)), [3]], TypeError, "Received: expl=3 (of type int)"),
         ([[]], ValueError, "Expected at least one Explanation. Received: expl=[[]]"),
         ([explanation(np.eye(2)), Explanation("net", error="odd")], ValueError, "expl.error=odd"),
         ([explanation(np.eye(2)), explanation()], ValueError, "at least one target"),

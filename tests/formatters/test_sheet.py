@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from eli5.base import Explanation, TargetExplanation
-from eli5.formatters import caption, fonts
+from eli5.formatters import caption
 from eli5.formatters import sheet as sheets
 from eli5.formatters.image import format_as_image
 from helpers.strict_html import HOSTILE
@@ -292,7 +292,7 @@ def test_any_name_stays_in_its_tile(name: str) -> None:
 def test_long_names_take_two_lines(name: str, expected: list[str]) -> None:
     lines = caption.caption_lines("", TargetExplanation(0, class_name=name, score=0.5), 13, 190)
     assert lines == [*expected, "0.5000"]
-    assert max(fonts.text_width(line, 13) for line in lines) <= 190
+    assert max(caption.text_width(line, 13) for line in lines) <= 190
 
 
 def test_captions_of_low_strips_are_small() -> None:

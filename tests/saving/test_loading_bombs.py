@@ -26,13 +26,13 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def test_a_file_that_is_too_large_is_not_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     full_explanation().save(path)
-    monkeypatch.setattr("eli5.saving.schema.LARGEST", 100)
+    monkeypatch.setattr("eli5.saving.explanation_file.LARGEST", 100)
     refused(path, "it is larger than 100 bytes")
 
 
 def test_too_much_json_is_not_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Explanation("net", decision_tree=[[]] * 1000).save(path)
-    monkeypatch.setattr("eli5.saving.schema.LARGEST_JSON", 2000)
+    monkeypatch.setattr("eli5.saving.explanation_file.LARGEST_JSON", 2000)
     refused(path, "its JSON is larger than 2000 bytes")
 
 
@@ -51,7 +51,7 @@ def test_a_small_file_that_unpacks_to_a_large_one_is_not_unpacked(
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("zeros.npy", bytes(2**22))
     assert path.stat().st_size < 2**14
-    monkeypatch.setattr("eli5.saving.schema.LARGEST", 2**22)
+    monkeypatch.setattr("eli5.saving.explanation_file.LARGEST", 2**22)
     refused(path, r"it unpacks to 419\d{4} bytes, and at most 4194304 are read")
 
 

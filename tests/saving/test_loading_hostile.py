@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import eli5
 from eli5.base import Explanation, Series
-from eli5.saving.schema import DECODERS
+from eli5.saving.explanation_file import DECODERS
 from helpers.explanations import full_explanation
 from helpers.saved_files import document_of, refused, write_document
 

@@ -17,16 +17,10 @@ if TYPE_CHECKING:
 
 _TARGET_TYPES = {
     "explanation": "int64",
-    "estimator": "string",
-    "method": "string",
-    "layer": "string",
+    **dict.fromkeys(["estimator", "method", "layer"], "string"),
     "target": "Int64",
     "class_name": "string",
-    "score": "float64",
-    "proba": "float64",
-    "peak_x": "float64",
-    "peak_y": "float64",
-    "area": "float64",
+    **dict.fromkeys(["score", "proba", "peak_x", "peak_y", "area"], "float64"),
     "error": "string",
 }
 _TOKEN_TYPES = {
@@ -34,11 +28,9 @@ _TOKEN_TYPES = {
     "method": "string",
     "target": "Int64",
     "class_name": "string",
-    "text": "int64",
-    "position": "int64",
+    **dict.fromkeys(["text", "position"], "int64"),
     "token": "string",
-    "start": "Int64",
-    "end": "Int64",
+    **dict.fromkeys(["start", "end"], "Int64"),
     "weight": "float64",
 }
 _IDS = 2**63  # how many integers Int64 has on each side of zero
@@ -133,13 +125,11 @@ def _target_rows(number: int, expl: Explanation) -> Iterator[dict[str, Any]]:
         "layer": _text(expl.layer),
         "error": _text(expl.error or None),
     }
-    for target in expl.targets or [None]:
-        yield of_all | ({"target": None} if target is None else _of_target(target, expl))
-
-
-def _of_target(target: TargetExplanation, expl: Explanation) -> dict[str, Any]:
-    numbers = {"score": _number(target.score), "proba": _number(target.proba)}
-    return _named(target) | numbers | _of_heatmap(_upright(target.heatmap, expl))
+    for target in expl.targets or ():
+        numbers = {"score": _number(target.score), "proba": _number(target.proba)}
+        yield of_all | _named(target) | numbers | _of_heatmap(_upright(target.heatmap, expl))
+    if not expl.targets:
+        yield of_all | {"target": None}
 
 
 def _named(target: TargetExplanation) -> dict[str, Any]:

@@ -1,30 +1,37 @@
-"""The lines of text over a picture: what is explained, and by what."""
+"""The lines of text over a picture, in fonts that have their letters."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
+from unicodedata import category
 
-from eli5.formatters.fonts import drawable, text_width
+import matplotlib
+from matplotlib.backends.backend_agg import RendererAgg
+from matplotlib.font_manager import FontProperties, fontManager
+from matplotlib.ft2font import FT2Font
+
 from eli5.formatters.labels import number, one_line, target_label, target_name
 
 if TYPE_CHECKING:
     from eli5.base import Explanation, TargetExplanation
 
 _LONGEST_NAME = 160  # letters
+_FAMILY = "DejaVu Sans"  # comes with matplotlib
+_BLANK_FAMILY = "Last Resort"  # matplotlib's, with a box for every letter there is
+_JOINED = ("Mn", "Mc", "Me", "Cf")  # accents, joiners: drawn with the letter in front
 
 
 def headings(explanations: Sequence[Explanation]) -> list[str]:
     """Name what tells explanations apart: method, layer, model, as far as they differ."""
-    facts = [
-        [one_line(getattr(expl, name) or "") for expl in explanations]
-        for name in ("method", "layer", "estimator")
-    ]
+    names = ("method", "layer", "estimator")
+    facts = [[one_line(getattr(expl, name) or "") for expl in explanations] for name in names]
     differing = [values for values in facts if len(set(values)) > 1]
-    return [" · ".join(filter(None, values)) for values in zip(*differing, strict=True)] or [
-        "" for _ in explanations
-    ]
+    lines = [" · ".join(filter(None, values)) for values in zip(*differing, strict=True)]
+    return lines or [""] * len(explanations)
 
 
 def caption_lines(
@@ -33,8 +40,8 @@ def caption_lines(
     """Write a heading, and name and score of a target, in at most five lines."""
     # The score has a line of its own, or it would wander to the left of a name that is read right
     # to left.
-    texts = [drawable(heading), _drawable_name(target), number(target.score)]
-    return [line for text in texts if text for line in wrapped(text, font_size, width)]
+    texts = drawable(heading), _drawable_name(target), number(target.score)
+    return _wrapped(texts, font_size, width)
 
 
 def title_lines(
@@ -46,7 +53,7 @@ def title_lines(
     name = f"{kind} {target_name(target)}" if is_number else _drawable_name(target)
     score = f"score {number(target.score)}" if target.score is not None else ""
     facts = " · ".join(fact for fact in (score, drawable(one_line(expl.method or ""))) if fact)
-    return [line for text in (name, facts) if text for line in wrapped(text, font_size, width)]
+    return _wrapped((name, facts), font_size, width)
 
 
 def _drawable_name(target: TargetExplanation) -> str:
@@ -55,17 +62,18 @@ def _drawable_name(target: TargetExplanation) -> str:
     return name if drawable(name) == name else drawable(target_label(target)[:_LONGEST_NAME])
 
 
-def wrapped(text: str, font_size: int, width: float) -> list[str]:
-    """Break a text into at most two lines of a width, the second cut short if need be."""
-    head = _fitting(text, font_size, width)
-    if head == text:
-        return [text]
-    if " " in head and text[len(head)] != " ":
-        head = head.rpartition(" ")[0]
-    rest = text[len(head) :].strip()
-    if _fitting(rest, font_size, width) != rest:
-        rest = _fitting(rest, font_size, width - text_width("…", font_size)).rstrip() + "…"
-    return [head.rstrip(), rest]
+def _wrapped(texts: Iterable[str], font_size: int, width: float) -> list[str]:
+    """Break each text into at most two lines of a width, the second cut short if need be."""
+    lines = []
+    for text in filter(None, texts):
+        head = _fitting(text, font_size, width)
+        if head != text and " " in head and text[len(head)] != " ":
+            head = head.rpartition(" ")[0]
+        rest = text[len(head) :].strip()
+        if _fitting(rest, font_size, width) != rest:
+            rest = _fitting(rest, font_size, width - text_width("…", font_size)).rstrip() + "…"
+        lines += [head.rstrip(), rest] if rest else [head]
+    return lines
 
 
 def _fitting(text: str, font_size: int, width: float) -> str:
@@ -73,3 +81,58 @@ def _fitting(text: str, font_size: int, width: float) -> str:
     lengths = range(1, len(text) + 1)
     n_fitting = bisect_right(lengths, width, key=lambda n: text_width(text[:n], font_size))
     return text[: max(n_fitting, 1)]  # one letter at least, however narrow it is
+
+
+def text_width(text: str, size: float) -> float:
+    """Measure a line of text in the unit of its font's size."""
+    font = FontProperties(family=families(text), size=size)
+    renderer = RendererAgg(1, 1, 72)  # pixels per inch: as many as points
+    return float(renderer.get_text_width_height_descent(text, font, ismath=False)[0])
+
+
+def literal_text(text: str) -> dict[str, Any]:
+    """Give the options with which matplotlib shows dollars as such, and letters of every script."""
+    return {"family": families(text), "parse_math": False, "usetex": False}
+
+
+def families(text: str) -> list[str]:
+    """Name the user's font families, matplotlib's own, and those that have what both have not."""
+    others = (_find_family(letter) or _FAMILY for letter in text)
+    return [*matplotlib.rcParams["font.family"], *dict.fromkeys([_FAMILY, *others])]
+
+
+def drawable(text: str) -> str:
+    """Replace letters that no font on this machine has, such as many emoji, by U+FFFD."""
+    missing = {letter: "" if category(letter) in _JOINED else "\ufffd" for letter in text}
+    return "".join(letter if _find_family(letter) else missing[letter] for letter in text)
+
+
+# Families that had a letter: the next one is most often of the same script.
+_used_families: dict[str, str] = {}
+
+
+@lru_cache(maxsize=4096)
+def _find_family(letter: str) -> str | None:
+    for name, path in (_used_families | _font_files()).items():
+        with suppress(OSError, RuntimeError):  # removed since matplotlib made its list, or broken
+            if _opened(path).get_char_index(ord(letter)):
+                _used_families[name] = path
+                return name
+    return None
+
+
+@cache
+def _font_files() -> dict[str, str]:
+    """List families and their files: matplotlib's own, then all that it finds."""
+    plain = [(400, "normal"), ("normal",), ("normal",)]  # what it takes if only a family is named
+    files = {_FAMILY: ""}
+    for font in fontManager.ttflist:
+        kinds = zip(plain, (font.weight, font.style, font.stretch), strict=True)
+        if all(kind in fits for fits, kind in kinds) and _BLANK_FAMILY not in font.name:
+            files[font.name] = files.get(font.name) or font.fname
+    return files
+
+
+@lru_cache(maxsize=8)
+def _opened(path: str) -> FT2Font:
+    return FT2Font(path)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from eli5.base import Explanation, TargetExplanation
+from eli5.base import Explanation, TargetExplanation, flattened
 from eli5.formatters.overlay.drawable import is_drawable
-from eli5.formatters.overlay.heatmap import (
-    LANCZOS,
-    checked_picture,
-    expand_heatmap,
-    heatmap_to_image,
-)
+from eli5.formatters.overlay.heatmap import LANCZOS, checked_picture
+from eli5.formatters.overlay.heatmap import expand_heatmap as expand_heatmap  # documented here
+from eli5.formatters.overlay.heatmap import heatmap_to_image as heatmap_to_image
 from eli5.formatters.overlay.layers import draw_layer
 from eli5.formatters.overlay.options import DEFAULT_COLORMAP, default_percentile, make_options
 from eli5.formatters.overlay.picture import to_png, to_rgba
@@ -28,8 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from eli5.formatters.overlay.options import OverlayOptions
-
-__all__ = ["expand_heatmap", "format_as_image", "heatmap_to_image", "overlay_png"]
 
 
 def format_as_image(
@@ -104,7 +99,7 @@ def format_as_image(
         not finite, the image's width is not divisible by the number of slices of a heatmap of
         rank 3, or an option has an unknown value.
     """
-    explanations = list(_flattened(expl))
+    explanations = list(flattened(expl))
     if not explanations:
         raise ValueError(f"Expected at least one Explanation. Received: expl={expl!r}")
     for one in explanations:
@@ -121,29 +116,8 @@ def format_as_image(
 
 
 def overlay_png(expl: Explanation) -> bytes | None:
-    """Write what `format_as_image` gives as PNG, for showing; see `to_png`.
-
-    Returns
-    -------
-    bytes or None
-        ``None`` if the explanation has an error, or no picture to show.
-    """
+    """Write what `format_as_image` gives as PNG, for showing; None if there is nothing to draw."""
     return to_png(format_as_image(expl)) if is_drawable(expl) else None
-
-
-def _flattened(expl: Any) -> Iterator[Explanation]:
-    """Yield explanations, also those of lists in lists, as `methods=` gives for many docs."""
-    if isinstance(expl, Explanation):
-        yield expl
-    elif isinstance(expl, Iterable) and not isinstance(expl, str | bytes):
-        for one in expl:
-            yield from _flattened(one)
-    else:
-        raise TypeError(
-            "Expected an Explanation, or several of them. "
-            f"Received: {expl!r} of type {type(expl).__name__}. "
-            "eli5.explain_prediction gives an Explanation."
-        )
 
 
 def _check(expl: Explanation) -> None:

@@ -27,22 +27,10 @@ def mimebundle(
 ) -> dict[str, Any]:
     """Format an explanation, or several as a gallery, for a notebook.
 
-    Parameters
-    ----------
-    expl : Explanation or sequence of Explanation
-        See `eli5.format_as_html`.
-    include : container of str, optional
-        The MIME types that are wanted; all if it is ``None`` or empty.
-    exclude : container of str, optional
-        The MIME types that are not wanted.
-
-    Returns
-    -------
-    dict
-        ``"text/html"``, what `eli5.format_as_html` gives; ``"image/png"``, what
-        `eli5.format_as_image` gives, made smaller and in base64, if there is something to draw;
-        ``"text/plain"``, what `eli5.format_as_text` gives. Of a picture or a series, where
-        Pillow or matplotlib is missing, the last alone.
+    There is ``"text/html"``, what `eli5.format_as_html` gives; ``"image/png"``, what
+    `eli5.format_as_image` gives, made smaller and in base64, if there is something to draw;
+    ``"text/plain"``, what `eli5.format_as_text` gives. Of a picture or a series, where Pillow or
+    matplotlib is missing, the last alone. `include` and `exclude` are MIME types.
     """
     explanations = expl if isinstance(expl, Sequence) else [expl]
     forms: dict[str, Callable[[Sequence[Explanation]], str | None]]

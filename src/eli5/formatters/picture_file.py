@@ -6,8 +6,6 @@ import io
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from eli5.base import Explanation
 
 PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
@@ -16,31 +14,18 @@ PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEB
 def format_as_picture_file(expl: Explanation, ending: str, name: str = "path") -> bytes:
     """Write what `eli5.format_as_image` gives in the format that a file's ending names.
 
-    Parameters
-    ----------
-    expl : Explanation
-        See `eli5.format_as_image`.
-    ending : str
-        A key of `PICTURE_FORMATS`. JPEG has no transparency: what shows through becomes white.
-    name : str
-        What an error calls the file.
-
-    Returns
-    -------
-    bytes
-        The content of the file.
-
-    Raises
-    ------
-    TypeError, ValueError
-        See `eli5.format_as_image`; also ``ValueError`` if the format cannot hold so many pixels.
+    JPEG has no transparency: what shows through becomes white. ValueError if the format cannot hold
+    so many pixels, of a file that the error calls `name`.
     """
     # Where they are needed: the command line reads the table above to check what it is asked for.
     from eli5.formatters.image import format_as_image
 
     kind, picture = PICTURE_FORMATS[ending], format_as_image(expl)
     if kind == "JPEG":
-        picture = _on_white(picture)
+        from PIL import Image
+
+        background = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(background, picture).convert("RGB")
     buffer = io.BytesIO()
     try:
         picture.save(buffer, kind)
@@ -50,10 +35,3 @@ def format_as_picture_file(expl: Explanation, ending: str, name: str = "path") -
             f"pixels. Received: {kind}: {error}. Try a .png file."
         ) from error
     return buffer.getvalue()
-
-
-def _on_white(picture: Image.Image) -> Image.Image:
-    from PIL import Image
-
-    background = Image.new("RGBA", picture.size, "white")
-    return Image.alpha_composite(background, picture).convert("RGB")

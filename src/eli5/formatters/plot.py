@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -17,17 +17,21 @@ from PIL import Image
 
 from eli5.base import check_single
 from eli5.checks import expect_integer, expect_type, wrong_value
-from eli5.formatters.caption import title_lines
-from eli5.formatters.fonts import literal_text
+from eli5.formatters.caption import drawable, literal_text, title_lines
 from eli5.formatters.overlay.heatmap import LANCZOS, checked_picture
 from eli5.formatters.overlay.layers import shown_values
 from eli5.formatters.overlay.options import DEFAULT_COLORMAP, default_percentile, make_options
 from eli5.formatters.overlay.picture import to_rgba
-from eli5.formatters.series.heat import series_heat
-from eli5.formatters.series.picture import axes_inches, draw_chart
+from eli5.formatters.series.picture import axes_inches, draw_chart, series_heat
 from eli5.formatters.series.timeline import checked_series
-from eli5.formatters.texts.bars import draw_bars, new_bar_axes
-from eli5.formatters.texts.weighted_text import has_texts
+from eli5.formatters.texts.weighted_text import (
+    Token,
+    has_texts,
+    heaviest,
+    texts_of,
+    token_name,
+    tokens_of,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,7 +48,12 @@ _BAR, _PAD = 0.12, 0.08
 _BAR_LABELS, _MARGIN, _LINE = 0.8, 0.12, 0.2
 _ALONE, _AMONG_OTHERS, _LEAST = 4.8, 3.2, 0.5
 _LABELLED = 1.0  # shorter colour bars have no room for a name
-_SERIES_WIDTH, _AROUND_SERIES = 8.5, 1.0
+_SERIES_WIDTH, _TEXT_WIDTH, _AROUND = 8.5, 4.0, 1.0
+_BAR_OF_TOKEN = 0.22
+
+FOR, AGAINST = "#3cbe14", "#de2650"  # as on a page; colour-blind people tell them apart
+_MOST_BARS = 30
+_LONGEST_NAME = 24  # letters of a token's name
 
 
 def plot(
@@ -112,13 +121,10 @@ def plot(
     targets = _chosen_targets(expl, target)
     if ax is not None:
         _check_axes(ax, len(targets))
-    if has_texts(expl):
-        axes = [ax] if ax is not None else new_bar_axes(targets)
-        for one, chosen in zip(axes, targets, strict=True):
-            draw_bars(one, expl, chosen, title=title)
-        return axes[0] if len(axes) == 1 else np.array(axes)
     # All is checked first, so that what cannot be drawn leaves no empty figure.
-    if expl.image is None and expl.series is not None:
+    if has_texts(expl):
+        panels = [_text_panel(one) for one in targets]
+    elif expl.image is None and expl.series is not None:
         panels = _series_panels(expl, targets, options, colorbar=colorbar)
     else:
         panels = _picture_panels(expl, targets, options, colorbar=colorbar)
@@ -137,7 +143,7 @@ class Panel(NamedTuple):
 
     draw: Callable[[Axes], None]
     inches: tuple[float, float]
-    is_series: bool
+    layout: Literal["grid", "column", "row"] = "grid"
 
 
 def _chosen_targets(expl: Explanation, target: Any) -> list[TargetExplanation]:
@@ -176,10 +182,13 @@ def _new_axes(panels: Sequence[Panel], titles: Sequence[str], *, colorbar: bool)
     """Make axes in a new figure of pyplot: at most four in a row, or one if they are wide."""
     from matplotlib import pyplot as plt  # where it is needed: it looks for a screen
 
-    width, height = panels[0].inches
-    if panels[0].is_series:
-        size = width + _AROUND_SERIES, len(panels) * (height + _AROUND_SERIES)
-        _, grid = plt.subplots(len(panels), squeeze=False, figsize=size, layout="constrained")
+    (width, height), layout = panels[0].inches, panels[0].layout
+    if layout != "grid":
+        rows, columns = (1, len(panels)) if layout == "row" else (len(panels), 1)
+        highest = max(panel.inches[1] for panel in panels)
+        size = columns * (width + _AROUND), rows * (highest + _AROUND)
+        options = {"squeeze": False, "sharex": layout == "row", "layout": "constrained"}
+        _, grid = plt.subplots(rows, columns, figsize=size, **options)
         return list(grid.flat)
     most = 1 if width > 2 * height else _MOST_COLUMNS
     columns = math.ceil(len(panels) / math.ceil(len(panels) / most))
@@ -202,7 +211,38 @@ def _new_axes(panels: Sequence[Panel], titles: Sequence[str], *, colorbar: bool)
     return list(grid.flat[: len(panels)])
 
 
-# --- series and pictures -------------------------------------------------------------------------
+def _text_panel(target: TargetExplanation) -> Panel:
+    """Prepare a bar for each token, from top to bottom as in the text, or for the heaviest 30."""
+    all_tokens = [token for text in texts_of(target) for token in tokens_of(text)]
+    strong = {id(token) for token in heaviest(all_tokens, _MOST_BARS)}
+    is_few = len(all_tokens) <= _MOST_BARS
+    tokens = [token for token in all_tokens if is_few or id(token) in strong]
+    chosen = "" if is_few else f"; the heaviest {len(tokens)} of {len(all_tokens)} tokens"
+    inches = _TEXT_WIDTH, 0.1 + _BAR_OF_TOKEN * max(len(tokens), 3)
+    return Panel(partial(_draw_bars, tokens, f"weight{chosen}"), inches, layout="row")
+
+
+def _draw_bars(tokens: Sequence[Token], x_label: str, ax: Axes) -> None:
+    weights = [token.weight for token in tokens]
+    names = [drawable(_short(token_name(token))) for token in tokens]
+    ax.barh(
+        range(len(tokens)),
+        weights,
+        color=[FOR if weight >= 0 else AGAINST for weight in weights],
+        height=0.8,
+    )
+    ax.set_yticks(range(len(tokens)), names)
+    for name, label in zip(names, ax.get_yticklabels(), strict=True):
+        label.set(**literal_text(name))
+    ax.set_ylim(len(tokens) - 0.4, -0.6)
+    ax.axvline(0, color=matplotlib.rcParams["axes.edgecolor"], linewidth=0.8)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+    ax.set_xlabel(x_label)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
 def _series_panels(
@@ -220,7 +260,7 @@ def _series_panels(
         partial(draw_chart, timeline=timeline, heat=heat, ink=ink, colorbar=colorbar)
         for heat in heats
     ]
-    return [Panel(draw, inches, is_series=True) for draw in draws]
+    return [Panel(draw, inches, layout="column") for draw in draws]
 
 
 def _picture_panels(
@@ -242,7 +282,7 @@ def _picture_panels(
         inches = max(scale * width, _LEAST), max(scale * height, _LEAST)
         heat = values * np.float64(peak), peak or 1.0
         draw = partial(_draw_picture, picture, extent, *heat, options, colorbar)
-        panels.append(Panel(draw, inches, is_series=False))
+        panels.append(Panel(draw, inches))
     return panels
 
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from matplotlib.figure import Figure
 from PIL import Image
 
-from eli5.formatters.caption import caption_lines, headings
-from eli5.formatters.fonts import literal_text
+from eli5.formatters.caption import caption_lines, headings, literal_text
 from eli5.formatters.overlay.picture import figure_to_image
 from eli5.formatters.series.picture import chart_size
 
@@ -27,20 +26,16 @@ _SHORT_ROW = 4  # tiles: so many stand in one row
 
 
 class Tile(NamedTuple):
-    """One picture of a sheet, and what tells its explanation from others."""
+    """One picture of a sheet, its size before it is scaled, and what tells its explanation."""
 
     expl: Explanation
     target: TargetExplanation
     heading: str
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """The width and height of the picture, before it is enlarged or made smaller."""
-        return chart_size(self.expl) if self.expl.image is None else self.expl.image.size
+    size: tuple[int, int]
 
 
 def to_sheet(explanations: Sequence[Explanation], overlay: Overlay) -> Image.Image:
-    """Put the overlays of all targets of some explanations on a white sheet.
+    """Put the overlays of all targets of some explanations on a white sheet, of mode ``RGBA``.
 
     Each overlay stands under the name and score of its target. The targets of one explanation, or
     explanations of one target each, fill rows of at most four; where they are more than 16, about
@@ -53,37 +48,26 @@ def to_sheet(explanations: Sequence[Explanation], overlay: Overlay) -> Image.Ima
     most 128 pixels in width or height; and all are made smaller where the sheet would have more
     than about 16 million pixels.
 
-    Parameters
-    ----------
-    explanations : sequence of Explanation
-        Each with an image or a series, and targets.
-    overlay : callable
-        Draws the overlay of an explanation's target, in mode ``RGBA`` and of the image's size.
-
-    Returns
-    -------
-    PIL.Image.Image
-        Mode ``RGBA``.
+    `overlay` draws an explanation's target, in mode ``RGBA`` and of the image's size.
     """
-    blocks = [
-        [Tile(expl, target, heading) for target in expl.targets]
-        for heading, expl in zip(headings(explanations), explanations, strict=True)
-    ]
+    blocks = []
+    for heading, expl in zip(headings(explanations), explanations, strict=True):
+        size = chart_size(expl) if expl.image is None else expl.image.size
+        blocks.append([Tile(expl, target, heading, size) for target in expl.targets])
     if all(len(block) == 1 for block in blocks):
         blocks = [[tile for block in blocks for tile in block]]
-    side = _common_side([tile.size for block in blocks for tile in block])
-    sizes = [_size_with_side(tile.size, side) for block in blocks for tile in block]
+    original = [tile.size for block in blocks for tile in block]
+    side = _common_side(original)
+    sizes = [_size_with_side(size, side) for size in original]
     width, height = (max(sides) for sides in zip(*sizes, strict=True))
     rows = _rows(blocks, stands_alone=width > 2 * height)
-    scale = _scale(width * max(map(len, rows)), height * len(rows))
+    sheet = width * max(map(len, rows)), height * len(rows)
+    scale = min(1.0, math.sqrt(_LARGEST_AREA / math.prod(sheet)), _LONGEST_SIDE / max(sheet))
     return _draw_rows(rows, overlay, scale * side, (round(scale * width), round(scale * height)))
 
 
 def _common_side(sizes: Sequence[tuple[int, int]]) -> float:
-    """Give the length of the longer side that all pictures are to have, in pixels.
-
-    Small ones are enlarged by a whole number. Of different ones the middle is taken.
-    """
+    """Give the length of the longer side that all pictures are to have, in pixels."""
     longer, shorter = (statistics.median_high(map(pick, sizes)) for pick in (max, min))
     return longer * max(min(_SMALL // shorter, _LARGEST_ENLARGED // longer), 1)
 
@@ -104,11 +88,6 @@ def _rows(blocks: Sequence[Sequence[Tile]], *, stands_alone: bool) -> list[Seque
         for block in blocks
         for start in range(0, len(block), columns)
     ]
-
-
-def _scale(width: int, height: int) -> float:
-    """Give by how much pictures that fill such an area are to be made smaller."""
-    return min(1.0, math.sqrt(_LARGEST_AREA / (width * height)), _LONGEST_SIDE / max(width, height))
 
 
 def _draw_rows(

@@ -17,7 +17,7 @@ from eli5.formatters.labels import (
     target_label,
     without_bidi_controls,
 )
-from eli5.formatters.series.peaks import peaks_in_words
+from eli5.formatters.series.timeline import peaks_in_words
 from eli5.formatters.texts.weighted_text import (
     Part,
     Token,
@@ -98,22 +98,11 @@ def _target_table(expl: Explanation) -> str:
 
 
 def marked_texts(expl: Explanation, target: TargetExplanation, *, ansi: bool) -> list[str]:
-    """Format the texts of a target.
+    """Format each text of a target as two blocks: the text, and a table of its heaviest tokens.
 
-    Parameters
-    ----------
-    expl : Explanation
-        It has the largest weight, to which all others are compared.
-    target : TargetExplanation
-    ansi : bool
-        See `eli5.format_as_text`.
-
-    Returns
-    -------
-    list of str
-        For each text two blocks: the text, the words of at least a quarter of the largest weight
-        in brackets with their weights, ``[great +0.5312]``, and what is far from all of them
-        replaced by ``[...]``; then a table of the heaviest tokens.
+    In the text the words of at least a quarter of the largest weight of the explanation are in
+    brackets with their weights, ``[great +0.5312]``, and what is far from all of them is replaced
+    by ``[...]``.
     """
     least = _STRONG * largest_weight(expl)
     blocks = []

@@ -199,8 +199,8 @@ def test_refuses_what_is_no_picture(wrong: Any) -> None:
 @pytest.mark.parametrize(
     ("heatmap", "error", "message"),
     [
-        ([[1.0]], TypeError, "Expected heatmap to be a NumPy array"),
-        (np.full((2, 2), 1.5), ValueError, r"Expected the values of heatmap to be in \[0, 1\]"),
+        ([[1.0]], TypeError, "Expected `heatmap` to be a NumPy array"),
+        (np.full((2, 2), 1.5), ValueError, r"Expected the values of `heatmap` to be in \[0, 1\]"),
         (np.zeros((0, 2, 2)), ValueError, "not to be empty"),
         (np.zeros((3, 2, 2)), ValueError, r"divisible .* Received: image\.width=1000"),
     ],

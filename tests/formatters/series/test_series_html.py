@@ -13,7 +13,7 @@ from PIL import Image
 from eli5.formatters.html import format_as_html, format_as_page
 from eli5.formatters.image import format_as_image
 from eli5.formatters.overlay.data_uri import pixel_budget
-from eli5.formatters.series.html import series_layer
+from eli5.formatters.series.picture import series_layer
 from helpers.series_cases import block, frame, of_series, waves
 from helpers.strict_html import HOSTILE, Page
 

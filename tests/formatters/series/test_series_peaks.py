@@ -9,8 +9,12 @@ import pytest
 
 import eli5
 from eli5.base import Explanation, Series, TargetExplanation
-from eli5.formatters.series.peaks import find_peaks, peaks_in_words, time_in_words
-from eli5.formatters.series.timeline import checked_series
+from eli5.formatters.series.timeline import (
+    checked_series,
+    find_peaks,
+    peaks_in_words,
+    time_in_words,
+)
 from helpers.series_cases import Array, block, of_series, waves
 
 DATE = np.datetime64("2026-02-28")

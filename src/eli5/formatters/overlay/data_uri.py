@@ -8,7 +8,7 @@ import struct
 import zlib
 from base64 import b64encode
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, features
@@ -18,15 +18,17 @@ from eli5.formatters.overlay.layers import stretched
 from eli5.formatters.overlay.options import DEFAULT_COLORMAP
 from eli5.formatters.overlay.picture import to_rgba
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 DEFAULT_OPACITY = 0.65
 """With this opacity in CSS, a heat layer looks as `eli5.format_as_image` draws it."""
 
 LARGEST_HEAT = 448 * 448  # pixels of a heat layer on a page that has few of them
 _SMALL_PICTURE = 128 * 128
 _FEW_COLOURS = 64  # drawings and masks have no more, and JPEG would smear them
+
+
+# The colour of each of 256 values, of shape (256, 4).
+_PALETTE = np.rint(DEFAULT_COLORMAP(np.arange(256)) * 255).astype(np.uint8)
+_PALETTE[:, 3] = np.rint(np.minimum(np.arange(256) / DEFAULT_OPACITY, 255))
 
 
 class PixelBudget(NamedTuple):
@@ -48,25 +50,10 @@ def pixel_budget(n_pictures: int, n_layers: int) -> PixelBudget:
 
 
 def picture_layer(image: Any, budget: PixelBudget) -> str:
-    """Write a picture as a data URI.
+    """Write a picture of any mode as a data URI, scaled down to the budget.
 
-    Parameters
-    ----------
-    image : PIL.Image.Image
-        A picture of any mode.
-    budget : PixelBudget
-        A larger picture is scaled down.
-
-    Returns
-    -------
-    str
-        A JPEG for an opaque photo, a WebP for one that is transparent in parts, and a PNG for what
-        is small or has few colours.
-
-    Raises
-    ------
-    TypeError
-        If `image` is not a Pillow image.
+    It is a JPEG of an opaque photo, a WebP of one that is transparent in parts, and a PNG of what
+    is small or has few colours.
     """
     picture = to_rgba(checked_picture(image, "expl.image"))
     size = _scaled(picture.size, budget.picture)
@@ -78,63 +65,32 @@ def picture_layer(image: Any, budget: PixelBudget) -> str:
         picture = picture.convert("RGB")
     is_plain = picture.width * picture.height <= _SMALL_PICTURE or picture.getcolors(_FEW_COLOURS)
     if is_plain or not (is_opaque or features.check("webp")):
-        return _data_uri(picture, "PNG")
+        return data_uri(picture)
     if is_opaque:
-        return _data_uri(picture, "JPEG", quality=88, subsampling=0)
-    return _data_uri(picture, "WEBP", quality=88)
+        return data_uri(picture, "JPEG", quality=88, subsampling=0)
+    return data_uri(picture, "WEBP", quality=88)
 
 
 def heat_layer(
     heatmap: Any, image: Any, budget: PixelBudget, percentile: float = 100.0
 ) -> str | None:
-    """Write a heatmap as a data URI, coloured and transparent where it is low.
+    """Write a heatmap as a data URI, coloured and transparent where it is low; None if it is empty.
 
-    Shown with `DEFAULT_OPACITY` over the picture, it gives what `eli5.format_as_image` draws: at
-    full opacity a value is as opaque as itself divided by `DEFAULT_OPACITY`, at most fully.
-
-    Parameters
-    ----------
-    heatmap : numpy.ndarray
-        Values in [0, 1], of shape ``(H, W)`` or ``(d, h, w)``; see `eli5.format_as_image`.
-    image : PIL.Image.Image
-        The picture it belongs to.
-    budget : PixelBudget
-        See `picture_layer`.
-    percentile : float
-        See `eli5.format_as_image`.
-
-    Returns
-    -------
-    str or None
-        A PNG with a palette, of the picture's size or, for a large one, of its shape. ``None`` if
-        all values are 0, for there is nothing to see.
-
-    Raises
-    ------
-    TypeError, ValueError
-        See `eli5.format_as_image`.
+    It is a PNG with a palette, of the picture's size or, for a large one, of its shape. Shown with
+    `DEFAULT_OPACITY` over the picture, it gives what `eli5.format_as_image` draws: at full opacity
+    a value is as opaque as itself divided by `DEFAULT_OPACITY`, at most fully.
     """
     size = _heat_size(heatmap, checked_picture(image, "expl.image").size, budget.heat)
     values = expand_slices(heatmap, Image.new("1", size))
     if not heatmap.any():
         return None
-    return _as_uri("png", _with_palette(_written(stretched(values, percentile), "PNG")))
+    return _as_uri("PNG", _with_palette(_written(stretched(values, percentile), "PNG")))
 
 
 @cache
 def legend_colours() -> str:
     """Write the colours of the heatmap from 0 to 1, from left to right, as a data URI."""
-    return _data_uri(Image.fromarray(_PALETTE[None, :, :3]), "PNG")
-
-
-def _palette() -> NDArray[np.uint8]:
-    """Return the colour of each of 256 values, of shape ``(256, 4)``."""
-    values = np.arange(256) / 255
-    alpha = np.minimum(values / DEFAULT_OPACITY, 1)
-    return np.rint(np.column_stack([DEFAULT_COLORMAP(values)[:, :3], alpha]) * 255).astype(np.uint8)
-
-
-_PALETTE = _palette()
+    return data_uri(Image.fromarray(_PALETTE[None, :, :3]))
 
 
 def _scaled(size: tuple[int, int], area: float, n_slices: int = 1) -> tuple[int, int]:
@@ -171,13 +127,9 @@ def _chunk(content: bytes) -> bytes:
     return struct.pack(">I", size) + content + struct.pack(">I", checksum)
 
 
-def png_uri(picture: Image.Image) -> str:
-    """Write a picture as a data URI, a PNG, pixel by pixel as it is."""
-    return _data_uri(picture, "PNG")
-
-
-def _data_uri(picture: Image.Image, kind: str, **options: Any) -> str:
-    return _as_uri(kind.lower(), _written(picture, kind, **options))
+def data_uri(picture: Image.Image, kind: str = "PNG", **options: Any) -> str:
+    """Write a picture as a data URI; as a PNG it is kept pixel by pixel."""
+    return _as_uri(kind, _written(picture, kind, **options))
 
 
 def _written(picture: Image.Image, kind: str, **options: Any) -> bytes:
@@ -187,4 +139,4 @@ def _written(picture: Image.Image, kind: str, **options: Any) -> bytes:
 
 
 def _as_uri(kind: str, content: bytes) -> str:
-    return f"data:image/{kind};base64,{b64encode(content).decode('ascii')}"
+    return f"data:image/{kind.lower()};base64,{b64encode(content).decode('ascii')}"

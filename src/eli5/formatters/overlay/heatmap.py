@@ -41,7 +41,9 @@ def expand_heatmap(
     ValueError
         If Pillow has no such filter, or `heatmap` has the wrong shape or values.
     """
-    return _resized(heatmap, checked_picture(image, "image").size, resampling_filter)
+    size = checked_picture(image, "image").size
+    method = _checked_filter(resampling_filter)
+    return heatmap_to_image(heatmap).resize(size, method)
 
 
 def heatmap_to_image(heatmap: NDArray[Any] | None) -> Image.Image:
@@ -81,15 +83,10 @@ def expand_slices(
 
     One of shape ``(d, h, w)`` is for an image of ``d`` slices of one size, side by side from left
     to right. No slice bleeds into its neighbours.
-
-    Raises
-    ------
-    TypeError, ValueError
-        See `expand_heatmap`; also ``ValueError`` if `heatmap` has another rank, or the image's
-        width is not divisible by ``d``.
     """
     slices, size = _slices(heatmap, image, "heatmap")
-    return _side_by_side([_resized(one, size, resampling_filter) for one in slices])
+    method = _checked_filter(resampling_filter)
+    return _side_by_side([heatmap_to_image(one).resize(size, method) for one in slices])
 
 
 def expand_attribution(
@@ -97,17 +94,7 @@ def expand_attribution(
 ) -> tuple[NDArray[np.float32], float]:
     """Resize signed numbers of any size to an image, as `expand_slices` does with a heatmap.
 
-    Returns
-    -------
-    values : numpy.ndarray
-        Rank 2, of the image's size, in [-1, 1].
-    scale : float
-        The largest magnitude in `attribution`: what 1 stands for.
-
-    Raises
-    ------
-    TypeError, ValueError
-        See `expand_slices`; also ``ValueError`` if a number is not finite.
+    The values are of rank 2, in [-1, 1]; the second is the largest magnitude, what 1 stands for.
     """
     numbers = expect_array("attribution", attribution).astype(np.float64)
     slices, size = _slices(numbers, image, "attribution")
@@ -129,13 +116,8 @@ def expand_attribution(
 def _slices(values: Any, image: Any, name: str) -> tuple[list[Any], tuple[int, int]]:
     """Give the parts of rank 2 that lie side by side, and the size that each is to have."""
     width, height = checked_picture(image, "image").size
-    is_plain = not isinstance(values, np.ndarray) or (values.ndim == 2 and values.size)
-    slices = [values] if is_plain else _checked_slices(values, width, name)
-    return slices, (width // len(slices), height)
-
-
-def _checked_slices(values: NDArray[Any], width: int, name: str) -> list[NDArray[Any]]:
-    """Give the slices of an array of rank 3 that fit side by side into a width."""
+    if not isinstance(values, np.ndarray) or (values.ndim == 2 and values.size):
+        return [values], (width, height)
     if values.ndim != 3 or not values.size:
         raise ValueError(
             f"Expected `{name}` to be of rank 2, (H, W), or 3, (d, h, w), and not to be empty. "
@@ -148,7 +130,7 @@ def _checked_slices(values: NDArray[Any], width: int, name: str) -> list[NDArray
             f"{len(values)}. Received: image.width={width}, {name}.shape={values.shape}. "
             "Give an image of that many slices of one size, side by side."
         )
-    return list(values)
+    return list(values), (width // len(values), height)
 
 
 def _side_by_side(pictures: list[Image.Image]) -> Image.Image:
@@ -159,13 +141,6 @@ def _side_by_side(pictures: list[Image.Image]) -> Image.Image:
     for k, picture in enumerate(pictures):
         strip.paste(picture, (k * width, 0))
     return strip
-
-
-def _resized(
-    heatmap: NDArray[Any] | None, size: tuple[int, int], resampling_filter: int
-) -> Image.Image:
-    method = _checked_filter(resampling_filter)
-    return heatmap_to_image(heatmap).resize(size, method)
 
 
 def _checked_filter(resampling_filter: Any) -> Image.Resampling:

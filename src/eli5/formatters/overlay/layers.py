@@ -31,11 +31,6 @@ def draw_layer(
     """Colour the heatmap of a target, or if signed its attribution, in the size of an image.
 
     The result is of mode ``RGBA``, each pixel as opaque as its value is large.
-
-    Raises
-    ------
-    TypeError, ValueError
-        See `eli5.format_as_image`.
     """
     if options.signed:
         values, _ = _signed_values(target, image, options)
@@ -51,13 +46,8 @@ def shown_values(
 ) -> tuple[NDArray[np.float32], float]:
     """Resize the heatmap of a target, or if signed its attribution, to an image.
 
-    Returns
-    -------
-    values : numpy.ndarray
-        Rank 2, of the image's size, in [0, 1], or [-1, 1] if signed; those beyond the
-        percentile of the options are cut off there.
-    peak : float
-        What 1 stands for: a heatmap value, or an attribution. At 0 all values are 0.
+    The values are of rank 2, in [0, 1], or [-1, 1] if signed; those beyond the percentile of the
+    options are cut off there. The second is what 1 stands for: at 0 all values are 0.
     """
     if options.signed:
         return _signed_values(target, image, options)

@@ -36,13 +36,7 @@ def make_options(
     percentile: float = 100.0,
     signed: bool = False,
 ) -> OverlayOptions:
-    """Check the options of a picture but for `resampling_filter`, which Pillow checks.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an option has the wrong type or an unknown value; see `eli5.format_as_image`.
-    """
+    """Check the options of a picture but for `resampling_filter`, which Pillow checks."""
     return OverlayOptions(
         resampling_filter=resampling_filter,
         colormap=_find_colormap(colormap, signed),

@@ -12,20 +12,24 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
+from PIL import Image
 
-from eli5.formatters.fonts import drawable, literal_text
+from eli5.checks import wrong_value
+from eli5.formatters.caption import drawable, literal_text
 from eli5.formatters.labels import one_line
-from eli5.formatters.overlay.options import make_options
+from eli5.formatters.overlay.data_uri import DEFAULT_OPACITY, LARGEST_HEAT, data_uri
+from eli5.formatters.overlay.heatmap import LANCZOS
+from eli5.formatters.overlay.layers import checked_colours, expect_attribution
+from eli5.formatters.overlay.options import DEFAULT_COLORMAP, make_options
 from eli5.formatters.overlay.picture import figure_to_image
-from eli5.formatters.series.heat import Heat, heat_colours, series_heat
-from eli5.formatters.series.timeline import checked_series, furthest
+from eli5.formatters.series.timeline import checked_series, furthest, series_heatmap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
-    from PIL import Image
 
     from eli5.base import Explanation, TargetExplanation
+    from eli5.formatters.overlay.data_uri import PixelBudget
     from eli5.formatters.overlay.options import OverlayOptions
     from eli5.formatters.series.timeline import Timeline
 
@@ -42,25 +46,27 @@ _LARGEST = 1e300  # beyond it differences overflow
 _YEARS = np.array(["0001-01-01", "9999-12-31"], "M8[D]")
 _MINUS = "\N{MINUS SIGN}"  # as matplotlib writes it
 
+_LEVELS = 255  # odd, so that there is one for zero in the middle
+
+# Which are linear. LANCZOS is what is there if none was given; it would overshoot beside a peak.
+_NEAREST, _BILINEAR = Image.Resampling.NEAREST, Image.Resampling.BILINEAR
+_FILTERS: dict[Any, bool] = {LANCZOS: True, _BILINEAR: True, _NEAREST: False}
+
+# As it is if none was given. On white more heat has to be darker: yellow is no more than a shade of
+# white, most of all for those who do not see blue, and for a printer. Its darkest part is left out,
+# or a line would not be seen on it.
+_ON_WHITE = ListedColormap(DEFAULT_COLORMAP(np.linspace(1, 0.15, 256)))
 # Missing values are white. The rest is light enough for colours to be seen on it.
 _GREYS = ListedColormap(np.linspace(0.95, 0.5, 256)[:, None].repeat(3, axis=1))
 
 
 def draw_series(
-    expl: Explanation,
-    target: TargetExplanation,
-    options: OverlayOptions,
-    opacity: float | None = None,
+    expl: Explanation, target: TargetExplanation, options: OverlayOptions, opacity: float = 1.0
 ) -> Image.Image:
     """Draw a series, its heatmap and a colour bar, as an opaque picture of mode ``RGBA``.
 
-    If an `opacity` is given, the picture looks as without it where it is laid with that opacity
-    over what `draw_without_heat` gives.
-
-    Raises
-    ------
-    TypeError, ValueError
-        See `eli5.format_as_image`.
+    With an `opacity`, the picture looks as without it where it is laid with that opacity over what
+    `draw_without_heat` gives.
     """
     timeline = checked_series(expl.series)
     return _render(timeline, series_heat(target, timeline, options, opacity))
@@ -72,6 +78,19 @@ def draw_without_heat(expl: Explanation) -> Image.Image:
     nothing = np.zeros((len(timeline.values), 1))
     colours = heat_colours(make_options(alpha_limit=0))
     return _render(timeline, Heat(nothing, Normalize(0, 1), colours))
+
+
+def series_layer(expl: Explanation, target: TargetExplanation, budget: PixelBudget) -> str | None:
+    """Write a series with its heatmap as a data URI; None if there is nothing to see.
+
+    Shown with `DEFAULT_OPACITY` over `draw_without_heat`, it is what `eli5.format_as_image` draws.
+    """
+    layer = draw_series(expl, target, make_options(), DEFAULT_OPACITY).convert("RGB")
+    if target.heatmap is None or not target.heatmap.any():
+        return None
+    if budget.heat < LARGEST_HEAT:  # less than half as large; slow changes are seen as bands
+        layer = layer.quantize()
+    return data_uri(layer)
 
 
 def chart_size(expl: Explanation) -> tuple[int, int]:
@@ -112,7 +131,7 @@ def draw_chart(
     _draw_frame(ax, timeline, ink)
     y_range = (0.0, float(len(names)))
     if len(names) > _MOST_PANELS:
-        _draw_cells(ax, steps, _greys(values), y_range, _GREYS, Normalize(-1, 1), zorder=0.0)
+        _draw_cells(ax, steps, Heat(_greys(values), Normalize(-1, 1), _GREYS), y_range, zorder=0.0)
         ax.set_yticks([])
         _name_channels(ax, names)
     elif len(names) > 1:
@@ -122,7 +141,7 @@ def draw_chart(
         y_range = _draw_single(ax, steps, values[:, 0])
         if timeline.names:
             ax.set_ylabel(names[0], **_label_style(ink), **literal_text(names[0]))
-    image = _draw_cells(ax, steps, heat.values, y_range, heat.colours, heat.norm, zorder=0.5)
+    image = _draw_cells(ax, steps, heat, y_range, zorder=0.5)
     ax.set(xlim=steps.edges[[0, -1]], ylim=y_range)
     if colorbar:
         _draw_colour_bar(ax, image, ink)
@@ -163,6 +182,46 @@ def _steps(timeline: Timeline) -> Steps:
         before, after = gaps[gaps > 0][[0, -1]] / 2
     edges = np.concatenate([[x[0] - before], x[:-1] / 2 + x[1:] / 2, [x[-1] + after]])
     return Steps(x, np.clip(edges, *dates.date2num(_YEARS)) if timeline.is_dated else edges)
+
+
+class Heat(NamedTuple):
+    """The heatmap of a series, or its attribution, and how values become colours."""
+
+    values: NDArray[np.floating[Any]]  # shape (T, 1) or (T, F), also beyond the percentile
+    norm: Normalize  # from 0, or if signed from the negative of the other end
+    colours: ListedColormap
+
+
+def series_heat(
+    target: TargetExplanation, timeline: Timeline, options: OverlayOptions, opacity: float = 1.0
+) -> Heat:
+    """Bring the heatmap of a target, or if signed its attribution, to its series."""
+    if options.resampling_filter not in _FILTERS:
+        expected = "to be BILINEAR or NEAREST, which heatmaps of series are stretched with"
+        raise wrong_value("resampling_filter", options.resampling_filter, expected)
+    name = "attribution" if options.signed else "heatmap"
+    given = expect_attribution(target) if options.signed else target.heatmap
+    values = series_heatmap(given, timeline, name, _FILTERS[options.resampling_filter])
+    end = float(np.abs(values).max()) if options.signed else 1.0
+    if options.percentile < 100:
+        end = float(np.percentile(np.abs(values), options.percentile)) or end
+    end = end or 1.0
+    norm = Normalize(-end if options.signed else 0, end)
+    return Heat(values, norm, heat_colours(options, opacity))
+
+
+def heat_colours(options: OverlayOptions, opacity: float = 1.0) -> ListedColormap:
+    """Give the colours of the background from the least value to the largest.
+
+    Each is as opaque as its value is large, up to the limit of the options. They make up for the
+    `opacity` with which a picture in these colours will be laid over one without.
+    """
+    colormap = _ON_WHITE if options.colormap is DEFAULT_COLORMAP else options.colormap
+    places = np.linspace(0, 1, _LEVELS, dtype=np.float32)[None]
+    colours = checked_colours(colormap(places), places.shape)[0]
+    shares = np.abs(np.linspace(-1 if options.signed else 0, 1, _LEVELS))
+    alpha = np.minimum(shares, options.alpha_limit) / opacity
+    return ListedColormap(np.column_stack([colours, np.minimum(alpha, 1)]))
 
 
 # --- the frame: all is said here, because the user's settings of matplotlib may be others ---------
@@ -289,21 +348,14 @@ def _greys(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _draw_cells(
-    ax: Axes,
-    steps: Steps,
-    values: NDArray[Any],
-    y_range: tuple[float, float],
-    colours: ListedColormap,
-    norm: Normalize,
-    *,
-    zorder: float,
+    ax: Axes, steps: Steps, heat: Heat, y_range: tuple[float, float], *, zorder: float
 ) -> Any:
     """Draw values of shape (T, F) or (T, 1) as cells from left to right, and channels downwards."""
     # Columns of two pixels, so that no peak lies between two pixels.
     count = max(int(ax.get_window_extent().width / 2), 64)
-    cells = furthest(values, steps.first_in_columns(count)).T
+    cells = furthest(heat.values, steps.first_in_columns(count)).T
     if len(cells) > _STRIP:
         cells = furthest(cells, np.arange(_STRIP) * len(cells) // _STRIP)
-    style: Any = {"cmap": colours, "norm": norm, "zorder": zorder, "interpolation": "nearest"}
+    style: Any = {"cmap": heat.colours, "norm": heat.norm, "interpolation": "nearest"}
     place: Any = {"extent": (*steps.edges[[0, -1]], *y_range), "origin": "upper", "aspect": "auto"}
-    return ax.imshow(np.ma.masked_invalid(cells), **style, **place)
+    return ax.imshow(np.ma.masked_invalid(cells), zorder=zorder, **style, **place)

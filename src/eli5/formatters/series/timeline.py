@@ -1,19 +1,24 @@
-"""Check a series, and bring its heatmaps to its length; NumPy alone, for all formats."""
+"""Check a series, bring heatmaps to its length, name their peaks; NumPy alone, for all formats."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from eli5.base import Series
-from eli5.checks import expect_array, expect_type, wrong_type, wrong_value
+from eli5.checks import expect_array, expect_list, expect_type, wrong_value
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from eli5.base import Explanation, TargetExplanation
+
 _DAY = 86_400_000_000  # microseconds
 _FIRST_YEAR, _LAST_YEAR = 1, 9999  # that Python's dates have
+_MOST_DIGITS = 12
+_MOST_NAMES = 8
 
 
 class Timeline(NamedTuple):
@@ -37,16 +42,7 @@ class Timeline(NamedTuple):
 
 
 def checked_series(series: Any) -> Timeline:
-    """Check that a series is as `eli5.base.Series` says.
-
-    Raises
-    ------
-    TypeError
-        If `series` is no Series, or ``values``, ``time`` or ``channel_names`` are of another kind.
-    ValueError
-        If ``values`` are not of rank 2 or empty, ``time`` or ``channel_names`` are of another
-        length, or ``time`` is not finite or runs backwards.
-    """
+    """Check that a series is as `eli5.base.Series` says; TypeError or ValueError if it is not."""
     expect_type("expl.series", series, Series, "an eli5.base.Series")
     values = expect_array("series.values", series.values)
     if values.ndim != 2 or not values.size:
@@ -68,15 +64,13 @@ def _checked_time(time: Any, values: NDArray[Any]) -> NDArray[Any]:
             f"Expected `series.time` of shape {values.shape[:1]}, one for each step of "
             f"series.values. Received: series.time.shape={time.shape}"
         )
-    known = np.isfinite(time)  # neither is NaT
-    if not known.all():
+    if not (known := np.isfinite(time)).all():  # neither is NaT
         k = int(np.argmin(known))
         raise ValueError(
             "Expected `series.time` without missing or infinite values. "
             f"Received: series.time[{k}]={time[k]}"
         )
-    is_back = time[1:] < time[:-1]
-    if is_back.any():
+    if (is_back := time[1:] < time[:-1]).any():
         k = int(np.argmax(is_back))
         raise ValueError(
             "Expected `series.time` in the order of the steps; several may have the same. Received:"
@@ -96,12 +90,13 @@ def _checked_time(time: Any, values: NDArray[Any]) -> NDArray[Any]:
 def _checked_names(names: Any, values: NDArray[Any]) -> list[str] | None:
     if names is None:
         return None
-    if not isinstance(names, list | tuple) or not all(isinstance(one, str) for one in names):
-        raise wrong_type("series.channel_names", names, "a list of str")
-    if len(names) != values.shape[1]:
+    listed = expect_list(
+        "series.channel_names", names, lambda one: isinstance(one, str), "a list of str"
+    )
+    if len(listed) != values.shape[1]:
         expected = f"to have {values.shape[1]} names, one for each channel of series.values"
         raise wrong_value("series.channel_names", names, expected)
-    return list(names)
+    return listed
 
 
 def series_heatmap(
@@ -111,12 +106,6 @@ def series_heatmap(
 
     It has a number for each step of the target layer, shape (t,), or for each number of the series.
     What is returned is of shape (T, 1), for all channels alike, or (T, F).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is no array of numbers, has another shape, or its values are not finite, or those of a
-        heatmap not in [0, 1].
     """
     expect_array(name, values)
     shape = timeline.values.shape
@@ -161,3 +150,88 @@ def furthest(values: NDArray[Any], starts: NDArray[np.intp]) -> NDArray[Any]:
     """Give the value furthest from zero of each run of rows, from its start to that of the next."""
     low, high = np.fmin.reduceat(values, starts), np.fmax.reduceat(values, starts)
     return np.where(high >= -low, high, low)
+
+
+def peaks_in_words(expl: Explanation, target: TargetExplanation, most: int = 3) -> str:
+    """Name the intervals of time in which the heatmap of a series is high, the highest first.
+
+    Such as ``"3.2 to 3.9, 7 to 7.5"``, with the channel where each has its own heatmap: ``"3.2 to
+    3.9 in pulse"``. Empty if there is none, or nothing that can be read. Names of channels are in
+    it as they were given, with all their line breaks and control characters.
+    """
+    if expl.series is None or target.heatmap is None:
+        return ""
+    try:
+        timeline = checked_series(expl.series)
+        heatmap = series_heatmap(target.heatmap, timeline)
+    except (TypeError, ValueError):
+        return ""  # pictures say what is wrong; words are for what is left
+    is_shared = heatmap.shape[1] == 1
+    intervals = []
+    for first, last, channel in find_peaks(heatmap, most):
+        ends = dict.fromkeys(time_in_words(timeline, step) for step in (first, last))
+        where = "" if is_shared else f" in {timeline.channel_name(channel)}"
+        intervals.append(" to ".join(ends) + where)
+    return ", ".join(intervals)
+
+
+def find_peaks(heatmap: NDArray[np.floating[Any]], most: int) -> list[tuple[int, int, int]]:
+    """Find where a heatmap of shape (T, F) is at least half as high as at its highest.
+
+    Each is its first and its last step, and its channel. The highest comes first; of equal ones the
+    earlier, then that of the first channel.
+    """
+    limit = heatmap.max() / 2
+    if not limit > 0:
+        return []
+    # All channels one behind the other, with a zero between them that no peak can bridge.
+    values = np.pad(heatmap.T, ((0, 0), (0, 1))).ravel()
+    is_high = np.concatenate([[False], values >= limit])
+    starts, stops = np.flatnonzero(np.diff(is_high)).reshape(-1, 2).T
+    heights = np.maximum.reduceat(values, starts)  # what lies between two peaks is lower
+    channels, firsts = np.divmod(starts, len(heatmap) + 1)
+    order = np.lexsort((channels, firsts, -heights))[:most]
+    lasts = firsts + stops - starts - 1
+    return [(int(firsts[k]), int(lasts[k]), int(channels[k])) for k in order]
+
+
+def time_in_words(timeline: Timeline, step: int) -> str:
+    """Write when a step is, as finely as steps lie apart."""
+    time = timeline.time
+    if timeline.is_dated:
+        return str(time[step].astype(f"M8[{_date_unit(time)}]")).replace("T", " ")
+    if time.dtype.kind in "iu":
+        return str(time[step])
+    return f"{time[step] + 0.0:.{_digits(timeline.x)}g}"  # not -0
+
+
+def _date_unit(time: NDArray[Any]) -> str:
+    """Give the coarsest unit that tells all dates as they are."""
+    exact = time.astype("M8[us]")
+    units = (unit for unit in ("D", "m", "s", "ms") if (exact == exact.astype(f"M8[{unit}]")).all())
+    return next(units, "us")
+
+
+def _digits(x: NDArray[np.float64]) -> int:
+    """Count the digits that tell a step from the next; a float32 has no more than it was given."""
+    gaps = np.diff(x)
+    gap = float(np.median(gaps[gaps > 0])) if (gaps > 0).any() else 0.0
+    if not (gap > 0 and math.isfinite(gap)):
+        return 4
+    ratio = math.log10(max(abs(x[0]), abs(x[-1]), gap)) - math.log10(gap)
+    return min(max(math.ceil(ratio) + 1, 2), _MOST_DIGITS)
+
+
+def series_in_words(expl: Explanation) -> str:
+    """Say in words what the picture of a series shows."""
+    timeline = checked_series(expl.series)
+    n_steps, n_channels = timeline.values.shape
+    shown = range(min(n_channels, _MOST_NAMES))
+    more = f" and {n_channels - _MOST_NAMES} more" if n_channels > _MOST_NAMES else ""
+    names = ", ".join(map(timeline.channel_name, shown)) if timeline.names else ""
+    known = f" ({names}{more})" if names else ""
+    first, last = time_in_words(timeline, 0), time_in_words(timeline, n_steps - 1)
+    return (
+        f"The explained series: {n_channels:,} channel{'s' * (n_channels != 1)}{known}, "
+        f"{n_steps:,} step{'s' * (n_steps != 1)} from {first} to {last}"
+    )

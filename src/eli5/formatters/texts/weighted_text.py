@@ -51,18 +51,10 @@ def texts_of(target: TargetExplanation) -> list[DocWeightedSpans]:
 
 
 def tokens_of(text: DocWeightedSpans) -> list[Token]:
-    """Return the tokens of a text in their order.
+    """Return the tokens of a text in their order; TypeError if a span is not of that kind.
 
-    Parameters
-    ----------
-    text : DocWeightedSpans
-        Offsets are cut off at the text's ends, and spans that are empty then are left out. A weight
-        that is not finite counts as 0.
-
-    Raises
-    ------
-    TypeError
-        If a span is not ``(token, [(start, end), ...], weight)``.
+    Offsets are cut off at the text's ends, and spans that are empty then are left out. A weight
+    that is not finite counts as 0.
     """
     return [_token(span, len(text.document)) for span in text.spans]
 
