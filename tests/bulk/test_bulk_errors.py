@@ -109,7 +109,7 @@ def test_a_model_object_goes_to_no_other_process(photos: Path) -> None:
 
 def test_a_model_whose_pixels_nobody_knows(photos: Path) -> None:
     model = saved(colour_model(keras.layers.Activation("linear")), photos.parent)
-    with pytest.raises(ValueError, match="Expected --preprocess, because the model does not start"):
+    with pytest.raises(ValueError, match="Expected `preprocess`, because the model does not start"):
         bulk.explain(model, photos, photos.parent / "out")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,10 +17,9 @@ from eli5.bulk.optional_imports import need
 from eli5.bulk.options import expect_flag, expect_path, expect_shard_size, make_job
 from eli5.bulk.plan import Plan, make_plan, read_plan
 from eli5.bulk.progress import notify, show_listing, show_progress
-from eli5.bulk.repair import drop_failed, end_retry
 from eli5.bulk.results import parts
-from eli5.bulk.results.run_folder import PARTS, claim_run_folder, forget_plan
-from eli5.bulk.results.summary import Summary, read_summary, write_summary
+from eli5.bulk.results.run_folder import PARTS, RETRY, SUMMARY, claim_run_folder, forget_plan
+from eli5.bulk.results.summary import Summary, read_all_counts, read_summary, write_summary
 from eli5.bulk.signals import stop_between_batches
 from eli5.bulk.sources import find_source
 from eli5.bulk.worker import Stopped
@@ -197,7 +198,7 @@ def _run(
                 if filesystem.is_remote(run.path):
                     forget_plan(run.path)
                 raise
-            end_retry(run.path)
+            filesystem.remove(filesystem.join(run.path, RETRY))
             return summary
 
 
@@ -238,3 +239,25 @@ def _finish(
             "less than was written. Run it again, and let nothing else remove files there."
         )
     return write_summary(folder, plan)
+
+
+def drop_failed(folder: str) -> int:
+    """Remove the parts with failed pictures, and tell how many there were.
+
+    A file notes when that was: if the run is interrupted and wanted again, what has been tried
+    since then is not tried once more.
+    """
+    paths = [filesystem.join(folder, PARTS, name) for name in parts.planned_parts(folder)]
+    note = filesystem.join(folder, RETRY)
+    try:
+        since = float(json.loads(filesystem.read_bytes(note))["since"])
+    except (FileNotFoundError, ValueError, TypeError, LookupError):
+        since = time.time()
+    counts = zip(paths, read_all_counts(paths), strict=True)
+    failed = [path for path, one in counts if one.failed and one.finished < since]
+    if failed:
+        filesystem.write_whole(note, json.dumps({"since": since}).encode())
+        filesystem.remove(filesystem.join(folder, SUMMARY))
+    for path in failed:
+        filesystem.remove(path)
+    return len(failed)
