@@ -18,7 +18,6 @@ from eli5.bulk.executors.pool import Event, ExecutorOptions
 from eli5.bulk.job import Job
 from eli5.bulk.plan import Shard, read_items, read_shards
 from eli5.bulk.results import parts
-from eli5.bulk.results.rows import failed_row
 from eli5.bulk.worker import Advance, Stopped, Task
 from eli5.loading.errors import UserError
 
@@ -61,13 +60,7 @@ def drive(
     after a signal, and UserError if nothing can be explained or nothing can be written. Warns of
     what must be known of the model or its labels.
     """
-    driver = _Driver(job, folder, remaining.done_items, show)
-
-    def handle(event: Event) -> None:
-        driver.handle(event)
-        if stop_signal():
-            raise Stopped
-
+    driver = _Driver(job, folder, remaining.done_items, show, stop_signal)
     pool = open_pool(executor, job, folder, remaining.n_shards)
     try:
         while True:
@@ -75,9 +68,8 @@ def drive(
                 pool.submit(task)
             if driver.schedule.is_done:
                 return
-            pool.wait(0.5, handle)
-            if stop_signal():
-                raise Stopped
+            pool.wait(0.5, driver.handle)
+            driver.check_stop()
     finally:
         pool.close()
         parts.prepare_folders(folder)  # without what workers had begun when they were lost
@@ -86,8 +78,10 @@ def drive(
 class _Driver:
     """Handles what workers tell. What a lost worker had done does not count."""
 
-    def __init__(self, job: Job, folder: str, done: int, show: Advance) -> None:
-        self.job, self.folder, self.show = job, folder, show
+    def __init__(
+        self, job: Job, folder: str, done: int, show: Advance, stop_signal: Callable[[], int]
+    ) -> None:
+        self.job, self.folder, self.show, self.stop_signal = job, folder, show, stop_signal
         names = parts.list_parts(folder)
         self.schedule = Schedule(s for s in read_shards(folder) if parts.part_name(s) not in names)
         self.done, self.failed = done, 0
@@ -110,6 +104,11 @@ class _Driver:
                 self._lose(task, reason)
             case Event("refused", lines):
                 raise UserError(*lines)
+        self.check_stop()
+
+    def check_stop(self) -> None:
+        if self.stop_signal():
+            raise Stopped
 
     def _show(self) -> None:
         self.show(
@@ -141,9 +140,9 @@ class _Driver:
     def _set_aside(self, task: Task, reason: str) -> parts.Counts:
         """Write the row of an item that no worker survives."""
         (item,) = islice(read_items(task.shard), task.low, task.high)
-        row = failed_row(item.id, item.path, f"Nothing can be explained with it: {reason}")
+        row = parts.failed_row(item.id, item.path, f"Nothing can be explained with it: {reason}")
         counts = parts.Counts(1, 1, 0.0, time.time())
-        path = parts.fragment_path(self.folder, task.shard, task.low, task.high)
+        path = parts.fragment_path(self.folder, *task)
         with parts.new_part(path, self.job.dtype, lambda: counts) as part:
             part.add([row])
         return counts

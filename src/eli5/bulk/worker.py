@@ -9,7 +9,6 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,7 +19,7 @@ from eli5.bulk import filesystem
 from eli5.bulk.job import Job
 from eli5.bulk.plan import Shard, read_items
 from eli5.bulk.results import parts
-from eli5.bulk.results.rows import Row, failed_row, not_finite, rows_of
+from eli5.bulk.results.parts import Row, failed_row
 from eli5.bulk.results.run_folder import OVERLAYS, PARTS
 from eli5.bulk.sources.items import SourceItem
 from eli5.loading.errors import UserError, shortened
@@ -67,12 +66,14 @@ class Worker:
         from eli5.loading import models
 
         self.job, self.folder = job, folder
-        with _collected_warnings() as messages:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("ignore")  # a developer's would only bury those for users
+            warnings.simplefilter("always", UserWarning)
             self.loaded = models.load(job.model, None if job.weights is None else Path(job.weights))
             names = models.class_names(self.loaded, job.labels)
             # Fails now if the model takes no pictures, or nobody knows how to preprocess them.
             self._grey_item(64)
-        self.warnings = tuple(messages)
+        self.warnings = tuple(dict.fromkeys(shortened(str(one.message)) for one in caught))
         self.options: dict[str, Any] = {
             **job.options,
             "methods": job.methods,
@@ -169,7 +170,10 @@ class Worker:
             now = time.time()
             return parts.Counts(done, failed, now - begun, now)
 
-        with parts.new_part(_path(self.folder, task), self.job.dtype, count) as part:
+        path = parts.fragment_path(self.folder, *task)
+        if task.is_whole:
+            path = filesystem.join(self.folder, PARTS, parts.part_name(task.shard))
+        with parts.new_part(path, self.job.dtype, count) as part:
             for result in results:
                 rows = self._rows(task, items[result.number], result)
                 part.add(rows)
@@ -179,7 +183,7 @@ class Worker:
         return count()
 
     def _rows(self, task: Task, item: SourceItem, result: StreamResult) -> list[Row]:
-        if problem := result.problem or not_finite(result.explanations):
+        if problem := result.problem or parts.not_finite(result.explanations):
             return [failed_row(item.id, item.path, problem)]
         overlay = None
         if self.job.overlays:
@@ -190,24 +194,7 @@ class Worker:
             name = _overlay_name(task, result.number, item)
             parts.write_overlay(self.folder, name, content)
             overlay = f"{OVERLAYS}/{name}"
-        return rows_of(item.id, item.path, result.explanations, overlay, self.job.dtype)
-
-
-@contextmanager
-def _collected_warnings() -> Iterator[list[str]]:
-    """Collect the warnings that are for users; a developer's would only bury them."""
-    messages: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("always", UserWarning)
-        yield messages
-    messages += dict.fromkeys(shortened(str(warning.message)) for warning in caught)
-
-
-def _path(folder: str, task: Task) -> str:
-    if task.is_whole:
-        return filesystem.join(folder, PARTS, parts.part_name(task.shard))
-    return parts.fragment_path(folder, task.shard, task.low, task.high)
+        return parts.rows_of(item.id, item.path, result.explanations, overlay, self.job.dtype)
 
 
 def _draw_overlay(explanations: Sequence[Explanation]) -> bytes:

@@ -37,7 +37,7 @@ class Event(NamedTuple):
     the lines of a `UserError`): then no worker can do anything.
     """
 
-    kind: Literal["ready", "advanced", "finished", "lost", "refused"]
+    name: Literal["ready", "advanced", "finished", "lost", "refused"]
     value: Any
     task: Task | None = None
 
@@ -46,7 +46,7 @@ Notify = Callable[[Event], None]
 
 
 class Pool(Protocol):
-    """Workers."""
+    """Workers of one executor."""
 
     def has_room(self) -> bool:
         """Tell whether a worker is free."""
@@ -81,9 +81,7 @@ def check_starts(n_failed: int, reason: str, notify: Notify) -> None:
 
 def available_cores() -> int:
     """Return how many cores this process may use, which may be fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def thread_variables(cores: float) -> dict[str, str]:

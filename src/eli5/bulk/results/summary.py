@@ -125,9 +125,8 @@ def status(out: str | os.PathLike[str]) -> list[Status]:
         else:
             reason = "which has no plan.json"
     except OSError as error:
-        raise UserError(
-            f"Expected a folder that can be read. Received: {os.fspath(out)}: {error}"
-        ) from error
+        received = f"{os.fspath(out)}: {error}"
+        raise UserError(f"Expected a folder that can be read. Received: {received}") from error
     raise UserError(f"Expected a folder that a bulk run has made. Received: {folder}, {reason}")
 
 
@@ -135,15 +134,9 @@ def _status(folder: str) -> Status:
     plan = read_plan(folder)
     if plan is None:
         raise FileNotFoundError(folder)
-    return Status(
-        folder,
-        plan.source,
-        plan.made_from,
-        plan.n_items,
-        plan.n_shards,
-        add_up(folder, parts.planned_parts(folder)),
-        is_at_work(folder),
-    )
+    totals = add_up(folder, parts.planned_parts(folder))
+    about = (plan.source, plan.made_from, plan.n_items, plan.n_shards)
+    return Status(folder, *about, totals, is_at_work(folder))
 
 
 def add_up(folder: str, names: Iterable[str]) -> Totals:
@@ -193,18 +186,9 @@ def _read_failures(path: str) -> Iterator[dict[str, str]]:
 
 def write_summary(folder: str, plan: Plan) -> Summary:
     """Add up all parts of a finished run, and keep that."""
-    totals = add_up(folder, parts.planned_parts(folder))
-    summary = Summary(
-        folder,
-        plan.source,
-        plan.fingerprint,
-        totals.items,
-        totals.failed,
-        totals.parts,
-        totals.seconds,
-        totals.last,
-        totals.failures,
-    )
+    done = add_up(folder, parts.planned_parts(folder))
+    numbers = (done.items, done.failed, done.parts, done.seconds, done.last)
+    summary = Summary(folder, plan.source, plan.fingerprint, *numbers, done.failures)
     content = {**summary._asdict(), "made_from": plan.made_from}
     del content["folder"]  # it may be moved
     path = filesystem.join(folder, SUMMARY)
