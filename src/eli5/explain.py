@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["explain_prediction", "explain_predictions"]
-
 
 def explain_prediction(
     estimator: Any,

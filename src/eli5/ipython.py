@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from eli5.base import Explanation
 
-__all__ = ["show_prediction"]
-
 # Written down, because the signature cannot be read where Pillow is missing; a test compares them.
 _FORMAT_OPTIONS = ("resampling_filter", "colormap", "alpha_limit", "percentile", "signed")
 

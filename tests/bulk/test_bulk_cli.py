@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pytest
 from eli5 import bulk
 from eli5.bulk import progress
 from eli5.bulk.worker import Worker
-from eli5.cli.commands.bulk import _cores, _with_options
+from eli5.cli.commands.bulk import _cores
 from helpers.bulk_helpers import check_complete, make_photos, read_rows, small_model, start
 from helpers.cli_helpers import fails, run
 
@@ -113,7 +113,7 @@ def test_an_estimate_keeps_to_a_workers_cores(
         seen.append(os.sched_getaffinity(0))
         return Worker(*asked)
 
-    monkeypatch.setattr(sys.modules["eli5.bulk.dry_run"], "Worker", starting)
+    monkeypatch.setattr(importlib.import_module("eli5.bulk.dry_run"), "Worker", starting)
     bulk.estimate(model, photos, cores=1)
     assert seen == [{min(before)}]
     assert os.sched_getaffinity(0) == before
@@ -245,15 +245,3 @@ def test_rates_for_people() -> None:
     assert progress.pace(0, 10, 5) == ""
     assert progress.pace(10, 0, 5) == "2 per second"
     assert progress.pace(2, 2, 5) == "2.5 s each, 5 s left"
-
-
-@pytest.mark.parametrize(
-    ("message", "said"),
-    [
-        ("Expected `out` to be a folder", "Expected --out to be a folder"),
-        ("`cpus_per_worker` of `source`", "--cpus-per-worker of SOURCE"),
-        ("its `custom_objects`, `method`", "its `custom_objects`, --method"),
-    ],
-)
-def test_arguments_are_called_as_they_are_here(message: str, said: str) -> None:
-    assert _with_options(message) == said

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
 import json
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -183,7 +183,7 @@ def test_a_status_of_what_is_no_run(
     def refused(_: str) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(sys.modules["eli5.bulk.results.summary"], "runs_in", refused)
+    monkeypatch.setattr(importlib.import_module("eli5.bulk.results.summary"), "runs_in", refused)
     said = fails(capsys, "bulk-status", tmp_path)
     assert said.startswith("Expected a folder that can be read. Received: ")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -144,11 +143,11 @@ def explain_bulk(
         from eli5 import bulk
     if dry_run:
         cores = _cores(workers, None if ray is None else cpus_per_worker)
-        with _for_the_terminal():
+        with _reported():
             estimate = bulk.estimate(model, source, cores=cores, **options)  # type: ignore[arg-type]
         _print_estimate(estimate, workers or 1, cores)
         return 0
-    with _for_the_terminal():
+    with _reported():
         summary = bulk.explain(
             model,
             source,
@@ -166,30 +165,18 @@ def explain_bulk(
 
 
 @contextmanager
-def _for_the_terminal() -> Iterator[None]:
-    """Raise errors that speak of options, and print the warnings that are for users.
-
-    At once, for the end may be days away.
-    """
+def _reported() -> Iterator[None]:
+    """Raise errors as the user's, and print warnings at once: the end may be days away."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = lambda message, *_, **__: print_notice(str(message))
         try:
             yield
-        except UserError as error:
-            raise UserError(_with_options(error.lines[0]), *error.lines[1:]) from error
+        except UserError:
+            raise
         except (ImportError, NotImplementedError, TypeError, ValueError) as error:
-            raise UserError(_with_options(shortened(str(error)))) from error
-
-
-def _with_options(message: str) -> str:
-    """Call what is an argument in Python as it is called here: ``--out`` for ```out```."""
-    for name in ("model", "source"):
-        message = message.replace(f"`{name}`", name.upper())
-    for name in ("method", *inspect.signature(explain_bulk).parameters):
-        message = message.replace(f"`{name}`", f"--{name.replace('_', '-')}")
-    return message
+            raise UserError(shortened(str(error))) from error
 
 
 def _print_summary(summary: Summary) -> None:

@@ -22,21 +22,9 @@ def read_docs(
 ) -> Iterator[tuple[Any, DocOptions]]:
     """Return an iterator over docs, with what is said of each.
 
-    Parameters
-    ----------
-    model : keras.Model
-    docs : Any
-        See `stream_docs`.
-    about : DocOptions
-        What is said of all docs.
-    per_doc : dict
-        By the name of a field of `DocOptions`: one entry per doc, or None.
-
-    Raises
-    ------
-    TypeError, ValueError
-        At once if `docs` is no source of docs, or holds another number of them than there are
-        entries; later if an entry is wrong.
+    `about` is said of all docs; `per_doc` has, by the name of a field of `DocOptions`, an entry per
+    doc, or None. TypeError or ValueError at once if `docs` is no source of docs, or holds another
+    number of them than there are entries; later if an entry is wrong.
     """
     check_docs(docs)
     check_doc_options(about._replace(tokens=per_doc.get("tokens")))
@@ -92,12 +80,7 @@ def _next_entry(name: str, values: Iterator[Any], number: int) -> Any:
 def check_docs(docs: Any) -> None:
     """Check what can be said of `docs` before the first is taken.
 
-    Raises
-    ------
-    TypeError
-        If `docs` cannot be iterated over.
-    ValueError
-        If a `keras.utils.PyDataset` has no end.
+    TypeError if they cannot be iterated over, ValueError if a `keras.utils.PyDataset` has no end.
     """
     if isinstance(docs, keras.utils.PyDataset):
         if docs.num_batches is None:

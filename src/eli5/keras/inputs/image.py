@@ -28,7 +28,6 @@ class _ImageKind(Kind):
     options = ("image",)
     input_ranks = ((4, 5), (3,))
     can_mirror = True
-    has_image = True
 
     def check_options(self, about: DocOptions) -> None:
         check_image(about.image)

@@ -24,63 +24,29 @@ Array = np.ndarray[Any, Any]
 
 
 class Words(NamedTuple):
-    """What people call the things of a kind.
+    """What people call the things of a kind."""
 
-    Attributes
-    ----------
-    noun : str
-        One doc: ``"text"``.
-    explained : str
-        The input that is explained, of several: ``"the text"``.
-    region, cell : str
-        A cell of a layer's map, and of the input's.
-    unit : str
-        What follows the number of cells: ``" tokens"``.
-    """
-
-    noun: str
-    explained: str
-    region: str
-    cell: str
-    unit: str = ""
+    noun: str  # one doc: ``"text"``
+    explained: str  # the input that is explained, of several: ``"the text"``
+    region: str  # a cell of a layer's map
+    cell: str  # a cell of the input's
+    unit: str = ""  # what follows the number of cells: ``" tokens"``
 
 
 class Kind:
-    """A kind of input; the defaults are those of pictures.
-
-    Attributes
-    ----------
-    name : str
-    words : Words
-    options : tuple of str
-        The arguments of a call that say that a doc is of this kind.
-    input_ranks : tuple of tuples of int
-        Which ranks the explained one of several inputs has: those looked for first, then second.
-    can_mirror : bool
-        Whether a mirrored doc is a doc again, so that it can be augmented by it.
-    has_image : bool
-        Whether the caller may give a picture to lay the heatmap over.
-    """
+    """A kind of input; the defaults are those of pictures."""
 
     name: str
     words: Words
-    options: tuple[str, ...]
+    options: tuple[str, ...]  # the arguments of a call that say that a doc is of this kind
+    # Which ranks the explained one of several inputs has: those looked for first, then second.
     input_ranks: tuple[tuple[int, ...], ...]
-    can_mirror = False
-    has_image = False
+    can_mirror = False  # whether a mirrored doc is a doc again, so that it can be augmented by it
 
     def check_options(self, about: DocOptions) -> Any:
-        """Check what the caller says of a doc, before the model is looked at.
+        """Return what the caller says of a doc in the kind's own form, checked without the model.
 
-        Returns
-        -------
-        Any
-            The same in the kind's own form; None where it has none.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If it is of a wrong type, or does not agree with itself.
+        TypeError or ValueError if it is of a wrong type, or does not agree with itself.
         """
         raise NotImplementedError
 
@@ -89,13 +55,7 @@ class Kind:
         raise NotImplementedError
 
     def size(self, values: Array, channels_first: bool) -> tuple[int, ...]:
-        """Return how many cells the explained input has along each of its axes.
-
-        Raises
-        ------
-        ValueError
-            If the input does not have the shape of this kind.
-        """
+        """Return how many cells the explained input has along each axis; ValueError if none."""
         raise NotImplementedError
 
     def input_site(self, sample: Sample, trace: Trace, *, is_needed: bool) -> Site:
@@ -113,10 +73,7 @@ class Kind:
     def complete(self, sample: Sample, trace: Trace) -> Sample:
         """Return the sample with all that the doc and the model tell about it.
 
-        Raises
-        ------
-        ValueError
-            If what the caller says does not fit the doc.
+        ValueError if what the caller says does not fit the doc.
         """
         return sample
 

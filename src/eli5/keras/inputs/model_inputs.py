@@ -26,24 +26,12 @@ _RANKS = ((4, 5), (3,))
 
 
 class ModelInputs(NamedTuple):
-    """A doc as the model takes it.
+    """A doc as the model takes it."""
 
-    Attributes
-    ----------
-    arrays : numpy.ndarray, or a list or dict of them
-        As they are fed to the model, batch axis included.
-    input_index : int
-        Which of them is explained, in the order of `keras.tree.flatten`.
-    name : str or None
-        Its name, where there are several.
-    values : numpy.ndarray
-        That one as it came.
-    """
-
-    arrays: Any
-    input_index: int
-    name: str | None
-    values: Array
+    arrays: Any  # as they are fed to the model, batch axis included
+    input_index: int  # which of them is explained, in the order of `keras.tree.flatten`
+    name: str | None  # its name, where there are several
+    values: Array  # that one as it came
 
 
 class UnsupportedDocError(ValueError):
@@ -126,20 +114,10 @@ def _declared_inputs(model: keras.Model) -> Any:
 
 
 def check_doc(model: keras.Model, doc: Any) -> None:
-    """Check that `doc` is one sample of the model's input.
+    """Check that `doc` is one sample of the model's input, as the model takes it.
 
-    Parameters
-    ----------
-    model : keras.Model
-    doc : numpy.ndarray, or a list or dict of them
-        As the model takes it.
-
-    Raises
-    ------
-    TypeError
-        If an input is not a NumPy array of numbers.
-    ValueError
-        If a shape is not the model's input shape with batch size 1, or an input is missing.
+    TypeError if an input is not a NumPy array of numbers, ValueError if a shape is not the model's
+    input shape with batch size 1, or an input is missing.
     """
     shapes = input_shapes(model)
     if shapes is not None and len(shapes) == 1 and not isinstance(doc, dict):
@@ -230,13 +208,7 @@ def _likely_inputs(ranks: list[int], kind: Kind | None) -> list[int]:
 
 
 def blank_doc(model: keras.Model) -> Any:
-    """Return a sample of zeros, as the model takes it.
-
-    Raises
-    ------
-    ValueError
-        If the model does not tell the size of its input.
-    """
+    """Return a sample of zeros, as the model takes it; ValueError if it does not tell its size."""
     shapes = input_shapes(model)
     if shapes is None or any(None in shape[1:] for shape in shapes.values()):
         raise ValueError(

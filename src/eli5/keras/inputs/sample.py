@@ -37,86 +37,44 @@ KINDS: tuple[Kind, ...] = (TEXT, IMAGE, SERIES)
 
 
 class DocOptions(NamedTuple):
-    """What a caller says of one doc.
+    """What a caller says of one doc; see `eli5.explain_prediction`."""
 
-    See `eli5.keras.explain_prediction` for what its functions take; besides these:
-
-    Attributes
-    ----------
-    kind : Kind, optional
-        What the doc is, where the function that was called says so.
-    targets : list of int, optional
-        The classes to explain.
-    number : int, optional
-        Which of many docs it is, for errors and warnings.
-    """
-
-    kind: Kind | None = None
+    kind: Kind | None = None  # what the doc is, where the function that was called says so
     image: Any = None
     tokens: Any = None
     pad_value: Any = None
     pad_token: Any = None
     time: Any = None
     channel_names: Any = None
-    targets: Sequence[int] | None = None
-    number: int | None = None
+    targets: Sequence[int] | None = None  # the classes to explain
+    number: int | None = None  # which of many docs it is, for errors and warnings
 
 
 _NOTHING_SAID = DocOptions()
 
 
 class Sample(NamedTuple):
-    """One doc, checked, as the model takes it.
+    """One doc, checked, as the model takes it."""
 
-    Attributes
-    ----------
-    model : keras.Model
-        That takes the inputs: the caller's, or its part behind a `TextVectorization`.
-    given_model : keras.Model
-        The caller's.
-    inputs : numpy.ndarray, or a list or dict of them
-        As they are fed to `model`, batch axis included.
-    input_index : int
-        Which of them is explained, in the order of `keras.tree.flatten`.
-    input_name : str or None
-        Its name, where there are several.
-    values : numpy.ndarray
-        The explained input as it came, batch axis included.
-    trace : eli5.keras.engine.Trace
-        Of one call of the model.
-    kind : Kind
-    size : tuple of int
-        The cells of the explained input: ``(H, W)``, for volumes ``(D, H, W)``; ``(T,)`` of texts
-        and series.
-    details : TextDetails or SeriesAxes or None
-        What else the kind knows of the doc.
-    valid : slice or None
-        Of a text: the steps that are no padding.
-    mask_id : int or None
-        Of token ids: the one that stands for a token left out, where it is known.
-    image : PIL.Image.Image or None
-        The picture that the caller gave.
-    targets : sequence of int or None
-        The classes that the caller gave for this doc.
-    number : int or None
-        Which of many docs it is.
-    """
-
+    # That takes the inputs: the caller's, or its part behind a `TextVectorization`.
     model: keras.Model
-    given_model: keras.Model
-    inputs: Any
-    input_index: int
-    input_name: str | None
-    values: Array
-    trace: engine.Trace
+    given_model: keras.Model  # the caller's
+    inputs: Any  # as they are fed to `model`, batch axis included
+    input_index: int  # which of them is explained, in the order of `keras.tree.flatten`
+    input_name: str | None  # its name, where there are several
+    values: Array  # the explained input as it came, batch axis included
+    trace: engine.Trace  # of one call of the model
     kind: Kind
+    # The cells of the explained input: ``(H, W)``, for volumes ``(D, H, W)``; ``(T,)`` of texts and
+    # series.
     size: tuple[int, ...] = ()
-    details: Any = None
-    valid: slice | None = None
+    details: Any = None  # what else the kind knows of the doc
+    valid: slice | None = None  # of a text: the steps that are no padding
+    # Of token ids: the one that stands for a token left out, where it is known.
     mask_id: int | None = None
-    image: Image | None = None
-    targets: Sequence[int] | None = None
-    number: int | None = None
+    image: Image | None = None  # the picture that the caller gave
+    targets: Sequence[int] | None = None  # the classes that the caller gave for this doc
+    number: int | None = None  # which of many docs it is
 
     @property
     def channels_first(self) -> bool:

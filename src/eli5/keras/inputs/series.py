@@ -28,15 +28,9 @@ _HINTS = {
 
 
 class SeriesAxes(NamedTuple):
-    """What the axes of a series say.
+    """What the axes of a series say."""
 
-    Attributes
-    ----------
-    time : numpy.ndarray, shape (T,), optional
-    channel_names : list of str, optional
-    """
-
-    time: Array | None = None
+    time: Array | None = None  # shape (T,)
     channel_names: list[str] | None = None
 
 

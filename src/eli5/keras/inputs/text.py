@@ -29,29 +29,14 @@ _EQUAL = 1.001  # times as much is more than rounding
 
 
 class TextDetails(NamedTuple):
-    """What is known of a text; once `complete` without the padding around it.
+    """What is known of a text; once `complete` without the padding around it."""
 
-    Attributes
-    ----------
-    tokens : list of str, optional
-        One per step; the ids themselves if not given.
-    pad_value : float, optional
-        What the doc holds where there is padding.
-    pad_token : str, optional
-        What `tokens` hold there.
-    document : str, optional
-        The text as people write it; the tokens, joined, if not given.
-    offsets : list of lists of (start, end), optional
-        Where each token lies in `document`, in characters.
-    is_padding : numpy.ndarray of bool, shape (T,), optional
-    """
-
-    tokens: list[str] | None = None
-    pad_value: float | None = None
-    pad_token: str | None = None
-    document: str | None = None
-    offsets: list[Offsets] | None = None
-    is_padding: Array | None = None
+    tokens: list[str] | None = None  # one per step; the ids themselves if not given
+    pad_value: float | None = None  # what the doc holds where there is padding
+    pad_token: str | None = None  # what `tokens` hold there
+    document: str | None = None  # the text as people write it; the tokens, joined, if not given
+    offsets: list[Offsets] | None = None  # where each token lies in `document`, in characters
+    is_padding: Array | None = None  # of bool, shape (T,)
 
 
 class _TextKind(Kind):

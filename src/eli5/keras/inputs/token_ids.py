@@ -17,10 +17,7 @@ Array = np.ndarray[Any, Any]
 def trace_model(model: keras.Model, inputs: ModelInputs) -> engine.Trace:
     """Return what a model does; see `eli5.keras.engine.trace`.
 
-    Raises
-    ------
-    ValueError
-        If the explained input holds token ids that there are not.
+    ValueError if the explained input holds token ids that there are not.
     """
     try:
         return engine.trace(model, inputs.arrays, inputs.input_index)
@@ -54,10 +51,7 @@ def check_ids(trace: engine.Trace, values: Array, pad_value: float | None = None
 def find_mask_id(trace: engine.Trace, values: Array, pad_value: float | None) -> int | None:
     """Return the id that stands for a token left out: the caller's, or 0 if the model masks that.
 
-    Raises
-    ------
-    ValueError
-        If the ids, or that one, are none of the embedding's.
+    ValueError if the ids, or that one, are none of the embedding's.
     """
     if values.ndim != 2:
         return None

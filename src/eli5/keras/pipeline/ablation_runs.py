@@ -80,14 +80,7 @@ def ablation_runs(
 ) -> dict[str, Callable[..., Array]]:
     """Return the `activations` and `ablated_scores` of a probe.
 
-    Parameters
-    ----------
-    plan, site
-        See `eli5.keras.pipeline.keras_probe.make_probe`.
-    query : Query
-        That asks for the scores.
-    known : pair of numpy.ndarray, optional
-        What `activations` would ask for, where it has been read already.
+    `query` asks for the scores; `known` is what `activations` gives, where that has been read.
     """
     batch_size = plan.request.batch_size
 

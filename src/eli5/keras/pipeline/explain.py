@@ -17,19 +17,7 @@ from eli5.keras.targets.classes import check_targets
 
 
 def explain_one(model: keras.Model, doc: Any, **options: Any) -> Any:
-    """Explain one doc; see `eli5.explain_prediction`.
-
-    Parameters
-    ----------
-    model : keras.Model
-    doc : numpy.ndarray, a list or dict of them, or str
-    **options
-        Those of the doc, see `eli5.keras.inputs.sample.DocOptions`, and those of `make_request`.
-
-    Returns
-    -------
-    Explanation, or a list of them if ``methods=`` is given
-    """
+    """Explain one doc; see `eli5.explain_prediction` for the options."""
     check_targets(options.get("targets"))
     about, rest = split_options(options)
     request = make_request(targets=about.targets, **rest)
@@ -66,17 +54,8 @@ def explain_batch(
 ) -> list[Any]:
     """Explain samples of equal shape in one run of the model.
 
-    Parameters
-    ----------
-    request : Request
-    samples : sequence of Sample
-    size : int, optional
-        Of the batch that the model sees; it is filled up with copies of the last sample.
-
-    Returns
-    -------
-    list of Explanation, or of lists with one per method
-        One entry per sample.
+    The batch is filled up to `size` with copies of the last sample. One entry per sample is
+    returned: an Explanation, or a list with one per method.
     """
     plan = make_plan(request, samples, size)
     # Before the model runs: then the docs are still in the processor's cache.

@@ -17,14 +17,7 @@ from keras import ops
 
 
 def formula_query(plan: Plan, methods: Sequence[ChosenMethod]) -> engine.Query:
-    """Return the query that asks for all formulas at once; without any, for the scores.
-
-    Parameters
-    ----------
-    plan : Plan
-    methods : sequence of ChosenMethod
-        That are formulas.
-    """
+    """Return the query that asks for all formulas at once; without any, for the scores."""
     contrasts = list(dict.fromkeys(_contrast(one) for one in methods)) or [None]
     sites = [
         site
@@ -91,23 +84,12 @@ def _formula(chosen: ChosenMethod, block: int) -> Formula:
 
 @dataclass(frozen=True)
 class Formula:
-    """One method's formula within the program.
+    """One method's formula within the program."""
 
-    Attributes
-    ----------
-    function : eli5.keras.engine.Reference
-        Weak: a user's own may hold the model.
-    options : tuple of (name, value)
-    block : int
-        Which block of K scores it takes the gradients of.
-    needs_hessian, has_class
-        See `eli5.keras.methods.method.Method`.
-    """
-
-    function: engine.Reference
+    function: engine.Reference  # weak: a user's own may hold the model
     options: tuple[tuple[str, Any], ...]
-    block: int
-    needs_hessian: bool
+    block: int  # which block of K scores it takes the gradients of
+    needs_hessian: bool  # see `eli5.keras.methods.method.Method`
     has_class: bool
 
     def maps(self, activations: Any, gradients: list[Any], hessian_products: Any) -> Any:

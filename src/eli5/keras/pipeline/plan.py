@@ -17,50 +17,27 @@ from eli5.keras.layers import candidate_layers
 from eli5.keras.layers.gap_head import check_gap_dense
 from eli5.keras.layers.target_layer import find_target_layer
 from eli5.keras.pipeline.request import Request
-from eli5.keras.targets.outputs import find_output
+from eli5.keras.targets.target import find_output
 from keras import ops
 
 Array = np.ndarray[Any, Any]
 
 
 class Plan(NamedTuple):
-    """A batch of samples of equal shape, ready to be explained.
-
-    Attributes
-    ----------
-    request : Request
-    samples : list of Sample
-        The docs that count.
-    model : keras.Model
-    inputs : numpy.ndarray, or a list or dict of them
-        Of the whole batch, which may be filled up.
-    targets : numpy.ndarray of int32, shape (B, K)
-        See `eli5.keras.targets.target.Target.rows`.
-    trace : eli5.keras.engine.Trace
-        Of one call of the model.
-    output : int
-        Which output is explained, in the order of `keras.tree.flatten`.
-    n_classes : int or None
-        None if the target has no classes.
-    activation : str or None
-        The softmax or sigmoid that the output comes from.
-    input_site : eli5.keras.engine.Site
-        The explained input, as what is differentiated or perturbed; of token ids their embedding.
-    sites : tuple of eli5.keras.engine.Site
-        The target layers.
-    """
+    """A batch of samples of equal shape, ready to be explained."""
 
     request: Request
-    samples: Sequence[Sample]
+    samples: Sequence[Sample]  # the docs that count
     model: keras.Model
-    inputs: Any
-    targets: Array
-    trace: engine.Trace
-    output: int
-    n_classes: int | None
-    activation: str | None
+    inputs: Any  # of the whole batch, which may be filled up
+    targets: Array  # int32, shape (B, K); see `Target.rows`
+    trace: engine.Trace  # of one call of the model
+    output: int  # which output is explained, in the order of `keras.tree.flatten`
+    n_classes: int | None  # None if the target has no classes
+    activation: str | None  # the softmax or sigmoid that the output comes from
+    # The explained input, as what is differentiated or perturbed; of token ids their embedding.
     input_site: engine.Site
-    sites: tuple[engine.Site, ...] = ()
+    sites: tuple[engine.Site, ...] = ()  # the target layers
 
     @property
     def sample(self) -> Sample:

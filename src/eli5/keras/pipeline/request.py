@@ -18,19 +18,10 @@ _DEFAULT_METHOD = "Grad-CAM"
 
 
 class Request(NamedTuple):
-    """The options of one call; see `eli5.explain_prediction`.
-
-    Attributes
-    ----------
-    methods : list of ChosenMethod
-    is_list : bool
-        Whether several methods were asked for, so that a list is due even for one.
-    target : Target
-    sign : {1, -1}
-    """
+    """The options of one call; see `eli5.explain_prediction`."""
 
     methods: list[ChosenMethod]
-    is_list: bool
+    is_list: bool  # whether several methods were asked for, so that a list is due even for one
     target: Target
     sign: int
     layer: Any

@@ -25,18 +25,11 @@ _INCOMPLETE = 0.05
 
 
 class Display(NamedTuple):
-    """What all explanations of one doc have in common.
+    """What all explanations of one doc have in common."""
 
-    Attributes
-    ----------
-    image : PIL.Image.Image or None
-        The caller's, or one made of the doc; None for a volume, whose picture depends on the map.
-    is_finite : bool
-        Whether all numbers in the doc are finite.
-    """
-
+    # The caller's, or one made of the doc; None for a volume, whose picture depends on the map.
     image: Image | None
-    is_finite: bool
+    is_finite: bool  # whether all numbers in the doc are finite
 
 
 def make_display(sample: Sample) -> Display:
@@ -52,21 +45,7 @@ def compose(
 ) -> Any:
     """Return the Explanation of one sample, or a list with one per method if that is due.
 
-    Parameters
-    ----------
-    plan : Plan
-    number : int
-        Which of the plan's samples it is.
-    results : sequence of MethodResult
-        One per method.
-    report : dict
-        See `eli5.keras.pipeline.run_methods.run_methods`.
-    display : Display
-
-    Warns
-    -----
-    UserWarning
-        Of each heatmap that is empty.
+    A UserWarning tells of each heatmap that is empty.
     """
     sample = plan.samples[number]
     # A batch is as wide as its widest doc.

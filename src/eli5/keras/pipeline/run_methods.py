@@ -25,23 +25,14 @@ Output = tuple[Array, Array]  # of a layer: as it gave it, and as maps (B, *grid
 
 
 class MethodResult(NamedTuple):
-    """What one method gives for one doc.
+    """What one method gives for one doc."""
 
-    Attributes
-    ----------
-    maps : numpy.ndarray, shape (K, *cells), float32
-        The attributions.
-    heatmaps : numpy.ndarray, shape (K, *cells), float32
-        See `eli5.keras.methods.normalize.normalize`.
-    diagnostics : numpy.ndarray of bool, shape (K, 4), or None
-        See `eli5.keras.methods.normalize.diagnostics`; a black-box method has none.
-    details : sequence of dict
-        Per class; see `eli5.keras.methods.probe.Attributions`.
-    """
-
-    maps: Array
-    heatmaps: Array
+    maps: Array  # shape (K, *cells): The attributions
+    heatmaps: Array  # shape (K, *cells): See `eli5.keras.methods.normalize.normalize`
+    # Of bool, shape (K, 4): See `eli5.keras.methods.normalize.diagnostics`; a black-box method has
+    # none.
     diagnostics: Array | None = None
+    # Per class; see `eli5.keras.methods.probe.Attributions`.
     details: Sequence[dict[str, float]] = ()
 
 
@@ -197,14 +188,7 @@ _WINDOWS = ("patch", "stride")
 def _black_box_options(chosen: ChosenMethod, plan: Plan, valid: slice | None) -> dict[str, Any]:
     """Return the options that a black-box method is called with.
 
-    Parameters
-    ----------
-    chosen : ChosenMethod
-        With the options that the caller gave.
-    plan : Plan
-        Of one doc.
-    valid : slice or None
-        The steps of a text that the method is shown, where that is not all of it.
+    `valid` are the steps of a text that the method is shown, where that is not all of it.
     """
     sample = plan.sample
     options = sample.kind.method_defaults(chosen.method, sample) | _with_baseline(chosen, plan)

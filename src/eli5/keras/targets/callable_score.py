@@ -17,11 +17,7 @@ from keras import ops
 class CallableScore(Target):
     """A user's ``score(outputs) -> one number per sample``.
 
-    Parameters
-    ----------
-    score : callable
-    takes_all : bool
-        Whether it gets all outputs, as the model returned them, and not one of them.
+    If it `takes_all`, it gets all outputs as the model returned them, else the explained one.
     """
 
     has_class = False

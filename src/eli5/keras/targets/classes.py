@@ -35,17 +35,7 @@ _TOP = -1  # in an array of targets: "the class of this rank", not a class id
 
 
 class ClassTarget(Target):
-    """Classes of a classifier.
-
-    Parameters
-    ----------
-    score : {"auto", "output", "logit"}
-        See `eli5.explain_prediction`.
-    top_targets : int, optional
-        How many classes are explained, from the highest output down, where none are named; 1 if not
-        given.
-    class_names : sequence, mapping or callable, optional
-    """
+    """Classes of a classifier: those of a doc, or the likeliest; see `eli5.explain_prediction`."""
 
     has_class = True
 
@@ -120,15 +110,9 @@ class ClassTarget(Target):
 def make_target(
     score: Any, targets: Any, top_targets: Any, class_names: Any, output: Any
 ) -> Target:
-    """Return the target that a caller asks for.
+    """Return the target that a caller asks for, checked; see `eli5.explain_prediction`.
 
-    See `eli5.explain_prediction` for the parameters; of
-    `targets` it is only looked at whether they are given.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If one of them is not what it may be, or if they exclude each other.
+    Of `targets` it is only looked at whether they are given.
     """
     _check_class_names(class_names)
     if callable(score):
@@ -147,15 +131,7 @@ def make_target(
 
 
 def check_targets(targets: Any) -> None:
-    """Check what can be said of `targets` without knowing the model.
-
-    Raises
-    ------
-    TypeError
-        If it is neither a list nor None, or if its item is no integer (``True`` is none).
-    ValueError
-        If it has another number of items than one.
-    """
+    """Raise TypeError or ValueError if `targets` is neither None nor a list with one integer."""
     expect_type("targets", targets, list | None, "None or a list with one class id")
     if targets is None:
         return
@@ -234,23 +210,10 @@ class _SelectClasses:
     def __call__(
         self, outputs: Any, activation_of: Callable[[Any], Any], targets: Any, score: Any
     ) -> tuple[Any, dict[str, Any]]:
-        """Pick the scores to differentiate.
+        """Return the scores, (B, K * len(contrasts)), and a report, see `eli5.keras.engine.Query`.
 
-        Parameters
-        ----------
-        outputs : Any
-            The model's own outputs.
-        activation_of : callable
-            Gives the softmax or sigmoid that made a tensor, with the logits that went in, or None.
-        targets : tensor of int32, shape (B, K)
-            Class ids; `_TOP` in column k stands for the class with the k-th highest output.
-        score : {"auto", "output", "logit"}
-
-        Returns
-        -------
-        scores : tensor, shape (B, K * len(contrasts))
-        report : dict of tensors, shape (B, K)
-            ``classes`` and the model's own ``outputs`` for them. Empty if there is none.
+        In `targets`, (B, K), `_TOP` in column k stands for the class with the k-th highest output.
+        The report has the ``classes`` and the model's own ``outputs`` for them, (B, K).
         """
         chosen = keras.tree.flatten(outputs)[self.output]
         activation = None if score == "output" else activation_of(chosen)
