@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any, NamedTuple
 
-from eli5.bulk.executors import open_pool
-from eli5.bulk.executors.pool import Event, ExecutorOptions
+from eli5.bulk.executors.pool import Event, ExecutorOptions, Pool, open_serial
 from eli5.bulk.job import Job
 from eli5.bulk.plan import Shard, read_items, read_shards
 from eli5.bulk.results import parts
@@ -61,7 +60,7 @@ def drive(
     what must be known of the model or its labels.
     """
     driver = _Driver(job, folder, remaining.done_items, show, stop_signal)
-    pool = open_pool(executor, job, folder, remaining.n_shards)
+    pool = _open_pool(executor, job, folder, remaining.n_shards)
     try:
         while True:
             while pool.has_room() and (task := driver.schedule.next()):
@@ -73,6 +72,19 @@ def drive(
     finally:
         pool.close()
         parts.prepare_folders(folder)  # without what workers had begun when they were lost
+
+
+def _open_pool(executor: ExecutorOptions, job: Job, folder: str, n_tasks: int) -> Pool:
+    """Start an executor, with no more workers than tasks."""
+    if executor.is_this_process:
+        return open_serial(job, folder)
+    if executor.ray is None:
+        from eli5.bulk.executors.processes import open_processes
+
+        return open_processes(min(executor.workers or 1, n_tasks), job, folder)
+    from eli5.bulk.executors.ray import open_ray
+
+    return open_ray(executor, job, folder, n_tasks)
 
 
 class _Driver:
