@@ -30,7 +30,6 @@ from eli5.bulk.executors.pool import thread_variables
 from eli5.bulk.options import make_job
 from eli5.bulk.plan import Plan, make_plan, read_items, read_shards
 from eli5.bulk.results import parts
-from eli5.bulk.results.rows import failed_row
 from eli5.bulk.sources import find_source
 from eli5.bulk.worker import Task, Worker
 
@@ -191,7 +190,7 @@ def _simulate(model: str, names: Path, out: Path) -> None:
     parts.prepare_folders(str(out))
     draft, counts = str(out / "one"), parts.Counts(1, 0, 1.0, 1.0)
     with parts.new_part(draft, "float32", lambda: counts) as part:
-        part.add([failed_row("a", "a", "simulated")])
+        part.add([parts.failed_row("a", "a", "simulated")])
     for shard in read_shards(str(out)):
         shutil.copy(draft, filesystem.join(str(out), "parts", parts.part_name(shard)))
     os.unlink(draft)

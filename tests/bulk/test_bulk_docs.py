@@ -13,7 +13,7 @@ import pytest
 
 import eli5
 import keras
-from eli5.bulk.results.rows import Row, make_schema
+from eli5.bulk.results.parts import Row, make_schema
 from eli5.bulk.sources.items import CONTENT_COLUMNS, PATH_COLUMNS
 from helpers.bulk_helpers import make_photos, read_rows, small_model
 

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from eli5.bulk.driver import count_remaining
+from eli5.bulk.driver import Schedule, count_remaining
 from eli5.bulk.plan import Plan, make_plan, read_shards
-from eli5.bulk.schedule import Schedule
 from eli5.bulk.sources import find_source
 from helpers.bulk_helpers import make_tar
 

@@ -13,8 +13,7 @@ import pytest
 from eli5.bulk import filesystem
 from eli5.bulk.plan import Shard
 from eli5.bulk.results import parts
-from eli5.bulk.results.parts import Counts
-from eli5.bulk.results.rows import Row, failed_row, make_schema, make_table
+from eli5.bulk.results.parts import Counts, Row, failed_row, make_schema, make_table
 from eli5.bulk.results.summary import add_up
 from eli5.loading.errors import UserError
 

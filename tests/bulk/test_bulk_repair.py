@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from eli5 import bulk
-from eli5.bulk import repair
 from eli5.bulk.results import parts
 from eli5.bulk.results.parts import Counts
 from eli5.bulk.results.run_folder import locked
 from eli5.bulk.results.summary import add_up
+from eli5.bulk.run import drop_failed
 from helpers.bulk_helpers import check_complete, make_photos, picture_bytes, read_rows, small_model
 from helpers.cli_helpers import fails, run
 
@@ -82,11 +82,11 @@ def test_an_interrupted_retry_does_not_begin_again(
     monkeypatch.undo()
     assert not (out / "summary.json").exists()
     assert len(part_files(out)) == 3
-    assert repair.drop_failed(str(out)) == 0  # they have been tried, and failed again
+    assert drop_failed(str(out)) == 0  # they have been tried, and failed again
     (out / "retry.json").write_text("[")
-    assert repair.drop_failed(str(out)) == 2
+    assert drop_failed(str(out)) == 2
     bulk.explain(model, photos, out)
-    assert repair.drop_failed(str(out)) == 2
+    assert drop_failed(str(out)) == 2
 
 
 # ---- damage --------------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ def test_a_status_of_what_is_no_run(
     def refused(_: str) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(importlib.import_module("eli5.bulk.status"), "runs_in", refused)
+    monkeypatch.setattr(importlib.import_module("eli5.bulk.results.summary"), "runs_in", refused)
     said = fails(capsys, "bulk-status", tmp_path)
     assert said.startswith("Expected a folder that can be read. Received: ")
 

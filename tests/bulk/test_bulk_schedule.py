@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
+from eli5.bulk.driver import Schedule
 from eli5.bulk.plan import Shard
-from eli5.bulk.schedule import Schedule
 from eli5.bulk.worker import Task
 
 

@@ -11,25 +11,22 @@ handle Ctrl-C as bulk runs do without loading what they need.
 from __future__ import annotations
 
 import importlib
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from eli5.bulk.estimate import Estimate, estimate
-    from eli5.bulk.results.summary import Summary
+    from eli5.bulk.dry_run import Estimate, estimate
+    from eli5.bulk.results.summary import Status, Summary, status
     from eli5.bulk.run import explain
-    from eli5.bulk.status import Status, status
 
 __all__ = ["Estimate", "Status", "Summary", "estimate", "explain", "status"]
 
 _HOME = {
-    "Estimate": "eli5.bulk.estimate",
-    "Status": "eli5.bulk.status",
+    "Estimate": "eli5.bulk.dry_run",
+    "Status": "eli5.bulk.results.summary",
     "Summary": "eli5.bulk.results.summary",
-    "estimate": "eli5.bulk.estimate",
+    "estimate": "eli5.bulk.dry_run",
     "explain": "eli5.bulk.run",
-    "status": "eli5.bulk.status",
+    "status": "eli5.bulk.results.summary",
 }
 
 
@@ -41,14 +38,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
-
-
-class _Package(ModuleType):
-    def __setattr__(self, name: str, value: Any) -> None:
-        # Python puts each module that it loads into its package, and `estimate` and `status` there
-        # are the functions, whatever was imported first.
-        if not (name in _HOME and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

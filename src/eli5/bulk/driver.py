@@ -1,22 +1,27 @@
-"""The driver: gives the shards of a plan to workers until each has its part."""
+"""The driver: gives the shards of a plan to workers until each has its part.
+
+A shard whose worker is lost is tried once more. If that fails too, it is halved, and so is the half
+that fails again, until an item stands alone. If that fails twice, it is set aside.
+"""
 
 from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any, NamedTuple
 
-from eli5.bulk.executors import open_pool
-from eli5.bulk.executors.pool import Event, ExecutorOptions
+from eli5.bulk.executors.pool import Event, ExecutorOptions, Pool, open_serial
 from eli5.bulk.job import Job
-from eli5.bulk.plan import read_items, read_shards
+from eli5.bulk.plan import Shard, read_items, read_shards
 from eli5.bulk.results import parts
-from eli5.bulk.results.rows import failed_row
-from eli5.bulk.schedule import Schedule
 from eli5.bulk.worker import Advance, Stopped, Task
 from eli5.loading.errors import UserError
+
+_TRIES = 2  # of a whole shard, and of an item alone
+_LOSSES = 60  # in a row; a shard of a million items that must be halved takes 24 at most
 
 
 class Remaining(NamedTuple):
@@ -54,33 +59,41 @@ def drive(
     after a signal, and UserError if nothing can be explained or nothing can be written. Warns of
     what must be known of the model or its labels.
     """
-    driver = _Driver(job, folder, remaining.done_items, show)
-
-    def handle(event: Event) -> None:
-        driver.handle(event)
-        if stop_signal():
-            raise Stopped
-
-    pool = open_pool(executor, job, folder, remaining.n_shards)
+    driver = _Driver(job, folder, remaining.done_items, show, stop_signal)
+    pool = _open_pool(executor, job, folder, remaining.n_shards)
     try:
         while True:
             while pool.has_room() and (task := driver.schedule.next()):
                 pool.submit(task)
             if driver.schedule.is_done:
                 return
-            pool.wait(0.5, handle)
-            if stop_signal():
-                raise Stopped
+            pool.wait(0.5, driver.handle)
+            driver.check_stop()
     finally:
         pool.close()
         parts.prepare_folders(folder)  # without what workers had begun when they were lost
 
 
+def _open_pool(executor: ExecutorOptions, job: Job, folder: str, n_tasks: int) -> Pool:
+    """Start an executor, with no more workers than tasks."""
+    if executor.is_this_process:
+        return open_serial(job, folder)
+    if executor.ray is None:
+        from eli5.bulk.executors.processes import open_processes
+
+        return open_processes(min(executor.workers or 1, n_tasks), job, folder)
+    from eli5.bulk.executors.ray import open_ray
+
+    return open_ray(executor, job, folder, n_tasks)
+
+
 class _Driver:
     """Handles what workers tell. What a lost worker had done does not count."""
 
-    def __init__(self, job: Job, folder: str, done: int, show: Advance) -> None:
-        self.job, self.folder, self.show = job, folder, show
+    def __init__(
+        self, job: Job, folder: str, done: int, show: Advance, stop_signal: Callable[[], int]
+    ) -> None:
+        self.job, self.folder, self.show, self.stop_signal = job, folder, show, stop_signal
         names = parts.list_parts(folder)
         self.schedule = Schedule(s for s in read_shards(folder) if parts.part_name(s) not in names)
         self.done, self.failed = done, 0
@@ -90,7 +103,10 @@ class _Driver:
     def handle(self, event: Event) -> None:
         match event:
             case Event("ready", messages):
-                self._warn(messages)
+                for message in messages:
+                    if message not in self.warned:
+                        self.warned.add(message)
+                        warnings.warn(message, stacklevel=2)
             case Event("advanced", counts, Task() as task):
                 self.running[task] = counts
                 self._show()
@@ -100,12 +116,11 @@ class _Driver:
                 self._lose(task, reason)
             case Event("refused", lines):
                 raise UserError(*lines)
+        self.check_stop()
 
-    def _warn(self, messages: tuple[str, ...]) -> None:
-        for message in messages:
-            if message not in self.warned:
-                self.warned.add(message)
-                warnings.warn(message, stacklevel=2)
+    def check_stop(self) -> None:
+        if self.stop_signal():
+            raise Stopped
 
     def _show(self) -> None:
         self.show(
@@ -118,8 +133,7 @@ class _Driver:
         self.done += counts.items
         self.failed += counts.failed
         self._show()
-        spans = self.schedule.finish(task)
-        if spans:
+        if spans := self.schedule.finish(task):
             parts.merge(self.folder, task.shard, spans, self.job.dtype)
 
     def _lose(self, task: Task, reason: Any) -> None:
@@ -138,9 +152,77 @@ class _Driver:
     def _set_aside(self, task: Task, reason: str) -> parts.Counts:
         """Write the row of an item that no worker survives."""
         (item,) = islice(read_items(task.shard), task.low, task.high)
-        row = failed_row(item.id, item.path, f"Nothing can be explained with it: {reason}")
+        row = parts.failed_row(item.id, item.path, f"Nothing can be explained with it: {reason}")
         counts = parts.Counts(1, 1, 0.0, time.time())
-        path = parts.fragment_path(self.folder, task.shard, task.low, task.high)
+        path = parts.fragment_path(self.folder, *task)
         with parts.new_part(path, self.job.dtype, lambda: counts) as part:
             part.add([row])
         return counts
+
+
+class Schedule:
+    """The tasks of a run, of shards that have no part yet; those are read one by one."""
+
+    def __init__(self, shards: Iterable[Shard]) -> None:
+        self.whole = (Task(shard, 0, shard.n) for shard in shards)
+        self.next_whole = next(self.whole, None)
+        self.retries: deque[Task] = deque()  # before any shard
+        self.running: set[Task] = set()  # that workers have
+        self.tries: Counter[Task] = Counter()
+        self.spans: dict[str, list[tuple[int, int]]] = {}  # what is done of the halved shards
+        self.losses = 0
+
+    def next(self) -> Task | None:
+        """Return a task for a worker, or None if there is none right now."""
+        if self.retries:
+            task: Task | None = self.retries.popleft()
+        else:
+            task, self.next_whole = self.next_whole, next(self.whole, None)
+        if task is not None:
+            self.running.add(task)
+        return task
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all tasks are done."""
+        return not self.running and not self.retries and self.next_whole is None
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether so many workers in a row were lost that no item can be to blame."""
+        return self.losses >= _LOSSES
+
+    def finish(self, task: Task) -> list[tuple[int, int]]:
+        """Note that a task is done, and return the pieces of its shard if all of them are."""
+        self.losses = 0
+        self.running.discard(task)
+        self.tries.pop(task, None)
+        spans = self.spans.get(task.shard.id)
+        if spans is None:  # it is whole
+            return []
+        spans.append((task.low, task.high))
+        if sum(high - low for low, high in spans) < task.shard.n:
+            return []
+        return self.spans.pop(task.shard.id)
+
+    def lose(self, task: Task) -> bool:
+        """Note that a worker was lost with a task, and plan how it is tried again.
+
+        Returns whether it is an item alone, to be set aside. Then `finish` is due.
+        """
+        self.losses += 1
+        self.running.discard(task)
+        self.tries[task] += 1
+        n = task.high - task.low
+        if (task.is_whole or n == 1) and self.tries[task] < _TRIES:
+            self.retries.appendleft(task)
+            return False
+        del self.tries[task]
+        self.spans.setdefault(task.shard.id, [])
+        if n == 1:
+            self.running.add(task)
+            return True
+        middle = task.low + n // 2
+        self.retries.appendleft(Task(task.shard, middle, task.high))
+        self.retries.appendleft(Task(task.shard, task.low, middle))
+        return False

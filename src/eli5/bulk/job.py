@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from importlib import metadata
 from typing import Any, NamedTuple
 
@@ -58,13 +59,8 @@ def _versions(backend: str) -> dict[str, str]:
     """Return the versions of what computes, without importing any of it."""
     from eli5 import __version__
 
-    names = ("keras", "numpy", "pillow", *_DISTRIBUTIONS.get(backend, ()))
-    versions = {name: _version(name) for name in names}
-    return {"eli5": __version__, "backend": backend, **{k: v for k, v in versions.items() if v}}
-
-
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return ""
+    versions = {"eli5": __version__, "backend": backend}
+    for name in ("keras", "numpy", "pillow", *_DISTRIBUTIONS.get(backend, ())):
+        with suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return versions

@@ -11,7 +11,7 @@ from typing import Any
 from eli5 import checks
 from eli5.bulk.executors.pool import available_cores
 from eli5.bulk.job import Job
-from eli5.bulk.results.rows import DTYPES
+from eli5.bulk.results.parts import DTYPES
 from eli5.loading import files
 from eli5.loading.errors import shortened
 from eli5.loading.quiet import import_keras
@@ -56,20 +56,13 @@ def make_job(
     names = [method] if isinstance(method, str) else method
     names = checks.expect_list("method", names, _is_text, "a method's name, or a list of them")
     backend = import_keras().backend.backend()
-    _check_preprocess(preprocess)
-    return Job(
-        name,
-        weights_path,
-        _methods(names, plain),
-        plain,
-        preprocess,
-        _labels(labels),
-        overlays,
-        dtype,
-        batch_size,
-        min(4, available_cores()),
-        backend,
-    )
+    from eli5.loading.preprocess import MODES  # it needs Keras
+
+    if preprocess is not None:
+        checks.expect_choice("preprocess", preprocess, MODES, also=" or None")
+    methods, labels, threads = _methods(names, plain), _labels(labels), min(4, available_cores())
+    ours = (overlays, dtype, batch_size, threads, backend)
+    return Job(name, weights_path, methods, plain, preprocess, labels, *ours)
 
 
 def expect_shard_size(value: Any) -> int:
@@ -90,11 +83,9 @@ def expect_flag(name: str, value: Any) -> bool:
 
 
 def _check_renamed(options: dict[str, Any]) -> None:
-    for name, advice in _RENAMED.items():
-        if name in options:
-            raise TypeError(
-                f"Expected no `{name}` for a bulk run: {advice}. Received: {name}={options[name]!r}"
-            )
+    for name in _RENAMED.keys() & options:
+        received = f"Received: {name}={options[name]!r}"
+        raise TypeError(f"Expected no `{name}` for a bulk run: {_RENAMED[name]}. {received}")
 
 
 def _check_model(model: Any, weights: Any) -> tuple[str, str | None]:
@@ -107,13 +98,6 @@ def _check_model(model: Any, weights: Any) -> tuple[str, str | None]:
         os.path.abspath(name) if files.is_model_file(name) else name,
         None if local is None else os.path.abspath(local),
     )
-
-
-def _check_preprocess(preprocess: Any) -> None:
-    from eli5.loading.preprocess import MODES
-
-    if preprocess is not None:
-        checks.expect_choice("preprocess", preprocess, MODES, also=" or None")
 
 
 def _methods(names: Sequence[str], options: dict[str, Any]) -> list[str]:

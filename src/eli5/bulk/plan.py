@@ -30,7 +30,7 @@ class Shard(NamedTuple):
 
     number: int
     id: str  # a hash of the job's fingerprint and of the ids of its items
-    kind: str  # of source
+    format: str  # of the source
     file: str
     start: int  # in the file; see `eli5.bulk.sources.items.ItemRange`
     n: int  # of items
@@ -70,16 +70,28 @@ def make_plan(
     try:
         os.makedirs(home or ".", exist_ok=True)
         with tempfile.TemporaryDirectory(dir=home, prefix=".plan-") as drafts:
-            plan = _list(folder, plan, source, skip, notify, drafts)
-            for name in (LISTING, SHARDS):
-                with filesystem.write_errors(folder, ""):
-                    draft = os.path.join(drafts, name)
-                    filesystem.publish(draft, filesystem.join(folder, name))
+            listing, table = os.path.join(drafts, LISTING), os.path.join(drafts, SHARDS)
+            n_items = n_shards = 0
+            with open(listing, "wb") as items, open(table, "wb") as shards:
+                name = filesystem.join(folder, LISTING)
+                for chunk in list_ranges(source, plan.shard_size, skip, items, name):
+                    shard = _shard(n_shards, chunk, source.format, plan.fingerprint)
+                    shards.write(json.dumps(shard).encode() + b"\n")
+                    n_shards += 1
+                    n_items += shard.n
+                    notify(n_items)
+            if not n_items:
+                received = f"source={plan.source}, in which there is none"
+                raise UserError(f"Expected `source` to have pictures. Received: {received}")
+            with filesystem.write_errors(folder, ""):
+                filesystem.publish(listing, name)
+                filesystem.publish(table, filesystem.join(folder, SHARDS))
     except OSError as error:
         raise UserError(
             "Expected `source` to be readable, and `out` to be a folder with room for the list of "
             f"what is in it. Received: source={plan.source} for {folder}: {error}"
         ) from error
+    plan = plan._replace(n_items=n_items, n_shards=n_shards, listed=time.time())
     # Last, so that a plan is there as soon as all of it is.
     content = json.dumps({"format": _FORMAT, **plan._asdict()}, indent=1)
     with filesystem.write_errors(folder, ""):
@@ -87,39 +99,11 @@ def make_plan(
     return plan
 
 
-def _list(
-    folder: str,
-    plan: Plan,
-    source: Source,
-    skip: str | None,
-    notify: Callable[[int], None],
-    drafts: str,
-) -> Plan:
-    n_items = n_shards = 0
-    with (
-        open(os.path.join(drafts, LISTING), "wb") as listing,
-        open(os.path.join(drafts, SHARDS), "wb") as table,
-    ):
-        name = filesystem.join(folder, LISTING)
-        for items in list_ranges(source, plan.shard_size, skip, listing, name):
-            shard = _shard(n_shards, items, source.kind, plan.fingerprint)
-            table.write(json.dumps(shard).encode() + b"\n")
-            n_shards += 1
-            n_items += shard.n
-            notify(n_items)
-    if not n_items:
-        raise UserError(
-            "Expected `source` to have pictures. Received: "
-            f"source={plan.source}, in which there is none"
-        )
-    return plan._replace(n_items=n_items, n_shards=n_shards, listed=time.time())
-
-
-def _shard(number: int, items: ItemRange, kind: str, fingerprint: str) -> Shard:
+def _shard(number: int, items: ItemRange, source_format: str, fingerprint: str) -> Shard:
     digest = hashlib.blake2b(fingerprint.encode(), digest_size=12)
     for name in items.ids:
         digest.update(f"{len(name)}:{name}".encode("utf-8", "surrogatepass"))
-    return Shard(number, digest.hexdigest(), kind, items.file, items.start, len(items.ids))
+    return Shard(number, digest.hexdigest(), source_format, items.file, items.start, len(items.ids))
 
 
 def read_plan(folder: str) -> Plan | None:
@@ -158,4 +142,4 @@ def _damage(path: str, expected: str, received: str = "") -> Iterator[None]:
 
 def read_items(shard: Shard) -> Iterator[SourceItem]:
     """Yield the items of a shard."""
-    return read_range(shard.kind, shard.file, shard.start, shard.n)
+    return read_range(shard.format, shard.file, shard.start, shard.n)

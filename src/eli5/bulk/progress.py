@@ -15,21 +15,13 @@ _LISTING = 10.0  # seconds between two lines as long as a source is listed
 
 
 class Progress:
-    """Tells how many items are done; see `show_progress`.
-
-    Attributes
-    ----------
-    console : rich.console.Console, optional
-        What prints above the bar, if there is one.
-    stop : callable
-        Gives the terminal back, if there is a bar.
-    """
+    """Tells how many items are done; see `show_progress`."""
 
     def __init__(self, total: int, done: int, noun: str, show: Callable[[str, int], Any]) -> None:
         self.total, self.before, self.done, self.noun, self.show = total, done, done, noun, show
         self.begun = monotonic()
-        self.console: Console | None = None
-        self.stop: Callable[[], None] = lambda: None
+        self.console: Console | None = None  # prints above the bar, if there is one
+        self.stop: Callable[[], None] = lambda: None  # gives the terminal back
 
     def advance(self) -> None:
         """Tell that one more is done."""
@@ -56,32 +48,17 @@ def show_progress(
     has_bar: bool = True,
     every: float = 60.0,
 ) -> Iterator[Progress]:
-    """Say how many of `total` items are done.
+    """Say how many of `total` items are done; earlier runs have done some of them already.
 
-    Parameters
-    ----------
-    total, done : int
-        How many there are, and how many of them earlier runs have done.
-    noun : str
-        What they are called.
-    shown : bool
-        Whether anything is said at all.
-    has_bar : bool
-        Whether a bar may be shown, if standard error is a terminal.
-    every : float
-        Seconds between two lines, where there is no bar.
+    Standard error gets a bar if it is a terminal and may have one (`has_bar`), or a line ``every``
+    so many seconds, or nothing if it is not `shown`.
     """
     if shown and has_bar and sys.stderr is not None and sys.stderr.isatty():
         yield from _bar(total, done, noun)
         return
-    is_due = _clock(every)
-
-    def show(text: str, n: int) -> None:
-        # Not at the end, which is told by what comes of the run.
-        if n < total and is_due():
-            notify(text, shown=shown)
-
-    yield Progress(total, done, noun, show)
+    notify_if_due = _notify_every(every, shown=shown)
+    # Not at the end, which is told by what comes of the run.
+    yield Progress(total, done, noun, lambda text, n: n < total and notify_if_due(text))
 
 
 def _bar(total: int, done: int, noun: str) -> Iterator[Progress]:
@@ -103,35 +80,27 @@ def _bar(total: int, done: int, noun: str) -> Iterator[Progress]:
 
 def show_listing(*, shown: bool) -> Callable[[int], None]:
     """Return what says from time to time how many items a source has so far."""
-    is_due = _clock(_LISTING)
-
-    def show(n_items: int) -> None:
-        if is_due():
-            notify(f"listing the source: {n_items} so far", shown=shown)
-
-    return show
+    notify_if_due = _notify_every(_LISTING, shown=shown)
+    return lambda n_items: notify_if_due(f"listing the source: {n_items} so far")
 
 
 def notify(text: str, *, shown: bool = True) -> None:
     """Print a line on standard error."""
     if shown and sys.stderr is not None:
-        sys.stderr.write(f"eli5: {text}\n")
-        sys.stderr.flush()
+        print(f"eli5: {text}", file=sys.stderr, flush=True)
 
 
-def _clock(seconds: float) -> Callable[[], bool]:
-    """Return what tells whether so much time has passed since it was last true."""
+def _notify_every(seconds: float, *, shown: bool) -> Callable[[str], None]:
+    """Return what prints a line if so much time has passed since the last one."""
     last = monotonic()
 
-    def is_due() -> bool:
+    def notify_if_due(text: str) -> None:
         nonlocal last
-        now = monotonic()
-        if now - last < seconds:
-            return False
-        last = now
-        return True
+        if monotonic() - last >= seconds:
+            last = monotonic()
+            notify(text, shown=shown)
 
-    return is_due
+    return notify_if_due
 
 
 def pace(done: float, left: int, seconds: float) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from eli5.bulk import filesystem
@@ -15,10 +18,9 @@ from eli5.bulk.optional_imports import need
 from eli5.bulk.options import expect_flag, expect_path, expect_shard_size, make_job
 from eli5.bulk.plan import Plan, make_plan, read_plan
 from eli5.bulk.progress import notify, show_listing, show_progress
-from eli5.bulk.repair import drop_failed, end_retry
 from eli5.bulk.results import parts
-from eli5.bulk.results.run_folder import PARTS, claim_run_folder, forget_plan
-from eli5.bulk.results.summary import Summary, read_summary, write_summary
+from eli5.bulk.results.run_folder import PARTS, RETRY, SUMMARY, claim_run_folder, forget_plan
+from eli5.bulk.results.summary import Summary, read_all_counts, read_summary, write_summary
 from eli5.bulk.signals import stop_between_batches
 from eli5.bulk.sources import find_source
 from eli5.bulk.worker import Stopped
@@ -163,10 +165,9 @@ def _check_executor(workers: Any, ray: Any, cpus: Any, gpus: Any) -> ExecutorOpt
 
 
 def _check_out(out: str, executor: ExecutorOptions) -> None:
-    protocol = out.partition("://")[0] if "://" in out else ""
-    if protocol in ("http", "https"):
+    if out.startswith(("http://", "https://")):
         raise wrong_value("out", out, "to be a folder, or a URL that can be written to, not read")
-    if protocol == "memory" and not executor.is_this_process:
+    if out.startswith("memory://") and not executor.is_this_process:
         advice = "Each process has its own memory: leave `workers` and `ray` out"
         raise wrong_value("out", out, "to be a folder that all workers see", advice)
 
@@ -175,10 +176,11 @@ def _run(
     job: Job, out: str, executor: ExecutorOptions, plan: Plan, *, retry_failed: bool, shown: bool
 ) -> Summary:
     """Find the run's folder, plan what is to be done there if nobody has, and do it."""
+    tell = partial(notify, shown=shown)
     with claim_run_folder(out, plan) as run:
         if run.differences:
-            notify(f"{out} holds a run that differs in {', '.join(run.differences)}.", shown=shown)
-            notify(f"The results of this one go to {run.path}.", shown=shown)
+            tell(f"{out} holds a run that differs in {', '.join(run.differences)}.")
+            tell(f"The results of this one go to {run.path}.")
         old = read_plan(run.path)
         if old is not None and old.is_same_run(plan):
             plan = old
@@ -189,15 +191,14 @@ def _run(
         with stop_between_batches() as stop_signal:
             try:
                 if retry_failed and (n_failed := drop_failed(run.path)):
-                    text = f"Shards with pictures that failed, explained again: {n_failed}."
-                    notify(text, shown=shown)
+                    tell(f"Shards with pictures that failed, explained again: {n_failed}.")
                 summary = _finish(job, run.path, executor, plan, stop_signal, shown=shown)
             except UserError:
                 # On a disk, a lock tells that nobody works on a plan without parts.
                 if filesystem.is_remote(run.path):
                     forget_plan(run.path)
                 raise
-            end_retry(run.path)
+            filesystem.remove(filesystem.join(run.path, RETRY))
             return summary
 
 
@@ -210,7 +211,7 @@ def _finish(
     *,
     shown: bool,
 ) -> Summary:
-    remaining = count_remaining(folder)
+    tell, remaining = partial(notify, shown=shown), count_remaining(folder)
     if remaining.n_items + remaining.done_items != plan.n_items:
         raise UserError(
             f"Expected the list of shards in {folder} to be that of all {plan.n_items} pictures. "
@@ -220,15 +221,13 @@ def _finish(
         return read_summary(folder) or write_summary(folder, plan)
     parts.prepare_folders(folder)
     if remaining.done_items:
-        text = f"{remaining.done_items} of {plan.n_items} are done already; going on."
-        notify(text, shown=shown)
+        tell(f"{remaining.done_items} of {plan.n_items} are done already; going on.")
     try:
         with show_progress(plan.n_items, remaining.done_items, shown=shown) as progress:
             drive(job, folder, executor, remaining, progress.update, stop_signal)
     except Stopped:
         done = count_remaining(folder).done_items
-        text = f"Stopped with {done} of {plan.n_items} done. To go on, run it again."
-        notify(text, shown=shown)
+        tell(f"Stopped with {done} of {plan.n_items} done. To go on, run it again.")
         if stop_signal() == signal.SIGINT:
             raise KeyboardInterrupt from None
         raise SystemExit(128 + stop_signal()) from None  # the exit code, as shells have it
@@ -238,3 +237,25 @@ def _finish(
             "less than was written. Run it again, and let nothing else remove files there."
         )
     return write_summary(folder, plan)
+
+
+def drop_failed(folder: str) -> int:
+    """Remove the parts with failed pictures, and tell how many there were.
+
+    A file notes when that was: if the run is interrupted and wanted again, what has been tried
+    since then is not tried once more.
+    """
+    paths = [filesystem.join(folder, PARTS, name) for name in parts.planned_parts(folder)]
+    note = filesystem.join(folder, RETRY)
+    try:
+        since = float(json.loads(filesystem.read_bytes(note))["since"])
+    except (FileNotFoundError, ValueError, TypeError, LookupError):
+        since = time.time()
+    counts = zip(paths, read_all_counts(paths), strict=True)
+    failed = [path for path, one in counts if one.failed and one.finished < since]
+    if failed:
+        filesystem.write_whole(note, json.dumps({"since": since}).encode())
+        filesystem.remove(filesystem.join(folder, SUMMARY))
+    for path in failed:
+        filesystem.remove(path)
+    return len(failed)

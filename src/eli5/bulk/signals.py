@@ -46,15 +46,7 @@ def exit_between_writes(
 ) -> Iterator[Callable[[], AbstractContextManager[None]]]:
     """Let Ctrl-C end the process with exit code 130, at once or after what must be whole.
 
-    Parameters
-    ----------
-    clean_up : callable
-        What is still to be done before the end, such as writing an index.
-
-    Yields
-    ------
-    callable
-        Makes a context that Ctrl-C waits for.
+    Yields what makes a context that Ctrl-C waits for. `clean_up` is called before the end.
     """
     is_writing = is_interrupted = False
 

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import re
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from PIL import Image
+
 from eli5.bulk import filesystem
-from eli5.bulk.decode import decode_ahead, make_decoder, neutral_items
 from eli5.bulk.job import Job
 from eli5.bulk.plan import Shard, read_items
 from eli5.bulk.results import parts
-from eli5.bulk.results.rows import Row, failed_row, not_finite, rows_of
+from eli5.bulk.results.parts import Row, failed_row
 from eli5.bulk.results.run_folder import OVERLAYS, PARTS
 from eli5.bulk.sources.items import SourceItem
-from eli5.loading.errors import shortened
+from eli5.loading.errors import UserError, shortened
+from eli5.loading.files import decode_picture
 from eli5.loading.quiet import import_keras
 from eli5.loading.stream import StreamItem, StreamResult, can_explain, explain_stream
 
@@ -28,6 +31,11 @@ if TYPE_CHECKING:
     from eli5.base import Explanation
 
 Advance = Callable[[int, int], None]
+
+_GREY_SIDES = (224, 512)  # pixels; models that take any size mostly take these
+_OVERLAY = 1024  # pixels, the longer side of an overlay; whole photos would fill the memory
+# Without a picture, explain_predictions would make one of each doc.
+_STAND_IN = Image.new("RGB", (1, 1))
 
 
 class Stopped(Exception):  # noqa: N818 - it is no error
@@ -58,11 +66,14 @@ class Worker:
         from eli5.loading import models
 
         self.job, self.folder = job, folder
-        with _collected_warnings() as messages:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("ignore")  # a developer's would only bury those for users
+            warnings.simplefilter("always", UserWarning)
             self.loaded = models.load(job.model, None if job.weights is None else Path(job.weights))
             names = models.class_names(self.loaded, job.labels)
-            self.decode = make_decoder(self.loaded, job.preprocess, overlays=job.overlays)
-        self.warnings = tuple(messages)
+            # Fails now if the model takes no pictures, or nobody knows how to preprocess them.
+            self._grey_item(64)
+        self.warnings = tuple(dict.fromkeys(shortened(str(one.message)) for one in caught))
         self.options: dict[str, Any] = {
             **job.options,
             "methods": job.methods,
@@ -101,15 +112,53 @@ class Worker:
         )
 
     def _can_explain_grey(self) -> bool:
-        neutral = neutral_items(self.loaded, self.job.preprocess)
-        return any(can_explain(self._explain, item) for item in neutral)
+        """Tell whether a picture that no model refuses for what it shows can be explained."""
+        return any(can_explain(self._explain, self._grey_item(side)) for side in _GREY_SIDES)
+
+    def _grey_item(self, side: int) -> StreamItem:
+        return StreamItem(0, self._doc(Image.new("RGB", (side, side), "gray")), _STAND_IN)
+
+    def _doc(self, picture: Image.Image) -> Any:
+        from eli5.loading.preprocess import picture_to_doc
+
+        return picture_to_doc(self.loaded, picture, self.job.preprocess)[0]
 
     def _decoded(self, task: Task, items: list[SourceItem]) -> Iterator[StreamItem]:
-        chosen = islice(read_items(task.shard), task.low, task.high)
-        ahead = 2 * self.job.batch_size  # so the next batch is ready while the model works
-        for item, decoded in decode_ahead(chosen, self.decode, self.threads, ahead):
-            items.append(item)
-            yield decoded
+        """Yield the items of a task in their order, decoded in threads ahead of the model."""
+        numbered = enumerate(islice(read_items(task.shard), task.low, task.high))
+        # So the next batch is ready while the model works; so many pictures are in memory.
+        ahead = 2 * self.job.batch_size
+        waiting: deque[tuple[SourceItem, Future[StreamItem]]] = deque()
+        try:
+            while True:
+                for number, item in islice(numbered, ahead + 1 - len(waiting)):
+                    waiting.append((item, self.threads.submit(self._decode, number, item)))
+                if not waiting:
+                    return
+                item, future = waiting.popleft()
+                # Without what it was read from, which may be its content.
+                items.append(item._replace(read=bytes))
+                yield future.result()
+        finally:
+            for _, future in waiting:
+                future.cancel()
+
+    def _decode(self, number: int, item: SourceItem) -> StreamItem:
+        """Read an item: into a doc, and for overlays its picture, or into a problem."""
+        try:
+            picture = decode_picture(io.BytesIO(item.read()), item.path)
+            doc = self._doc(picture)
+            if self.job.overlays and max(picture.size) > _OVERLAY:
+                picture.thumbnail((_OVERLAY, _OVERLAY))
+            return StreamItem(number, doc, picture if self.job.overlays else _STAND_IN)
+        except UserError as error:
+            problem = error.lines[0]
+        except OSError as error:
+            problem = f"It cannot be read: {error}"
+        # Whatever else a library makes of a broken file, such as a lack of memory: one item's.
+        except Exception as error:
+            problem = f"{type(error).__name__}: {error}"
+        return StreamItem(number, problem=shortened(problem))
 
     def _write(
         self, task: Task, items: list[SourceItem], results: Iterator[StreamResult], advance: Advance
@@ -121,7 +170,10 @@ class Worker:
             now = time.time()
             return parts.Counts(done, failed, now - begun, now)
 
-        with parts.new_part(_path(self.folder, task), self.job.dtype, count) as part:
+        path = parts.fragment_path(self.folder, *task)
+        if task.is_whole:
+            path = filesystem.join(self.folder, PARTS, parts.part_name(task.shard))
+        with parts.new_part(path, self.job.dtype, count) as part:
             for result in results:
                 rows = self._rows(task, items[result.number], result)
                 part.add(rows)
@@ -131,35 +183,18 @@ class Worker:
         return count()
 
     def _rows(self, task: Task, item: SourceItem, result: StreamResult) -> list[Row]:
-        if problem := result.problem or not_finite(result.explanations):
+        if problem := result.problem or parts.not_finite(result.explanations):
             return [failed_row(item.id, item.path, problem)]
         overlay = None
         if self.job.overlays:
-            name = _overlay_name(task, result.number, item)
             try:
                 content = _draw_overlay(result.explanations)
             except ValueError as error:  # its format may not hold so many pixels
                 return [failed_row(item.id, item.path, str(error))]
+            name = _overlay_name(task, result.number, item)
             parts.write_overlay(self.folder, name, content)
             overlay = f"{OVERLAYS}/{name}"
-        return rows_of(item.id, item.path, result.explanations, overlay, self.job.dtype)
-
-
-@contextmanager
-def _collected_warnings() -> Iterator[list[str]]:
-    """Collect the warnings that are for users; a developer's would only bury them."""
-    messages: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("always", UserWarning)
-        yield messages
-    messages += dict.fromkeys(shortened(str(warning.message)) for warning in caught)
-
-
-def _path(folder: str, task: Task) -> str:
-    if task.is_whole:
-        return filesystem.join(folder, PARTS, parts.part_name(task.shard))
-    return parts.fragment_path(folder, task.shard, task.low, task.high)
+        return parts.rows_of(item.id, item.path, result.explanations, overlay, self.job.dtype)
 
 
 def _draw_overlay(explanations: Sequence[Explanation]) -> bytes:

@@ -14,8 +14,7 @@ import sys
 from cyclopts import App, CycloptsError, Parameter, UnknownOptionError
 
 from eli5.cli.backend import installed_versions
-from eli5.cli.commands.bulk import BULK_EXAMPLES, explain_bulk
-from eli5.cli.commands.bulk_status import show_bulk_status
+from eli5.cli.commands.bulk import BULK_EXAMPLES, explain_bulk, show_bulk_status
 from eli5.cli.commands.demo import DEMO_EXAMPLES, explain_demo
 from eli5.cli.commands.explain import EXAMPLES, explain_pictures
 from eli5.cli.commands.explain_text import TEXT_EXAMPLES, explain_texts

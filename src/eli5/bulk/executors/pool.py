@@ -1,4 +1,4 @@
-"""What all executors have in common: pools of workers, what they tell, and cores."""
+"""What all executors have in common, and the simplest of them, which is this very process."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, Protocol
 
+from eli5.bulk.job import Job
 from eli5.bulk.worker import Advance, Stopped, Task, Worker
 from eli5.loading.errors import UserError, shortened
 
@@ -37,7 +38,7 @@ class Event(NamedTuple):
     the lines of a `UserError`): then no worker can do anything.
     """
 
-    kind: Literal["ready", "advanced", "finished", "lost", "refused"]
+    name: Literal["ready", "advanced", "finished", "lost", "refused"]
     value: Any
     task: Task | None = None
 
@@ -46,7 +47,7 @@ Notify = Callable[[Event], None]
 
 
 class Pool(Protocol):
-    """Workers."""
+    """Workers of one executor."""
 
     def has_room(self) -> bool:
         """Tell whether a worker is free."""
@@ -59,6 +60,37 @@ class Pool(Protocol):
 
     def close(self) -> None:
         """End all workers; what they have begun is dropped."""
+
+
+def open_serial(job: Job, folder: str) -> Pool:
+    """Load the model in this process, for one task after the other."""
+    return _SerialPool(job, folder)
+
+
+class _SerialPool:
+    """A pool of one: the calling process."""
+
+    def __init__(self, job: Job, folder: str) -> None:
+        self.worker = Worker(job, folder)
+        self.task: Task | None = None
+        self.is_new = True
+
+    def has_room(self) -> bool:
+        return self.task is None
+
+    def submit(self, task: Task) -> None:
+        self.task = task
+
+    def wait(self, _: float, notify: Notify) -> None:
+        if self.is_new:
+            self.is_new = False
+            notify(Event("ready", self.worker.warnings))
+        if self.task is not None:
+            task, self.task = self.task, None
+            notify(try_task(self.worker, task, lambda *n: notify(Event("advanced", n, task))))
+
+    def close(self) -> None:
+        self.task = None
 
 
 def try_task(worker: Worker, task: Task, advance: Advance) -> Event:
@@ -81,9 +113,7 @@ def check_starts(n_failed: int, reason: str, notify: Notify) -> None:
 
 def available_cores() -> int:
     """Return how many cores this process may use, which may be fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def thread_variables(cores: float) -> dict[str, str]:

@@ -30,7 +30,7 @@ class _ProcessPool:
         self.job, self.folder = job, folder
         self.cores = _share_cores(n_workers)
         self.failed_starts = 0
-        self.workers = [self._start(number) for number in range(n_workers)]
+        self.workers = list(map(self._start, range(n_workers)))
 
     def _start(self, number: int) -> _Process:
         return _Process(number, self.job, self.folder, self.cores[number])
@@ -52,9 +52,9 @@ class _ProcessPool:
                 self._replace(worker, notify)
 
     def _handle(self, worker: _Process, event: Event, notify: Notify) -> None:
-        if event.kind == "ready":
+        if event.name == "ready":
             worker.is_ready, self.failed_starts = True, 0
-        elif event.kind in ("finished", "lost"):
+        elif event.name in ("finished", "lost"):
             worker.task = None
         notify(event)
 

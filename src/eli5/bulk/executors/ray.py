@@ -32,8 +32,7 @@ _STORE = 100 << 20  # bytes, of which little is needed: tasks and counts are sma
 def open_ray(options: ExecutorOptions, job: Job, folder: str, n_tasks: int) -> Pool:
     """Connect to a cluster, or start one, and ask it for actors, no more than there are tasks.
 
-    The address is what `ray.init` takes, or ``"local"`` for a cluster that lives as long as this
-    run. Raises UserError if it cannot be reached, or has no room for one actor.
+    Raises UserError if it cannot be reached, or has no room for one actor.
     """
     ray = need("ray")
     is_ours = not ray.is_initialized()
@@ -66,11 +65,12 @@ def _connect(ray: Any, address: str) -> None:
     # Nothing is reported to anybody. Whether a token is asked for is left alone: Ray asks for one
     # on a cluster that starts here.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    more: dict[str, Any] = {}
-    if address == _LOCAL:
-        more = {"include_dashboard": False, "object_store_memory": _STORE}
+    local: dict[str, Any] = {"include_dashboard": False, "object_store_memory": _STORE}
+    more = local if address == _LOCAL else {}
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
     try:
-        _check_address(address)
+        if colon and port.isdigit():  # nobody may listen there; Ray itself would try for minutes
+            socket.create_connection((host.strip("[]"), int(port)), _PATIENCE).close()
         with _keep_signals():
             ray.init(address, **more, log_to_driver=False, logging_level="ERROR")
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
@@ -80,24 +80,15 @@ def _connect(ray: Any, address: str) -> None:
         ) from error
 
 
-def _check_address(address: str) -> None:
-    """Raise OSError if nothing listens at an address; Ray itself would try for minutes."""
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if colon and port.isdigit():
-        socket.create_connection((host.strip("[]"), int(port)), _PATIENCE).close()
-
-
 @contextmanager
 def _keep_signals() -> Iterator[None]:
     """Keep what this process does on SIGTERM; Ray has an answer of its own."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     before = signal.getsignal(signal.SIGTERM)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if threading.current_thread() is threading.main_thread():  # no other may set one
+            signal.signal(signal.SIGTERM, before)
 
 
 def _room(ray: Any, options: ExecutorOptions) -> int:
@@ -164,11 +155,11 @@ class _RayPool:
                 event: Event = self.ray.get(promise)
             except self.ray.exceptions.RayError as error:  # the actor, or its node, has gone
                 self._replace(actor, task, error, notify)
-                continue
-            self.failed_starts = 0
-            if event.kind != "refused":
-                self.idle.append(actor)
-            notify(event)
+            else:
+                self.failed_starts = 0
+                if event.name != "refused":
+                    self.idle.append(actor)
+                notify(event)
 
     def _replace(self, actor: Any, task: Task | None, error: Exception, notify: Notify) -> None:
         self.ray.kill(actor)
@@ -176,13 +167,12 @@ class _RayPool:
         self._start()
         if task is not None:
             notify(Event("lost", reason, task))
-            return
-        self.failed_starts += 1
-        check_starts(self.failed_starts, reason, notify)
+        else:
+            self.failed_starts += 1
+            check_starts(self.failed_starts, reason, notify)
 
     def close(self) -> None:
-        actors = [*self.idle, *(actor for actor, _ in self.running.values())]
-        for actor in actors:
+        for actor in (*self.idle, *(actor for actor, _ in self.running.values())):
             self.ray.kill(actor)
         if self.is_ours:
             with _keep_signals():

@@ -34,10 +34,7 @@ class RunFolder(NamedTuple):
 
 
 def find_run_folder(out: str, plan: Plan) -> RunFolder:
-    """Find the folder of a run, or one for a new run, in the folder that the user names.
-
-    Raises UserError if that holds anything but runs.
-    """
+    """Find the run's folder, or one for a new run; UserError if `out` holds anything but runs."""
     with filesystem.write_errors(out, ""):
         _check_ours(out)
         first = read_plan(out)
@@ -54,10 +51,7 @@ def find_run_folder(out: str, plan: Plan) -> RunFolder:
 
 @contextmanager
 def claim_run_folder(out: str, plan: Plan) -> Iterator[RunFolder]:
-    """Find the folder of a run as `find_run_folder` does, and keep other runs out of it.
-
-    A plan of another run in it is to be replaced: it has no part.
-    """
+    """Find a run's folder, and keep other runs out of it; without parts, another plan may go."""
     while True:
         run = find_run_folder(out, plan)
         with locked(run.path):
@@ -69,13 +63,10 @@ def claim_run_folder(out: str, plan: Plan) -> Iterator[RunFolder]:
 
 
 def forget_plan(folder: str) -> None:
-    """Make room for another run, if there is no part of this one.
-
-    Its overlays go as well: no row tells what they are.
-    """
+    """Make room for another run, if there is no part of this one."""
     if _has_no_part(folder):
         filesystem.remove(filesystem.join(folder, PLAN))
-        filesystem.remove(filesystem.join(folder, OVERLAYS))
+        filesystem.remove(filesystem.join(folder, OVERLAYS))  # no row tells what they are
 
 
 def runs_in(out: str) -> list[str]:
@@ -87,10 +78,7 @@ def runs_in(out: str) -> list[str]:
 
 @contextmanager
 def locked(folder: str) -> Iterator[None]:
-    """Keep other runs out of a folder on a disk; the end of the process, any end, frees it.
-
-    Raises UserError if another run is at work there, or nothing can be written there.
-    """
+    """Keep other runs out of a folder on a disk; the end of the process, any end, frees it."""
     if fcntl is None or filesystem.is_remote(folder):
         yield
         return
@@ -127,7 +115,9 @@ def _check_ours(out: str) -> None:
     if not filesystem.is_folder(out):
         raise UserError(f"Expected `out` to be a folder. Received: out={out}, which is a file")
     names = [name for name in filesystem.list_names(out) if not name.startswith((".", _PREFIX))]
-    if not _OURS.issuperset(names) or (names and PLAN not in names and not _is_begun(names)):
+    # What is left if listing a source was interrupted, or its plan is gone.
+    is_begun = SHARDS in names or {LOCK, LISTING}.issuperset(names)
+    if not _OURS.issuperset(names) or not (PLAN in names or is_begun):
         raise UserError(
             "Expected `out` to be a new or empty folder, or one that a bulk run has made. "
             f"Received: out={out}, which holds other files. Take a folder in it: "
@@ -135,12 +125,6 @@ def _check_ours(out: str) -> None:
         )
 
 
-def _is_begun(names: list[str]) -> bool:
-    """Tell whether these are what is left if listing a source was interrupted, or its plan gone."""
-    return SHARDS in names or {LOCK, LISTING}.issuperset(names)
-
-
 def _has_no_part(folder: str) -> bool:
-    return all(
-        name.startswith(".") for name in filesystem.list_names(filesystem.join(folder, PARTS))
-    )
+    names = filesystem.list_names(filesystem.join(folder, PARTS))
+    return all(name.startswith(".") for name in names)

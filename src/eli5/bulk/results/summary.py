@@ -1,18 +1,23 @@
-"""What a run came to: added up from the parts, and kept in ``summary.json``."""
+"""Where a run stands and what it came to: added up from its parts, by its files alone.
+
+What a finished run came to is kept in ``summary.json``.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from eli5.bulk import filesystem
 from eli5.bulk.optional_imports import need
-from eli5.bulk.plan import Plan
+from eli5.bulk.plan import Plan, read_plan
 from eli5.bulk.results import parts
-from eli5.bulk.results.run_folder import PARTS, SUMMARY
+from eli5.bulk.results.run_folder import PARTS, SUMMARY, is_at_work, runs_in
+from eli5.loading.errors import UserError
 
 _THREADS = 16  # for parts that are far away
 _EXAMPLES = 10
@@ -59,6 +64,79 @@ class Summary(NamedTuple):
     seconds: float
     finished: float
     failures: list[dict[str, str]]
+
+
+class Status(NamedTuple):
+    """Where a run stands.
+
+    Attributes
+    ----------
+    folder, source : str
+    made_from : dict
+        What its results depend on; see `eli5.bulk.job.ingredients`.
+    n_items, n_shards : int
+        All there are.
+    done : Totals
+        Of the parts that are there.
+    at_work : bool or None
+        Whether a run is at work there; None if that cannot be told.
+    """
+
+    folder: str
+    source: str
+    made_from: dict[str, Any]
+    n_items: int
+    n_shards: int
+    done: Totals
+    at_work: bool | None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.done.parts == self.n_shards
+
+
+def status(out: str | os.PathLike[str]) -> list[Status]:
+    """Tell where the runs in a folder stand, from their files alone.
+
+    Parameters
+    ----------
+    out : str or path
+        The folder that `eli5.bulk.explain` was given.
+
+    Returns
+    -------
+    list of Status
+        One per run: that of the folder itself first, then those in it.
+
+    Raises
+    ------
+    ValueError
+        If there is no run, or it cannot be read.
+    """
+    folder = filesystem.absolute(os.fspath(out))
+    try:
+        if not filesystem.is_folder(folder):
+            reason = "which is a file" if filesystem.exists(folder) else "which does not exist"
+        elif folders := runs_in(folder):
+            return list(map(_status, folders))
+        elif is_at_work(folder):
+            reason = "which has no plan.json yet: a run is listing its source right now"
+        else:
+            reason = "which has no plan.json"
+    except OSError as error:
+        received = f"{os.fspath(out)}: {error}"
+        raise UserError(f"Expected a folder that can be read. Received: {received}") from error
+    raise UserError(f"Expected a folder that a bulk run has made. Received: {folder}, {reason}")
+
+
+def _status(folder: str) -> Status:
+    plan = read_plan(folder)
+    if plan is None:
+        raise FileNotFoundError(folder)
+    totals = add_up(folder, parts.planned_parts(folder))
+    about = (plan.source, plan.made_from, plan.n_items, plan.n_shards)
+    return Status(folder, *about, totals, is_at_work(folder))
 
 
 def add_up(folder: str, names: Iterable[str]) -> Totals:
@@ -108,18 +186,9 @@ def _read_failures(path: str) -> Iterator[dict[str, str]]:
 
 def write_summary(folder: str, plan: Plan) -> Summary:
     """Add up all parts of a finished run, and keep that."""
-    totals = add_up(folder, parts.planned_parts(folder))
-    summary = Summary(
-        folder,
-        plan.source,
-        plan.fingerprint,
-        totals.items,
-        totals.failed,
-        totals.parts,
-        totals.seconds,
-        totals.last,
-        totals.failures,
-    )
+    done = add_up(folder, parts.planned_parts(folder))
+    numbers = (done.items, done.failed, done.parts, done.seconds, done.last)
+    summary = Summary(folder, plan.source, plan.fingerprint, *numbers, done.failures)
     content = {**summary._asdict(), "made_from": plan.made_from}
     del content["folder"]  # it may be moved
     path = filesystem.join(folder, SUMMARY)

@@ -18,8 +18,7 @@ _Entries = list[tuple[str, bool]]  # a name, and whether it is a folder
 def paths(folder: str, skip: str | None) -> Iterator[tuple[str, str]]:
     """Yield the path below the folder, which is the id, and the whole path of each picture.
 
-    Hidden files and folders are left out, links to folders, folders of results, and `skip`. Raises
-    UserError if a folder cannot be read, or if the first holds results itself.
+    Hidden files and folders are left out, links to folders, folders of results, and `skip`.
     """
     entries = _list(folder)
     if _are_results(entries):
@@ -33,10 +32,7 @@ def paths(folder: str, skip: str | None) -> Iterator[tuple[str, str]]:
 
 
 def _walk(folder: str, entries: _Entries, skip: str | None) -> Iterator[str]:
-    """Yield the paths of all files below a folder, by name.
-
-    One folder's names are in memory at a time, and those of the folders that it lies in.
-    """
+    """Yield the paths of all files below a folder, by name, with few folders in memory."""
     for name, is_folder in sorted(entries):
         path = filesystem.join(folder, name)
         if name.startswith("."):

@@ -72,10 +72,9 @@ def wrong_source(expected: str, received: str) -> UserError:
 def source_errors(
     file: str, expected: str, damage: tuple[type[Exception], ...] = ()
 ) -> Iterator[None]:
-    """Turn whatever a library raises as it reads a file into a `UserError` that names the file.
+    """Turn what a library raises, but that another is missing, into a `UserError` with the file.
 
-    But not that a library is missing. `damage` is what is raised where the file can be read and is
-    not what is expected.
+    `damage` is what is raised where the file can be read and is not what is expected.
     """
     try:
         yield

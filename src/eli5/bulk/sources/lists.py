@@ -59,10 +59,7 @@ def _rows(text: Iterable[str], file: str, separator: str) -> Iterator[tuple[str,
 def write_listing(
     entries: Iterable[tuple[str, str]], shard_size: int, file: IO[bytes], name: str
 ) -> Iterator[items.ItemRange]:
-    """Write a plan's listing, id and path of an item in a line of JSON each.
-
-    Yields its ranges of lines on the way; `name` is what the file will be called.
-    """
+    """Write a plan's listing, id and path in a line of JSON per item, and yield its ranges."""
     for chunk in items.chunks(entries, shard_size):
         start = file.tell()
         file.writelines(json.dumps(pair).encode() + b"\n" for pair in chunk)

@@ -16,11 +16,8 @@ _BINARY = {"binary", "large_binary", "binary_view"}
 _STRINGS = {"string", "large_string", "string_view"}
 
 
-def kind_of(file: str) -> str:
-    """Return ``"parquet"`` if a file has a column of pictures, ``"parquet-paths"`` if of paths.
-
-    Raises UserError if it has neither, or is no Parquet file.
-    """
+def format_of(file: str) -> str:
+    """Return ``"parquet"`` if a file has a column of pictures, ``"parquet-paths"`` if of paths."""
     with _open(file) as table:
         if _content_column(table.schema_arrow) is not None:
             return "parquet"
@@ -72,9 +69,8 @@ def _row_id(file: str, row: int) -> str:
 
 def _item(name: str, cell: Any, file: str) -> items.SourceItem:
     """Return the item of a cell: a picture, or bytes and path, of which one may be missing."""
-    content, path = (
-        (cell.get("bytes"), cell.get("path")) if isinstance(cell, dict) else (cell, None)
-    )
+    pair = cell if isinstance(cell, dict) else {"bytes": cell}
+    content, path = pair.get("bytes"), pair.get("path")
     if content is not None:
         return items.SourceItem(name, file, lambda: bytes(content))
     if not path:
@@ -92,11 +88,9 @@ def _rows(table: Any, start: int, n: int, column: str | None) -> Iterator[tuple[
         yield from ((number, "", None) for number in numbers)
         return
     for batch in _batches(table, columns, start, n):
-        names, cells = (
-            [None] * batch.num_rows if one is None else batch[one].to_pylist()
-            for one in (id_column, column)
-        )
-        for name, cell in zip(names, cells, strict=True):
+        values, nothing = batch.to_pydict(), [None] * batch.num_rows
+        pairs = zip(values.get(id_column, nothing), values.get(column, nothing), strict=True)
+        for name, cell in pairs:
             yield next(numbers), "" if name is None else str(name), cell
 
 

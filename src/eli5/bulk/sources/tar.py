@@ -6,7 +6,7 @@ import gzip
 import tarfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from typing import IO
 
@@ -18,10 +18,9 @@ _DAMAGE = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile)
 
 
 def ranges(files: list[str], shard_size: int) -> Iterator[items.ItemRange]:
-    """Yield where to begin in each file, and the ids from there on.
+    """Yield where to begin in each file, and the ids from there on; only headers are read.
 
-    Only headers are read. A compressed file must be unpacked up to where a range begins. Raises
-    UserError if a file is damaged, because nobody knows what is missing then.
+    Raises UserError if a file is damaged, because nobody knows what is missing then.
     """
     for file in files:
         with items.source_errors(file, "a tar file", _DAMAGE), _open(file) as stream:
@@ -48,11 +47,9 @@ def read(file: str, start: int, n: int) -> Iterator[items.SourceItem]:
 @contextmanager
 def _open(file: str) -> Iterator[IO[bytes]]:
     with filesystem.open_file(file) as raw:
-        if filesystem.url_path(file).lower().endswith(".tar"):
-            yield raw
-            return
-        with gzip.open(raw) as unpacked:
-            yield unpacked  # type: ignore[misc]
+        is_plain = filesystem.url_path(file).lower().endswith(".tar")
+        with nullcontext(raw) if is_plain else gzip.open(raw) as stream:
+            yield stream  # type: ignore[misc]
 
 
 def _check_end(stream: IO[bytes], end: int) -> None:

@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from eli5.bulk import filesystem
@@ -100,20 +101,13 @@ def _measure(job: Job, folder: str, plan: Plan, task: Task) -> Estimate:
         warnings.warn(message, stacklevel=3)
     worker.run(task, lambda *_: None)
     started = time.perf_counter()
-    counts = worker.run(task, lambda *_: None)
-    seconds = time.perf_counter() - started
+    n, failed, *_ = worker.run(task, lambda *_: None)
+    seconds = (time.perf_counter() - started) / n
     # All of it or none: a task that is no whole shard is a fragment.
-    part_bytes = _size(folder, PARTS) + _size(folder, FRAGMENTS)
-    return Estimate(
-        plan.n_items,
-        plan.n_shards,
-        counts.items,
-        counts.failed,
-        started - begun,
-        seconds / counts.items,
-        part_bytes / counts.items,
-        _size(folder, OVERLAYS) / counts.items,
-    )
+    part_bytes = (_size(folder, PARTS) + _size(folder, FRAGMENTS)) / n
+    overlay_bytes = _size(folder, OVERLAYS) / n
+    totals = (plan.n_items, plan.n_shards, n, failed)
+    return Estimate(*totals, started - begun, seconds, part_bytes, overlay_bytes)
 
 
 @contextmanager
@@ -132,8 +126,4 @@ def _keep_to_cores(cores: int | None) -> Iterator[None]:
 
 def _size(folder: str, name: str) -> int:
     """Return how many bytes the files in a run's folder of this name take, if there is one."""
-    return sum(
-        os.path.getsize(os.path.join(inner, file))
-        for inner, _, files in os.walk(os.path.join(folder, name))
-        for file in files
-    )
+    return sum(path.stat().st_size for path in Path(folder, name).rglob("*") if path.is_file())
