@@ -113,7 +113,7 @@ def test_an_estimate_keeps_to_a_workers_cores(
         seen.append(os.sched_getaffinity(0))
         return Worker(*asked)
 
-    monkeypatch.setattr(importlib.import_module("eli5.bulk.dry_run"), "Worker", starting)
+    monkeypatch.setattr(importlib.import_module("eli5.bulk.estimation"), "Worker", starting)
     bulk.estimate(model, photos, cores=1)
     assert seen == [{min(before)}]
     assert os.sched_getaffinity(0) == before

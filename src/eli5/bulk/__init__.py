@@ -14,17 +14,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from eli5.bulk.dry_run import Estimate, estimate
+    from eli5.bulk.estimation import Estimate, estimate
     from eli5.bulk.results.summary import Status, Summary, status
     from eli5.bulk.run import explain
 
 __all__ = ["Estimate", "Status", "Summary", "estimate", "explain", "status"]
 
 _HOME = {
-    "Estimate": "eli5.bulk.dry_run",
+    "Estimate": "eli5.bulk.estimation",
     "Status": "eli5.bulk.results.summary",
     "Summary": "eli5.bulk.results.summary",
-    "estimate": "eli5.bulk.dry_run",
+    "estimate": "eli5.bulk.estimation",
     "explain": "eli5.bulk.run",
     "status": "eli5.bulk.results.summary",
 }

@@ -14,36 +14,22 @@ from keras import ops
 
 
 class Site(NamedTuple):
-    """The layer call, or the input, that is read or replaced, and how it is seen as a map.
+    """The layer call, or the input, that is read or replaced, and how it is seen as a map."""
 
-    Attributes
-    ----------
-    operation, nth, path
-        The operation, None for an input; which of its calls, from 0; its name, for people.
-    channels_first : bool
-        Whether the channels are the first axis behind the batch axis.
-    grid : tuple of int, optional
-        For tokens ``(B, L, C)``: the grid that the last ``prod(grid)`` of them lie on, row by row.
-    input_index : int, optional
-        For an input: which one, in the order of `keras.tree.flatten`.
-    has_channels : bool
-        False for an input whose numbers are a cell each: a grey picture ``(B, H, W)``.
-    is_input : bool
-        Whether it is an input, or stands for one that cannot be differentiated: the output of an
-        embedding stands for the token ids.
-    shape, dtype
-        Of its output for one sample, batch axis included.
-    """
-
+    # The operation, None for an input; which of its calls, from 0; its name, for people.
     operation: keras.Operation | None
     nth: int
     path: str
-    channels_first: bool = False
+    channels_first: bool = False  # whether the channels are the first axis behind the batch axis
+    # For tokens ``(B, L, C)``: the grid that the last ``prod(grid)`` of them lie on, row by row.
     grid: tuple[int, ...] | None = None
-    input_index: int | None = None
+    input_index: int | None = None  # for an input: which one, in the order of `keras.tree.flatten`
+    # False for an input whose numbers are a cell each: a grey picture ``(B, H, W)``.
     has_channels: bool = True
+    # Whether it is an input, or stands for one that cannot be differentiated: the output of an
+    # embedding stands for the token ids.
     is_input: bool = False
-    shape: tuple[int, ...] = ()
+    shape: tuple[int, ...] = ()  # of its output for one sample, batch axis included
     dtype: str = ""
 
     def fold(self, tensor: Any) -> Any:
@@ -77,43 +63,28 @@ class Site(NamedTuple):
 
 
 class Query(NamedTuple):
-    """What is asked of a run of the model; one program is compiled for each.
+    """What is asked of a run of the model; one program is compiled for each."""
 
-    Attributes
-    ----------
-    score : hashable
-        Handed on to `select`; another callable is another query.
-    select : callable
-        ``select(outputs, activation_of, targets, score) -> (scores (B, K), report)``, where
-        ``activation_of(tensor)`` gives the softmax or sigmoid that made a tensor, or None.
-    sites : tuple of Site
-        Whose outputs the scores are differentiated with respect to.
-    formulas : tuple of callable
-        One per site: ``formula(activations, gradients, hessian_products) -> result`` on float32
-        tensors of shape (B, *grid, C); there are K gradients. Only the results leave the device.
-        Without formulas nothing is differentiated.
-    second_order : tuple of int
-        The indices of the sites whose formulas get K products of the score's Hessian there with
-        the activations. Formulas at the others get None.
-    arrange : callable, optional
-        ``arrange(inputs, *extra) -> inputs``: changes the inputs before the model sees them.
-    replace : tuple of (Site, callable)
-        ``change(site, output, *extra) -> output``: changes the output there, before anything is
-        read or differentiated.
-    combine : callable, optional
-        ``combine(results, *extra) -> results``: what of the formulas' results leaves the device.
-    read : bool
-        Without formulas: whether the activations at the sites leave the device too.
-    """
-
-    score: Any
+    score: Any  # handed on to `select`; another callable is another query
+    # ``select(outputs, activation_of, targets, score) -> (scores (B, K), report)``, where
+    # ``activation_of(tensor)`` gives the softmax or sigmoid that made a tensor, or None.
     select: Callable[..., tuple[Any, Any]]
-    sites: tuple[Site, ...] = ()
+    sites: tuple[Site, ...] = ()  # whose outputs the scores are differentiated with respect to
+    # One per site: ``formula(activations, gradients, hessian_products) -> result`` on float32
+    # tensors of shape (B, *grid, C); there are K gradients. Only the results leave the device.
+    # Without formulas nothing is differentiated.
     formulas: tuple[Callable[..., Any], ...] = ()
+    # The indices of the sites whose formulas get K products of the score's Hessian there with the
+    # activations. Formulas at the others get None.
     second_order: tuple[int, ...] = ()
+    # ``arrange(inputs, *extra) -> inputs``: changes the inputs before the model sees them.
     arrange: Callable[..., Any] | None = None
+    # ``change(site, output, *extra) -> output``: changes the output there, before anything is read
+    # or differentiated.
     replace: tuple[tuple[Site, Callable[..., Any]], ...] = ()
+    # ``combine(results, *extra) -> results``: what of the formulas' results leaves the device.
     combine: Callable[..., Any] | None = None
+    # Without formulas: whether the activations at the sites leave the device too.
     read: bool = False
 
 

@@ -15,52 +15,34 @@ Shape = tuple[int, ...]
 
 
 class Call(NamedTuple):
-    """One call of one operation, in the order in which calls returned.
+    """One call of one operation, in the order in which calls returned."""
 
-    Attributes
-    ----------
-    operation, path
-        The operation, weakly, because the engine's cache must not keep the model alive; where it
-        stands in the model, such as ``"resnet50/conv5_block3_out"``.
-    within : tuple of weakref.ref
-        The operations that were being called around it, the outermost first.
-    nth : int
-        Which call of this operation it was, from 0.
-    shape, dtype
-        Of its output, the batch axis included; ``()`` and ``""`` if that is not one tensor.
-    is_new : bool
-        False where the very tensor of an earlier call came out again: an inactive dropout, or a
-        nested model, whose output is that of its own last layer.
-    has_positions : bool
-        False behind global pooling: where the output has no two positions, or was computed from
-        such outputs, or from inputs other than the picture, alone.
-    channels_first : bool
-        Whether the channels are the first axis behind the batch axis; of an output of rank 3, where
-        it is a map over time or tokens. Tokens of a picture have them last in any case.
-    is_outside : bool
-        False inside of a loop, branch or rematerialised part that the output cannot be taken from.
-    source : int
-        The position in the trace of the call that gave this very tensor first.
-    parent : int or None
-        The source of the one tensor that it took, untouched since; None if it took several, or one
-        that no call gave.
-    alignment : Alignment
-        Of an output of rank 3: where its steps lie in the input.
-    """
-
+    # The operation, weakly, because the engine's cache must not keep the model alive; where it
+    # stands in the model, such as ``"resnet50/conv5_block3_out"``.
     operation: weakref.ref[keras.Operation]
     path: str
+    # The operations that were being called around it, the outermost first.
     within: tuple[weakref.ref[keras.Operation], ...]
-    nth: int
+    nth: int  # which call of this operation it was, from 0
+    # Of its output, the batch axis included; ``()`` and ``""`` if that is not one tensor.
     shape: Shape
     dtype: str
+    # False where the very tensor of an earlier call came out again: an inactive dropout, or a
+    # nested model, whose output is that of its own last layer.
     is_new: bool
+    # False behind global pooling: where the output has no two positions, or was computed from such
+    # outputs, or from inputs other than the picture, alone.
     has_positions: bool
+    # Whether the channels are the first axis behind the batch axis; of an output of rank 3, where
+    # it is a map over time or tokens. Tokens of a picture have them last in any case.
     channels_first: bool
+    # False inside of a loop, branch or rematerialised part that the output cannot be taken from.
     is_outside: bool
-    source: int
+    source: int  # the position in the trace of the call that gave this very tensor first
+    # The source of the one tensor that it took, untouched since; None if it took several, or one
+    # that no call gave.
     parent: int | None
-    alignment: Alignment = Alignment()
+    alignment: Alignment = Alignment()  # of an output of rank 3: where its steps lie in the input
 
     def is_of(self, site: Site) -> bool:
         """Tell whether this is the call that a site reads."""

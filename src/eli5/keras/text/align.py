@@ -54,42 +54,24 @@ _PARTS = (
 
 
 class TokenizedText(NamedTuple):
-    """One text as a model takes it.
+    """One text as a model takes it."""
 
-    Attributes
-    ----------
-    model : keras.Model
-        That takes token ids: the model itself, or the part of it behind its `TextVectorization`.
-    doc : numpy.ndarray, shape (1, T), or a dict of arrays
-        What `model` takes: the ids, and what belongs to them.
-    tokens : list of str
-        T tokens as the model sees them; padding is ``''`` or the padding token.
-    text : str
-        The text.
-    offsets : list of list of (int, int)
-        The spans of each token in `text`, in characters, the end excluded. None for padding and
-        for what a tokenizer puts around a text. Two tokens that share a character, as parts of an
-        emoji do, both lie there.
-    is_padding : numpy.ndarray of bool, shape (T,)
-        Which tokens are padding.
-    input : str, optional
-        Which array of `doc` holds the ids, where there are several.
-    mask_id : int, optional
-        The id that stands for a token that is left out: the tokenizer's mask, such as ``[MASK]``,
-        or else its padding.
-    is_original : bool
-        Whether `text` is the one that was given. It is not if the tokens could not be found in
-        there; `text` is then the tokens, joined by spaces.
-    """
-
+    # That takes token ids: the model itself, or the part of it behind its `TextVectorization`.
     model: keras.Model
-    doc: Any
-    tokens: list[str]
-    text: str
+    doc: Any  # shape (1, T): What `model` takes: the ids, and what belongs to them
+    tokens: list[str]  # T tokens as the model sees them; padding is ``''`` or the padding token
+    text: str  # the text
+    # The spans of each token in `text`, in characters, the end excluded. None for padding and for
+    # what a tokenizer puts around a text. Two tokens that share a character, as parts of an emoji
+    # do, both lie there.
     offsets: Offsets
-    is_padding: np.ndarray[Any, np.dtype[np.bool_]]
-    input: str | None = None
+    is_padding: np.ndarray[Any, np.dtype[np.bool_]]  # of bool, shape (T,): Which tokens are padding
+    input: str | None = None  # which array of `doc` holds the ids, where there are several
+    # The id that stands for a token that is left out: the tokenizer's mask, such as ``[MASK]``, or
+    # else its padding.
     mask_id: int | None = None
+    # Whether `text` is the one that was given. It is not if the tokens could not be found in there;
+    # `text` is then the tokens, joined by spaces.
     is_original: bool = True
 
 
