@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-__all__ = ["ExplainCallback"]
-
 
 class ExplainCallback(keras.callbacks.Callback):  # type: ignore[misc]
     """Explain the same images while a model is trained, and log the overlays.
