@@ -81,7 +81,7 @@ def no_keras(monkeypatch: pytest.MonkeyPatch) -> None:
     def start() -> None:
         raise AssertionError("Keras was started before the arguments were checked")
 
-    monkeypatch.setattr("eli5.cli.options.start_keras", start)
+    monkeypatch.setattr("eli5.cli.run.start_keras", start)
 
 
 @pytest.fixture

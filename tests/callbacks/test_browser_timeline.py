@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from eli5.callbacks.loggers.folder import FolderLogger, RunFolder
+from eli5.callbacks.loggers.folder import FolderLogger
 from helpers.browser import PATIENCE, _never_hangs, browser, process  # noqa: F401
 from helpers.logged_epochs import epoch
 
@@ -18,7 +18,7 @@ N_EPOCHS = 9
 
 @pytest.fixture(scope="module")
 def timeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    logger = FolderLogger(RunFolder(tmp_path_factory.mktemp("training")))
+    logger = FolderLogger(tmp_path_factory.mktemp("training"))
     for step in range(N_EPOCHS):
         logger.log(epoch(step, n_images=4))
     assert logger.page is not None

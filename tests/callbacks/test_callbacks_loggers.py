@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eli5.callbacks.epoch import Epoch
-from eli5.callbacks.loggers import open_loggers, tensorboard
+from eli5.callbacks.loggers import Epoch, open_loggers, tensorboard
 from eli5.callbacks.loggers.mlflow import MLflowLogger
 from eli5.callbacks.loggers.tensorboard import TensorBoardLogger
 from eli5.callbacks.loggers.wandb import WandbLogger

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eli5.callbacks import ExplainCallback, loggers
-from eli5.callbacks import options as callback_options
+from eli5.callbacks import ExplainCallback, explain_callback, loggers
 from helpers.trainings import pictures
 
 IMAGES = pictures(2)
@@ -105,7 +104,7 @@ def test_missing_libraries_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ImportError, match=r"pip install 'eli5-keras\[tensorboard\]'"):
         ExplainCallback(IMAGES, tensorboard="logs")
     monkeypatch.setattr(
-        callback_options, "missing_picture_libraries", lambda: ["Pillow", "matplotlib"]
+        explain_callback, "missing_picture_libraries", lambda: ["Pillow", "matplotlib"]
     )
     with pytest.raises(ImportError, match=r"no Pillow and no matplotlib. Install with: pip"):
         ExplainCallback(IMAGES)

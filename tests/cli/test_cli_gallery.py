@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from eli5 import Explanation, TargetExplanation
-from eli5.cli import gallery
-from eli5.cli.gallery import CARDS, Gallery
+from eli5.cli import output
+from eli5.cli.output import CARDS, Gallery
 
 
 def explained(number: int, methods: int = 1, size: tuple[int, int] = (8, 6)) -> list[Explanation]:
@@ -114,7 +114,7 @@ def test_nothing_is_no_page(tmp_path: Path) -> None:
 
 
 def test_pages_of_an_earlier_run_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gallery, "CARDS", 2)
+    monkeypatch.setattr(output, "CARDS", 2)
     fill(tmp_path, 7)
     (tmp_path / "index-of-photos.html").touch()
     assert {path.name for path in tmp_path.iterdir()} == {
@@ -142,7 +142,7 @@ def test_a_picture_with_a_palette_is_shrunk_in_its_colours() -> None:
     picture = Image.new("P", (4000, 4000))
     picture.putpalette([0, 0, 0, 255, 255, 255])
     picture.paste(1, (2000, 0, 4000, 4000))
-    small = np.asarray(gallery._shrunk(picture, 100).convert("RGB"))
+    small = np.asarray(output._shrunk(picture, 100).convert("RGB"))
     assert small.shape == (400, 400, 3)
     assert small[:, :190].max() == 0
     assert small[:, 210:].min() == 255

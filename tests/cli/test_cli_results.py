@@ -227,7 +227,7 @@ def test_cards_per_page(
     options: list[str],
     n_pages: int,
 ) -> None:
-    monkeypatch.setattr("eli5.cli.gallery.CARDS", 4)
+    monkeypatch.setattr("eli5.cli.output.CARDS", 4)
     out = tmp_path / "out"
     ended = run(capsys, "explain", model_path, colour_photos, *options, "--out", out)
     assert len(list(out.glob("index*.html"))) == n_pages

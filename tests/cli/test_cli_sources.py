@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from eli5.cli.commands.explain import find_pictures
 from eli5.cli.console import UserError, as_typed
-from eli5.cli.image_paths import find_pictures
 from eli5.loading.files import RECORDS
 
 

@@ -145,7 +145,7 @@ def test_the_pictures_in_memory_are_no_more_than_two_batches(
     for k in range(24):
         two_colours(60 + k, 40).save(pictures / f"{k}.png")
     # A page's pictures are copies of the size that it shows.
-    monkeypatch.setattr("eli5.cli.gallery._AREA", 1000)
+    monkeypatch.setattr("eli5.cli.output._AREA", 1000)
     out = ("--out", tmp_path / "out") if to_folder else ()
     assert run(capsys, "explain", model_path, pictures, "--batch-size", "4", *out).code == 0
     assert len(most_alive) == 24

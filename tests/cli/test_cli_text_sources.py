@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from eli5.cli.commands.explain_text import TextSource, find_texts
 from eli5.cli.console import UserError, as_typed
-from eli5.cli.text_sources import TextSource, find_texts
 from helpers.cli_helpers import fails
 
 Capsys = pytest.CaptureFixture[str]

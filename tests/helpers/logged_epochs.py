@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from eli5.base import Explanation, TargetExplanation
-from eli5.callbacks.epoch import Epoch, make_epoch
+from eli5.callbacks.loggers import Epoch, make_epoch
 
 METHODS = ("Grad-CAM", "Gradient × Input")
 

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 import keras
-from eli5.callbacks.epoch import make_epoch
-from eli5.callbacks.loggers import Logger, open_loggers
-from eli5.callbacks.options import Options, check_options
+from eli5.base import Explanation, TargetExplanation, missing_picture_libraries
+from eli5.callbacks.loggers import Logger, make_epoch, open_loggers
+from eli5.checks import expect_integer, expect_type, listed, wrong_type
 from eli5.explain import explain_predictions
 from eli5.keras.inputs.dataset import stream_docs
+from eli5.keras.inputs.image import check_image
 from eli5.keras.inputs.model_inputs import check_doc
 from eli5.keras.pipeline.plan import at_doc
+from eli5.keras.pipeline.request import make_request
+from eli5.keras.targets.classes import as_class_ids
 
 if TYPE_CHECKING:
     from os import PathLike
     from pathlib import Path
 
     from PIL.Image import Image
-
-    from eli5.base import Explanation
-
-__all__ = ["ExplainCallback"]
 
 
 class ExplainCallback(keras.callbacks.Callback):  # type: ignore[misc]
@@ -105,10 +107,19 @@ class ExplainCallback(keras.callbacks.Callback):  # type: ignore[misc]
         **options: Any,
     ) -> None:
         super().__init__()
-        others = {"methods": methods, "layer": layer, "batch_size": batch_size, **options}
-        self._options: Options = check_options(
-            images, every=every, targets=targets, pictures=pictures, others=others
-        )
+        if missing := missing_picture_libraries():
+            raise ImportError(
+                "Expected Pillow and matplotlib, to draw pictures. Received: no "
+                f"{' and no '.join(missing)}. Install with: pip install {' '.join(missing)}"
+            )
+        self._every = expect_integer("every", every, least=1, expected="an integer, in epochs")
+        self._drawing = _check_drawing(options)
+        others = {name: options[name] for name in options if name not in self._drawing}
+        self._explaining = {"methods": methods, "layer": layer, "batch_size": batch_size, **others}
+        make_request(targets=targets, **self._explaining)
+        self._images = _copy_of(images)
+        self._pictures = _per_image("pictures", pictures, self._images, check_image)
+        self._targets = _per_image("targets", targets, self._images, as_class_ids)
         self._loggers = open_loggers(log_dir, tensorboard, active_runs)
         self.explanations: list[list[Explanation]] = []
         self._next_step = 0
@@ -126,14 +137,14 @@ class ExplainCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._shift = None
         with self._survive("explain the images"):
             self._start()  # counts what belongs to the images
-            for number, doc in enumerate(stream_docs(self.model, self._options.images)):
+            for number, doc in enumerate(stream_docs(self.model, self._images)):
                 with at_doc(number):
                     check_doc(self.model, doc)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Explain and log, if it is the epoch's turn."""
         step = self._step(epoch)
-        if (step + 1) % self._options.every and not self._is_last(epoch):
+        if (step + 1) % self._every and not self._is_last(epoch):
             return
         active = self._active_loggers()
         if not active:
@@ -142,7 +153,7 @@ class ExplainCallback(keras.callbacks.Callback):  # type: ignore[misc]
         with self._survive("explain the images"):
             explained = list(self._start())
             self.explanations = [one if isinstance(one, list) else [one] for one in explained]
-            logged = make_epoch(step, logs, self.explanations, self._options.drawing)
+            logged = make_epoch(step, logs, self.explanations, self._drawing)
             for name, logger in active.items():
                 with self._survive(f"log to {name}"):
                     logger.log(logged)
@@ -155,10 +166,8 @@ class ExplainCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _start(self) -> Iterator[Any]:
         """Return what explains the images, of which the options are checked and nothing is run."""
-        images, _, targets, pictures, explaining, _ = self._options
-        return explain_predictions(
-            self.model, images, targets=targets, images=pictures, **explaining
-        )
+        chosen = {"targets": self._targets, "images": self._pictures, **self._explaining}
+        return explain_predictions(self.model, self._images, **chosen)
 
     def _step(self, epoch: int) -> int:
         """Return which epoch it is, from 0, over all calls of `fit`."""
@@ -203,3 +212,60 @@ class ExplainCallback(keras.callbacks.Callback):  # type: ignore[misc]
             UserWarning,
             stacklevel=2,
         )
+
+
+def _check_drawing(others: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of `eli5.format_as_image`; one pixel tells whether they will do."""
+    from PIL import Image
+
+    from eli5.formatters.image import format_as_image
+
+    names = list(inspect.signature(format_as_image).parameters)[1:]
+    drawing = {name: value for name, value in others.items() if name in names}
+    empty = np.zeros((1, 1), np.float32)
+    target = TargetExplanation(0, heatmap=empty, attribution=empty)
+    format_as_image(Explanation("", targets=[target], image=Image.new("RGB", (1, 1))), **drawing)
+    return drawing
+
+
+def _per_image(
+    name: str, values: Any, images: Any, check: Callable[[Any], Any]
+) -> list[Any] | None:
+    """Return one entry per image as a list, which can be read at each epoch."""
+    if values is None:
+        return None
+    entries = listed(values)
+    if entries is None:
+        raise wrong_type(name, values, "None or to hold one entry per image")
+    # A list may hold one array per image, or one per input of the model.
+    n_images = None if isinstance(images, list | tuple) else len(keras.tree.flatten(images)[0])
+    if n_images is not None and len(entries) != n_images:
+        raise ValueError(
+            f"Expected one entry in `{name}` per image, {n_images} of them. Received: "
+            f"{len(entries)}"
+        )
+    for entry in entries:
+        check(entry)
+    return entries
+
+
+def _copy_of(images: Any) -> Any:
+    """Return the images as NumPy arrays of our own, which nobody changes during the training."""
+    if not hasattr(images, "shape"):
+        # A dataset may shuffle, and draw from the random numbers that the training needs.
+        advice = "Take the docs that are to be shown out of it first"
+        kinds = (list, tuple, dict)
+        expect_type("images", images, kinds, "an array, or a list or dict of arrays", advice)
+    arrays = keras.tree.map_structure(_array_of, images)
+    leaves = keras.tree.flatten(arrays)
+    if not leaves or not all(map(len, leaves)):
+        raise ValueError("Expected `images` to hold at least one image. Received: none")
+    return arrays
+
+
+def _array_of(leaf: Any) -> Any:
+    if hasattr(leaf, "detach"):  # PyTorch, on any device
+        leaf = leaf.detach().cpu()
+    if not hasattr(leaf, "shape") or np.ndim(leaf) == 0:
+        raise wrong_type("images", leaf, "one array or several", "Convert it with `np.asarray`")
+    return np.array(leaf)

@@ -32,10 +32,7 @@ def _is_installed(name: str) -> bool:
 
 
 def choose_backend(is_installed: Callable[[str], bool] = _is_installed) -> None:
-    """Keep the configured Keras backend if it can be used, or set another one and say so.
-
-    UserError if no backend is installed.
-    """
+    """Keep the configured Keras backend if it can be used, or set another one and say so."""
     chosen, configured = find_backend(is_installed), _configured_backend()
     if chosen is None:
         raise UserError(

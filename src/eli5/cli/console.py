@@ -10,9 +10,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.text import Text
 
-from eli5.loading.errors import UserError, shortened
-
-__all__ = ["UserError", "shortened"]  # which all commands need, too
+from eli5.loading.errors import UserError as UserError  # which all commands need, too
+from eli5.loading.errors import shortened as shortened
 
 # Python's parameters that are arguments here, and those that are options.
 _ARGUMENTS = ("image", "model", "source", "text")
@@ -43,15 +42,12 @@ def wrong_argument(name: str, value: object, expected: str, reason: str = "") ->
 
 
 # The console of the bar that is shown, if one is: only it can write lines above the bar.
-_with_bar: list[Console] = []
+_with_bar: list[Console | None] = [None]
 
 
 @contextmanager
 def above_bar(console: Console | None) -> Iterator[None]:
     """Print what goes to a terminal above the bar that a console shows there, if one does."""
-    if console is None:
-        yield
-        return
     _with_bar.append(console)
     try:
         yield
@@ -61,7 +57,7 @@ def above_bar(console: Console | None) -> Iterator[None]:
 
 def _console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
-    return _with_bar[-1] if _with_bar and stream.isatty() else Console(stderr=stderr)
+    return (_with_bar[-1] if stream.isatty() else None) or Console(stderr=stderr)
 
 
 def has_colours() -> bool:
@@ -77,9 +73,10 @@ def print_error(message: str, *details: str) -> None:
         _print_line("  ", as_typed(detail), "", stderr=True)
 
 
-def print_notice(message: str) -> None:
-    """Print what the user should know but did not ask for."""
-    _print_line("eli5: ", as_typed(message), "bold", stderr=True)
+def print_notice(*messages: str) -> None:
+    """Print what the user should know but did not ask for, a line for each."""
+    for message in messages:
+        _print_line("eli5: ", as_typed(message), "bold", stderr=True)
 
 
 def print_fact(name: str, fact: str, style: str = "") -> None:
@@ -111,8 +108,7 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 def print_whole(lines: Iterable[str]) -> None:
     """Print lines for programs, each of them at once."""
-    for line in lines:
-        sys.stdout.write(f"{line}\n")
+    sys.stdout.writelines(f"{line}\n" for line in lines)
     sys.stdout.flush()
 
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eli5.cli.console import UserError, wrong_argument
-from eli5.cli.gallery import Gallery
 from eli5.formatters.picture_file import PICTURE_FORMATS, format_as_picture_file
 from eli5.loading.files import RECORDS
 from eli5.saving.atomic_write import write_atomically
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from eli5.base import Explanation
 
 PICTURE_ENDINGS = (*PICTURE_FORMATS, ".html")
@@ -23,15 +27,11 @@ TEXT_ENDINGS = (".html", ".json", ".npz", ".txt")  # a text has no picture
 
 
 def file_or_folder(out: str | Path | None) -> tuple[Path | None, Path | None]:
-    """Return the file that ``--out`` names, or the folder, which is checked.
-
-    A folder that exists is meant, and what ends in a slash or has no ending.
-    """
+    """Return the file that ``--out`` names, or the folder, which is checked."""
     if out is None:
         return None, None
     separators = (os.sep, os.altsep or os.sep)
-    is_folder = os.path.isdir(out) or str(out).endswith(separators) or not Path(out).suffix
-    if not is_folder:
+    if not (os.path.isdir(out) or str(out).endswith(separators)) and Path(out).suffix:
         return Path(out), None
     check_folder(Path(out))
     return None, Path(out)
@@ -43,23 +43,7 @@ def file_or_folder(out: str | Path | None) -> tuple[Path | None, Path | None]:
 def check_output(
     path: Path, sources: Iterable[str | Path | None], endings: Sequence[str] = PICTURE_ENDINGS
 ) -> None:
-    """Check that a file can be written, without writing it.
-
-    Parameters
-    ----------
-    path : Path
-        The file to write; its ending says the format.
-    sources : iterable of paths
-        What it must not overwrite.
-    endings : sequence of str
-        The formats that can be written.
-
-    Raises
-    ------
-    UserError
-        If the ending is of no known format, the folder cannot be written to, or `path` is a folder
-        or one of the sources.
-    """
+    """Check that a file with one of the `endings` can be written, and is none of the `sources`."""
     folder, ending = path.parent, path.suffix.lower()
     if ending not in endings:
         page = path.with_suffix(".html")
@@ -84,10 +68,7 @@ def _is_same(path: Path, source: str | Path) -> bool:
 
 
 def write_output(explanations: Sequence[Any], path: Path, title: str) -> None:
-    """Write one explanation, or several where the format holds them; an old file is replaced.
-
-    The title is that of a page. UserError if it cannot be written; nothing is left behind then.
-    """
+    """Write one explanation, or several where the format holds them; the title is a page's."""
     ending = path.suffix.lower()
     try:
         if ending in (".json", ".npz"):
@@ -100,7 +81,9 @@ def write_output(explanations: Sequence[Any], path: Path, title: str) -> None:
         raise UserError(str(error)) from error
 
 
-def _content(explanations: Sequence[Any], ending: str, title: str) -> bytes:
+def _content(
+    explanations: Sequence[Any], ending: str, title: str = "", name: str = "--out"
+) -> bytes:
     # Each loads what it needs; matplotlib and Keras are slow to load.
     if ending == ".txt":
         from eli5.formatters.text import format_as_text
@@ -111,17 +94,14 @@ def _content(explanations: Sequence[Any], ending: str, title: str) -> bytes:
         from eli5.formatters.html import format_as_page
 
         return format_as_page(shown, title=title).encode()
-    return format_as_picture_file(shown, ending, name="--out")
+    return format_as_picture_file(shown, ending, name)
 
 
 # ---- a folder ------------------------------------------------------------------------------------
 
 
 def check_folder(folder: Path) -> None:
-    """Check that a folder can take the results, without making it.
-
-    UserError if it is a file, may not be written to, or holds anything but results of this command.
-    """
+    """Check that a folder can be written to and holds nothing but results of this command."""
     existing = next(one for one in [folder, *folder.absolute().parents] if os.path.exists(one))
     if not existing.is_dir():
         raise wrong_argument("--out", folder, "a folder", f", but {existing} is a file")
@@ -143,10 +123,7 @@ def _is_ours(folder: Path) -> bool:
 
 
 class OutputFolder:
-    """Writes one result after the other; nothing is made before the first.
-
-    See `check_folder` for the folder, and `eli5.cli.gallery.Gallery` for the rest.
-    """
+    """Writes one result after the other; nothing is made before the first; see `Gallery`."""
 
     def __init__(self, folder: Path, n_inputs: int, cards_per_input: int, noun: str) -> None:
         self.folder = folder
@@ -162,19 +139,17 @@ class OutputFolder:
         explanations: Sequence[Explanation],
         records: Sequence[str],
     ) -> str:
-        """Write all there is of one input: overlay, lines, and a part of a page with its title.
-
-        Returns why the overlay cannot be drawn and nothing is written, or nothing. UserError if the
-        disk cannot be written to.
-        """
+        """Write all there is of one input, or return why its overlay cannot be drawn."""
         if overlay is not None:
-            # The overlays of several methods are one picture.
-            shown: Any = explanations if len(explanations) > 1 else explanations[0]
             try:
-                content = format_as_picture_file(shown, overlay.suffix.lower(), name="the overlay")
+                content = _content(explanations, overlay.suffix.lower(), name="the overlay")
             except ValueError as error:  # its format may not hold so many pixels
                 return str(error)
-            self._write_overlay(self.folder / overlay, content)
+            self.write_records([])  # first of all what tells that the folder holds results
+            with self._disk():
+                (self.folder / overlay).parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(self.folder / overlay, content)
+            self.n_overlays += 1
         self.write_records(records)
         with self._disk():
             self.gallery.add(title, explanations)
@@ -194,13 +169,6 @@ class OutputFolder:
         with self._disk():
             self.pages = self.gallery.finish()
 
-    def _write_overlay(self, path: Path, content: bytes) -> None:
-        self.write_records([])  # first of all what tells that the folder holds results
-        with self._disk():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, content)
-        self.n_overlays += 1
-
     @contextmanager
     def _disk(self) -> Iterator[None]:
         try:
@@ -211,13 +179,10 @@ class OutputFolder:
 
 
 def name_overlays(paths: Sequence[str], base: Path) -> list[Path]:
-    """Give each picture's overlay a name of its own, below the folder of the results.
+    """Give each picture's overlay a name relative to `base`, which all pictures lie in.
 
     It is the picture's, where that names a format that can be written; else ``.png`` takes the
-    place of the ending, or follows it where the name is taken.
-
-    The names are relative to `base`, which all pictures lie in, and none differs from another in
-    upper and lower case alone.
+    place of the ending, or follows it where the name is taken, in upper or lower case.
     """
     sources = [Path(os.path.abspath(path)).relative_to(base) for path in paths]
     taken = {str(folder).casefold() for source in sources for folder in source.parents}
@@ -237,3 +202,100 @@ def _names(source: Path) -> Iterator[Path]:
     yield source if _is_writable(source) else source.with_suffix(".png")
     yield source.with_name(f"{source.name}.png")
     yield from (source.with_name(f"{source.name}-{k}.png") for k in itertools.count(2))
+
+
+# ---- the pages of a folder -----------------------------------------------------------------------
+
+CARDS = 100  # on a page of ``index.html``; such a page has less than 20 MB
+_AREA = 16_000_000  # pixels of all pictures of a page, about what it shows of them
+_LARGEST = 1600 * 1600
+_INDEX = "index.html"
+Link = tuple[str, str]  # a text, and the page behind it; empty where there is none
+
+
+class Gallery:
+    """Writes ``index.html``, ``index-2.html`` and so on; in memory is what goes on one of them."""
+
+    def __init__(
+        self, folder: Path, n_pictures: int, per_picture: int, what: str = "pictures"
+    ) -> None:
+        self.folder = folder
+        self.what = what.capitalize()
+        most = max(CARDS // per_picture, 1)  # pictures on a page
+        self.per_page = math.ceil(n_pictures / math.ceil(n_pictures / most))  # and no short rest
+        self.sizes: list[int] = []  # pictures on the pages that are written
+        self.waiting: list[list[Explanation]] = []
+
+    def add(self, name: str, explanations: Sequence[Explanation]) -> None:
+        """Take in what there is of one picture; a page is written when the next one begins."""
+        if len(self.waiting) == self.per_page:
+            self._write(is_last=False)
+        image = explanations[0].image
+        shown = None if image is None else _shrunk(image, self.per_page)
+        cards = [replace(one, image=shown) for one in explanations]
+        for one in cards:
+            one.description = f"{one.description or ''}\n{name}"
+        self.waiting.append(cards)
+
+    def finish(self) -> list[Path]:
+        """Write what is left, and links to all pages on the first; return the pages."""
+        from eli5.formatters.jinja import render
+
+        if self.waiting:
+            self._write(is_last=True)
+        pages = [self._path(k) for k in range(len(self.sizes))]
+        if len(pages) > 1:
+            # When the first page was written, nobody knew how many there would be.
+            old_links = render("links.html", links=self._neighbours(0, is_last=False))
+            links = render("links.html", links=self._all_pages())
+            page = pages[0].read_text(encoding="utf-8").replace(old_links, links)
+            write_atomically(pages[0], page.encode())
+        for old in self.folder.glob("index-*.html"):
+            if re.fullmatch(r"index-\d+\.html", old.name) and old not in pages and pages:
+                old.unlink()  # of an earlier run with more pictures
+        return pages
+
+    def _write(self, *, is_last: bool) -> None:
+        from eli5.formatters.html import format_as_linked_page
+
+        number = len(self.sizes)
+        title = f"What {self.waiting[0][0].estimator} looked at"
+        title = f"{title}, page {number + 1}" if number else title
+        explanations = [expl for per_picture in self.waiting for expl in per_picture]
+        self.sizes.append(len(self.waiting))
+        self.waiting = []
+        links = self._neighbours(number, is_last=is_last) if number or not is_last else []
+        page = format_as_linked_page(explanations, title, links)
+        write_atomically(self._path(number), page.encode())
+
+    def _path(self, number: int) -> Path:
+        return self.folder / (f"index-{number + 1}.html" if number else _INDEX)
+
+    def _neighbours(self, number: int, *, is_last: bool) -> list[Link]:
+        links = [("All pages", _INDEX), self._link(number - 1, "Previous")] if number else []
+        links.append((f"{self.what} {self._range(number)}", ""))
+        return links if is_last else [*links, self._link(number + 1, "Next")]
+
+    def _all_pages(self) -> list[Link]:
+        first = f"{self.what} {self._range(0)}", ""
+        return [first, *(self._link(k, self._range(k)) for k in range(1, len(self.sizes)))]
+
+    def _link(self, number: int, text: str) -> Link:
+        return text, self._path(number).name
+
+    def _range(self, number: int) -> str:
+        before = sum(self.sizes[:number])
+        return f"{before + 1}–{before + self.sizes[number]}"
+
+
+def _shrunk(image: Image, n_pictures: int) -> Image:
+    """Return a picture as large as a page of so many shows it."""
+    from eli5.formatters.overlay.heatmap import LANCZOS
+    from eli5.formatters.overlay.picture import to_rgba
+
+    area = min(_AREA / n_pictures, _LARGEST)
+    scale = math.sqrt(area / (image.width * image.height))
+    if scale >= 1:
+        return image
+    size = max(round(image.width * scale), 1), max(round(image.height * scale), 1)
+    return to_rgba(image).resize(size, LANCZOS)  # which palettes could not be

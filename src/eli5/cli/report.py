@@ -93,20 +93,15 @@ class RunSummary:
         self,
         notes: Sequence[str],
         backend: str,
-        seconds: tuple[float, float],
+        seconds: tuple[float, float],  # to load the model, and then for all inputs
         output: OutputFolder | None,
         *,
         as_json: bool,
     ) -> None:
-        """Print how many were explained, how, the warnings, and where the results are.
-
-        The seconds are those to load the model, and then for all inputs. With `as_json`, standard
-        output belongs to the results, and only what is amiss is said.
-        """
+        """Print how many were explained, how, the warnings, and where the results are."""
         counts = f"{self.n_explained} explained, {self.n_skipped} skipped"
-        if as_json:
-            for note in (*notes, *([f"{counts}."] if self.n_skipped else [])):
-                print_notice(note)
+        if as_json:  # standard output belongs to the results
+            print_notice(*notes, *([f"{counts}."] if self.n_skipped else []))
             return
         if output is None and self.n_explained:
             print_text("")  # below the rows
@@ -124,23 +119,13 @@ class RunSummary:
         for name, fact in facts.items():
             if fact:
                 print_fact(name, fact)
-        print_warnings(notes)
+        for note in notes:
+            print_fact("Warning", note, "yellow")
         if output is not None and output.pages:
-            print_fact("Written", _written(output))
-
-
-def _written(output: OutputFolder) -> str:
-    first, *others = output.pages
-    pages = [str(first), *([_counted(len(others), "more page")] if others else [])]
-    overlays = [_counted(output.n_overlays, "overlay")] if output.n_overlays else []
-    return ", ".join([*pages, RECORDS, *overlays])
+            more = _counted(len(output.pages) - 1, "more page")
+            written = [str(output.pages[0]), more, RECORDS, _counted(output.n_overlays, "overlay")]
+            print_fact("Written", ", ".join(filter(None, written)))
 
 
 def _counted(n: int, noun: str) -> str:
-    return f"{n} {noun}{'' if n == 1 else 's'}"
-
-
-def print_warnings(notes: Sequence[str]) -> None:
-    """Print warnings among the facts."""
-    for note in notes:
-        print_fact("Warning", note, "yellow")
+    return f"{n} {noun}{'' if n == 1 else 's'}" if n else ""

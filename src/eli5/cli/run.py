@@ -1,18 +1,23 @@
-"""A run of ``eli5 explain`` or ``explain-text``: one picture or text, or many of them."""
+"""A run of ``eli5 explain`` or ``explain-text``: its options, and one input or many of them."""
 
 from __future__ import annotations
 
 import math
 import sys
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from eli5.bulk.progress import show_progress
 from eli5.bulk.signals import exit_at_once, exit_between_writes
 from eli5.cli import report
+from eli5.cli.backend import start_keras
+from eli5.cli.commands.methods import complete_methods
 from eli5.cli.console import (
     UserError,
     above_bar,
@@ -23,9 +28,10 @@ from eli5.cli.console import (
     print_notice,
     print_text,
     print_whole,
+    shortened,
 )
-from eli5.cli.options import ExplainOptions, load_model
 from eli5.cli.output import OutputFolder, check_output, write_output
+from eli5.loading import files
 from eli5.loading.stream import StreamItem, StreamResult, explain_stream
 
 if TYPE_CHECKING:
@@ -33,7 +39,68 @@ if TYPE_CHECKING:
     from eli5.loading.models import LoadedModel
 
 
-class Inputs(ABC):
+_AtLeastOne = Parameter(validator=Number(gte=1))
+
+
+@Parameter(name="*")  # the command line has its fields as options, and not the object
+@dataclass(frozen=True, kw_only=True)
+class ExplainOptions:
+    """What is explained of each picture or text, and how.
+
+    Parameters
+    ----------
+    classes
+        Explain this class; may be given several times. [default: the likeliest class]
+    top
+        Explain this many classes, the likeliest first.
+    methods
+        Explain by this method; may be given several times. `eli5 methods` lists them.
+        [default: Grad-CAM]
+    layer
+        Name or index of the layer that is explained; the name with its path, as `base/conv`, where
+        it is nested. `eli5 layers` lists them. [default: the last with a map over the picture, or
+        over the tokens]
+    score
+        What is explained: the class score before the final softmax or sigmoid (`logit`), the
+        model's output (`output`), or the former where there is one (`auto`).
+    labels
+        A text file of class names: line i, counted from 0, names class i.
+    batch_size
+        How many pictures or texts, or variants of one, the model sees at once. So many are in
+        memory.
+    as_json
+        Print a line of JSON per picture or text and method, and nothing else.
+    """
+
+    classes: Annotated[list[int] | None, Parameter(name="--class", metavar="ID")] = None
+    top: Annotated[int | None, _AtLeastOne] = None
+    methods: Annotated[
+        list[str] | None, Parameter(name="--method", metavar="NAME", completer=complete_methods)
+    ] = None
+    layer: int | str | None = None
+    score: Literal["auto", "output", "logit"] = "auto"
+    labels: Path | None = None
+    batch_size: Annotated[int, _AtLeastOne] = 8
+    as_json: Annotated[bool, Parameter(name="--json", show_default=False)] = False
+
+    @property
+    def targets(self) -> list[int] | None:
+        """The classes, each once."""
+        return list(dict.fromkeys(self.classes)) if self.classes else None
+
+    def check(self) -> None:
+        """Raise UserError if classes and their number are both asked for."""
+        if self.classes and self.top:
+            raise UserError(
+                "Expected either --class or --top. Received: both, "
+                f"--class={self.classes} and --top={self.top}"
+            )
+
+
+DEFAULT_OPTIONS = ExplainOptions()
+
+
+class Inputs(Protocol):
     """What a run explains, pictures or texts, as far as the two differ."""
 
     noun: str  # "pictures"
@@ -42,41 +109,30 @@ class Inputs(ABC):
     output_heading: str  # of the line that names the file of a single one
     endings: Sequence[str]  # of the files that a single one can be written to
     names: Sequence[str]  # one per input
+    titles: Sequence[str]  # what they are called on a page
     files: Sequence[str]  # that are read, and must not be overwritten
     problems: Sequence[str] = ()  # of folders that cannot be looked through
     results: Sequence[str] = ()  # of this command, which are left out
+    overlays: Sequence[Path | None]  # the picture that a folder of results holds of each, if any
 
-    @abstractmethod
     def read(self, number: int) -> Any:
         """Read one of them; UserError if it cannot be read."""
 
-    @abstractmethod
     def label(self, number: int, content: Any) -> str:
         """Name one of them with the size of what was read."""
 
-    @abstractmethod
     def use_model(self, loaded: LoadedModel, options: dict[str, Any]) -> None:
         """Take model and options before the first item; UserError if the model does not fit."""
 
-    @abstractmethod
     def make_item(self, number: int, content: Any) -> tuple[StreamItem, str]:
         """Return what was read as the model takes it, and how it became that."""
 
-    @abstractmethod
     def explain(self, docs: Sequence[Any], metadata: Sequence[Any], targets: Any) -> Any:
         """See `eli5.loading.stream.explain_stream`."""
 
     def row(self, name: str, explanations: Sequence[Explanation]) -> str:
         """Say in few lines what came of one of them."""
         return report.as_row(name, explanations[0])
-
-    def title(self, name: str) -> str:
-        """Return what one of them is called on a page."""
-        return name
-
-    def overlays(self) -> Sequence[Path | None]:
-        """Return the picture that a folder of results holds of each, if any."""
-        return [None] * len(self.names)
 
 
 def explain_inputs(
@@ -88,42 +144,51 @@ def explain_inputs(
     file: Path | None,
     folder: Path | None,
 ) -> int:
-    """Explain all inputs; print the results, and write them to a file or a folder.
-
-    Parameters
-    ----------
-    inputs, options
-    model, weights
-        See `eli5.loading.models.load`.
-    file, folder : Path, optional
-        Where the one result is written, or any number of them.
-
-    Returns
-    -------
-    int
-        The exit code: 1 if one of several could not be explained.
-
-    Raises
-    ------
-    UserError
-        If the file cannot be written, or if nothing can be explained, because something is wrong
-        with the model or the options.
-    """
+    """Explain all inputs, print and write the results; return 1 if one of several failed."""
     if file is not None:
         _check_file(file, inputs, options)
         check_output(file, (model, weights, options.labels, *inputs.files), inputs.endings)
 
     def start() -> str:
         """Get the model ready, and return the backend."""
-        inputs.use_model(*load_model(options, model, weights))
+        inputs.use_model(*_load_model(options, model, weights))
         import keras
 
         return keras.backend.backend()
 
     if folder is None and len(inputs.names) == 1 and not inputs.problems:
-        _explain_one(inputs, options, start, file)
-        return 0
+        return _explain_one(inputs, options, start, file)
     return _explain_many(inputs, options, start, folder)
+
+
+def _load_model(
+    options: ExplainOptions, model: str, weights: Path | None
+) -> tuple[LoadedModel, dict[str, Any]]:
+    """Load the model, after a check of the options; return both for `eli5.explain_predictions`."""
+    path = options.labels
+    labels = None if path is None else files.read_lines(path, "labels", "class name")
+    start_keras()
+    from eli5.keras.methods.lookup import find_method
+    from eli5.keras.pipeline.request import make_request
+    from eli5.loading import models
+
+    chosen: dict[str, Any] = {
+        "layer": options.layer,
+        "score": options.score,
+        "top_targets": options.top,
+    }
+    try:
+        methods = list({find_method(one).name: None for one in options.methods or ["Grad-CAM"]})
+        make_request(targets=options.targets, methods=methods, **chosen)
+    except (TypeError, ValueError) as error:
+        raise UserError(shortened(str(error))) from error
+    loaded = models.load(model, weights)
+    return loaded, {
+        **chosen,
+        "methods": methods,
+        "class_names": models.class_names(loaded, labels),
+        "batch_size": options.batch_size,
+    }
 
 
 def _check_file(file: Path, inputs: Inputs, options: ExplainOptions) -> None:
@@ -144,7 +209,7 @@ def _check_file(file: Path, inputs: Inputs, options: ExplainOptions) -> None:
 
 def _explain_one(
     inputs: Inputs, options: ExplainOptions, start: Callable[[], str], file: Path | None
-) -> None:
+) -> int:
     with exit_at_once(), report.collected_warnings() as counts:
         content = inputs.read(0)
         begun = perf_counter()
@@ -162,10 +227,9 @@ def _explain_one(
         write_output(explanations, file, title)
     notes = report.warning_lines(counts, "\n".join(expl.description or "" for expl in explanations))
     if options.as_json:
-        for note in notes:
-            print_notice(note)
+        print_notice(*notes)
         print_whole(report.as_lines(explanations, {inputs.key: name}))
-        return
+        return 0
     from eli5.formatters.text import format_as_text
 
     for expl in explanations:
@@ -173,15 +237,21 @@ def _explain_one(
     print_fact("Input", f"{inputs.label(0, content)} as {as_typed(conversion)}")
     time = f"{done - loaded:.2f} s on {backend}, after {loaded - begun:.2f} s of loading"
     print_fact("Time", time)
-    report.print_warnings(notes)
+    for note in notes:
+        print_fact("Warning", note, "yellow")
     if file is not None:
         print_fact(inputs.output_heading, str(file))
+    return 0
 
 
 def _explain_many(
     inputs: Inputs, options: ExplainOptions, start: Callable[[], str], folder: Path | None
 ) -> int:
-    _print_left_out(inputs)
+    for problem in inputs.problems:
+        print_error(problem)
+    if inputs.results:
+        more = f" and {len(inputs.results) - 1} more" if len(inputs.results) > 1 else ""
+        print_notice(f"Left out, as this command has made it: {inputs.results[0]}{more}.")
     summary, output = report.RunSummary(inputs.heading), None
     begun = perf_counter()
     with report.collected_warnings() as counts:
@@ -199,21 +269,12 @@ def _explain_many(
     return 1 if summary.n_skipped or inputs.problems else 0
 
 
-def _print_left_out(inputs: Inputs) -> None:
-    for problem in inputs.problems:
-        print_error(problem)
-    if inputs.results:
-        first, *others = inputs.results
-        more = f" and {len(others)} more" if others else ""
-        print_notice(f"Left out, as this command has made it: {first}{more}.")
-
-
 def _explain_all(
     inputs: Inputs, options: ExplainOptions, output: OutputFolder | None, summary: report.RunSummary
 ) -> None:
     """Explain and hand on one after the other; count them."""
     n_inputs = len(inputs.names)
-    overlays = [None] * n_inputs if output is None else inputs.overlays()
+    overlays = [None] * n_inputs if output is None else inputs.overlays
     # Lines of JSON would break the bar.
     has_bar = not (options.as_json and sys.stdout.isatty())
     with (
@@ -270,7 +331,7 @@ def _hand_on(
     names = {inputs.key: name, **({} if overlay is None else {"overlay": overlay.as_posix()})}
     records, problem = report.as_lines(result.explanations, names), result.problem
     if output is not None and not problem:
-        problem = output.add(inputs.title(name), overlay, result.explanations, records)
+        problem = output.add(inputs.titles[result.number], overlay, result.explanations, records)
     if problem:
         records = [report.as_line({inputs.key: name, "error": problem})]
         print_error(problem if name in problem else f"{name}: {problem}")

@@ -9,12 +9,7 @@ import textwrap
 class UserError(ValueError):
     """Something is wrong with what the user asked for; it ends the command without a traceback.
 
-    Parameters
-    ----------
-    message : str
-        What was expected, what came, what to do. Shown in one line, whatever it holds.
-    *details : str
-        A list of choices, where there is one; each shown in a line below the message.
+    The message is shown in one line, whatever it holds; `details`, such as choices, in lines below.
     """
 
     def __init__(self, message: str, *details: str) -> None:

@@ -29,20 +29,10 @@ class LoadedModel(NamedTuple):
 
 
 def load(model: str, weights: Path | None) -> LoadedModel:
-    """Load a model file without running code from it, or build an application.
+    """Load a model file without running code from it, or build an application by its name.
 
-    Parameters
-    ----------
-    model : str
-        Path or name. Case, ``_`` and ``-`` do not matter in a name.
-    weights : Path, optional
-        Weights of the application; its ImageNet weights if not given.
-
-    Raises
-    ------
-    UserError
-        If the file cannot be loaded, there is no application of that name, or its weights cannot
-        be had.
+    Case, ``_`` and ``-`` do not matter in a name; its ImageNet weights are taken if none are given.
+    UserError if there is no such application, or if file or weights cannot be had.
     """
     return LoadedModel(_from_file(model)) if is_model_file(model) else _application(model, weights)
 

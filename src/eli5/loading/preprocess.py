@@ -11,7 +11,6 @@ import numpy as np
 from PIL.Image import Resampling
 
 import keras
-from eli5.keras.inputs.model_inputs import input_shapes
 from eli5.loading.errors import UserError
 from eli5.loading.models import LoadedModel
 from keras import layers
@@ -59,27 +58,11 @@ _BEFORE_SCALING = (
 
 
 def picture_to_doc(loaded: LoadedModel, picture: Image, mode: str | None) -> tuple[Array, str]:
-    """Make the doc of a picture.
+    """Return the doc of a picture, ``(1, H, W, C)`` or ``(1, H, W)``, and what was done, in words.
 
-    Parameters
-    ----------
-    loaded : LoadedModel
-    picture : PIL.Image.Image
-        Stretched to the model's size; where the model takes any size, it keeps its own.
-    mode : str, optional
-        A key of `MODES`. If not given, an application's own ``preprocess_input``, or what the
-        model's first layers do.
-
-    Returns
-    -------
-    doc : numpy.ndarray of float32, shape (1, H, W, C) or (1, H, W)
-    description : str
-        What was done, for people.
-
-    Raises
-    ------
-    UserError
-        If the model takes no picture, or if nobody says how to preprocess it.
+    The picture is stretched to the model's size; where the model takes any size, it keeps its own.
+    Without a `mode` of `MODES`, an application's own ``preprocess_input``, or the model's first
+    layers, scale it. UserError if neither does, or if the model takes no picture.
     """
     size, colour, rank = _picture_input(loaded.model, picture)
     if mode in ("torch", "caffe") and colour != "RGB":
@@ -98,7 +81,8 @@ def picture_to_doc(loaded: LoadedModel, picture: Image, mode: str | None) -> tup
 
 def _picture_input(model: keras.Model, picture: Image) -> tuple[tuple[int, int], str, int]:
     """Return width and height, Pillow's mode, and the rank of the model's input."""
-    shapes = list((input_shapes(model) or {}).values())
+    declared = getattr(model, "input_shape", None) or ()  # a list, if there are several inputs
+    shapes = [declared] if isinstance(declared, tuple) else list(declared)
     shape = shapes[0] if len(shapes) == 1 else ()
     channels = shape[3] if len(shape) == 4 else 1
     if len(shape) not in (3, 4) or channels not in _COLOURS:

@@ -41,33 +41,11 @@ def explain_stream(
     has_worked: bool = False,
     try_model: Callable[[], bool] | None = None,
 ) -> Iterator[StreamResult]:
-    """Explain one item after the other.
+    """Explain one item after the other; `batch_size` of them are in memory.
 
-    Parameters
-    ----------
-    explain : callable
-        Takes lists of ``docs``, ``metadata`` and ``targets`` and explains one after the other, as
-        `eli5.explain_predictions` does.
-    items : iterable of StreamItem
-    batch_size : int
-        How many of them are explained at once, and are in memory.
-    classes : list of int, optional
-        What is explained of each.
-    has_worked : bool
-        Whether it is known that the model can be explained, so that no item raises.
-    try_model : callable, optional
-        Tries something that the model should take, and tells whether it can be explained. It is
-        called if nothing in the first batch can, to find out whose fault that is.
-
-    Yields
-    ------
-    StreamResult
-        One per item, in their order.
-
-    Raises
-    ------
-    UserError
-        If not one item of the first batch can be explained, nor what is tried instead.
+    `explain` takes lists of ``docs``, ``metadata`` and ``targets``, as `explain_predictions` does.
+    UserError if not one item of the first batch can be explained, unless the model `has_worked`
+    before, or `try_model` tells that it does with what it should take: then the items are at fault.
     """
     source = iter(items)
     while batch := list(itertools.islice(source, batch_size)):

@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from eli5.callbacks.epoch import Epoch
+    from eli5.callbacks.loggers import Epoch
 
 
 class TensorBoardLogger:

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from eli5.callbacks.epoch import Epoch
+    from eli5.callbacks.loggers import Epoch
 
 
 class WandbLogger:

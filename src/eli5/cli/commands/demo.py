@@ -68,9 +68,8 @@ def explain_demo(*, out: Annotated[Path, Parameter(show_default=False)] = Path()
         write_output([expl], path, title="What the demo's model looked at")
     print_text(f"{format_as_text(expl)}\n")
     print_text(f"{_share_table(expl, scene, class_names)}\n")
-    backend = keras.backend.backend()
-    seconds = f"{done - loaded:.2f} s on {backend}, beside {loaded - begun:.2f} s of loading"
-    print_fact("Time", seconds)
+    time = f"{done - loaded:.2f} s on {keras.backend.backend()}"
+    print_fact("Time", f"{time}, beside {loaded - begun:.2f} s of loading")
     print_fact("Written", ", ".join(map(str, outputs)))
 
 

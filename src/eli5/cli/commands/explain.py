@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from cyclopts import Parameter
 
-from eli5.cli.image_paths import FoundPictures, find_pictures
-from eli5.cli.options import ExplainOptions
+from eli5.cli.console import UserError, wrong_argument
 from eli5.cli.output import PICTURE_ENDINGS, file_or_folder, name_overlays
-from eli5.cli.run import Inputs, explain_inputs
+from eli5.cli.run import DEFAULT_OPTIONS, ExplainOptions, Inputs, explain_inputs
 from eli5.loading import files
+from eli5.loading.files import ENDINGS, RECORDS, check_readable
 from eli5.loading.stream import StreamItem
 
 if TYPE_CHECKING:
@@ -48,15 +49,13 @@ eli5 explain model.keras "photos/**/*.jpg" --json | jq -r '[.path, .targets[0].t
 ```
 """
 
-_DEFAULTS = ExplainOptions()
-
 
 def explain_pictures(
     model: str | Path,
     images: list[str | Path],
     /,
     *,
-    options: ExplainOptions = _DEFAULTS,
+    options: ExplainOptions = DEFAULT_OPTIONS,
     preprocess: Literal["tf", "torch", "caffe", "unit", "none"] | None = None,
     weights: Path | None = None,
     out: Annotated[str | Path | None, Parameter(metavar="PATH")] = None,
@@ -99,7 +98,9 @@ class _Pictures(Inputs):
     def __init__(self, found: FoundPictures, preprocess: str | None) -> None:
         self.names = self.files = found.paths
         self.problems, self.results = found.problems, found.results
-        self.base, self.preprocess = found.base, preprocess
+        self.preprocess = preprocess
+        self.titles = [os.path.relpath(path, found.base) for path in found.paths]
+        self.overlays = name_overlays(found.paths, found.base)
 
     def read(self, number: int) -> Image:
         return files.read_picture(self.names[number])
@@ -123,8 +124,114 @@ class _Pictures(Inputs):
             self.loaded.model, docs, images=metadata, targets=targets, **self.options
         )
 
-    def title(self, name: str) -> str:
-        return os.path.relpath(name, self.base)
 
-    def overlays(self) -> Sequence[Path]:
-        return name_overlays(self.names, self.base)
+# ---- which pictures are meant --------------------------------------------------------------------
+
+
+class FoundPictures(NamedTuple):
+    """What the arguments stand for."""
+
+    base: Path  # absolute, that all arguments lie in; results mirror what is below it
+    paths: list[str]  # each once, in the order of the arguments, and within one by name
+    problems: list[str]  # of folders that cannot be read
+    results: list[str]  # of this command, folders and pictures: they are not explained
+
+
+def find_pictures(arguments: Sequence[str], out: Path | None = None) -> FoundPictures:
+    """Find the pictures that are meant, without opening them; nothing in `out` is one.
+
+    An argument is a file, a folder (with all folders in it, but for hidden ones and links), or a
+    pattern such as ``photos/**/*.jpg``. What exists under that very name is no pattern. UserError
+    if an argument stands for no picture.
+    """
+    everything = FoundPictures(_base(arguments), [], [], [])
+    names: dict[str, str] = {}
+    for argument in arguments:
+        found = FoundPictures(_base([argument]), [], [], [])
+        for path in _find(argument, found):
+            (found.results if _is_below(path, out) else found.paths).append(path)
+        if not (found.paths or found.problems):
+            raise _nothing_found(argument, found.results)
+        for path in found.paths:
+            names.setdefault(os.path.abspath(path), path)
+        everything.problems.extend(found.problems)
+        everything.results.extend(found.results)
+    if not names:
+        raise UserError(*everything.problems)
+    return everything._replace(paths=list(names.values()))
+
+
+def _base(arguments: Sequence[str]) -> Path:
+    """Return the folder that all arguments lie in, as far as they are no patterns."""
+    folders = []
+    for argument in arguments:
+        folder = argument if os.path.isdir(argument) else os.path.dirname(argument)
+        while not os.path.exists(argument) and glob.has_magic(folder):
+            folder = os.path.dirname(folder)
+        folders.append(os.path.abspath(folder))
+    try:
+        return Path(os.path.commonpath(folders))
+    except ValueError:
+        raise UserError("Expected all IMAGES on one drive. Received: several drives") from None
+
+
+def _find(argument: str, found: FoundPictures) -> Iterator[str]:
+    """Yield the pictures of one argument; note in `found` what is none."""
+    if os.path.isdir(argument):
+        yield from _walk(argument, found)
+        return
+    if os.path.exists(argument) or not glob.has_magic(argument):
+        check_readable(argument, "image")
+        yield argument
+        return
+    for match in sorted(glob.glob(argument, recursive=True)):
+        if _is_result(match, found.base):
+            found.results.append(match)
+        elif os.path.isdir(match):
+            yield from _walk(match, found)
+        elif _is_picture(match):
+            yield match
+
+
+def _walk(top: str, found: FoundPictures) -> Iterator[str]:
+    def note(error: OSError) -> None:
+        reason = f", which cannot be read: {error.strerror}"
+        problem = wrong_argument("IMAGE", error.filename, "a folder that can be read", reason)
+        found.problems.append(str(problem))
+
+    for folder, inner, names in os.walk(top, onerror=note):
+        if RECORDS in names:
+            found.results.append(folder)
+            inner.clear()
+            continue
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        shown = sorted(name for name in names if not name.startswith("."))
+        yield from filter(_is_picture, (os.path.join(folder, name) for name in shown))
+
+
+def _is_picture(path: str) -> bool:
+    # Not a pipe, which would never end; but a broken link, which is to be told of.
+    return path.lower().endswith(ENDINGS) and (os.path.isfile(path) or os.path.islink(path))
+
+
+def _is_result(path: str, base: Path) -> bool:
+    """Tell whether a match of a pattern lies in a folder of results below the pattern's base."""
+    inner = Path(os.path.abspath(path)).relative_to(base)
+    return any(os.path.exists(base / part / RECORDS) for part in [inner, *inner.parents])
+
+
+def _is_below(path: str, folder: Path | None) -> bool:
+    real = Path(os.path.realpath(path))
+    return folder is not None and real.is_relative_to(os.path.realpath(folder))
+
+
+def _nothing_found(argument: str, results: list[str]) -> UserError:
+    endings = f"one of {', '.join(ENDINGS)}"
+    if results:
+        expected, reason = "pictures to explain", "which holds nothing but explanations of some"
+    elif os.path.isdir(argument):
+        expected, reason = "a folder with pictures", f"in which no name ends in {endings}"
+    else:
+        expected = "a file, a folder, or a pattern that matches some"
+        reason = f"which matches no folder and no name that ends in {endings}"
+    return wrong_argument("IMAGE", argument, expected, f", {reason}")

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import re
+import sys
 import warnings
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from eli5.cli.console import UserError, has_colours, shortened, wrong_argument
-from eli5.cli.options import ExplainOptions
+from eli5.cli.console import UserError, has_colours, print_notice, shortened, wrong_argument
 from eli5.cli.output import TEXT_ENDINGS, file_or_folder
 from eli5.cli.report import as_row
-from eli5.cli.run import Inputs, explain_inputs
-from eli5.cli.text_sources import TextSource, find_texts
-from eli5.cli.vocabulary import Vocabulary, put_before, read_vocabulary
+from eli5.cli.run import DEFAULT_OPTIONS, ExplainOptions, Inputs, explain_inputs
 from eli5.loading import files
+from eli5.loading.files import read_lines
 from eli5.loading.stream import StreamItem
 
 if TYPE_CHECKING:
@@ -59,8 +61,6 @@ eli5 explain-text reader.keras new.txt --lines --json | jq -r '[.source, .target
 ```
 """
 
-_DEFAULTS = ExplainOptions()
-
 
 def explain_texts(
     model: str | Path,
@@ -68,7 +68,7 @@ def explain_texts(
     /,
     *,
     lines: Annotated[bool, Parameter(show_default=False)] = False,
-    options: ExplainOptions = _DEFAULTS,
+    options: ExplainOptions = DEFAULT_OPTIONS,
     vocabulary: Path | None = None,
     pad_value: Annotated[int | None, Parameter(metavar="ID", validator=Number(gte=0))] = None,
     out: Annotated[str | Path | None, Parameter(metavar="PATH")] = None,
@@ -112,9 +112,10 @@ class _Texts(Inputs):
     noun, heading, key, output_heading = "texts", "Texts", "source", "Written"
     endings = TEXT_ENDINGS
 
-    def __init__(self, sources: Sequence[TextSource], vocabulary: Vocabulary | None) -> None:
-        self.names = [source.name for source in sources]
+    def __init__(self, sources: Sequence[TextSource], vocabulary: _Vocabulary | None) -> None:
+        self.names = self.titles = [source.name for source in sources]
         self.texts = [source.text for source in sources]
+        self.overlays = [None] * len(sources)
         self.files = [source.path for source in sources if source.path is not None]
         self.vocabulary = vocabulary
         if vocabulary is not None:
@@ -165,7 +166,7 @@ class _Texts(Inputs):
         return "\n".join(lines)
 
 
-def _ensure_tokenizer(model: keras.Model, vocabulary: Vocabulary | None) -> str:
+def _ensure_tokenizer(model: keras.Model, vocabulary: _Vocabulary | None) -> str:
     """See to it that the model takes texts; say what makes token ids of them."""
     from eli5.keras.text.subword_tokenizer import tokenizer_of
     from eli5.keras.text.text_vectorization import split_model
@@ -180,7 +181,7 @@ def _ensure_tokenizer(model: keras.Model, vocabulary: Vocabulary | None) -> str:
                 f"--vocabulary={vocabulary.path} with model {model.name!r}, which takes texts "
                 "itself"
             )
-        put_before(model, vocabulary)
+        _put_before(model, vocabulary)
         return "token ids, its words cut at white space and looked up in lower case"
     if own is None:
         raise UserError(
@@ -214,3 +215,185 @@ def _warn_if_cut(text: str, sample: Sample) -> None:
             "off after them.",
             stacklevel=2,
         )
+
+
+# ---- which texts are meant -----------------------------------------------------------------------
+
+_STDIN = "-"
+# A word that looks like this is a file that is not there, rather than a text.
+_FILE_ENDINGS = (
+    ".csv", ".htm", ".html", ".json", ".jsonl", ".log", ".md", ".rst", ".text", ".tsv", ".txt",
+    ".xml",
+)  # fmt: skip
+_FILE_BEGINNINGS = ("/", "./", "../", "~", ".\\", "..\\")
+
+
+class TextSource(NamedTuple):
+    """A text, and where it comes from."""
+
+    name: str  # of its file, with the number of its line where each is a text
+    text: str
+    path: str | None = None  # of the file
+
+
+def find_texts(arguments: Sequence[str], *, lines: bool) -> list[TextSource]:
+    """Read the texts that are meant: each a file that exists, or a text.
+
+    ``-``, or nothing at all, is standard input, and then all that there is. With `lines`, each line
+    of a file is a text of its own, but for blank ones.
+    """
+    # A text may start with a dash, but hardly with one that stands at a letter of its only word.
+    unknown = next((one for one in arguments if re.fullmatch(r"--?[^\W\d][\w=-]*", one)), None)
+    if unknown is not None:
+        raise UserError(
+            f"Unknown option: {unknown}. Try: eli5 explain-text --help. To explain a word that "
+            f"starts with a dash, put a space before it: ' {unknown}'"
+        )
+    n_stdin = arguments.count(_STDIN)
+    if n_stdin and len(arguments) > 1:
+        raise UserError(
+            "Expected either texts and files, or - for standard input. Received: both, "
+            f"{len(arguments) - n_stdin} and {n_stdin} times -"
+        )
+    if not arguments or n_stdin:
+        return list(_texts("stdin", _read_stdin(), None, lines=lines))
+    sources: list[TextSource] = []
+    for number, argument in enumerate(arguments, 1):
+        if os.path.exists(argument) or lines or _looks_like_a_file(argument):
+            content = "\n".join(read_lines(argument, "text"))
+            sources += _texts(argument, content, argument, lines=lines)
+        else:
+            sources += _texts(f"text {number}", argument, None, lines=False)
+    return sources
+
+
+def _looks_like_a_file(argument: str) -> bool:
+    is_named_so = argument.lower().endswith(_FILE_ENDINGS) or argument.startswith(_FILE_BEGINNINGS)
+    return is_named_so and argument.split() == [argument]
+
+
+def _read_stdin() -> str:
+    if sys.stdin is None:
+        raise UserError("Expected TEXT, as there is no standard input. Received: none")
+    if sys.stdin.isatty():
+        print_notice("Reading a text from the terminal; Ctrl-D on a line of its own ends it.")
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        reason = f", which cannot be read: {error}"
+        raise wrong_argument("TEXT", _STDIN, "a text in UTF-8", reason) from error
+
+
+def _texts(name: str, content: str, path: str | None, *, lines: bool) -> Iterator[TextSource]:
+    """Yield what is in a file as one text, or each of its lines."""
+    if not content.strip():
+        where = _STDIN if name == "stdin" else path or repr(content)
+        raise wrong_argument("TEXT", where, "a text", ", which is empty")
+    if not lines:
+        yield TextSource(name, content.rstrip("\n"), path)
+        return
+    for number, line in enumerate(content.split("\n"), 1):
+        if line.strip():
+            yield TextSource(f"{name}:{number}", line, path)
+
+
+# ---- words for token ids -------------------------------------------------------------------------
+
+# As what a vocabulary may name padding, and words that it does not have.
+_PADDING = ("", "[PAD]", "<pad>", "<PAD>")
+_UNKNOWN = ("[UNK]", "<unk>", "<UNK>", "<unknown>", "<oov>", "<OOV>", "[OOV]")
+
+
+class _Vocabulary:
+    """The words of ``--vocabulary`` as a tokenizer: at white space, and in lower case."""
+
+    def __init__(self, path: Path, words: list[str], pad_id: int | None) -> None:
+        self.path, self.words = path, words
+        self.ids = {word: k for k, word in enumerate(words)}
+        self.pad_token_id = pad_id
+        self.oov_token = next((word for word in _UNKNOWN if word in self.ids), None)
+
+    def __call__(self, text: str) -> list[int]:
+        unknown = self.ids.get(self.oov_token or "[UNK]")
+        ids = (self.ids.get(word, unknown) for word in text.lower().split())
+        return [one for one in ids if one is not None]
+
+    def id_to_token(self, number: int) -> str:
+        return self.words[number] if 0 <= number < len(self.words) else "[PAD]"
+
+
+def read_vocabulary(path: Path | None, pad_value: int | None) -> _Vocabulary | None:
+    """Read the file of words, one per line, if there is one; UserError if something is wrong."""
+    if path is None:
+        if pad_value is None:
+            return None
+        raise UserError(
+            "Expected --pad-value only with --vocabulary; a model that takes texts knows its own "
+            f"padding. Received: --pad-value={pad_value}"
+        )
+    words = [word.strip() for word in read_lines(path, "vocabulary", "word")]
+    if not any(words):
+        expected = "a text file with one word per line"
+        raise wrong_argument("--vocabulary", path, expected, ", which is empty")
+    twice = [word for word, n in Counter(filter(None, words)).items() if n > 1]
+    if twice:
+        raise UserError(
+            "Expected --vocabulary to hold each word once. Received: --vocabulary="
+            f"{path} with {twice[0]!r} in several lines"
+        )
+    return _Vocabulary(path, words, pad_value)
+
+
+def _put_before(model: keras.Model, vocabulary: _Vocabulary) -> None:
+    """Give a model a ``preprocessor``, as the tasks of KerasHub have one."""
+    length = _check_model(model, vocabulary)
+    if vocabulary.pad_token_id is None and vocabulary.words[0] in _PADDING:
+        vocabulary.pad_token_id = 0
+    if vocabulary.pad_token_id is None and length is not None:
+        raise UserError(
+            f"Expected --pad-value, as the model takes {length} ids, and the first word of the "
+            f"vocabulary is not named as padding is, such as [PAD]. Received: none, with "
+            f"{vocabulary.words[0]!r} in the first line of --vocabulary={vocabulary.path}"
+        )
+    model.preprocessor = _Preprocessor(vocabulary, length)
+
+
+def _check_model(model: keras.Model, vocabulary: _Vocabulary) -> int | None:
+    """Return how many ids the model takes, or None if that is left open."""
+    from eli5.keras.inputs.model_inputs import input_shapes
+    from keras.layers import Embedding
+
+    shapes = list((input_shapes(model) or {}).values())
+    if len(shapes) != 1 or len(shapes[0]) != 2:
+        raise UserError(
+            "Expected a model with token ids as its one input, of shape (tokens,), for "
+            f"--vocabulary. Received: model {model.name!r} with input shapes {shapes}"
+        )
+    # What a model does with an id that it does not know depends on the backend.
+    sizes = [layer.input_dim for layer in model.layers if isinstance(layer, Embedding)]
+    n_words = len(vocabulary.words)
+    if sizes and n_words > sizes[0]:
+        raise UserError(
+            f"Expected --vocabulary to be that of the model, with at most {sizes[0]} words. "
+            f"Received: {n_words} lines in --vocabulary={vocabulary.path}"
+        )
+    return shapes[0][1]
+
+
+class _Preprocessor:
+    """Ids of as many words as the model takes, with padding after them."""
+
+    def __init__(self, tokenizer: _Vocabulary, length: int | None) -> None:
+        self.tokenizer = tokenizer
+        self.length = length
+
+    def __call__(self, texts: list[str]) -> Any:
+        import numpy as np
+
+        if any(word not in self.tokenizer.ids for word in texts[0].lower().split()):
+            name = self.tokenizer.oov_token
+            what = f"and are {name} for the model" if name else "and are left out"
+            warnings.warn(f"Some words are not in the vocabulary {what}.", stacklevel=2)
+        ids = self.tokenizer(texts[0])[: self.length]
+        padding = [self.tokenizer.pad_token_id] * ((self.length or 0) - len(ids))
+        return np.array([[*ids, *padding]], "int32")

@@ -48,6 +48,7 @@ def list_layers(
         picture = None if image is None else files.read_picture(image)
         start_keras()
         from eli5.keras import target_layers
+        from eli5.keras.inputs.model_inputs import UnsupportedDocError
         from eli5.loading import models
 
         loaded = models.load(str(model), weights)
@@ -55,14 +56,24 @@ def list_layers(
             part = _behind_tokenizer(loaded.model)
             doc = _sample(part, picture)
             layers = target_layers(part, doc)
+        except UnsupportedDocError as error:  # a row of numbers, of which no layer keeps the order
+            raise UserError(
+                "Expected a model with a layer that gives a feature map of shape (..., channels), "
+                "such as a convolution. Received: a model without one."
+            ) from error
         except (TypeError, ValueError) as error:
             raise UserError(shortened(str(error))) from error
         default, why_none = _default_layer(part, doc)
         if not layers:
             raise UserError(why_none)
-    print_table(("", "Layer", "Grid"), _rows(layers, default))
-    for note in warning_lines(counts):
-        print_notice(note)
+    n_calls = Counter(layer.name for layer in layers)
+    rows = []
+    for layer in layers:
+        mark = "*" if (layer.name, layer.nth) == default else " "
+        call = f" (call {layer.nth})" if n_calls[layer.name] > 1 else ""
+        rows.append((mark, f"{layer.name}{call}", "x".join(map(str, layer.grid))))
+    print_table(("", "Layer", "Grid"), rows)
+    print_notice(*warning_lines(counts))
     if default is None:
         print_notice(f"No layer is taken by itself. {why_none}")
     else:
@@ -78,7 +89,7 @@ def _behind_tokenizer(model: keras.Model) -> keras.Model:
 
 
 def _sample(model: keras.Model, picture: Image | None) -> Any:
-    """Return a doc of the picture, or else of noise: of zeros, a score may have no gradient."""
+    """Return a doc of the picture, or else of noise: zeros may have no gradient, or be padding."""
     import numpy as np
 
     import keras
@@ -96,7 +107,7 @@ def _sample(model: keras.Model, picture: Image | None) -> Any:
             "none. Name a picture: --image photo.jpg"
         ) from error
     rng = np.random.default_rng(0)
-    return keras.tree.map_structure(lambda x: rng.random(x.shape).astype(x.dtype), zeros)
+    return keras.tree.map_structure(lambda x: (1 + rng.random(x.shape)).astype(x.dtype), zeros)
 
 
 def _default_layer(model: keras.Model, doc: Any) -> tuple[tuple[str, int] | None, str]:
@@ -110,15 +121,3 @@ def _default_layer(model: keras.Model, doc: Any) -> tuple[tuple[str, int] | None
     except (TypeError, ValueError) as error:
         return None, shortened(str(error))
     return (site.path, site.nth), ""
-
-
-def _rows(layers: Any, default: tuple[str, int] | None) -> list[tuple[str, str, str]]:
-    n_calls = Counter(layer.name for layer in layers)
-    return [
-        (
-            "*" if (layer.name, layer.nth) == default else " ",
-            layer.name + (f" (call {layer.nth})" if n_calls[layer.name] > 1 else ""),
-            "x".join(map(str, layer.grid)),
-        )
-        for layer in layers
-    ]

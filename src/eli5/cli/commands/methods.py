@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import eli5
 from eli5.cli.console import print_table
@@ -29,27 +30,20 @@ def method_rows() -> list[tuple[str, str, str]]:
 
     To import it takes Keras and a backend, which is seconds of waiting for a few lines.
     """
-    nodes = list(ast.walk(ast.parse(_TABLE.read_text(encoding="utf-8"))))
-    costs = {
-        node.targets[0].id: node.value.value
-        for node in nodes
-        if isinstance(node, ast.Assign)
-        and isinstance(node.targets[0], ast.Name)
-        and isinstance(node.value, ast.Constant)
-    }
-    calls = [
-        node
-        for node in nodes
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "Method"
-    ]
-    calls.sort(key=lambda call: call.lineno)
-
-    def value(node: ast.expr) -> str:
-        return str(costs[node.id] if isinstance(node, ast.Name) else ast.literal_eval(node))
-
-    return [(value(call.args[0]), value(call.args[2]), value(call.args[3])) for call in calls]
+    constants: dict[str, Any] = {}
+    costs: dict[str, Any] = {}  # of a `functools.partial` of Method, where it has one
+    rows: list[tuple[str, str, str]] = []
+    for node in ast.walk(ast.parse(_TABLE.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Assign([ast.Name(name)], ast.Constant(text)):
+                constants[name] = text
+            case ast.Assign([ast.Name(name)], ast.Call(ast.Attribute(attr="partial")) as made):
+                costs[name] = next((k.value for k in made.keywords if k.arg == "cost"), None)
+            case ast.Call(ast.Name(made_by), [ast.Constant(name), _, ast.Constant(paper), *rest]):
+                cost: Any = [*rest, costs.get(made_by)][0]
+                cost = constants[cost.id] if isinstance(cost, ast.Name) else cost.value
+                rows.append((str(name), str(paper), cost))
+    return rows
 
 
 def complete_methods(_: object) -> list[str]:
