@@ -177,28 +177,28 @@ def _run(
 ) -> Summary:
     """Find the run's folder, plan what is to be done there if nobody has, and do it."""
     tell = partial(notify, shown=shown)
-    with claim_run_folder(out, plan) as run:
-        if run.differences:
-            tell(f"{out} holds a run that differs in {', '.join(run.differences)}.")
-            tell(f"The results of this one go to {run.path}.")
-        old = read_plan(run.path)
+    with claim_run_folder(out, plan) as (folder, differences):
+        if differences:
+            tell(f"{out} holds a run that differs in {', '.join(differences)}.")
+            tell(f"The results of this one go to {folder}.")
+        old = read_plan(folder)
         if old is not None and old.is_same_run(plan):
             plan = old
         else:
-            forget_plan(run.path)
+            forget_plan(folder)
             source = find_source(plan.source)
-            plan = make_plan(run.path, plan, source, out, show_listing(shown=shown))
+            plan = make_plan(folder, plan, source, out, show_listing(shown=shown))
         with stop_between_batches() as stop_signal:
             try:
-                if retry_failed and (n_failed := drop_failed(run.path)):
+                if retry_failed and (n_failed := drop_failed(folder)):
                     tell(f"Shards with pictures that failed, explained again: {n_failed}.")
-                summary = _finish(job, run.path, executor, plan, stop_signal, shown=shown)
+                summary = _finish(job, folder, executor, plan, stop_signal, shown=shown)
             except UserError:
                 # On a disk, a lock tells that nobody works on a plan without parts.
-                if filesystem.is_remote(run.path):
-                    forget_plan(run.path)
+                if filesystem.is_remote(folder):
+                    forget_plan(folder)
                 raise
-            filesystem.remove(filesystem.join(run.path, RETRY))
+            filesystem.remove(filesystem.join(folder, RETRY))
             return summary
 
 

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import NamedTuple
 
 from eli5.bulk import filesystem
 from eli5.bulk.job import fingerprint
@@ -26,39 +25,35 @@ _PREFIX = "run-"
 _OURS = {LOCK, PARTS, OVERLAYS, FRAGMENTS, SUMMARY, RETRY, PLAN, SHARDS, LISTING}
 
 
-class RunFolder(NamedTuple):
-    """A run's folder."""
+def find_run_folder(out: str, plan: Plan) -> tuple[str, list[str]]:
+    """Return a run's folder, and how the run differs from that in `out`, if that is another one.
 
-    path: str
-    differences: list[str]  # from the run that the named folder itself holds, if that is another
-
-
-def find_run_folder(out: str, plan: Plan) -> RunFolder:
-    """Find the run's folder, or one for a new run; UserError if `out` holds anything but runs."""
+    Raises UserError if `out` holds anything but runs.
+    """
     with filesystem.write_errors(out, ""):
         _check_ours(out)
         first = read_plan(out)
     is_free = first is None or (is_at_work(out) is False and _has_no_part(out))
     if first is None or is_free or first.is_same_run(plan):
-        return RunFolder(out, [])
+        return out, []
     before = {"source": first.source, **first.made_from}
     now = {"source": plan.source, **plan.made_from}
     # Named after the run, so that it is found again.
     name = f"{_PREFIX}{fingerprint([plan.source, plan.fingerprint])[:12]}"
     differences = [name for name in now if now[name] != before.get(name)]
-    return RunFolder(filesystem.join(out, name), differences)
+    return filesystem.join(out, name), differences
 
 
 @contextmanager
-def claim_run_folder(out: str, plan: Plan) -> Iterator[RunFolder]:
+def claim_run_folder(out: str, plan: Plan) -> Iterator[tuple[str, list[str]]]:
     """Find a run's folder, and keep other runs out of it; without parts, another plan may go."""
     while True:
-        run = find_run_folder(out, plan)
-        with locked(run.path):
+        folder, differences = find_run_folder(out, plan)
+        with locked(folder):
             # Another run may have begun here before the lock was had; then there is one in it.
-            first = read_plan(run.path)
-            if first is None or first.is_same_run(plan) or _has_no_part(run.path):
-                yield run
+            first = read_plan(folder)
+            if first is None or first.is_same_run(plan) or _has_no_part(folder):
+                yield folder, differences
                 return
 
 
