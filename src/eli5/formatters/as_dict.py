@@ -58,6 +58,7 @@ def _plain(value: Any, around: tuple[int, ...]) -> Any:
         return None
     if len(around) > _DEEPEST or id(value) in around:
         return short_repr(value)
+    inside = (*around, id(value))
     if isinstance(value, bool | np.bool_):
         return bool(value)
     if isinstance(value, int | np.integer):
@@ -66,20 +67,16 @@ def _plain(value: Any, around: tuple[int, ...]) -> Any:
         return float(value) if math.isfinite(value) else None
     if isinstance(value, np.ndarray):
         # Dates as ISO 8601 has them: of those in nanoseconds NumPy's own list has integers.
-        listed = _in_words(value) if value.dtype.kind == "M" else value
-        return _plain(listed.tolist(), (*around, id(value)))
+        listed: Any = value
+        if value.dtype.kind == "M":
+            listed = np.where(np.isnat(listed), None, np.datetime_as_string(listed))
+        return _plain(listed.tolist(), inside)
     if isinstance(value, list | tuple | set | frozenset):
-        inside = (*around, id(value))
         return [_plain(item, inside) for item in value]
     if isinstance(value, dict):
-        inside = (*around, id(value))
         return {str(key): _plain(item, inside) for key, item in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
         return _from_fields(value, around)
     if is_picture(value):
         return {"mode": value.mode, "width": value.width, "height": value.height}
     return str(value)
-
-
-def _in_words(dates: Any) -> Any:
-    return np.where(np.isnat(dates), None, np.datetime_as_string(dates))

@@ -94,10 +94,9 @@ def format_as_image(
         is no number, time or name.
     ValueError
         If there is no explanation, image, series or target (the message shows the explanation's
-        ``error``), a series is not as `eli5.base.Series` says,
-        a heatmap has values outside [0, 1] or is not of rank 2 or 3, an attribution is missing or
-        not finite, the image's width is not divisible by the number of slices of a heatmap of
-        rank 3, or an option has an unknown value.
+        ``error``), a series is not as `eli5.base.Series` says, a heatmap has values outside [0, 1]
+        or is not of rank 2 or 3, an attribution is missing or not finite, the image's width is not
+        divisible by the number of slices of a heatmap of rank 3, or an option has an unknown value.
     """
     explanations = list(flattened(expl))
     if not explanations:

@@ -125,9 +125,9 @@ def plot(
     if has_texts(expl):
         panels = [_text_panel(one) for one in targets]
     elif expl.image is None and expl.series is not None:
-        panels = _series_panels(expl, targets, options, colorbar=colorbar)
+        panels = _series_panels(expl, targets, options, colorbar)
     else:
-        panels = _picture_panels(expl, targets, options, colorbar=colorbar)
+        panels = _picture_panels(expl, targets, options, colorbar)
     widths = [panel.inches[0] if ax is None else _width(ax) for panel in panels]
     titles = [_title(expl, *pair) if title else "" for pair in zip(targets, widths, strict=True)]
     axes = [ax] if ax is not None else _new_axes(panels, titles, colorbar=colorbar)
@@ -246,29 +246,18 @@ def _short(name: str) -> str:
 
 
 def _series_panels(
-    expl: Explanation,
-    targets: Sequence[TargetExplanation],
-    options: OverlayOptions,
-    *,
-    colorbar: bool,
+    expl: Explanation, targets: Sequence[TargetExplanation], options: OverlayOptions, bar: bool
 ) -> list[Panel]:
     timeline = checked_series(expl.series)
     heats = [series_heat(target, timeline, options) for target in targets]
     inches = _SERIES_WIDTH, axes_inches(timeline)
-    ink = matplotlib.rcParams["text.color"]
-    draws = [
-        partial(draw_chart, timeline=timeline, heat=heat, ink=ink, colorbar=colorbar)
-        for heat in heats
-    ]
+    style = {"ink": matplotlib.rcParams["text.color"], "colorbar": bar}
+    draws = [partial(draw_chart, timeline=timeline, heat=heat, **style) for heat in heats]
     return [Panel(draw, inches, layout="column") for draw in draws]
 
 
 def _picture_panels(
-    expl: Explanation,
-    targets: Sequence[TargetExplanation],
-    options: OverlayOptions,
-    *,
-    colorbar: bool,
+    expl: Explanation, targets: Sequence[TargetExplanation], options: OverlayOptions, bar: bool
 ) -> list[Panel]:
     """Prepare a picture, if there is one, under the heatmap of each target."""
     picture = None if expl.image is None else to_rgba(checked_picture(expl.image, "expl.image"))
@@ -281,7 +270,7 @@ def _picture_panels(
         scale = longer / max(width, height)
         inches = max(scale * width, _LEAST), max(scale * height, _LEAST)
         heat = values * np.float64(peak), peak or 1.0
-        draw = partial(_draw_picture, picture, extent, *heat, options, colorbar)
+        draw = partial(_draw_picture, picture, extent, *heat, options, bar)
         panels.append(Panel(draw, inches))
     return panels
 

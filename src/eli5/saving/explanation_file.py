@@ -167,20 +167,16 @@ def _listed(where: str, array: Array, is_picture: bool) -> Entry:
 
 def _from_lists(entry: Entry) -> Array:
     if "png" in entry:
-        return _from_png(entry)
+        from PIL.PngImagePlugin import PngImageFile
+
+        # Image.open would warn of a large picture, or refuse it; how large it may be is known here.
+        with PngImageFile(io.BytesIO(b64decode(entry["png"], validate=True))) as picture:
+            if picture.size != (entry["width"], entry["height"]):  # before it is unpacked
+                raise ValueError(f"its PNG has the size {picture.size}")
+            return np.asarray(picture)
     if entry["dtype"] not in DTYPES:
         raise ValueError(f"one of its arrays is of dtype {entry['dtype']!r}")
     return np.array(entry["values"], entry["dtype"]).reshape(entry["shape"])
-
-
-def _from_png(entry: Entry) -> Array:
-    from PIL.PngImagePlugin import PngImageFile
-
-    # Image.open would warn of a large picture, or refuse it; how large it may be is known here.
-    with PngImageFile(io.BytesIO(b64decode(entry["png"], validate=True))) as picture:
-        if picture.size != (entry["width"], entry["height"]):  # before it is unpacked
-            raise ValueError(f"its PNG has the size {picture.size}")
-        return np.asarray(picture)
 
 
 def _write_npz(expl: Explanation) -> bytes:

@@ -37,13 +37,13 @@ def make_options(
     signed: bool = False,
 ) -> OverlayOptions:
     """Check the options of a picture but for `resampling_filter`, which Pillow checks."""
-    return OverlayOptions(
-        resampling_filter=resampling_filter,
-        colormap=_find_colormap(colormap, signed),
-        alpha_limit=1.0 if alpha_limit is None else _checked_alpha_limit(alpha_limit),
-        percentile=_checked_percentile(percentile),
-        signed=signed,
-    )
+    limit = 1.0 if alpha_limit is None else alpha_limit
+    if not 0 <= expect_number("alpha_limit", limit, expected="a number or None") <= 1:
+        raise wrong_value("alpha_limit", limit, "to be in [0, 1]")
+    if not 0 < expect_number("percentile", percentile) <= 100:
+        raise wrong_value("percentile", percentile, "in (0, 100]")
+    found = _find_colormap(colormap, signed)
+    return OverlayOptions(resampling_filter, found, float(limit), float(percentile), signed)
 
 
 def default_percentile(expl: Explanation) -> float:
@@ -72,15 +72,3 @@ def _find_colormap(
         expected = "a matplotlib colormap, its name, or a function from a rank-2 array to RGBA"
         raise wrong_type("colormap", function, expected)
     return colormap
-
-
-def _checked_percentile(percentile: Any) -> float:
-    if not 0 < expect_number("percentile", percentile) <= 100:
-        raise wrong_value("percentile", percentile, "in (0, 100]")
-    return float(percentile)
-
-
-def _checked_alpha_limit(alpha_limit: Any) -> float:
-    if not 0 <= expect_number("alpha_limit", alpha_limit, expected="a number or None") <= 1:
-        raise wrong_value("alpha_limit", alpha_limit, "to be in [0, 1]")
-    return float(alpha_limit)
