@@ -10,12 +10,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import keras
 from facts import version
 from networks import SCENES
 from peers import PEERS, Peer
 from rows import Row, decode
-
-import keras
 
 HERE = Path(__file__).parent
 ENVIRONMENT = "ELI5_PYTHON"  # names the Python that has eli5 from the package index

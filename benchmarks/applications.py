@@ -23,11 +23,11 @@ from typing import Any, NamedTuple
 # Before Keras is imported: TensorFlow is quiet about the machine it runs on.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import keras
 import numpy as np
 from pages import as_table, write_between
 
 import eli5
-import keras
 
 Array = np.ndarray[Any, Any]
 Build = Callable[..., keras.Model]

@@ -55,12 +55,11 @@ def main() -> None:
 
 def measure(options: argparse.Namespace) -> None:
     """Print the rows of the backend at hand."""
+    import keras
     from cases import CASES
     from facts import facts
     from peers import PEERS
     from rows import as_line
-
-    import keras
 
     backend = keras.backend.backend()
     print(f"== {backend}", flush=True)

@@ -74,6 +74,7 @@ def _one_task(photos: Path, folder: Path) -> Task:
 
 def _predicting(model: str, task: Task) -> Callable[[], None]:
     import keras
+
     from eli5.loading.files import decode_picture
     from eli5.loading.models import LoadedModel
     from eli5.loading.preprocess import picture_to_doc

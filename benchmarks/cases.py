@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import keras
 import numpy as np
 from alternatives import alternatives
 from networks import docs, lively, network
@@ -20,7 +21,6 @@ from timing import Cost, compare, cost_of
 from yardsticks import Run, forward, forward_and_gradient
 
 import eli5
-import keras
 
 Array = np.ndarray[Any, Any]
 

@@ -22,12 +22,12 @@ from typing import Any, NamedTuple
 # Before Keras is imported: TensorFlow is quiet about the machine it runs on.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import keras
 import numpy as np
 from pages import as_table, write_between
 from PIL import Image, ImageFilter
 
 import eli5
-import keras
 from eli5.demo import Scene, load_model
 from eli5.keras import METHODS
 from eli5.keras.methods.smoothing import Smoothing

@@ -18,6 +18,7 @@ from typing import Any
 # Before Keras is imported: TensorFlow is quiet about the machine it runs on.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import keras
 import numpy as np
 from agreement import describe
 from facts import version
@@ -26,8 +27,6 @@ from peers import OURS, PEERS, Array, Calls, Peer
 from rows import Row, encode
 from timing import compare
 from yardsticks import forward
-
-import keras
 
 MAX_ERROR = 160  # characters
 

@@ -16,11 +16,11 @@ from typing import Any
 # Before Keras is imported: TensorFlow is quiet about the machine it runs on.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import keras
 import matplotlib
 from PIL import Image, ImageDraw, ImageFont
 
 import eli5
-import keras
 from eli5.demo import class_names, load_model, load_scene
 from eli5.keras import METHODS
 

@@ -13,13 +13,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 from networks import docs, flat
 from on_device import steps
 from rows import Row
 
 import eli5
-import keras
 from eli5.keras import engine
 
 Array = np.ndarray[Any, Any]

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 import keras
+import numpy as np
 
 Array = np.ndarray[Any, Any]
 Run = Callable[[Array], Any]

@@ -12,10 +12,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # JAX compiles quickly: to make programs of such small models fast takes longer than to run them.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
+import keras
 import numpy as np
 import pytest
 
-import keras
 from helpers.models import make_classifier, sample
 
 if keras.backend.backend() == "torch":

@@ -7,12 +7,12 @@ import sys
 from dataclasses import replace
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
 import eli5
-import keras
 from eli5 import ipython
 from eli5.base import Explanation, TargetExplanation
 from eli5.formatters.image import format_as_image

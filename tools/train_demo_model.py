@@ -14,10 +14,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 from PIL import Image
 
-import keras
 from demo_scenes import KINDS, SIZE, draw_scenes
 from eli5.demo import MODEL, SCENE, SCENE_MASKS, Scene
 

@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import numpy as np
-
 import keras
+import numpy as np
 
 Array = np.ndarray[Any, Any]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import torch
 from captum.attr import LayerGradCam
 
-import keras
 from peers import Array, Calls, find_layer
 
 

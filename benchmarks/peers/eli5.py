@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+
 from eli5.keras.explain_prediction import explain_prediction_keras
 from peers import Array, Calls, find_layer, one_by_one
 

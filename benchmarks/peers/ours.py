@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import keras
 import numpy as np
 
 import eli5
-import keras
 from peers import Array, Calls
 
 

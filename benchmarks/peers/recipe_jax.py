@@ -7,9 +7,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import keras
 import numpy as np
 
-import keras
 from peers import Array, Calls, find_layer, one_by_one
 
 

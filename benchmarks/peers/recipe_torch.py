@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import keras
 import torch
 
-import keras
 from peers import Array, Calls, find_layer, one_by_one
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import tensorflow as tf
 from tf_explain.core.grad_cam import GradCAM
 
-import keras
 from peers import Array, Calls, name_of
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 from xplique.attributions import GradCAM
 
-import keras
 from peers import Array, Calls, name_of
 
 

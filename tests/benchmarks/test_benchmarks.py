@@ -8,10 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
-
-import keras
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 

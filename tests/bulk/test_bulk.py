@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 import eli5
-import keras
 from eli5 import bulk
 from eli5.bulk.job import Job, fingerprint, ingredients
 from helpers.bulk_helpers import check_complete, make_photos, read_rows, small_model

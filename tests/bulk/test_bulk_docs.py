@@ -8,11 +8,11 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
 import eli5
-import keras
 from eli5.bulk.results.parts import Row, make_schema
 from eli5.bulk.sources.items import CONTENT_COLUMNS, PATH_COLUMNS
 from helpers.bulk_helpers import make_photos, read_rows, small_model

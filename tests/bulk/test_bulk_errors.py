@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import pytest
 
-import keras
 from eli5 import bulk
 from eli5.bulk.driver import drive
 from eli5.bulk.executors.pool import thread_variables

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import keras
 import pytest
 
-import keras
 from eli5 import bulk
 from eli5.bulk import filesystem, plan
 from eli5.bulk.results import run_folder

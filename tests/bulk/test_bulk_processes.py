@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import keras
 import pytest
 
-import keras
 from eli5 import bulk
 from helpers.bulk_helpers import (
     aborting_decoder,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
 import eli5
-import keras
 from eli5.callbacks import ExplainCallback
 from helpers.trainings import SIZE, drive, explained, pictures, small_network, train
 

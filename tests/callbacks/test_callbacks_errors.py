@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import keras
 import pytest
 from PIL import Image
 
-import keras
 from eli5.callbacks import ExplainCallback
 from eli5.callbacks.loggers import folder
 from eli5.saving.atomic_write import write_atomically

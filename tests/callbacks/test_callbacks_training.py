@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 import pytest
 
 import eli5
-import keras
 from eli5.callbacks import ExplainCallback
 from eli5.keras import engine
 from helpers.trainings import Noise, Noting, network, pictures, train

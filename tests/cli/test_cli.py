@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 import keras
-from helpers.cli_helpers import BLUE, GREEN, RED, colour_model, run, saved, two_colours
+import pytest
 from keras import layers
+
+from helpers.cli_helpers import BLUE, GREEN, RED, colour_model, run, saved, two_colours
 
 Capsys = pytest.CaptureFixture[str]
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
-
-import keras
-from helpers.cli_helpers import colour_model, fails, run, two_colours
 from keras import layers
+
+from helpers.cli_helpers import colour_model, fails, run, two_colours
 
 Capsys = pytest.CaptureFixture[str]
 

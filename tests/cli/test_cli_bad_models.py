@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 import keras
-from helpers.cli_helpers import colour_model, fails, run, saved
+import pytest
 from keras import layers
+
+from helpers.cli_helpers import colour_model, fails, run, saved
 
 Capsys = pytest.CaptureFixture[str]
 

@@ -9,15 +9,15 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+import keras
 import pytest
+from keras import layers
 
 import eli5
-import keras
 from eli5.cli import backend
 from eli5.keras import METHODS, target_layers
 from helpers.cli_helpers import SIZE, TIMEOUT, colour_model, fails, run, run_process, saved
 from helpers.models import make_classifier
-from keras import layers
 
 Capsys = pytest.CaptureFixture[str]
 

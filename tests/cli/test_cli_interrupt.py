@@ -10,10 +10,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import keras
 import pytest
 from PIL import Image
 
-import keras
 from eli5.bulk.signals import exit_between_writes
 from helpers.cli_helpers import TIMEOUT, interrupt, open_for, two_colours
 

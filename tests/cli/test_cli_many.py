@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 from PIL import Image
 
-import keras
 from helpers.cli_helpers import GREEN, colour_model, fails, records, run, saved, two_colours
-from keras import layers
 
 Capsys = pytest.CaptureFixture[str]
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 from PIL import Image
 
-import keras
 from eli5.cli.commands.explain import explain_pictures
 from eli5.cli.console import UserError
 from eli5.loading.files import read_picture
 from eli5.loading.models import LoadedModel
 from eli5.loading.preprocess import MODES, picture_to_doc
 from helpers.cli_helpers import colour_model, two_colours
-from keras import layers
 
 RAW = np.array([0.0, 255.0, 51.0])  # of the picture below, in the order RGB
 

@@ -10,9 +10,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import keras
 import pytest
 
-import keras
 from eli5.bulk.signals import exit_at_once
 from eli5.cli import backend
 from eli5.cli.console import UserError

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from keras import layers
 from PIL import Image
 
 from eli5.loading import files
 from helpers.cli_helpers import colour_model, fails, run, saved, two_colours
-from keras import layers
 
 Capsys = pytest.CaptureFixture[str]
 

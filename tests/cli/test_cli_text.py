@@ -7,11 +7,11 @@ import re
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
 import eli5
-import keras
 from helpers.cli_helpers import Ended, fails, records, run, saved
 from helpers.word_models import BAD, GOOD, texts_model
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 
 import eli5
-import keras
 from helpers.cli_helpers import colour_model, fails, records, run
 from helpers.word_models import GOOD, N_STEPS, WORDS, ids_model
-from keras import layers
 
 Capsys = pytest.CaptureFixture[str]
 

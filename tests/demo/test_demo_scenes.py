@@ -7,12 +7,12 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-import keras
 from eli5 import demo
 from eli5.demo import Scene
 

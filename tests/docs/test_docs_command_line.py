@@ -11,9 +11,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import pytest
 
-import keras
 from eli5.cli import app
 from eli5.cli.commands.demo import DEMO_EXAMPLES
 from eli5.cli.commands.explain import EXAMPLES

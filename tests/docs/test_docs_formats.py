@@ -9,11 +9,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
 import eli5
-import keras
 from eli5.base import DocWeightedSpans, Explanation, Series, WeightedSpans
 from eli5.formatters.as_dict import SCHEMA_VERSION
 from eli5.formatters.picture_file import PICTURE_FORMATS

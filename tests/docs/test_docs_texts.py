@@ -7,12 +7,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 import keras
+import pytest
+from keras import layers
+
 from helpers.models import with_weights
 from helpers.string_models import sequential
-from keras import layers
 
 PATH = Path(__file__).resolve().parents[2] / "docs" / "texts-and-series.md"
 PAGE = PATH.read_text(encoding="utf-8")

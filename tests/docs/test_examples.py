@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import keras
 import nbformat
 import numpy as np
 import pytest
 from nbclient.exceptions import CellExecutionError
 from PIL import Image
-
-import keras
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "examples"))
 

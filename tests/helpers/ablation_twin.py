@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 
-import keras
 from helpers.models import sample
 
 Array = np.ndarray[Any, Any]

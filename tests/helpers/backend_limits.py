@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 import keras
+import pytest
 
 BACKEND = keras.backend.backend()
 

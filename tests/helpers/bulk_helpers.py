@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-import keras
 from eli5 import bulk
 from helpers.cli_helpers import saved
 

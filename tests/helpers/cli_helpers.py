@@ -12,13 +12,13 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 from PIL import Image
 
-import keras
 from eli5.cli import main
-from keras import layers
 
 SIZE = 32
 RED, GREEN, BLUE = range(3)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
 import eli5
-import keras
 from helpers.models import ROUNDING
 
 Array = np.ndarray[Any, Any]

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
-
 import keras
-from helpers.models import sample, with_weights
+import numpy as np
 from keras import layers
+
+from helpers.models import sample, with_weights
 
 Array = np.ndarray[Any, Any]
 SIZE = (24, 40, 3)

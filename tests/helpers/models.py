@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 import keras
+import numpy as np
 from keras import layers
 
 Array = np.ndarray[Any, Any]

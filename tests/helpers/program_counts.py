@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
+
 from eli5.keras import engine
 
 BACKEND = keras.backend.backend()

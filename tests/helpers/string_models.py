@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 import keras
-from eli5.keras.text.align import TokenizedText
+import numpy as np
 from keras import layers
+
+from eli5.keras.text.align import TokenizedText
 
 VOCABULARY = ["good", "bad", "movie", "dont", "not", "中国", "İstanbul", "straße"]
 

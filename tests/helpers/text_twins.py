@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 import keras
-from helpers.models import with_weights
+import numpy as np
 from keras import layers
+
+from helpers.models import with_weights
 
 Array = np.ndarray[Any, Any]
 

@@ -6,9 +6,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 import keras
+import numpy as np
 from keras import layers
 
 Array = np.ndarray[Any, Any]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 import keras
+import numpy as np
+from keras import layers
+
 from eli5.callbacks import ExplainCallback
 from helpers.models import with_weights
-from keras import layers
 
 Array = np.ndarray[Any, Any]
 

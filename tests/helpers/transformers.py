@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-from helpers.models import with_weights
 from keras import layers
+
+from helpers.models import with_weights
 
 SIZE = (24, 40, 3)  # in patches of 8: 3 x 5
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import ops
 
 import eli5
-import keras
 from eli5.keras.inputs.sample import read_sample
 from eli5.keras.pipeline.plan import make_plan
 from eli5.keras.pipeline.request import make_request
-from keras import ops
 
 Array = np.ndarray[Any, Any]
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 
 import eli5
-import keras
 from eli5.keras.gradcam import gradcam_backend
 from helpers.ablation_twin import Array, brute_force, output_of, sample_of
 from helpers.model_kinds import GRID, SIZE, body, chain, flat, picture
 from helpers.models import make_classifier, with_weights
 from helpers.transformers import transformer
-from keras import layers
 
 
 def explained(model: keras.Model, doc: Any, method: str, **options: Any) -> Array:

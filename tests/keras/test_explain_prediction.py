@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 from PIL import Image
 
 import eli5
-import keras
 from eli5.base import Explanation
 from eli5.keras.explain_prediction import (
     explain_prediction_keras,
     explain_prediction_keras_image,
 )
 from helpers.models import make_classifier, sample, with_weights
-from keras import layers
 
 Array = np.ndarray[Any, Any]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 
 import eli5
-import keras
 from helpers.many_docs import assert_same, one_by_one, pictures
 from helpers.models import with_weights
-from keras import layers
 
 empty_heatmaps = pytest.mark.filterwarnings("ignore:The heatmap of target")
 

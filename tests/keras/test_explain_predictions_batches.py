@@ -10,14 +10,14 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 
 import eli5
-import keras
 from helpers.many_docs import SIZE, Array, assert_same, one_by_one, pictures
 from helpers.models import make_classifier, with_weights
-from keras import layers
 
 BACKEND = keras.backend.backend()
 

@@ -7,14 +7,14 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 from PIL import Image
 
 import eli5
-import keras
 from helpers.many_docs import SIZE, assert_same, one_by_one, pictures
-from keras import layers
 
 empty_heatmaps = pytest.mark.filterwarnings("ignore:The heatmap of target")
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 
 import eli5
 import eli5.keras
-import keras
 from eli5.keras.gradcam import gradcam, gradcam_backend
 from helpers.finite_differences import Array, finite_differences
 from helpers.models import make_classifier, sample, with_weights
-from keras import layers
 
 
 def slow_gradcam(weights: Array, activations: Array) -> Array:

@@ -6,14 +6,14 @@ from itertools import combinations
 from math import factorial
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 
 import eli5
-import keras
 from helpers.finite_differences import finite_differences
 from helpers.models import make_classifier, sample, with_weights
-from keras import layers
 
 Array = np.ndarray[Any, Any]
 SIZE = (8, 12, 3)

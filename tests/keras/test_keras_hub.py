@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
 import eli5
 import eli5.keras
-import keras
 from helpers.models import sample, with_weights
 
 # It needs tensorflow-text, which is not built for every platform.

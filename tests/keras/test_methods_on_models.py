@@ -5,17 +5,17 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 
 import eli5
 import eli5.keras
-import keras
 from eli5.keras import METHODS
 from helpers.backend_limits import skip_what_cannot_run
 from helpers.model_kinds import KINDS, SIZE, body, chain, flat, picture
 from helpers.models import make_classifier, sample, with_weights
-from keras import layers
 
 Array = np.ndarray[Any, Any]
 TARGET = 0  # something speaks for it in each map

@@ -6,12 +6,13 @@ import functools
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 
 import eli5
 import eli5.keras
-import keras
 from helpers.backend_limits import skip_what_cannot_run
 from helpers.model_kinds import (
     GRID,
@@ -30,7 +31,6 @@ from helpers.model_kinds import (
     two_outputs,
 )
 from helpers.models import sample, with_weights
-from keras import layers
 
 Array = np.ndarray[Any, Any]
 

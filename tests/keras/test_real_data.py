@@ -12,12 +12,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
 import eli5
-import keras
 
 ROOT = Path(os.environ.get("ELI5_REAL_DATA", ""))
 pytestmark = pytest.mark.skipif(

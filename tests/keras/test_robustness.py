@@ -7,17 +7,17 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import layers, ops
 from PIL import Image
 
 import eli5
-import keras
 from eli5.keras.explain_prediction import explain_prediction_keras
 from eli5.keras.gradcam import gradcam
 from helpers.model_kinds import SIZE, Attributes, body, chain, flat, head, like_flat, picture
 from helpers.models import make_classifier, sample, with_weights
-from keras import layers, ops
 
 Array = np.ndarray[Any, Any]
 BACKEND = keras.backend.backend()

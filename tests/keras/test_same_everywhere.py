@@ -9,12 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
+from keras import layers
 
 import eli5
-import keras
 from helpers.models import sample, with_weights
-from keras import layers
 
 STORED = Path(__file__).parents[1] / "data" / "heatmaps.npz"
 SEED = 23  # of weights with which each class has something that speaks for it

@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 import pytest
 import torch
+from keras import layers
 
 import eli5
-import keras
-from keras import layers
 
 Array = np.ndarray[Any, Any]
 N_CLASSES = 5

@@ -8,9 +8,9 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 
-import keras
 from eli5.base import Explanation, TargetExplanation, missing_picture_libraries
 from eli5.callbacks.loggers import Logger, make_epoch, open_loggers
 from eli5.checks import expect_integer, expect_type, listed, wrong_type

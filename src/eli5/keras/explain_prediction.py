@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 
-import keras
 from eli5.base import Explanation
 from eli5.keras.inputs.image import IMAGE
 from eli5.keras.inputs.model_inputs import UnsupportedDocError

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
+
 from eli5.keras.inputs.dataset import count_docs, read_docs
 from eli5.keras.inputs.model_inputs import check_model
 from eli5.keras.pipeline.explain import explain_many

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 
-import keras
 from eli5.keras import engine
 from eli5.keras.inputs.sample import DocOptions, read_sample
 from eli5.keras.methods import cam

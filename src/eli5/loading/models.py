@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 
-import keras
 from eli5.loading.errors import UserError, shortened
 from eli5.loading.files import MODEL_OR_NAME, is_model_file, wrong_argument
 from eli5.loading.quiet import muted_stderr

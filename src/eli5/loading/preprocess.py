@@ -7,13 +7,13 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
+from keras import layers
 from PIL.Image import Resampling
 
-import keras
 from eli5.loading.errors import UserError
 from eli5.loading.models import LoadedModel
-from keras import layers
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -9,15 +9,15 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 
 import eli5
-import keras
 from eli5.keras import engine
 from eli5.keras.engine import hooks
 from helpers.models import make_classifier, sample, with_weights
-from keras import layers
 
 Array = np.ndarray[Any, Any]
 

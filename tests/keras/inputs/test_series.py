@@ -8,15 +8,15 @@ import warnings
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 
 import eli5
-import keras
 from eli5.keras import METHODS
 from eli5.keras.inputs.series import check_time
 from helpers.models import with_weights
-from keras import layers
 
 Array = np.ndarray[Any, Any]
 LENGTH, MOTIF = 96, 16

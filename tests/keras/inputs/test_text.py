@@ -6,17 +6,17 @@ import itertools
 import re
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 from PIL import Image
 
 import eli5
-import keras
 from eli5.base import DocWeightedSpans, WeightedSpans
 from eli5.keras.inputs.text import join_tokens
 from helpers.models import with_weights
 from helpers.text_twins import WORDS, text_model
-from keras import layers
 
 IDS = np.array([[1, 2, 3, 4, 5, 0, 0, 0]], "int32")
 TOKENS = [WORDS[k] for k in IDS[0]]

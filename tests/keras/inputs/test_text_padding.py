@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 
 import eli5
-import keras
 from helpers.models import with_weights
 from helpers.text_twins import WORDS, text_model
-from keras import layers
 
 Array = np.ndarray[Any, Any]
 LENGTH = 200

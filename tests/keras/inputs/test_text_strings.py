@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 
 import eli5
-import keras
 from helpers.models import with_weights
-from keras import layers
 
 pytest.importorskip("tensorflow", reason="TextVectorization runs on TensorFlow, on any backend")
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 
 import eli5
-import keras
 from helpers.models import with_weights
-from keras import layers
 
 Array = np.ndarray[Any, Any]
 

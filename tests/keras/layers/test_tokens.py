@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 
 import eli5
 import eli5.keras
-import keras
 from eli5.keras.layers.token_grid import infer_grid
 from helpers.models import sample, with_weights
 from helpers.transformers import SIZE, transformer
-from keras import layers
 
 Array = np.ndarray[Any, Any]
 

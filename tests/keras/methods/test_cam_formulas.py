@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 
-import keras
 from eli5.keras.methods import cam
 from helpers import cam_twins as twins
-from keras import layers
 
 Array = np.ndarray[Any, Any]
 Formula = Callable[..., Any]

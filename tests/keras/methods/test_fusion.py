@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 
 import eli5
-import keras
 from helpers.backend_limits import skip_what_cannot_run
 from helpers.model_kinds import KINDS, nested_functional, picture
 from helpers.models import make_classifier, sample, with_weights
-from keras import layers
 
 Array = np.ndarray[Any, Any]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from keras import ops
 
 from eli5.keras.methods.gradients import (
     gradient_x_input,
@@ -18,7 +19,6 @@ from eli5.keras.methods.gradients import (
 )
 from eli5.keras.methods.probe import Probe
 from helpers.fake_probe import function_probe, gradient_at, tanh_probe
-from keras import ops
 
 Array = np.ndarray[Any, Any]
 SIZES = [(3, 4, 2), (5, 2, 1), (2, 3, 4, 3)]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
 import eli5
-import keras
 from helpers.backend_limits import skip_what_cannot_run
 from helpers.model_kinds import KINDS, flat, picture
 from helpers.models import make_classifier, sample

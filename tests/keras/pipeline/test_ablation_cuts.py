@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import layers, ops
 
 import eli5
-import keras
 from eli5.keras import engine
 from eli5.keras.inputs.sample import read_sample
 from eli5.keras.pipeline.ablation_runs import _strategies
 from eli5.keras.pipeline.plan import make_plan
 from eli5.keras.pipeline.request import make_request
 from helpers.models import ROUNDING, sample, with_weights
-from keras import layers, ops
 
 Array = np.ndarray[Any, Any]
 BACKEND = keras.backend.backend()

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import layers, ops
 
 import eli5
-import keras
 from eli5.keras.engine.cache import memory_of
 from eli5.keras.methods import Method
 from helpers.ablation_twin import brute_force
 from helpers.models import sample, with_weights
-from keras import layers, ops
 
 Array = np.ndarray[Any, Any]
 BACKEND = keras.backend.backend()

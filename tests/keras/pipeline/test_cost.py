@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 
 import eli5
-import keras
 from eli5.keras import engine
 from helpers.model_kinds import picture, two_outputs
 from helpers.models import sample, with_weights
 from helpers.program_counts import Program, counts_of, forward_pass
-from keras import layers
 
 Array = np.ndarray[Any, Any]
 IS_EAGER = keras.backend.backend() == "torch"

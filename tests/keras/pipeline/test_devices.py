@@ -13,14 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 
 import eli5
-import keras
 from helpers.many_docs import one_by_one, pictures
 from helpers.models import make_classifier, with_weights
-from keras import layers
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "jax", reason="only JAX has `keras.distribution` in full"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 
 import eli5
-import keras
 from eli5.keras.methods.normalize import normalize
 from helpers.models import make_classifier, with_weights
-from keras import layers
 
 Array = np.ndarray[Any, Any]
 

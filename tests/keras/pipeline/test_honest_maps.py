@@ -6,14 +6,14 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import layers, ops
 
 import eli5
-import keras
 from eli5.keras.engine import cache
 from helpers.models import sample, with_weights
-from keras import layers, ops
 
 Array = np.ndarray[Any, Any]
 SIZE = (12, 20, 3)

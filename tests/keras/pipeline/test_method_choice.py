@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import ops
 
 import eli5
-import keras
 from eli5.keras import METHODS
-from keras import ops
 
 Array = np.ndarray[Any, Any]
 

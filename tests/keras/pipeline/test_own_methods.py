@@ -7,14 +7,14 @@ import gc
 import weakref
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import ops
 
 import eli5
-import keras
 from eli5.keras import METHODS
 from helpers.models import make_classifier
-from keras import ops
 
 Array = np.ndarray[Any, Any]
 

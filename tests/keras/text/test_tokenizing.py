@@ -6,14 +6,14 @@ import re
 import string
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 
-import keras
 from eli5.keras.text.tokenize import is_string, tokenize
 from helpers.raw_texts import as_the_tutorials_do, on_strings, random_text, shown
 from helpers.string_models import VOCABULARY, behind, sequential, vectorizer
-from keras import layers
 
 pytest.importorskip("tensorflow", reason="TextVectorization needs it")
 

@@ -7,10 +7,11 @@ import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 
-import keras
 from eli5.keras.engine.cache import memory_of
 from eli5.keras.text.tokenize import tokenize
 from helpers.string_models import (
@@ -22,7 +23,6 @@ from helpers.string_models import (
     vectorizer,
     whole,
 )
-from keras import layers
 
 pytest.importorskip("tensorflow", reason="TextVectorization needs it")
 

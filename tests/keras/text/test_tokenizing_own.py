@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
-import keras
 from eli5.keras.text.tokenize import tokenize
 from helpers.raw_texts import shown, task
 

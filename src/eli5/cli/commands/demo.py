@@ -45,10 +45,10 @@ def explain_demo(*, out: Annotated[Path, Parameter(show_default=False)] = Path()
     begun = perf_counter()
     with exit_at_once():
         start_keras()
+        import keras
         from PIL import Image
 
         import eli5
-        import keras
         from eli5.demo import class_names, load_model, load_scene
         from eli5.formatters.text import format_as_text
 

@@ -24,6 +24,7 @@ from eli5.loading.stream import StreamItem
 
 if TYPE_CHECKING:
     import keras
+
     from eli5.base import Explanation
     from eli5.keras.inputs.sample import Sample
     from eli5.loading.models import LoadedModel
@@ -360,8 +361,9 @@ def _put_before(model: keras.Model, vocabulary: _Vocabulary) -> None:
 
 def _check_model(model: keras.Model, vocabulary: _Vocabulary) -> int | None:
     """Return how many ids the model takes, or None if that is left open."""
-    from eli5.keras.inputs.model_inputs import input_shapes
     from keras.layers import Embedding
+
+    from eli5.keras.inputs.model_inputs import input_shapes
 
     shapes = list((input_shapes(model) or {}).values())
     if len(shapes) != 1 or len(shapes[0]) != 2:

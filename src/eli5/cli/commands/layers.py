@@ -13,9 +13,8 @@ from eli5.cli.report import collected_warnings, warning_lines
 from eli5.loading import files
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     import keras
+    from PIL.Image import Image
 
 LAYER_EXAMPLES = """**Examples**
 
@@ -90,9 +89,9 @@ def _behind_tokenizer(model: keras.Model) -> keras.Model:
 
 def _sample(model: keras.Model, picture: Image | None) -> Any:
     """Return a doc of the picture, or else of noise: zeros may have no gradient, or be padding."""
+    import keras
     import numpy as np
 
-    import keras
     from eli5.keras.inputs.model_inputs import blank_doc
     from eli5.loading.models import LoadedModel
     from eli5.loading.preprocess import picture_to_doc

@@ -10,9 +10,9 @@ import importlib
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
+import keras
 import numpy as np
 
-import keras
 from eli5.keras.engine import hooks
 from eli5.keras.engine.alignment import Alignment as Alignment
 from eli5.keras.engine.cache import is_known as is_known

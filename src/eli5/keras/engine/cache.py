@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Iterator
 from typing import Any, TypeVar
 
 import keras
+
 from eli5.keras.engine.model_fingerprint import Attribute, Fingerprint, parts_of
 from eli5.keras.engine.tracing import Trace
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-from eli5.keras.engine import Query, Site
 from keras import ops
+
+from eli5.keras.engine import Query, Site
 
 # (picture (1, *size, C), *extra) -> variants (n, *size, C), in float32.
 MakeVariants = Callable[..., Any]

@@ -10,9 +10,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import keras
 import numpy as np
 
-import keras
 from eli5.keras.engine.hooks import Derivatives, Forward, Hook
 
 # Where Keras, and most who write their own `call`, turn logits into probabilities.

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
+
 from eli5.keras.engine.query import Reference
 
 # An attribute of an operation: whose it is, by id, and its name.

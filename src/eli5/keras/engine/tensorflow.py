@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import keras
 import tensorflow as tf
 
-import keras
 from eli5.keras.engine.hooks import Derivatives, Forward, Hook
 
 ACTIVATIONS = (

@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import keras
 import torch
 
-import keras
 from eli5.keras.engine.hooks import Derivatives, Forward, Hook
 
 ACTIVATIONS = tuple(

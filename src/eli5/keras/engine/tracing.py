@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import keras
+
 from eli5.keras.engine.alignment import Alignment, align, moves_steps
 from eli5.keras.engine.query import Site
 

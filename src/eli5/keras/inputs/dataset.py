@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sized
 from typing import Any
 
+import keras
 import numpy as np
 
-import keras
 from eli5.checks import wrong_type
 from eli5.keras.inputs.model_inputs import input_shapes
 from eli5.keras.inputs.sample import DocOptions, check_doc_options

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import keras
 import numpy as np
 
-import keras
 from eli5.keras.engine import Site, Trace
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import threading
 import weakref
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 
-import keras
 from eli5.checks import is_integer, wrong_type
 from eli5.keras import engine
 from eli5.keras.inputs.kind import Kind

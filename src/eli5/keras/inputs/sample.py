@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import keras
 import numpy as np
 
-import keras
 from eli5.keras import engine
 from eli5.keras.inputs.image import IMAGE
 from eli5.keras.inputs.kind import Kind

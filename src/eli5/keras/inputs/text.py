@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import keras
 import numpy as np
 
-import keras
 from eli5.base import DocWeightedSpans, Explanation, TargetExplanation, WeightedSpans
 from eli5.checks import expect_list, expect_one_of, expect_type, is_number, listed, wrong_type
 from eli5.keras.engine import Site, Trace

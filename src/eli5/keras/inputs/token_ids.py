@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 
-import keras
 from eli5.keras import engine
 from eli5.keras.inputs.model_inputs import ModelInputs
 from eli5.keras.layers.candidate_layers import n_embedded_ids

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import keras
+from keras import layers
+
 from eli5.keras.engine import Call, Site, Trace
 from eli5.keras.layers.token_grid import infer_grid
-from keras import layers
 
 Shape = tuple[int, ...]
 

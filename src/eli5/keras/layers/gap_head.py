@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from eli5.keras.engine import Call, Site, Trace
 from keras import activations, layers
+
+from eli5.keras.engine import Call, Site, Trace
 
 _POOLING = tuple(getattr(layers, f"GlobalAveragePooling{n}D") for n in (1, 2, 3))
 # What leaves the maps, or the class scores, as they are in inference.

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+from keras import layers
+
 from eli5.checks import did_you_mean, is_integer, wrong_type
 from eli5.keras.engine import Call, Site, Trace
 from eli5.keras.layers.candidate_layers import TargetLayer, list_candidates, site_of, why_no_map
-from keras import layers
 
 Shape = tuple[int, ...]
 

@@ -15,11 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import numpy as np
+from keras import ops
 
 from eli5.checks import expect_integer, expect_number
 from eli5.keras.methods.baseline import make_baseline
 from eli5.keras.methods.probe import Attributions, Probe, batches
-from keras import ops
 
 Array = np.ndarray[Any, Any]
 T = TypeVar("T")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-
 from keras import ops
 
 Array = np.ndarray[Any, Any]

@@ -18,15 +18,15 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
-
 import keras
+import numpy as np
+from keras import layers
+
 from eli5.keras import engine
 from eli5.keras.engine.interventions import leave_out_maps, repeat, whole_and_empty
 from eli5.keras.methods.probe import ROUNDING, Array
 from eli5.keras.pipeline.padded_run import run_padded
 from eli5.keras.pipeline.plan import Plan
-from keras import layers
 
 # To this precision a head that takes one sample in front and many behind gives the same score.
 _TOLERANCE = 1e-3

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
+
 from eli5.keras import engine
 from eli5.keras.inputs.sample import DocOptions, Sample, read_sample
 from eli5.keras.pipeline.plan import at_doc, make_plan

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from keras import ops
+
 from eli5.checks import expect_integer, expect_number
 from eli5.keras import engine
 from eli5.keras.methods.lookup import ChosenMethod
 from eli5.keras.methods.normalize import diagnostics
 from eli5.keras.pipeline.plan import Plan
 from eli5.keras.targets.classes import Contrast
-from keras import ops
 
 
 def formula_query(plan: Plan, methods: Sequence[ChosenMethod]) -> engine.Query:

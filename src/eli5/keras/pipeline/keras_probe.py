@@ -5,16 +5,16 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-import numpy as np
-
 import keras
+import numpy as np
+from keras import ops
+
 from eli5.keras import engine
 from eli5.keras.engine.interventions import LeaveOutTokens, on_path, with_masks, with_pictures
 from eli5.keras.methods.probe import Array, Probe
 from eli5.keras.pipeline.ablation_runs import ablation_runs
 from eli5.keras.pipeline.padded_run import pad_batch, run_all, run_padded
 from eli5.keras.pipeline.plan import Plan
-from keras import ops
 
 
 def make_probe(

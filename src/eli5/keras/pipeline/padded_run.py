@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+import keras
 import numpy as np
 
-import keras
 from eli5.keras import engine
 from eli5.keras.pipeline.plan import Array, Plan
 

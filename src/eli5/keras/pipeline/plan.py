@@ -7,9 +7,10 @@ import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 import keras
+import numpy as np
+from keras import ops
+
 from eli5.keras import engine
 from eli5.keras.inputs.model_inputs import blank_doc
 from eli5.keras.inputs.sample import Sample, read_sample
@@ -18,7 +19,6 @@ from eli5.keras.layers.gap_head import check_gap_dense
 from eli5.keras.layers.target_layer import find_target_layer
 from eli5.keras.pipeline.request import Request
 from eli5.keras.targets.target import find_output
-from keras import ops
 
 Array = np.ndarray[Any, Any]
 

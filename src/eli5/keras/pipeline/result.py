@@ -7,9 +7,9 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import keras
 import numpy as np
 
-import keras
 from eli5.base import Explanation, TargetExplanation
 from eli5.keras.inputs.sample import Sample
 from eli5.keras.methods.lookup import ChosenMethod

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 import keras
+import numpy as np
+from keras import ops
+
 from eli5.base import TargetExplanation
 from eli5.keras.targets.target import Array, Select, Target
-from keras import ops
 
 
 class CallableScore(Target):

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 import keras
+import numpy as np
+from keras import ops
+
 from eli5.base import TargetExplanation
 from eli5.checks import (
     expect_choice,
@@ -22,7 +23,6 @@ from eli5.checks import (
 )
 from eli5.keras.targets.callable_score import CallableScore
 from eli5.keras.targets.target import Array, Select, Target
-from keras import ops
 
 ClassNames = Sequence[str] | Mapping[int, str] | Callable[[int], str]
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 
-import keras
 from eli5.base import TargetExplanation
 from eli5.checks import is_integer, wrong_type
 

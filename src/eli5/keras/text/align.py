@@ -9,10 +9,9 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 import regex
-
-import keras
 
 # Where a token lies: first character, and the one behind the last. A token may have none.
 Span = tuple[int, int]

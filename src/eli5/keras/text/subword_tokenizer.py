@@ -6,9 +6,9 @@ import functools
 import itertools
 from typing import Any
 
+import keras
 import numpy as np
 
-import keras
 from eli5.keras.text.align import Offsets, TokenizedText, align_folded, candidate_offsets
 
 Array = np.ndarray[Any, Any]

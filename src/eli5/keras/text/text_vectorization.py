@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 from typing import Any, NamedTuple
 
-import numpy as np
-
 import keras
+import numpy as np
+from keras.layers import TextVectorization
+
 from eli5.keras.engine.cache import memory_of
 from eli5.keras.text.align import Cut, Offsets, TokenizedText, candidate_offsets
-from keras.layers import TextVectorization
 
 Array = np.ndarray[Any, Any]
 

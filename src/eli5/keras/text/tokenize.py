@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 
-import keras
 from eli5.checks import wrong_type, wrong_value
 from eli5.keras.text.align import TokenizedText
 from eli5.keras.text.subword_tokenizer import tokenize_with_preprocessor, tokenizer_of
