@@ -20,18 +20,18 @@ def format_as_picture_file(expl: Explanation, ending: str, name: str = "path") -
     # Where they are needed: the command line reads the table above to check what it is asked for.
     from eli5.formatters.image import format_as_image
 
-    kind, picture = PICTURE_FORMATS[ending], format_as_image(expl)
-    if kind == "JPEG":
+    file_format, picture = PICTURE_FORMATS[ending], format_as_image(expl)
+    if file_format == "JPEG":
         from PIL import Image
 
         background = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(background, picture).convert("RGB")
     buffer = io.BytesIO()
     try:
-        picture.save(buffer, kind)
+        picture.save(buffer, file_format)
     except (OSError, ValueError) as error:
         raise ValueError(
             f"Expected {name} to be of a format that can hold {picture.width}x{picture.height} "
-            f"pixels. Received: {kind}: {error}. Try a .png file."
+            f"pixels. Received: {file_format}: {error}. Try a .png file."
         ) from error
     return buffer.getvalue()
