@@ -79,7 +79,6 @@ WITH_ALL = {
     "eli5",
     "eli5.bulk",
     "eli5.callbacks",
-    "eli5.formatters.image",
     "eli5.keras",
     "eli5.keras.explain_prediction",
     "eli5.keras.gradcam",

@@ -127,8 +127,8 @@ def _font_files() -> dict[str, str]:
     plain = [(400, "normal"), ("normal",), ("normal",)]  # what it takes if only a family is named
     files = {_FAMILY: ""}
     for font in fontManager.ttflist:
-        properties = zip(plain, (font.weight, font.style, font.stretch), strict=True)
-        if all(value in fits for fits, value in properties) and _BLANK_FAMILY not in font.name:
+        styles = zip(plain, (font.weight, font.style, font.stretch), strict=True)
+        if all(style in fits for fits, style in styles) and _BLANK_FAMILY not in font.name:
             files[font.name] = files.get(font.name) or font.fname
     return files
 
