@@ -45,7 +45,12 @@ class UnsupportedDocError(ValueError):
 
 
 def take_doc(
-    model: keras.Model, doc: Any, input: str | int | None = None, kind: Kind | None = None
+    model: keras.Model,
+    doc: Any,
+    input: str | int | None = None,
+    kind: Kind | None = None,
+    *,
+    is_ready: bool = False,
 ) -> ModelInputs:
     """Check a doc, build the model if it never was, and find the input that is explained.
 
@@ -57,6 +62,8 @@ def take_doc(
         The name or index of the explained input. None: the only one that has the rank of the kind.
     kind : Kind, optional
         What the explained input is, if anybody says it.
+    is_ready : bool
+        Whether the model has taken such a doc before, and is built.
 
     Raises
     ------
@@ -66,9 +73,10 @@ def take_doc(
         If nobody says what the doc is, and it has a rank that cannot be explained.
     """
     check_doc(model, doc)
-    if kind is None and isinstance(doc, np.ndarray):
-        _check_rank(model, doc)
-    ensure_built(model, doc)
+    if not is_ready:
+        if kind is None and isinstance(doc, np.ndarray):
+            _check_rank(model, doc)
+        ensure_built(model, doc)
     arrays = named_arrays(model, doc)
     index = _find_explained(arrays, input, kind)
     name = list(arrays)[index] if len(arrays) > 1 else None

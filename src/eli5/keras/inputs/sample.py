@@ -15,12 +15,7 @@ import numpy as np
 from eli5.keras import engine
 from eli5.keras.inputs.image import IMAGE
 from eli5.keras.inputs.kind import Kind
-from eli5.keras.inputs.model_inputs import (
-    ModelInputs,
-    UnsupportedDocError,
-    check_model,
-    take_doc,
-)
+from eli5.keras.inputs.model_inputs import UnsupportedDocError, check_model, take_doc
 from eli5.keras.inputs.series import SERIES
 from eli5.keras.inputs.text import TEXT, TextDetails
 from eli5.keras.inputs.token_ids import trace_model
@@ -60,6 +55,7 @@ class Sample(NamedTuple):
     model: keras.Model
     given_model: keras.Model  # the caller's
     inputs: Any  # as they are fed to `model`, batch axis included
+    signature: str  # their structure, shapes and dtypes
     input_index: int  # which of them is explained, in the order of `keras.tree.flatten`
     input_name: str | None  # its name, where there are several
     values: Array  # the explained input as it came, batch axis included
@@ -123,8 +119,10 @@ def read_sample(
         details = TextDetails(
             text.tokens, document=text.text, offsets=text.offsets, is_padding=text.is_padding
         )
-    inputs = take_doc(model, doc, which, kind)
-    if like is not None and like.model is model and _has_shapes(inputs, like):
+    is_ready = like is not None and like.model is model
+    inputs = take_doc(model, doc, which, kind, is_ready=is_ready)
+    signature = engine.signature(inputs.arrays)
+    if like is not None and is_ready and like.signature == signature:
         trace, kind = like.trace, like.kind
     else:
         trace = trace_model(model, inputs)
@@ -137,6 +135,7 @@ def read_sample(
         model=model,
         given_model=given_model,
         inputs=inputs.arrays,
+        signature=signature,
         input_index=inputs.input_index,
         input_name=inputs.name,
         values=inputs.values,
@@ -158,11 +157,6 @@ def _check_no_details(doc: Any, details: Any) -> None:
             "Expected neither `tokens` nor padding for a string, which the model itself cuts into "
             f"tokens. Received: doc={doc!r} with them. Give the token ids as `doc`."
         )
-
-
-def _has_shapes(inputs: ModelInputs, sample: Sample) -> bool:
-    is_same_input = inputs.input_index == sample.input_index
-    return is_same_input and engine.signature(inputs.arrays) == engine.signature(sample.inputs)
 
 
 def check_doc_options(about: DocOptions, doc: Any = None) -> Kind | None:

@@ -168,7 +168,7 @@ def _target_layers(plan: Plan) -> tuple[engine.Site, ...]:
         return tuple(_find_sites(plan))
     key = (
         "sites",
-        engine.signature(sample.inputs),
+        sample.signature,
         sample.input_index,
         sample.kind.name,
         engine.Reference(request.target.score),
