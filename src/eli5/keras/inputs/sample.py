@@ -116,9 +116,7 @@ def read_sample(
         text = tokenize(model, doc)
         model, doc, mask_id = text.model, text.doc, text.mask_id
         which = text.input
-        details = TextDetails(
-            text.tokens, document=text.text, offsets=text.offsets, is_padding=text.is_padding
-        )
+        details = TextDetails.of(text)
     is_ready = like is not None and like.model is model
     inputs = take_doc(model, doc, which, kind, is_ready=is_ready)
     signature = engine.signature(inputs.arrays)

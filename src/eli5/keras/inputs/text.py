@@ -17,6 +17,7 @@ from eli5.keras.layers.candidate_layers import embedding_site
 from eli5.keras.layers.step_positions import fit_steps
 from eli5.keras.methods.baseline import LEFT_OUT
 from eli5.keras.methods.normalize import normalize
+from eli5.keras.text.align import TokenizedText
 
 if TYPE_CHECKING:
     from eli5.keras.inputs.sample import DocOptions, Sample
@@ -37,6 +38,11 @@ class TextDetails(NamedTuple):
     document: str | None = None  # the text as people write it; the tokens, joined, if not given
     offsets: list[Offsets] | None = None  # where each token lies in `document`, in characters
     is_padding: Array | None = None  # of bool, shape (T,)
+
+    @classmethod
+    def of(cls, text: TokenizedText) -> TextDetails:
+        """Return what a tokenizer tells of a text."""
+        return cls(text.tokens, None, None, text.text, text.offsets, text.is_padding)
 
 
 class _TextKind(Kind):
