@@ -136,7 +136,10 @@ def test_standard_input(capsys: Capsys, path: str, monkeypatch: pytest.MonkeyPat
 
 def test_a_text_without_words(capsys: Capsys, path: str) -> None:
     message = fails(capsys, "explain-text", path, "?!")
-    assert message == ("Expected a text with at least one token. Received: 6 steps of padding")
+    assert message == (
+        "Expected a text with at least one token that the model knows. Received: '?!', 6 steps of "
+        "padding"
+    )
 
 
 @pytest.mark.parametrize(
@@ -174,8 +177,8 @@ def test_lines(capsys: Capsys, path: str, reviews: Path) -> None:
         assert re.fullmatch(pattern, line)
     assert ended.code == 1
     assert ended.err == (
-        f"eli5: error: {reviews}:4: Expected a text with at least one token. "
-        "Received: 6 steps of padding\n"
+        f"eli5: error: {reviews}:4: Expected a text with at least one token that the model knows. "
+        "Received: '!!!', 6 steps of padding\n"
     )
     assert ended.fact("Texts") == "3 explained, 1 skipped"
     assert "longer than the 6 tokens" in summary

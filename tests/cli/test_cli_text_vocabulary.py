@@ -101,7 +101,7 @@ def test_without_a_word_for_that_it_is_left_out(capsys: Capsys) -> None:
     assert [span[0] for span in found["spans"]] == ["good", "film"]
     assert found["notes"] == "eli5: Some words are not in the vocabulary and are left out.\n"
     message = fails(capsys, "explain-text", "model.h5", "a b", *VOCABULARY)
-    assert message.startswith("Expected a text with at least one token. Received: 6 steps")
+    assert message.endswith("that the model knows. Received: 'a b', 6 steps of padding")
 
 
 def test_what_is_too_long_is_cut_off(capsys: Capsys) -> None:

@@ -82,7 +82,7 @@ def test_many_strings(model: keras.Model) -> None:
 def test_errors(model: keras.Model) -> None:
     with pytest.raises(ValueError, match="Expected neither `tokens` nor padding for a string"):
         eli5.explain_prediction(model, TEXTS[0], tokens=["a"])
-    with pytest.raises(ValueError, match="Received: 7 steps of padding"):
+    with pytest.raises(ValueError, match="Received: '', 7 steps of padding"):
         eli5.explain_prediction(model, "")
     with pytest.raises(ValueError, match="Expected neither `tokens` nor padding for a string"):
         list(eli5.explain_predictions(model, TEXTS, pad_value=0))

@@ -9,7 +9,15 @@ import keras
 import numpy as np
 
 from eli5.base import DocWeightedSpans, Explanation, TargetExplanation, WeightedSpans
-from eli5.checks import expect_list, expect_one_of, expect_type, is_number, listed, wrong_type
+from eli5.checks import (
+    expect_list,
+    expect_one_of,
+    expect_type,
+    is_number,
+    listed,
+    shown,
+    wrong_type,
+)
 from eli5.keras.engine import Site, Trace
 from eli5.keras.inputs.kind import Kind, Words, check_rank, input_site
 from eli5.keras.inputs.token_ids import find_mask_id
@@ -97,7 +105,7 @@ class _TextKind(Kind):
                 f"Expected one token per step of `doc`, {n_steps} of them. Received: {len(tokens)} "
                 f"tokens for a doc of shape {sample.values.shape}"
             )
-        valid = _valid_steps(_find_padding(sample, details, tokens, mask_id, trace))
+        valid = _valid_steps(_find_padding(sample, details, tokens, mask_id, trace), details)
         document, offsets = details.document, details.offsets
         if document is None or offsets is None:
             # Ids of one digit are no characters.
@@ -185,12 +193,14 @@ def _masked_value(trace: Trace) -> float | None:
     return None
 
 
-def _valid_steps(is_padding: Array) -> slice:
+def _valid_steps(is_padding: Array, details: TextDetails) -> slice:
     """Return the steps from the first to the last that is no padding."""
     steps = np.flatnonzero(~is_padding)
     if not len(steps):
+        received = "" if details.document is None else f"{shown(details.document)}, "
         raise ValueError(
-            f"Expected a text with at least one token. Received: {len(is_padding)} steps of padding"
+            "Expected a text with at least one token that the model knows. Received: "
+            f"{received}{len(is_padding)} steps of padding"
         )
     return slice(int(steps[0]), int(steps[-1]) + 1)
 
