@@ -38,13 +38,12 @@ _PNG_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _DOCUMENT = "explanation.json"
 _SIMPLE = re.compile(r"[\w.\[\]]+", re.ASCII)
 
-# A file of a stranger must not fill the memory; JSON takes up to twenty times its size when read.
-LARGEST = 2**30
-LARGEST_JSON = 2**27
-"""How many bytes an explanation may have, unpacked, and how many of them may be JSON."""
+# How many bytes an explanation may have, unpacked, and how many of them may be JSON. A file of a
+# stranger must not fill the memory; JSON takes up to twenty times its size when it is read.
+LARGEST, LARGEST_JSON = 2**30, 2**27
 
+# The names of the dtypes that an array may have: bool, ints and floats of 8 to 64 bits.
 DTYPES = [np.dtype(code).name for code in "?bhiqBHIQefd"]
-"""The names of the dtypes that an array may have: bool, ints and floats of 8 to 64 bits."""
 
 # NumPy divides by the number, so "0s" in a file could end the process.
 _DATE_UNIT = re.compile("([1-9][0-9]{0,8})?([YMWDhms]|[munpfa]s)")
@@ -58,10 +57,9 @@ _CONTAINERS: dict[str, type] = {
 
 Array = np.ndarray[Any, Any]
 Entry = dict[str, Any]  # what stands in the document for an array, a picture, another value
+# Keeps an array, given where it is in the explanation and whether it is a picture's pixels.
 Put = Callable[[str, Array, bool], Entry]
-"""Keeps an array, given where it is in the explanation and whether it is a picture's pixels."""
-Get = Callable[[Entry], Array]
-"""Gives the array back."""
+Get = Callable[[Entry], Array]  # gives the array back
 
 
 def save(expl: Explanation, path: str | os.PathLike[str]) -> None:
