@@ -36,7 +36,7 @@ def assert_same(found: Any, expected: Any) -> None:
         np.testing.assert_allclose(
             one.attribution, other.attribution, rtol=1e-6, atol=1e-6 * ROUNDING
         )
-        np.testing.assert_allclose(one.heatmap, other.heatmap, atol=1e-5)
+        np.testing.assert_allclose(one.heatmap, other.heatmap, atol=1e-5 * ROUNDING)
         assert (one.details or {}) == pytest.approx(other.details or {}, rel=1e-4, abs=1e-6)
 
 
