@@ -113,6 +113,11 @@ def test_rank_3_input_is_an_image_without_channels() -> None:
     assert explanation.layer == "conv"
     assert explanation.targets[0].heatmap.shape == (10, 18)
     assert (explanation.image.mode, explanation.image.size) == ("L", (20, 12))
+    # A method with one number per step of a series has one per pixel here, and not one per row.
+    masked = explain_prediction_keras(
+        model, np.abs(sample((12, 20))), method="RISE", n_masks=20, targets=[0]
+    )
+    assert masked.targets[0].attribution.shape == (12, 20)
 
 
 def test_top_prediction_is_the_default(model: keras.Model, doc: Array) -> None:
