@@ -1,4 +1,4 @@
-"""What every test gets: quiet backends, a seed, one model and one doc for it."""
+"""What every test gets: quiet backends, a seed, one model, one doc and one explanation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
+from eli5.base import Explanation, TargetExplanation
 from helpers.models import make_classifier, sample
 
 if keras.backend.backend() == "torch":
@@ -51,6 +53,27 @@ def doc() -> np.ndarray[Any, Any]:
 def classifier() -> keras.Model:
     """Return a model whose programs are shared by the tests."""
     return make_classifier()
+
+
+@pytest.fixture
+def expl() -> Explanation:
+    """Return an explanation of a picture for two classes, the second without a name."""
+    rng = np.random.default_rng(0)
+    image = Image.fromarray(rng.integers(0, 256, (20, 30, 3), np.uint8))
+    targets = [
+        TargetExplanation(
+            281, proba=0.88124, score=12.34567, heatmap=rng.random((3, 4)), class_name="tabby cat"
+        ),
+        TargetExplanation(3, proba=0.01, score=-1.5, heatmap=rng.random((3, 4))),
+    ]
+    return Explanation(
+        "my_net",
+        description="What raised the score.\nBefore softmax.",
+        method="Grad-CAM",
+        targets=targets,
+        image=image,
+        layer="conv_9",
+    )
 
 
 # ---- for the command line; see cli_helpers -------------------------------------------------------

@@ -13,26 +13,6 @@ from eli5.formatters.html import format_as_html, format_as_page
 from helpers.strict_html import HOSTILE, Page
 
 
-@pytest.fixture
-def expl() -> Explanation:
-    rng = np.random.default_rng(0)
-    image = Image.fromarray(rng.integers(0, 256, (20, 30, 3), np.uint8))
-    targets = [
-        TargetExplanation(
-            281, proba=0.88124, score=12.34567, heatmap=rng.random((3, 4)), class_name="tabby cat"
-        ),
-        TargetExplanation(3, proba=0.01, score=-1.5, heatmap=rng.random((3, 4))),
-    ]
-    return Explanation(
-        "my_net",
-        description="What raised the score.\nBefore softmax.",
-        method="Grad-CAM",
-        targets=targets,
-        image=image,
-        layer="conv_9",
-    )
-
-
 def radios(page: Page) -> list[dict[str, str | None]]:
     return [found for found in page.attributes_of("input") if found["type"] == "radio"]
 

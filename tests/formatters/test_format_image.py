@@ -10,6 +10,7 @@ from PIL import Image
 
 from eli5.base import Explanation, TargetExplanation
 from eli5.formatters.image import expand_heatmap, format_as_image, heatmap_to_image
+from helpers.photos import flat, noisy_photo, pixels
 
 NEAREST = Image.Resampling.NEAREST
 BILINEAR = Image.Resampling.BILINEAR
@@ -20,19 +21,6 @@ def explanation(*heatmaps: Any, image: Any = None, **fields: Any) -> Explanation
     image = Image.new("RGB", (4, 4), (100, 100, 100)) if image is None else image
     targets = [TargetExplanation(i, heatmap=heatmap) for i, heatmap in enumerate(heatmaps)]
     return Explanation("net", image=image, targets=targets, **fields)
-
-
-def pixels(image: Image.Image) -> np.ndarray[Any, Any]:
-    return np.asarray(image).astype(int)
-
-
-def flat(image: Image.Image) -> list[tuple[int, ...]]:
-    return [tuple(colour) for colour in pixels(image).reshape(-1, 4).tolist()]
-
-
-def photo(width: int, height: int) -> Image.Image:
-    noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
-    return Image.fromarray(noise)
 
 
 def test_only_the_hot_corner_changes() -> None:
@@ -66,7 +54,7 @@ def test_alpha_is_the_heat_up_to_the_limit(heat: float, alpha_limit: Any, alpha:
 
 
 def test_without_opacity_the_picture_stays() -> None:
-    picture = photo(6, 5)
+    picture = noisy_photo(6, 5)
     overlay = format_as_image(explanation(np.ones((2, 2)), image=picture), alpha_limit=0.0)
     assert overlay == picture.convert("RGBA")
 
@@ -74,7 +62,7 @@ def test_without_opacity_the_picture_stays() -> None:
 @pytest.mark.parametrize("resampling_filter", list(Image.Resampling))
 def test_equals_a_literal_computation(resampling_filter: Image.Resampling) -> None:
     """Resize, colour, cap the alpha, composite: one line of NumPy each."""
-    picture, heatmap = photo(30, 20), np.random.default_rng(1).random((4, 6))
+    picture, heatmap = noisy_photo(30, 20), np.random.default_rng(1).random((4, 6))
     eight_bit = Image.fromarray(np.rint(heatmap * 255).astype(np.uint8))
     heat = np.asarray(eight_bit.resize((30, 20), resampling_filter)) / 255
     colours = np.rint(matplotlib.colormaps["viridis"](heat)[..., :3] * 255)
@@ -101,7 +89,7 @@ def test_coloured_after_resizing() -> None:
 
 
 def test_the_defaults_are_lanczos_viridis_and_065() -> None:
-    expl = explanation(np.random.default_rng(2).random((3, 3)), image=photo(20, 20))
+    expl = explanation(np.random.default_rng(2).random((3, 3)), image=noisy_photo(20, 20))
     viridis = matplotlib.colormaps["viridis"]
     assert format_as_image(expl) == format_as_image(expl, LANCZOS, viridis, 0.65)
     assert format_as_image(expl) != format_as_image(expl, BILINEAR)
@@ -110,12 +98,12 @@ def test_the_defaults_are_lanczos_viridis_and_065() -> None:
 
 
 def test_resampling_filter_as_a_number() -> None:
-    expl = explanation(np.eye(3), image=photo(20, 20))
+    expl = explanation(np.eye(3), image=noisy_photo(20, 20))
     assert format_as_image(expl, 0) == format_as_image(expl, NEAREST)
 
 
 def test_colormap_by_object_name_or_function() -> None:
-    expl = explanation(np.eye(3), image=photo(20, 20))
+    expl = explanation(np.eye(3), image=noisy_photo(20, 20))
     expected = format_as_image(expl, colormap=matplotlib.colormaps["jet"])
     assert format_as_image(expl, colormap="jet") == expected
     jet = matplotlib.colormaps["jet"]
@@ -139,7 +127,7 @@ def test_colormap_function_gets_the_resized_heat() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (160, 96), (96, 160), (3, 50)])
 @pytest.mark.parametrize("heatmap", [np.ones((1, 1)), np.eye(7), np.ones((200, 300))])
 def test_has_the_size_of_the_picture(size: tuple[int, int], heatmap: Any) -> None:
-    assert format_as_image(explanation(heatmap, image=photo(*size))).size == size
+    assert format_as_image(explanation(heatmap, image=noisy_photo(*size))).size == size
 
 
 def test_width_is_the_second_axis() -> None:
@@ -151,9 +139,9 @@ def test_width_is_the_second_axis() -> None:
 
 
 def test_the_explanation_stays_as_it_is() -> None:
-    heatmap, picture = np.eye(3), photo(6, 5)
+    heatmap, picture = np.eye(3), noisy_photo(6, 5)
     format_as_image(explanation(heatmap, image=picture))
-    assert picture == photo(6, 5)
+    assert picture == noisy_photo(6, 5)
     np.testing.assert_array_equal(heatmap, np.eye(3))
 
 
@@ -179,11 +167,11 @@ def test_values_are_rounded_not_cut_off() -> None:
 
 
 def test_expand_heatmap() -> None:
-    expanded = expand_heatmap(np.eye(2), photo(6, 4), NEAREST)
+    expanded = expand_heatmap(np.eye(2), noisy_photo(6, 4), NEAREST)
     assert (expanded.mode, expanded.size) == ("L", (6, 4))
     expected = np.kron(np.eye(2), np.ones((2, 3))) * 255
     np.testing.assert_array_equal(pixels(expanded), expected)
-    assert expand_heatmap(np.ones((2, 2, 4)), photo(6, 4), NEAREST).mode == "RGBA"
+    assert expand_heatmap(np.ones((2, 2, 4)), noisy_photo(6, 4), NEAREST).mode == "RGBA"
 
 
 @pytest.mark.parametrize(
@@ -298,7 +286,7 @@ def test_a_percentile_leaves_an_empty_heatmap_empty() -> None:
 def test_a_map_of_the_inputs_pixels_is_drawn_up_to_its_99th_percentile(
     method: str | None, layer: str | None, percentile: int, signed: bool
 ) -> None:
-    expl = explanation(np.random.default_rng(5).random((31, 20)) ** 9, image=photo(20, 31))
+    expl = explanation(np.random.default_rng(5).random((31, 20)) ** 9, image=noisy_photo(20, 31))
     expl.targets[0].attribution = expl.targets[0].heatmap
     expl.method, expl.layer = method, layer
     drawn = {q: format_as_image(expl, percentile=q, signed=signed) for q in (99, 100)}
@@ -323,7 +311,7 @@ def test_each_map_of_a_sheet_has_its_own_percentile() -> None:
 
 @pytest.mark.parametrize("percentile", [99.5, 90, 50.25])
 def test_a_percentile_equals_a_literal_computation(percentile: float) -> None:
-    picture, heatmap = photo(31, 20), np.random.default_rng(4).random((4, 6)) ** 3
+    picture, heatmap = noisy_photo(31, 20), np.random.default_rng(4).random((4, 6)) ** 3
     heat = pixels(expand_heatmap(heatmap, picture)) / 255
     heat = np.minimum(heat / np.percentile(heat, percentile), 1)
     alpha = np.minimum(heat, 0.65)[..., None]
@@ -353,7 +341,7 @@ def test_a_colormap_gives_what_its_function_gives(
 ) -> None:
     """The one goes through a table of colours, the other computes each pixel."""
     colormap, rng = matplotlib.colormaps[name], np.random.default_rng(5)
-    expl = explanation(rng.random((5, 4)), image=photo(40, 30))
+    expl = explanation(rng.random((5, 4)), image=noisy_photo(40, 30))
     expl.targets[0].attribution = rng.standard_normal((5, 4))
     options: dict[str, Any] = {"percentile": percentile, "signed": signed}
     by_table = format_as_image(expl, colormap=colormap, **options)
@@ -363,10 +351,10 @@ def test_a_colormap_gives_what_its_function_gives(
 @pytest.mark.parametrize("alpha", [0, 1, 127, 254, 255])
 def test_opaque_and_transparent_pictures_are_blended_alike(alpha: int) -> None:
     """Opaque ones go a shorter way; one transparent pixel makes all others go the longer one."""
-    picture, heatmap = photo(30, 20).convert("RGBA"), np.random.default_rng(6).random((4, 6))
-    picture.putpixel((0, 0), (*photo(30, 20).getpixel((0, 0))[:3], alpha))  # type: ignore[index]
+    picture, heatmap = noisy_photo(30, 20).convert("RGBA"), np.random.default_rng(6).random((4, 6))
+    picture.putpixel((0, 0), (*noisy_photo(30, 20).getpixel((0, 0))[:3], alpha))  # type: ignore[index]
     overlay = pixels(format_as_image(explanation(heatmap, image=picture)))
-    opaque = pixels(format_as_image(explanation(heatmap, image=photo(30, 20))))
+    opaque = pixels(format_as_image(explanation(heatmap, image=noisy_photo(30, 20))))
     np.testing.assert_allclose(overlay[1:], opaque[1:], atol=1)
     assert overlay[0, 0, 3] >= alpha
 
@@ -376,7 +364,7 @@ def test_opaque_and_transparent_pictures_are_blended_alike(alpha: int) -> None:
 
 @pytest.mark.parametrize("several", [list, tuple, iter])
 def test_one_explanation_in_a_list_is_that_explanation(several: Any) -> None:
-    expl = explanation(np.eye(2), image=photo(30, 20))
+    expl = explanation(np.eye(2), image=noisy_photo(30, 20))
     assert format_as_image(several([expl])) == format_as_image(expl)
 
 

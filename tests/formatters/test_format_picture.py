@@ -9,6 +9,7 @@ from PIL import Image
 
 from eli5.base import Explanation, TargetExplanation
 from eli5.formatters.image import format_as_image, overlay_png
+from helpers.photos import flat, noisy_photo, pixels
 
 
 def explanation(
@@ -20,19 +21,6 @@ def explanation(
         for i, (heatmap, name) in enumerate(zip(heatmaps, given, strict=True))
     ]
     return Explanation("net", image=image, targets=targets, **fields)
-
-
-def pixels(image: Image.Image) -> np.ndarray[Any, Any]:
-    return np.asarray(image).astype(int)
-
-
-def flat(image: Image.Image) -> list[tuple[int, ...]]:
-    return [tuple(colour) for colour in pixels(image).reshape(-1, 4).tolist()]
-
-
-def photo(width: int, height: int) -> Image.Image:
-    noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
-    return Image.fromarray(noise)
 
 
 def palette_picture(**info: Any) -> Image.Image:
@@ -92,7 +80,7 @@ def test_lab_pictures() -> None:
 
 
 def test_overlay_png_is_the_picture() -> None:
-    expl = explanation(np.eye(3), image=photo(30, 20))
+    expl = explanation(np.eye(3), image=noisy_photo(30, 20))
     shown = Image.open(io.BytesIO(overlay_png(expl) or b""))
     assert shown.mode == "RGBA"
     np.testing.assert_array_equal(pixels(shown), pixels(format_as_image(expl)))
@@ -109,10 +97,10 @@ def test_overlay_png_of_a_large_photo_is_scaled_down() -> None:
     "expl",
     [
         Explanation("net"),
-        explanation(image=photo(4, 4)),
-        explanation(None, image=photo(4, 4)),
-        explanation(np.eye(2), None, image=photo(4, 4)),
-        explanation(np.eye(2), image=photo(4, 4), error="failed"),
+        explanation(image=noisy_photo(4, 4)),
+        explanation(None, image=noisy_photo(4, 4)),
+        explanation(np.eye(2), None, image=noisy_photo(4, 4)),
+        explanation(np.eye(2), image=noisy_photo(4, 4), error="failed"),
         Explanation("net", targets=[TargetExplanation(0, heatmap=np.eye(2))]),
     ],
 )

@@ -12,18 +12,10 @@ from PIL import Image
 
 from eli5.base import Explanation, TargetExplanation
 from eli5.formatters.image import format_as_image
+from helpers.photos import noisy_photo, pixels
 
 NEAREST = Image.Resampling.NEAREST
 BILINEAR = Image.Resampling.BILINEAR
-
-
-def pixels(image: Image.Image) -> np.ndarray[Any, Any]:
-    return np.asarray(image).astype(int)
-
-
-def photo(width: int, height: int) -> Image.Image:
-    noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
-    return Image.fromarray(noise)
 
 
 def signed_explanation(attribution: Any, image: Any = None) -> Explanation:
@@ -48,7 +40,7 @@ def test_signed_draws_against_in_blue_and_for_in_red() -> None:
 @pytest.mark.parametrize("scale", [1e-30, 1, 1e30])
 def test_signed_equals_a_literal_computation(scale: float) -> None:
     """Scale by the largest magnitude, resize, colour around zero, composite."""
-    attribution, picture = np.random.default_rng(7).standard_normal((4, 6)), photo(30, 20)
+    attribution, picture = np.random.default_rng(7).standard_normal((4, 6)), noisy_photo(30, 20)
     relative = (attribution / np.abs(attribution).max()).astype(np.float32)
     values = np.asarray(Image.fromarray(relative).resize((30, 20), BILINEAR))
     colours = matplotlib.colormaps["coolwarm"](0.5 + values / 2)[..., :3]
@@ -77,7 +69,7 @@ def test_signed_is_symmetric() -> None:
 
 
 def test_signed_zero_is_transparent() -> None:
-    picture = photo(8, 8)
+    picture = noisy_photo(8, 8)
     for attribution in (np.zeros((2, 2)), np.array([[0.0, 1.0], [0.0, 0.0]])):
         overlay = pixels(
             format_as_image(signed_explanation(attribution, picture), NEAREST, signed=True)

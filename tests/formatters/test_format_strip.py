@@ -15,6 +15,7 @@ from eli5.base import Explanation, TargetExplanation
 from eli5.formatters.html import format_as_html
 from eli5.formatters.image import expand_heatmap, format_as_image, overlay_png
 from eli5.keras.inputs.image import to_picture
+from helpers.photos import noisy_photo
 from helpers.strict_html import Page
 
 NEAREST = Image.Resampling.NEAREST
@@ -28,11 +29,6 @@ def pixels(image: Image.Image) -> np.ndarray[Any, Any]:
 
 def is_colour(image: Image.Image, colour: tuple[int, ...]) -> np.ndarray[Any, Any]:
     return (pixels(image) == colour).all(axis=-1)
-
-
-def photo(width: int, height: int) -> Image.Image:
-    noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
-    return Image.fromarray(noise)
 
 
 def explanation(*heatmaps: Any, image: Image.Image) -> Explanation:
@@ -85,7 +81,7 @@ def test_equals_the_slices_drawn_one_by_one(
     tile: tuple[int, int], resampling_filter: Image.Resampling
 ) -> None:
     (width, height), heatmap = tile, np.random.default_rng(1).random((4, 3, 5))
-    strip = photo(4 * width, height)
+    strip = noisy_photo(4 * width, height)
     expected = Image.new("RGBA", strip.size)
     for k, one in enumerate(heatmap):
         alone = strip.crop((k * width, 0, (k + 1) * width, height))
@@ -97,7 +93,7 @@ def test_equals_the_slices_drawn_one_by_one(
 
 
 def test_one_slice_is_a_heatmap_of_rank_2() -> None:
-    heatmap, picture = np.random.default_rng(2).random((3, 5)), photo(30, 20)
+    heatmap, picture = np.random.default_rng(2).random((3, 5)), noisy_photo(30, 20)
     assert overlay(heatmap[None], picture) == overlay(heatmap, picture)
 
 
@@ -122,7 +118,7 @@ def test_the_picture_made_of_a_volume_has_its_tiles(n_slices: int) -> None:
 
 
 def test_html_shows_the_strip() -> None:
-    heatmap, strip = np.random.default_rng(3).random((4, 2, 2)), photo(64, 16)
+    heatmap, strip = np.random.default_rng(3).random((4, 2, 2)), noisy_photo(64, 16)
     expl = explanation(heatmap, image=strip)
     page = Page(format_as_html(expl))
     assert page.is_harmless()
@@ -137,19 +133,19 @@ def test_html_shows_the_strip() -> None:
 
 @pytest.mark.parametrize("size", [(32, 16), (16, 64)])
 def test_html_gives_other_pictures_no_width_of_their_own(size: tuple[int, int]) -> None:
-    page = Page(format_as_html(explanation(np.zeros((2, 2, 2)), image=photo(*size))))
+    page = Page(format_as_html(explanation(np.zeros((2, 2, 2)), image=noisy_photo(*size))))
     assert page.attributes_of("form", "eli5-wide") == []
 
 
 def test_png_shows_the_strip() -> None:
-    expl = explanation(np.random.default_rng(4).random((4, 2, 2)), image=photo(64, 16))
+    expl = explanation(np.random.default_rng(4).random((4, 2, 2)), image=noisy_photo(64, 16))
     shown = Image.open(io.BytesIO(overlay_png(expl) or b""))
     np.testing.assert_array_equal(np.asarray(shown), np.asarray(format_as_image(expl)))
 
 
 def test_dict_and_text_of_a_volume() -> None:
     heatmap = np.array([[[0, 0.5]], [[1, 0.25]]], np.float32)
-    expl = explanation(heatmap, image=photo(4, 4))
+    expl = explanation(heatmap, image=noisy_photo(4, 4))
     assert eli5.format_as_dict(expl)["targets"][0]["heatmap"] == [[[0.0, 0.5]], [[1.0, 0.25]]]
     assert eli5.format_as_text(expl) == (
         "Model   net\n\nClass        Score\nname 0 (0)  0.5000"  #
@@ -178,7 +174,7 @@ def test_dict_and_text_of_a_volume() -> None:
     ],
 )
 def test_strips_that_do_not_fit(shape: tuple[int, ...], width: int, message: str) -> None:
-    expl = explanation(np.zeros(shape), image=photo(width, 8))
+    expl = explanation(np.zeros(shape), image=noisy_photo(width, 8))
     for draw in (format_as_image, format_as_html, overlay_png):
         with pytest.raises(ValueError, match=re.escape(message)):
             draw(expl)
@@ -189,7 +185,7 @@ def test_values_of_every_slice_are_checked(hot: float) -> None:
     heatmap = np.zeros((3, 2, 2))
     heatmap[2, 1, 1] = hot
     with pytest.raises(ValueError, match=re.escape("values of `heatmap` to be in [0, 1]")):
-        overlay(heatmap, photo(6, 4))
+        overlay(heatmap, noisy_photo(6, 4))
 
 
 def test_a_strip_is_a_pillow_image() -> None:

@@ -7,32 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import eli5
 from eli5.base import Explanation, TargetExplanation
 from eli5.formatters.labels import number
-
-
-@pytest.fixture
-def expl() -> Explanation:
-    rng = np.random.default_rng(0)
-    image = Image.fromarray(rng.integers(0, 256, (20, 30, 3), np.uint8))
-    targets = [
-        TargetExplanation(
-            281, proba=0.88124, score=12.34567, heatmap=rng.random((3, 4)), class_name="tabby cat"
-        ),
-        TargetExplanation(3, proba=0.01, score=-1.5, heatmap=rng.random((3, 4))),
-    ]
-    return Explanation(
-        "my_net",
-        description="What raised the score.\nBefore softmax.",
-        method="Grad-CAM",
-        targets=targets,
-        image=image,
-        layer="conv_9",
-    )
-
 
 # --- text ----------------------------------------------------------------------------------------
 

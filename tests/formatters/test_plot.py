@@ -20,6 +20,7 @@ from PIL import Image
 import eli5
 from eli5.base import Explanation, TargetExplanation
 from eli5.formatters.image import expand_heatmap, format_as_image
+from helpers.photos import noisy_photo
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -38,11 +39,6 @@ def _no_figure_is_left() -> Iterator[None]:
     assert dict(matplotlib.rcParams) == settings
 
 
-def photo(width: int = 40, height: int = 30) -> Image.Image:
-    noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
-    return Image.fromarray(noise)
-
-
 def explanation(*shapes: tuple[int, ...], image: Any = "photo", **fields: Any) -> Explanation:
     rng = np.random.default_rng(1)
     targets = [
@@ -56,7 +52,7 @@ def explanation(*shapes: tuple[int, ...], image: Any = "photo", **fields: Any) -
         for i, shape in enumerate(shapes or [(3, 4)])
     ]
     fields = {"method": "Grad-CAM", "layer": "conv", **fields}
-    image = photo() if isinstance(image, str) else image
+    image = noisy_photo(40, 30) if isinstance(image, str) else image
     return Explanation("net", targets=targets, image=image, **fields)
 
 
@@ -314,7 +310,7 @@ def test_several_targets_give_an_array_of_axes(count: int, columns: int) -> None
 
 @pytest.mark.parametrize("size", [(40, 30), (30, 80), (300, 20)])
 def test_nothing_is_cut_off_or_overlaps_in_a_new_figure(size: tuple[int, int]) -> None:
-    expl = explanation(*[(2, 2)] * 5, image=photo(*size))
+    expl = explanation(*[(2, 2)] * 5, image=noisy_photo(*size))
     axes = eli5.plot(expl, signed=True, percentile=95)
     rendered(axes[0])
     whole = axes[0].figure.bbox
@@ -330,7 +326,7 @@ def test_nothing_is_cut_off_or_overlaps_in_a_new_figure(size: tuple[int, int]) -
 
 
 def test_the_figure_fits_its_pictures() -> None:
-    for image, shape in ((photo(40, 30), 4 / 3), (photo(300, 40), 7.5)):
+    for image, shape in ((noisy_photo(40, 30), 4 / 3), (noisy_photo(300, 40), 7.5)):
         ax = eli5.plot(explanation(image=image))
         box = ax.get_position(original=True)
         width, height = ax.figure.get_size_inches() * [box.width, box.height]
