@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import gc
+import sys
 import threading
+import types
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -39,6 +41,26 @@ def test_a_model_that_is_dropped_is_released(doc: Array) -> None:
     references = explain_and_drop()
     gc.collect()
     assert [reference() for reference in references] == [None] * len(references)
+
+
+def test_a_method_that_is_collected_with_its_object_says_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Owner:
+        function: Any
+
+    said: list[str] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda error: said.append(str(error.exc_value)))
+    owner = Owner()
+    owner.function = types.MethodType(lambda self: self, owner)  # a cycle: left to the collector
+    reference = engine.Reference(owner.function)
+    assert reference()() is owner
+    kept = weakref.WeakKeyDictionary({owner: engine.Reference(owner.function)})
+    del owner
+    gc.collect()
+    assert reference() is None
+    assert len(kept) == 0
+    assert said == []
 
 
 def snapshot(model: keras.Model) -> dict[str, Any]:

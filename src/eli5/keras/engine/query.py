@@ -100,7 +100,7 @@ class Reference:
         self._get: Callable[[], Any] = lambda: thing
         if isinstance(thing, types.MethodType):  # made anew at each look-up
             self._key = id(thing.__self__), id(thing.__func__)
-            self._get = weakref.WeakMethod(thing)
+            self._get = _refer_to_method(thing)
         elif isinstance(thing, str | None):
             self._key = thing
         else:
@@ -126,3 +126,18 @@ class Reference:
         if not isinstance(other, Reference) or self._key != other._key:
             return False
         return self() is not None and other() is not None
+
+
+def _refer_to_method(method: types.MethodType) -> Callable[[], Any]:
+    """Return what gives a bound method as long as its object and its function live.
+
+    `weakref.WeakMethod` has callbacks, and they fail where an object and its function are collected
+    together with a dictionary's entry that held the `WeakMethod`: what the cache does.
+    """
+    get_owner, get_function = weakref.ref(method.__self__), weakref.ref(method.__func__)
+
+    def get() -> Any:
+        owner, function = get_owner(), get_function()
+        return None if owner is None or function is None else types.MethodType(function, owner)
+
+    return get
