@@ -191,7 +191,7 @@ def _simulate(model: str, names: Path, out: Path) -> None:
     parts.prepare_folders(str(out))
     draft, counts = str(out / "one"), parts.Counts(1, 0, 1.0, 1.0)
     with parts.new_part(draft, "float32", lambda: counts) as part:
-        part.add([parts.failed_row("a", "a", "simulated")])
+        part.add([parts.Row("a", "a", False, "simulated")])
     for shard in read_shards(str(out)):
         shutil.copy(draft, filesystem.join(str(out), "parts", parts.part_name(shard)))
     os.unlink(draft)

@@ -7,6 +7,7 @@ NumPy, which the command line can do without.
 from __future__ import annotations
 
 import difflib
+import importlib
 import math
 import reprlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Set
@@ -14,6 +15,17 @@ from numbers import Integral, Real
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+# By what an optional library is imported: what it is called, what it is for, the extra with it.
+_OPTIONAL = {
+    "fsspec": ("fsspec", "for bulk runs", "bulk"),
+    "pandas": ("pandas", "to make a DataFrame", "dataframe"),
+    "pyarrow": ("pyarrow", "for bulk runs", "bulk"),
+    "pyarrow.parquet": ("pyarrow", "for bulk runs", "bulk"),
+    "ray": ("ray", "for bulk runs", "ray"),
+    "skimage.segmentation": ("scikit-image", "to make segments", "segments"),
+    "tensorboardX": ("tensorboardX", "to write for TensorBoard", "tensorboard"),
+}
 
 _LONGEST = 200  # characters of a value in an error; an array's would fill the screen
 
@@ -89,6 +101,11 @@ def expect_number(
     return float(value)
 
 
+def expect_flag(name: str, value: Any) -> bool:
+    """Return a truth value; TypeError for all else, as "no" would count as true."""
+    return expect_type(name, value, bool, "True or False")
+
+
 def expect_array(
     name: str, value: Any, kinds: str = "fiub", of: str = "numbers", advice: str = ""
 ) -> Any:
@@ -156,6 +173,19 @@ def listed(values: Any) -> list[Any] | None:
     if isinstance(values, str | bytes | Mapping | Set) or not isinstance(values, Iterable):
         return None
     return list(values)
+
+
+def need(module: str, advice: str = "") -> Any:
+    """Import an optional library; ModuleNotFoundError names the extra that brings it."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        name, purpose, extra = _OPTIONAL[module]
+        raise ModuleNotFoundError(
+            f"Expected {name} to be installed, {purpose}. Received: {error}. Install it: "
+            f'pip install "eli5-keras[{extra}]"{advice}',
+            name=error.name,
+        ) from error
 
 
 def did_you_mean(name: str, known: Iterable[str], n: int = 1) -> str:

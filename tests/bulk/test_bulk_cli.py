@@ -209,7 +209,7 @@ def test_a_line_a_minute(monkeypatch: pytest.MonkeyPatch, capsys: Capsys) -> Non
 def test_a_line_now_and_then_while_listing(
     model: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys
 ) -> None:
-    monkeypatch.setattr(progress, "_LISTING", 0.0)
+    monkeypatch.setattr("eli5.bulk.run._LISTING", 0.0)
     bulk.explain(model, photos, tmp_path / "out", shard_size=2, progress=True)
     assert capsys.readouterr().err.splitlines() == [
         f"eli5: listing the source: {n} so far" for n in (2, 4, 5)

@@ -14,9 +14,9 @@ import pytest
 from eli5 import bulk
 from eli5.bulk.driver import drive
 from eli5.bulk.executors.pool import thread_variables
-from eli5.bulk.optional_imports import need
 from eli5.bulk.plan import PLAN
 from eli5.bulk.results.run_folder import is_at_work, locked
+from eli5.checks import need
 from helpers.bulk_helpers import make_photos, small_model
 from helpers.cli_helpers import colour_model, saved
 

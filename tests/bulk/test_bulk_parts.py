@@ -13,7 +13,7 @@ import pytest
 from eli5.bulk import filesystem
 from eli5.bulk.plan import Shard
 from eli5.bulk.results import parts
-from eli5.bulk.results.parts import Counts, Row, failed_row, make_schema, make_table
+from eli5.bulk.results.parts import Counts, Row, make_schema, make_table
 from eli5.bulk.results.summary import add_up
 from eli5.loading.errors import UserError
 
@@ -32,7 +32,7 @@ def write(path: Path, rows: list[Row], counts: Counts = COUNTS, dtype: str = "fl
 
 
 def test_a_part_is_read_back_as_it_was(tmp_path: Path) -> None:
-    rows = [good_row("a"), failed_row("b", "/b", "broken"), good_row("c")]
+    rows = [good_row("a"), Row("b", "/b", False, "broken"), good_row("c")]
     write(tmp_path / "part.parquet", rows)
     assert os.listdir(tmp_path) == ["part.parquet"]
     assert parts.read_counts(str(tmp_path / "part.parquet")) == COUNTS
@@ -46,7 +46,7 @@ def test_a_part_is_read_back_as_it_was(tmp_path: Path) -> None:
 
 def test_pandas_reads_a_folder_of_parts(tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
-    write(tmp_path / "1.parquet", [failed_row("x", "/x", "broken")])
+    write(tmp_path / "1.parquet", [Row("x", "/x", False, "broken")])
     write(tmp_path / "2.parquet", [good_row("a"), good_row("b")])
     (tmp_path / ".3.parquet.17.abc").write_bytes(b"half")
     frame = pandas.read_parquet(tmp_path).sort_values("id")
@@ -95,8 +95,11 @@ def test_a_full_disk_is_not_an_items_fault(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(UserError, match="Expected `out` to be a folder that can be written to"):
         write(tmp_path / "missing" / "part.parquet", [good_row("a")])
     (tmp_path / "overlays").write_bytes(b"in the way")
-    with pytest.raises(UserError, match="Expected `out` to be a folder that can be written to"):
-        parts.write_overlay(str(tmp_path), "0/a.jpg", b"")
+    with (
+        pytest.raises(UserError, match="Expected `out` to be a folder that can be written to"),
+        filesystem.write_errors(str(tmp_path)),
+    ):
+        filesystem.write(str(tmp_path / "overlays" / "0" / "a.jpg"), b"")
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
@@ -104,7 +107,7 @@ def test_pieces_become_a_part(dtype: str, tmp_path: Path) -> None:
     folder, shard = str(tmp_path), Shard(3, "abc", "list", "file", 0, 5)
     parts.prepare_folders(folder)
     rows = [good_row(f"{number:03}") for number in range(100)]
-    rows[40] = failed_row("040", "/040", "killed")
+    rows[40] = Row("040", "/040", False, "killed")
     half = [row._replace(heatmap=row.heatmap if row.heatmap is None else HEATMAP.astype(dtype))
             for row in rows]  # fmt: skip
     write(tmp_path / "whole.parquet", half, dtype=dtype)
@@ -125,7 +128,7 @@ def test_sums_over_parts(tmp_path: Path) -> None:
     parts.prepare_folders(str(tmp_path))
     names = [f"{number}.parquet" for number in range(30)]
     for number, name in enumerate(names):
-        rows = [failed_row(f"{number}-{k}", "/x", "broken") for k in range(number % 3)]
+        rows = [Row(f"{number}-{k}", "/x", False, "broken") for k in range(number % 3)]
         counts = Counts(3, len(rows), 2.0, 100.0 + number)
         write(tmp_path / "parts" / name, [*rows, good_row("a")], counts)
     totals = add_up(str(tmp_path), names)
@@ -137,6 +140,6 @@ def test_sums_over_parts(tmp_path: Path) -> None:
 
 def test_a_table_of_failures_alone_has_the_same_columns() -> None:
     schema = make_schema("float16")
-    table = make_table([failed_row("a", "/a", "broken")], schema)
+    table = make_table([Row("a", "/a", False, "broken")], schema)
     assert table.schema.equals(schema)
     assert table["heatmap"].to_pylist() == [None]

@@ -14,7 +14,7 @@ import keras
 import pytest
 from PIL import Image
 
-from eli5.bulk.signals import exit_between_writes
+from eli5.cli.interrupts import exit_between_writes
 from helpers.cli_helpers import TIMEOUT, interrupt, open_for, two_colours
 
 COMMAND = [sys.executable, "-m", "eli5", "explain"]

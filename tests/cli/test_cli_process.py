@@ -13,9 +13,9 @@ from pathlib import Path
 import keras
 import pytest
 
-from eli5.bulk.signals import exit_at_once
 from eli5.cli import backend
 from eli5.cli.console import UserError
+from eli5.cli.interrupts import exit_at_once
 from eli5.loading.quiet import muted_stderr
 from helpers.cli_helpers import BLUE, TIMEOUT, interrupt, open_for, run_process
 

@@ -215,5 +215,7 @@ def test_unknown_rows_are_refused() -> None:
 
 def test_without_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'eli5-keras\[dataframe\]'"):
+    with pytest.raises(
+        ModuleNotFoundError, match=r'pandas .* pip install "eli5-keras\[dataframe\]"'
+    ):
         eli5.format_as_dataframe(full_explanation())

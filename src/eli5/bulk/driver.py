@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any, NamedTuple
 
-from eli5.bulk.executors.pool import Event, ExecutorOptions, Pool, open_serial
+from eli5.bulk.executors.pool import Event, ExecutorOptions, Pool, SerialPool
 from eli5.bulk.job import Job
 from eli5.bulk.plan import Shard, read_items, read_shards
 from eli5.bulk.results import parts
@@ -77,11 +77,11 @@ def drive(
 def _open_pool(executor: ExecutorOptions, job: Job, folder: str, n_tasks: int) -> Pool:
     """Start an executor, with no more workers than tasks."""
     if executor.is_this_process:
-        return open_serial(job, folder)
+        return SerialPool(job, folder)
     if executor.ray is None:
-        from eli5.bulk.executors.processes import open_processes
+        from eli5.bulk.executors.processes import ProcessPool
 
-        return open_processes(min(executor.workers or 1, n_tasks), job, folder)
+        return ProcessPool(min(executor.workers or 1, n_tasks), job, folder)
     from eli5.bulk.executors.ray import open_ray
 
     return open_ray(executor, job, folder, n_tasks)
@@ -152,7 +152,7 @@ class _Driver:
     def _set_aside(self, task: Task, reason: str) -> parts.Counts:
         """Write the row of an item that no worker survives."""
         (item,) = islice(read_items(task.shard), task.low, task.high)
-        row = parts.failed_row(item.id, item.path, f"Nothing can be explained with it: {reason}")
+        row = parts.Row(item.id, item.path, False, f"Nothing can be explained with it: {reason}")
         counts = parts.Counts(1, 1, 0.0, time.time())
         path = parts.fragment_path(self.folder, *task)
         with parts.new_part(path, self.job.dtype, lambda: counts) as part:

@@ -13,38 +13,25 @@ from typing import Any, NamedTuple
 
 from eli5.bulk import filesystem
 from eli5.bulk.job import Job
-from eli5.bulk.optional_imports import need
 from eli5.bulk.options import expect_path, expect_shard_size, make_job
 from eli5.bulk.plan import Plan, make_plan, read_shards
 from eli5.bulk.results import parts
 from eli5.bulk.results.run_folder import FRAGMENTS, OVERLAYS, PARTS
 from eli5.bulk.sources import find_source
 from eli5.bulk.worker import Task, Worker
-from eli5.checks import expect_integer
+from eli5.checks import expect_integer, need
 
 
 class Estimate(NamedTuple):
-    """What one batch says about a run.
+    """What one batch says about a run."""
 
-    Attributes
-    ----------
-    n_items, n_shards : int
-        Of the whole source.
-    sample, failed : int
-        How many items were tried, and how many of them could not be explained.
-    start, seconds : float
-        How long a worker takes to start and compile, and then for an item.
-    part_bytes, overlay_bytes : float
-        Per item.
-    """
-
-    n_items: int
+    n_items: int  # of the whole source
     n_shards: int
-    sample: int
-    failed: int
-    start: float
-    seconds: float
-    part_bytes: float
+    sample: int  # how many items were tried
+    failed: int  # how many of those could not be explained
+    start: float  # seconds that a worker takes to start and compile
+    seconds: float  # that it takes for an item then
+    part_bytes: float  # per item
     overlay_bytes: float
 
     def duration(self, workers: int = 1) -> float:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
-from eli5.bulk.optional_imports import need
+from eli5.checks import need
 from eli5.loading.errors import UserError
 from eli5.saving.atomic_write import write_atomically
 

@@ -48,7 +48,7 @@ def make_job(
     """
     checks.expect_integer("top", top, least=1)
     checks.expect_integer("batch_size", batch_size, least=1)
-    expect_flag("overlays", overlays)
+    checks.expect_flag("overlays", overlays)
     checks.expect_choice("dtype", dtype, DTYPES)
     _check_renamed(more)
     name, weights_path = _check_model(model, weights)
@@ -75,11 +75,6 @@ def expect_shard_size(value: Any) -> int:
 def expect_path(name: str, value: Any) -> str:
     """Return a path in text; TypeError if it is none."""
     return os.fspath(checks.expect_type(name, value, (str, os.PathLike), "a string or a path"))
-
-
-def expect_flag(name: str, value: Any) -> bool:
-    """Return a truth value; TypeError if it is none, as "no" would count as true."""
-    return checks.expect_type(name, value, bool, "True or False")
 
 
 def _check_renamed(options: dict[str, Any]) -> None:

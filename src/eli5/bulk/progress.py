@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-_LISTING = 10.0  # seconds between two lines as long as a source is listed
-
 
 class Progress:
     """Tells how many items are done; see `show_progress`."""
@@ -56,7 +54,7 @@ def show_progress(
     if shown and has_bar and sys.stderr is not None and sys.stderr.isatty():
         yield from _bar(total, done, noun)
         return
-    notify_if_due = _notify_every(every, shown=shown)
+    notify_if_due = notify_every(every, shown=shown)
     # Not at the end, which is told by what comes of the run.
     yield Progress(total, done, noun, lambda text, n: n < total and notify_if_due(text))
 
@@ -78,19 +76,13 @@ def _bar(total: int, done: int, noun: str) -> Iterator[Progress]:
         yield shown
 
 
-def show_listing(*, shown: bool) -> Callable[[int], None]:
-    """Return what says from time to time how many items a source has so far."""
-    notify_if_due = _notify_every(_LISTING, shown=shown)
-    return lambda n_items: notify_if_due(f"listing the source: {n_items} so far")
-
-
 def notify(text: str, *, shown: bool = True) -> None:
     """Print a line on standard error."""
     if shown and sys.stderr is not None:
         print(f"eli5: {text}", file=sys.stderr, flush=True)
 
 
-def _notify_every(seconds: float, *, shown: bool) -> Callable[[str], None]:
+def notify_every(seconds: float, *, shown: bool) -> Callable[[str], None]:
     """Return what prints a line if so much time has passed since the last one."""
     last = monotonic()
 

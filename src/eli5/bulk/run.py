@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -14,18 +12,19 @@ from eli5.bulk import filesystem
 from eli5.bulk.driver import count_remaining, drive
 from eli5.bulk.executors.pool import ExecutorOptions
 from eli5.bulk.job import Job, fingerprint, ingredients
-from eli5.bulk.optional_imports import need
-from eli5.bulk.options import expect_flag, expect_path, expect_shard_size, make_job
+from eli5.bulk.options import expect_path, expect_shard_size, make_job
 from eli5.bulk.plan import Plan, make_plan, read_plan
-from eli5.bulk.progress import notify, show_listing, show_progress
+from eli5.bulk.progress import notify, notify_every, show_progress
 from eli5.bulk.results import parts
 from eli5.bulk.results.run_folder import PARTS, RETRY, SUMMARY, claim_run_folder, forget_plan
 from eli5.bulk.results.summary import Summary, read_all_counts, read_summary, write_summary
 from eli5.bulk.signals import stop_between_batches
 from eli5.bulk.sources import find_source
 from eli5.bulk.worker import Stopped
-from eli5.checks import expect_integer, expect_number, expect_type, wrong_value
+from eli5.checks import expect_flag, expect_integer, expect_number, expect_type, need, wrong_value
 from eli5.loading.errors import UserError
+
+_LISTING = 10.0  # seconds between two lines as long as a source is listed
 
 _Path = str | os.PathLike[str]
 
@@ -187,7 +186,10 @@ def _run(
         else:
             forget_plan(folder)
             source = find_source(plan.source)
-            plan = make_plan(folder, plan, source, out, show_listing(shown=shown))
+            tell_if_due = notify_every(_LISTING, shown=shown)
+            plan = make_plan(
+                folder, plan, source, out, lambda n: tell_if_due(f"listing the source: {n} so far")
+            )
         with stop_between_batches() as stop_signal:
             try:
                 if retry_failed and (n_failed := drop_failed(folder)):
@@ -242,20 +244,17 @@ def _finish(
 def drop_failed(folder: str) -> int:
     """Remove the parts with failed pictures, and tell how many there were.
 
-    A file notes when that was: if the run is interrupted and wanted again, what has been tried
-    since then is not tried once more.
+    A file notes that it is done: a run that is interrupted and wanted again drops none once more.
     """
-    paths = [filesystem.join(folder, PARTS, name) for name in parts.planned_parts(folder)]
     note = filesystem.join(folder, RETRY)
-    try:
-        since = float(json.loads(filesystem.read_bytes(note))["since"])
-    except (FileNotFoundError, ValueError, TypeError, LookupError):
-        since = time.time()
+    if filesystem.exists(note):
+        return 0
+    paths = [filesystem.join(folder, PARTS, name) for name in parts.planned_parts(folder)]
     counts = zip(paths, read_all_counts(paths), strict=True)
-    failed = [path for path, one in counts if one.failed and one.finished < since]
-    if failed:
-        filesystem.write_whole(note, json.dumps({"since": since}).encode())
-        filesystem.remove(filesystem.join(folder, SUMMARY))
+    failed = [path for path, one in counts if one.failed]
     for path in failed:
         filesystem.remove(path)
+    if failed:
+        filesystem.remove(filesystem.join(folder, SUMMARY))
+        filesystem.write_whole(note, b"{}")
     return len(failed)

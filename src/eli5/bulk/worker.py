@@ -19,7 +19,7 @@ from eli5.bulk import filesystem
 from eli5.bulk.job import Job
 from eli5.bulk.plan import Shard, read_items
 from eli5.bulk.results import parts
-from eli5.bulk.results.parts import Row, failed_row
+from eli5.bulk.results.parts import Row
 from eli5.bulk.results.run_folder import OVERLAYS, PARTS
 from eli5.bulk.sources.items import SourceItem
 from eli5.loading.errors import UserError, shortened
@@ -184,16 +184,17 @@ class Worker:
 
     def _rows(self, task: Task, item: SourceItem, result: StreamResult) -> list[Row]:
         if problem := result.problem or parts.not_finite(result.explanations):
-            return [failed_row(item.id, item.path, problem)]
+            return [Row(item.id, item.path, False, problem)]
         overlay = None
         if self.job.overlays:
             try:
                 content = _draw_overlay(result.explanations)
             except ValueError as error:  # its format may not hold so many pixels
-                return [failed_row(item.id, item.path, str(error))]
-            name = _overlay_name(task, result.number, item)
-            parts.write_overlay(self.folder, name, content)
-            overlay = f"{OVERLAYS}/{name}"
+                return [Row(item.id, item.path, False, str(error))]
+            overlay = f"{OVERLAYS}/{_overlay_name(task, result.number, item)}"
+            path = filesystem.join(self.folder, overlay)
+            with filesystem.write_errors(path):
+                filesystem.write(path, content)  # it may be half of one until a part names it
         return parts.rows_of(item.id, item.path, result.explanations, overlay, self.job.dtype)
 
 

@@ -14,7 +14,6 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from eli5.bulk.progress import show_progress
-from eli5.bulk.signals import exit_at_once, exit_between_writes
 from eli5.cli import report
 from eli5.cli.backend import start_keras
 from eli5.cli.commands.methods import complete_methods
@@ -30,6 +29,7 @@ from eli5.cli.console import (
     print_whole,
     shortened,
 )
+from eli5.cli.interrupts import exit_at_once, exit_between_writes
 from eli5.cli.output import OutputFolder, check_output, write_output
 from eli5.loading import files
 from eli5.loading.stream import StreamItem, StreamResult, explain_stream

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from eli5.base import Explanation, TargetExplanation, flattened
-from eli5.checks import expect_choice
+from eli5.checks import expect_choice, need
 from eli5.formatters.texts.weighted_text import texts_of, tokens_of
 
 if TYPE_CHECKING:
@@ -103,12 +103,7 @@ def format_as_dataframe(
     ModuleNotFoundError
         If pandas is not installed.
     """
-    try:
-        import pandas as pd
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "Making a DataFrame needs pandas. Install it: pip install 'eli5-keras[dataframe]'"
-        ) from error
+    pd = need("pandas")
     types, rows_of = _ROWS[expect_choice("rows", rows, _ROWS)]
     records = [row for i, one in enumerate(flattened(expl)) for row in rows_of(i, one)]
     # Int64 alone has integers and missing values; a name, or a larger number, does not fit in.

@@ -62,13 +62,8 @@ class Pool(Protocol):
         """End all workers; what they have begun is dropped."""
 
 
-def open_serial(job: Job, folder: str) -> Pool:
-    """Load the model in this process, for one task after the other."""
-    return _SerialPool(job, folder)
-
-
-class _SerialPool:
-    """A pool of one: the calling process."""
+class SerialPool:
+    """A pool of one: the calling process, which loads the model when it is made."""
 
     def __init__(self, job: Job, folder: str) -> None:
         self.worker = Worker(job, folder)

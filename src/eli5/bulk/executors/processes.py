@@ -9,7 +9,7 @@ import threading
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
-from eli5.bulk.executors.pool import Event, Notify, Pool, check_starts, thread_variables, try_task
+from eli5.bulk.executors.pool import Event, Notify, check_starts, thread_variables, try_task
 from eli5.bulk.job import Job
 from eli5.bulk.worker import Task, Worker
 from eli5.loading.errors import UserError
@@ -18,13 +18,8 @@ if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
 
 
-def open_processes(n_workers: int, job: Job, folder: str) -> Pool:
-    """Start so many worker processes."""
-    return _ProcessPool(n_workers, job, folder)
-
-
-class _ProcessPool:
-    """A pool of processes; see `eli5.bulk.executors.pool.Pool`."""
+class ProcessPool:
+    """A pool of so many processes; see `eli5.bulk.executors.pool.Pool`."""
 
     def __init__(self, n_workers: int, job: Job, folder: str) -> None:
         self.job, self.folder = job, folder

@@ -20,8 +20,8 @@ from eli5.bulk.executors.pool import (
     try_task,
 )
 from eli5.bulk.job import Job
-from eli5.bulk.optional_imports import need
 from eli5.bulk.worker import Task, Worker
+from eli5.checks import need
 from eli5.loading.errors import UserError, shortened
 
 _LOCAL = "local"

@@ -15,9 +15,9 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
 
 from eli5.bulk import filesystem
-from eli5.bulk.optional_imports import need
 from eli5.bulk.plan import PLAN, Shard, read_shards
-from eli5.bulk.results.run_folder import FRAGMENTS, OVERLAYS, PARTS, RETRY, SUMMARY
+from eli5.bulk.results.run_folder import FRAGMENTS, PARTS, RETRY, SUMMARY
+from eli5.checks import need
 from eli5.loading.errors import UserError, shortened
 
 if TYPE_CHECKING:
@@ -195,13 +195,6 @@ def merge(folder: str, shard: Shard, spans: list[tuple[int, int]], dtype: str) -
     return total
 
 
-def write_overlay(folder: str, name: str, content: bytes) -> None:
-    """Write an overlay; as long as there is no part that names it, it may be half of one."""
-    path = filesystem.join(folder, OVERLAYS, name)
-    with filesystem.write_errors(path):
-        filesystem.write(path, content)
-
-
 def _draft_of(path: str) -> str:
     """Return where a part is written: on its own disk, where it can be renamed."""
     if filesystem.is_remote(path):
@@ -249,11 +242,6 @@ def not_finite(explanations: Sequence[Explanation]) -> str:
                 "model's weights, or for values too large in its input."
             )
     return ""
-
-
-def failed_row(name: str, path: str, error: str) -> Row:
-    """Return the one row of an item that could not be explained."""
-    return Row(name, path, False, error)
 
 
 def make_schema(dtype: str) -> Any:

@@ -13,10 +13,10 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from eli5.bulk import filesystem
-from eli5.bulk.optional_imports import need
 from eli5.bulk.plan import Plan, read_plan
 from eli5.bulk.results import parts
 from eli5.bulk.results.run_folder import PARTS, SUMMARY, is_at_work, runs_in
+from eli5.checks import need
 from eli5.loading.errors import UserError
 
 _THREADS = 16  # for parts that are far away

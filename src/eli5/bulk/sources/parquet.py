@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from eli5.bulk import filesystem
-from eli5.bulk.optional_imports import need
 from eli5.bulk.sources import items
+from eli5.checks import need
 
 _ROWS = 64  # read at once: their pictures are in memory
 _BINARY = {"binary", "large_binary", "binary_view"}

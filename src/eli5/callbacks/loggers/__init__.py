@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib.util import find_spec
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -20,7 +19,7 @@ from eli5.callbacks.loggers.folder import FolderLogger
 from eli5.callbacks.loggers.mlflow import MLflowLogger
 from eli5.callbacks.loggers.tensorboard import TensorBoardLogger
 from eli5.callbacks.loggers.wandb import WandbLogger
-from eli5.checks import expect_type, wrong_value
+from eli5.checks import expect_flag, expect_type, need, wrong_value
 from eli5.formatters.image import format_as_image
 from eli5.formatters.overlay.picture import to_rgba
 
@@ -97,7 +96,7 @@ def open_loggers(log_dir: Any, tensorboard: Any, active_runs: Any) -> dict[str, 
     """
     _check_log_dir(log_dir)
     _check_tensorboard(tensorboard, log_dir)
-    expect_type("active_runs", active_runs, bool, "True or False")
+    expect_flag("active_runs", active_runs)
     loggers: dict[str, Logger] = {}
     if log_dir is not None:
         loggers["a folder"] = run = FolderLogger(log_dir)
@@ -131,11 +130,8 @@ def _check_tensorboard(tensorboard: Any, log_dir: Any) -> None:
             "Expected a folder for the event file. Received: tensorboard=True and log_dir=None. "
             "Give the folder as `tensorboard`."
         )
-    if tensorboard is not False and find_spec("tensorboardX") is None:
-        raise ImportError(
-            f"Expected tensorboardX for tensorboard={tensorboard!r}. Received: no such package. "
-            "Install it with: pip install 'eli5-keras[tensorboard]'"
-        )
+    if tensorboard is not False:
+        need("tensorboardX")
 
 
 def make_epoch(

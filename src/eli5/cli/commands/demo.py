@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from eli5.bulk.signals import exit_at_once
 from eli5.cli.backend import start_keras
 from eli5.cli.console import print_fact, print_text
+from eli5.cli.interrupts import exit_at_once
 from eli5.cli.output import check_output, write_output
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eli5.bulk.signals import exit_at_once
 from eli5.cli.backend import start_keras
 from eli5.cli.console import UserError, print_notice, print_table, print_text, shortened
+from eli5.cli.interrupts import exit_at_once
 from eli5.cli.report import collected_warnings, warning_lines
 from eli5.loading import files
 

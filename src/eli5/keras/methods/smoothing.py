@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from eli5.checks import expect_integer, expect_number, expect_type
+from eli5.checks import expect_flag, expect_integer, expect_number
 
 Array = np.ndarray[Any, Any]
 
@@ -48,7 +48,7 @@ def make_smoothing(options: Mapping[str, Any]) -> Smoothing:
     expect_integer("n_samples", smoothing.n_samples, least=0)
     expect_integer("seed", smoothing.seed, least=0)
     expect_number("noise", smoothing.noise, least=0)
-    expect_type("augment", smoothing.augment, bool, "True or False")
+    expect_flag("augment", smoothing.augment)
     return smoothing
 
 

@@ -7,7 +7,7 @@ model to the scores. Each pixel gets the coefficient of its segment.
 
 from __future__ import annotations
 
-from math import comb, prod
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from eli5.checks import expect_integer, expect_number, wrong_value
 from eli5.keras.methods.baseline import make_baseline
 from eli5.keras.methods.probe import Attributions, Probe, batches
+from eli5.keras.methods.superpixels import find_segments
 
 Array = np.ndarray[Any, Any]
 
@@ -44,7 +45,7 @@ def kernel_shap(
     ----------
     probe : Probe
     segments : array of int, shape size, optional
-        A label for each pixel. None: made by `make_segments`.
+        A label for each pixel. None: made by `eli5.keras.methods.superpixels.make_segments`.
     n_segments : int, default 50
         About how many segments to make, where none are given.
     n_samples : int, default 1000
@@ -68,7 +69,7 @@ def kernel_shap(
     """
     n_samples = expect_integer("n_samples", n_samples, least=1)
     seed = expect_integer("seed", seed, least=0)
-    labels, n = _index_segments(probe.picture, segments, n_segments)
+    labels, n = find_segments(probe.picture, segments, n_segments)
     hidden = make_baseline(baseline, probe.picture)
     coalitions, weights = _shapley_coalitions(n, n_samples, seed)
     ends = np.array([[False] * n, [True] * n])
@@ -128,7 +129,7 @@ def lime(
     expect_number("alpha", alpha, least=0)
     if expect_number("kernel_width", kernel_width) <= 0:
         raise wrong_value("kernel_width", kernel_width, "> 0")
-    labels, n = _index_segments(probe.picture, segments, n_segments)
+    labels, n = find_segments(probe.picture, segments, n_segments)
     hidden = make_baseline(baseline, probe.picture)
     coalitions = np.random.default_rng(seed).integers(0, 2, (n_samples, n)).astype(bool)
     coalitions[0] = True
@@ -137,63 +138,6 @@ def lime(
     weights = np.sqrt(np.exp(-(distances**2) / kernel_width**2))
     values, r2 = _ridge(coalitions, weights, scores, alpha)
     return _attributions(values, labels, [{"n_segments": float(n), "r2": float(r)} for r in r2])
-
-
-def make_segments(picture: Array, n_segments: int) -> Array:
-    """Return the labels of about `n_segments` segments of like colour: scikit-image's SLIC.
-
-    Tokens and steps of a series are segments of their own, or equal windows if there are more.
-
-    SLIC merges what is not in one piece, of a noisy picture nearly all. So nearness in space weighs
-    as usual first, and more if fewer than half of the segments come.
-
-    The picture, shape (*size, C), is on any scale; three channels are red, green and blue.
-    """
-    if picture.ndim == 2:
-        steps = len(picture)
-        return np.arange(steps) * min(n_segments, steps) // steps
-    try:
-        from skimage import segmentation
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "Making segments needs scikit-image. Install it: pip install 'eli5-keras[segments]', "
-            "or pass segments=."
-        ) from error
-    if not np.isfinite(picture).all():
-        raise ValueError(
-            "Expected a finite picture to make segments of. Received: NaN or infinite values. "
-            "Mend the doc, or pass segments=."
-        )
-    low, high = float(picture.min()), float(picture.max())
-    scaled = (picture.astype("float64") - low) / (high - low or 1)
-    # Colours in Lab go up to 100, other channels to 1 here: the weight of nearness follows.
-    unit = 100 if picture.shape[-1] == 3 else 1
-    enough = min(n_segments, prod(picture.shape[:-1])) / 2
-    for compactness in (0.1, 0.3, 1, 10):
-        labels = segmentation.slic(
-            scaled, n_segments, compactness * unit, start_label=0, channel_axis=-1
-        )
-        if len(np.unique(labels)) >= enough:
-            break
-    return labels
-
-
-def _index_segments(picture: Array, segments: Any, n_segments: int) -> tuple[Array, int]:
-    """Return for each pixel the index of its segment, shape size, and the number of segments."""
-    size = picture.shape[:-1]
-    if segments is None:
-        segments = make_segments(picture, expect_integer("n_segments", n_segments, least=1))
-    segments = np.asarray(segments)
-    if segments.dtype.kind not in "iub":
-        raise TypeError(
-            f"Expected `segments` to be an array of int. Received: dtype={segments.dtype}"
-        )
-    if segments.shape != size:
-        raise ValueError(
-            f"Expected `segments` of the doc's size, {size}. Received: shape={segments.shape}"
-        )
-    labels, indices = np.unique(segments, return_inverse=True)
-    return indices.reshape(size), len(labels)
 
 
 def _coalition_scores(probe: Probe, coalitions: Array, labels: Array, hidden: Array) -> Array:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from eli5.keras.methods.probe import Probe
-from eli5.keras.methods.surrogates import kernel_shap, lime, make_segments
+from eli5.keras.methods.superpixels import make_segments
+from eli5.keras.methods.surrogates import kernel_shap, lime
 from helpers.fake_probe import function_probe, linear_probe, recording
 
 Array = np.ndarray[Any, Any]
@@ -313,8 +314,8 @@ def test_volumes_are_explained_by_segments(method: Any) -> None:
 
 
 def test_missing_scikit_image_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "skimage", None)
-    message = r"needs scikit-image. Install it: pip install 'eli5-keras\[segments\]'"
+    monkeypatch.setitem(sys.modules, "skimage.segmentation", None)
+    message = r'Expected scikit-image to be installed.* pip install "eli5-keras\[segments\]"'
     for method in (kernel_shap, lime):
         with pytest.raises(ModuleNotFoundError, match=message):
             method(bent_probe())
