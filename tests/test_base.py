@@ -53,6 +53,7 @@ def test_documented_fields() -> None:
         "class_name",
         "attribution",
         "details",
+        "placement",
     ]
 
 

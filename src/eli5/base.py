@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eli5.checks import wrong_type
+from eli5.checks import expect_integer, wrong_type, wrong_value
+from eli5.placement import Placement as Placement
+from eli5.placement import lay_out, stretch
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -129,6 +131,9 @@ class TargetExplanation(_Container):
         by its maximum.
     details : dict, optional
         Numbers that tell how far the attribution can be trusted, such as ``completeness_error``.
+    placement : eli5.placement.Placement, optional
+        Where the cells of the heatmap lie in the input, as the model may crop, pad, mirror, turn or
+        resize it; see `Explanation.heatmap_on_input`.
     """
 
     target: int | str
@@ -140,6 +145,7 @@ class TargetExplanation(_Container):
     class_name: str | None = None
     attribution: NDArray[np.floating[Any]] | None = None
     details: dict[str, float] | None = None
+    placement: Placement | None = None
 
 
 @dataclass(eq=False, repr=False)
@@ -187,6 +193,44 @@ class Explanation(_Container):
     image: Any = None
     layer: str | None = None
     series: Any = None
+
+    def heatmap_on_input(self, k: int = 0) -> NDArray[np.float32]:
+        """Return the heatmap of a target where its layer looked: of the input's own size.
+
+        Parameters
+        ----------
+        k : int, default 0
+            Which of the targets.
+
+        Returns
+        -------
+        numpy.ndarray, float32
+            Of shape ``(H, W)``, ``(D, H, W)`` or ``(T,)``; in [0, 1]. Between the middles of the
+            heatmap's cells it is interpolated linearly; what the layer does not see, because the
+            model cuts it off, is 0.
+
+        Raises
+        ------
+        TypeError
+            If `k` is no integer.
+        ValueError
+            If there is no such target, it has no heatmap, or nothing tells the input's size.
+        """
+        targets = self.targets or []
+        if not -len(targets) <= expect_integer("k", k) < len(targets):
+            raise wrong_value("k", k, f"to be one of {len(targets)} targets, counted from 0")
+        target = targets[k]
+        if target.heatmap is None:
+            raise ValueError(
+                f"Expected a target with a heatmap. Received: targets[{k}].heatmap=None. "
+                "eli5.explain_prediction makes one."
+            )
+        placement = target.placement
+        if placement is None:  # made by hand, or by an earlier version
+            cells = target.heatmap.shape
+            is_flat = self.image is not None and len(cells) == 2
+            placement = stretch(cells, (self.image.height, self.image.width) if is_flat else cells)
+        return lay_out(target.heatmap, placement)
 
     # What writes and formats reads this module, so it is imported only when it is asked for.
     def save(self, path: str | PathLike[str]) -> None:

@@ -17,6 +17,7 @@ import eli5
 from eli5.base import DocWeightedSpans, Explanation, Series, WeightedSpans
 from eli5.formatters.as_dict import SCHEMA_VERSION
 from eli5.formatters.picture_file import PICTURE_FORMATS
+from eli5.placement import stretch
 from eli5.saving import explanation_file
 from helpers.explanations import full_explanation, noise
 
@@ -45,7 +46,7 @@ def table(name: str) -> list[tuple[str, str, str]]:
 
 # The keys below which the page lists keys, and items of arrays.
 OPEN = ["", "saved_with", "targets", "targets[]", "image", "series", "weighted_spans"]
-OPEN += ["docs_weighted_spans", "docs_weighted_spans[]"]
+OPEN += ["docs_weighted_spans", "docs_weighted_spans[]", "placement"]
 
 
 def keys(ending: str | None) -> dict[str, str]:
@@ -66,6 +67,7 @@ def rich() -> Explanation:
         target.feature_weights = 1
         text = DocWeightedSpans("a b", [("a", [(0, 1)], 0.5)], False, False, "title")
         target.weighted_spans = WeightedSpans([text], 1)
+        target.placement = stretch((2, 2), (4, 4))
     expl.targets[0].target = "contrast"
     return expl
 

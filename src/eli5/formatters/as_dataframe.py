@@ -11,6 +11,7 @@ import numpy as np
 from eli5.base import Explanation, TargetExplanation, flattened
 from eli5.checks import expect_choice, need
 from eli5.formatters.texts.weighted_text import texts_of, tokens_of
+from eli5.placement import lay_out
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,7 +123,7 @@ def _target_rows(number: int, expl: Explanation) -> Iterator[dict[str, Any]]:
     }
     for target in expl.targets or ():
         numbers = {"score": _number(target.score), "proba": _number(target.proba)}
-        yield of_all | _named(target) | numbers | _of_heatmap(_upright(target.heatmap, expl))
+        yield of_all | _named(target) | numbers | _of_heatmap(_upright(target, expl))
     if not expl.targets:
         yield of_all | {"target": None}
 
@@ -163,10 +164,16 @@ def _number(value: Any) -> float:
         return math.nan
 
 
-def _upright(heatmap: Any, expl: Explanation) -> Any:
-    """Turn the heatmap of a series, so that time runs from left to right as on its picture."""
-    is_series = expl.series is not None and isinstance(heatmap, np.ndarray)
-    return np.atleast_2d(heatmap.T) if is_series and heatmap.ndim in (1, 2) else heatmap
+def _upright(target: TargetExplanation, expl: Explanation) -> Any:
+    """Return a heatmap as it lies on its picture: the time of a series runs from left to right."""
+    heatmap, placement = target.heatmap, target.placement
+    if not isinstance(heatmap, np.ndarray):
+        return heatmap
+    if expl.series is not None and heatmap.ndim in (1, 2):
+        return np.atleast_2d(heatmap.T)
+    if placement is None or heatmap.ndim != 2 or placement.in_plane().is_stretch(heatmap.shape):
+        return heatmap
+    return lay_out(heatmap, placement.in_plane())
 
 
 def _of_heatmap(heatmap: Any) -> dict[str, float]:

@@ -265,7 +265,7 @@ def _heat(expl: Explanation, target: TargetExplanation, budget: PixelBudget) -> 
 
         source, where = series_layer(expl, target, budget), "behind the series"
     else:
-        source = heat_layer(target.heatmap, expl.image, budget, percentile)
+        source = heat_layer(target.heatmap, expl.image, budget, percentile, target.placement)
         where = "laid over the picture"
     if source is None:  # all zeros: the card says so in words
         return None

@@ -17,7 +17,7 @@ import zipfile
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -293,6 +293,8 @@ def _encode_container(value: Any, where: str, put: Put) -> Any:
             return dict(zip(value, items, strict=True))
         keys = [_encode(key, f"a key of {where}", put) for key in value]
         return {"$": "dict", "items": [*map(list, zip(keys, items, strict=True))]}
+    if isinstance(value, base.Placement):
+        return {"$": "placement", **json.loads(json.dumps(asdict(value)))}
     if isinstance(value, base.DocWeightedSpans):
         value = replace(value, spans=_listed_spans(value.spans, f"{where}.spans"))
     for name, kind in _CONTAINERS.items():
@@ -356,11 +358,18 @@ def _decode_container(entry: Entry) -> Any:
     return _CONTAINERS[entry.pop("$")](**entry)
 
 
+def _decode_placement(entry: Entry) -> Any:
+    del entry["$"]
+    seen = tuple((float(low), float(high)) for low, high in entry.pop("seen"))
+    return base.Placement(seen=seen, **{name: tuple(values) for name, values in entry.items()})
+
+
 DECODERS: dict[str, Callable[[Entry], Any]] = {
     "bytes": lambda entry: b64decode(entry["base64"], validate=True),
     "dates": _decode_dates,
     "dict": lambda entry: dict(entry["items"]),
     "float": lambda entry: float(entry["value"]),
+    "placement": _decode_placement,
     "str": lambda entry: "".join(map(chr, entry["code_points"])),  # of earlier versions
     "tuple": lambda entry: tuple(entry["items"]),
     **dict.fromkeys(_CONTAINERS, _decode_container),

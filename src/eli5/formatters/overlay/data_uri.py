@@ -17,6 +17,7 @@ from eli5.formatters.overlay.heatmap import LANCZOS, checked_picture, expand_sli
 from eli5.formatters.overlay.layers import stretched
 from eli5.formatters.overlay.options import DEFAULT_COLORMAP
 from eli5.formatters.overlay.picture import to_rgba
+from eli5.placement import Placement
 
 DEFAULT_OPACITY = 0.65
 """With this opacity in CSS, a heat layer looks as `eli5.format_as_image` draws it."""
@@ -72,7 +73,11 @@ def picture_layer(image: Any, budget: PixelBudget) -> str:
 
 
 def heat_layer(
-    heatmap: Any, image: Any, budget: PixelBudget, percentile: float = 100.0
+    heatmap: Any,
+    image: Any,
+    budget: PixelBudget,
+    percentile: float = 100.0,
+    placement: Placement | None = None,
 ) -> str | None:
     """Write a heatmap as a data URI, coloured and transparent where it is low; None if it is empty.
 
@@ -81,7 +86,7 @@ def heat_layer(
     a value is as opaque as itself divided by `DEFAULT_OPACITY`, at most fully.
     """
     size = _heat_size(heatmap, checked_picture(image, "expl.image").size, budget.heat)
-    values = expand_slices(heatmap, Image.new("1", size))
+    values = expand_slices(heatmap, Image.new("1", size), LANCZOS, placement)
     if not heatmap.any():
         return None
     return _as_uri("PNG", _with_palette(_written(stretched(values, percentile), "PNG")))

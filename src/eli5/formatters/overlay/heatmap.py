@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from eli5.checks import expect_array, expect_type, wrong_value
+from eli5.placement import Placement
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,20 +80,29 @@ def heatmap_to_image(heatmap: NDArray[Any] | None) -> Image.Image:
 
 
 def expand_slices(
-    heatmap: NDArray[Any] | None, image: Image.Image, resampling_filter: int = LANCZOS
+    heatmap: NDArray[Any] | None,
+    image: Image.Image,
+    resampling_filter: int = LANCZOS,
+    placement: Placement | None = None,
 ) -> Image.Image:
     """Resize a heatmap to an image, in mode ``L``; one of rank 3 slice by slice.
+
+    It comes where its `placement` says that its cells lie, or is stretched over the image.
 
     One of shape ``(d, h, w)`` is for an image of ``d`` slices of one size, side by side from left
     to right. No slice bleeds into its neighbours.
     """
     slices, size = _slices(heatmap, image, "heatmap")
     method = _checked_filter(resampling_filter)
-    return _side_by_side([heatmap_to_image(one).resize(size, method) for one in slices])
+    place = partial(_place, size=size, method=method, placement=placement)
+    return _side_by_side([place(heatmap_to_image(one)) for one in slices])
 
 
 def expand_attribution(
-    attribution: NDArray[Any], image: Image.Image, resampling_filter: int = LANCZOS
+    attribution: NDArray[Any],
+    image: Image.Image,
+    resampling_filter: int = LANCZOS,
+    placement: Placement | None = None,
 ) -> tuple[NDArray[np.float32], float]:
     """Resize signed numbers of any size to an image, as `expand_slices` does with a heatmap.
 
@@ -106,11 +118,49 @@ def expand_attribution(
         )
     method = _checked_filter(resampling_filter)
     pictures = [
-        Image.fromarray((one / (scale or 1)).astype(np.float32)).resize(size, method)
+        _place(Image.fromarray((one / (scale or 1)).astype(np.float32)), size, method, placement)
         for one in slices
     ]
     # LANCZOS and BICUBIC overshoot.
     return np.clip(np.asarray(_side_by_side(pictures)), -1, 1), scale
+
+
+def _place(
+    picture: Image.Image,
+    size: tuple[int, int],
+    method: Image.Resampling,
+    placement: Placement | None,
+) -> Image.Image:
+    """Resize the picture of a map so that its cells come where they lie in an image of a size."""
+    cells = picture.height, picture.width
+    plane = placement.in_plane() if placement is not None and len(placement.axes) > 1 else None
+    if plane is None or plane.is_stretch(cells):
+        return picture.resize(size, method)
+    values = np.asarray(picture)
+    spans = []  # per axis of the image: which of its pixels, and which of the map's cells
+    for k, (axis, stride) in enumerate(zip(plane.axes, plane.strides(cells), strict=True)):
+        first = plane.first[k]
+        if stride < 0:
+            values, first, stride = np.flip(values, k), plane.last[k], -stride
+        scale = size[1 - axis] / plane.size[axis]
+        pixels = [round((edge + 0.5) * scale) for edge in plane.seen[k]]
+        edges = [(pixel / scale - 0.5 - first) / stride + 0.5 for pixel in pixels]
+        # Beyond the outermost cells the map goes on as there.
+        border = [max(0, math.ceil(-edges[0])), max(0, math.ceil(edges[1] - cells[k]))]
+        padding = [(0, 0)] * values.ndim
+        padding[k] = border[0], border[1]
+        values = np.pad(values, padding, mode="edge")
+        spans.append((pixels, [edge + border[0] for edge in edges]))
+    if plane.axes == (1, 0):
+        values, spans = np.swapaxes(values, 0, 1), spans[::-1]
+    canvas = Image.new(picture.mode, size)
+    (rows, from_rows), (columns, from_columns) = spans
+    if rows[0] < rows[1] and columns[0] < columns[1]:
+        box = from_columns[0], from_rows[0], from_columns[1], from_rows[1]
+        inner = columns[1] - columns[0], rows[1] - rows[0]
+        part = Image.fromarray(np.ascontiguousarray(values)).resize(inner, method, box)
+        canvas.paste(part, (columns[0], rows[0]))
+    return canvas
 
 
 def _slices(values: Any, image: Any, name: str) -> tuple[list[Any], tuple[int, int]]:

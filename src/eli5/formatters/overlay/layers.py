@@ -58,7 +58,9 @@ def shown_values(
 def _signed_values(
     target: TargetExplanation, image: Image.Image, options: OverlayOptions
 ) -> tuple[NDArray[np.float32], float]:
-    values, scale = expand_attribution(expect_attribution(target), image, options.resampling_filter)
+    values, scale = expand_attribution(
+        expect_attribution(target), image, options.resampling_filter, target.placement
+    )
     if options.percentile == 100:
         return values, scale
     peak = float(np.percentile(np.abs(values), options.percentile))
@@ -79,7 +81,7 @@ def _heat_levels(
     target: TargetExplanation, image: Image.Image, options: OverlayOptions
 ) -> tuple[Image.Image, NDArray[np.float32], float]:
     """Give the resized heatmap in 256 levels, what each level stands for, and the peak."""
-    levels = expand_slices(target.heatmap, image, options.resampling_filter)
+    levels = expand_slices(target.heatmap, image, options.resampling_filter, target.placement)
     peak = _percentile(levels, options.percentile)
     return levels, _stretch(peak), peak / 255
 

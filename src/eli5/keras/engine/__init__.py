@@ -15,6 +15,8 @@ import numpy as np
 
 from eli5.keras.engine import hooks
 from eli5.keras.engine.alignment import Alignment as Alignment
+from eli5.keras.engine.alignment import Part as Part
+from eli5.keras.engine.alignment import compose as compose
 from eli5.keras.engine.cache import is_known as is_known
 from eli5.keras.engine.cache import memory_of
 from eli5.keras.engine.cache import steady as steady
@@ -85,13 +87,14 @@ def key_of(query: Query, arguments: Any) -> Hashable:
     """Return what a query about arguments like these is kept under."""
     sites = tuple((id(site.operation), *site[1:]) for site in _touched(query))
     changes = tuple(change for _, change in query.replace)
-    rest = query._replace(score=Reference(query.score), sites=(), replace=())
+    rest = query._replace(score=Reference(query.score), sites=(), replace=(), score_site=None)
     return sites, changes, rest, signature(arguments)
 
 
 def _touched(query: Query) -> list[Site]:
-    """Return the sites that are changed, then those that are read or differentiated."""
-    return [*(site for site, _ in query.replace), *query.sites]
+    """Return the sites that are changed, then those that are read or differentiated, or scored."""
+    scored = [] if query.score_site is None else [query.score_site]
+    return [*(site for site, _ in query.replace), *query.sites, *scored]
 
 
 def signature(arrays: Any) -> str:
@@ -109,7 +112,7 @@ def _trace(model: keras.Model, variables: list[keras.Variable], inputs: Any, pic
         outputs, watch = _call(model, inputs, zip(variables, values, strict=False), recorder)
         names = [a and a.name for a in map(watch.activation_of, keras.tree.flatten(outputs))]
         specs = keras.tree.map_structure(spec_of, outputs)
-        traces.append(Trace(recorder.calls, specs, names, recorder.channels_first))
+        traces.append(Trace(recorder.finish(), specs, names, recorder.channels_first))
 
     _backend.trace(run, variables, inputs)
     return traces[-1]
@@ -127,7 +130,9 @@ def _compile(
     specs = [keras.KerasTensor(s, site.dtype) for s, site in zip(shapes, query.sites, strict=True)]
     changes = [change for _, change in query.replace]
     touched = [site._replace(operation=None) for site in touched]
-    query = query._replace(score=None, replace=(), sites=tuple(touched[len(changes) :]))
+    n_sites, is_scored = len(query.sites), query.score_site is not None
+    sites = tuple(touched[len(changes) : len(changes) + n_sites])
+    query = query._replace(score=None, replace=(), sites=sites, score_site=None)
 
     def program(values: list[Any], inputs: Any, targets: Any, *extra: Any) -> tuple[Any, Any]:
         if query.arrange is not None:
@@ -139,10 +144,14 @@ def _compile(
 
         def forward(per_site: Sequence[Hook]) -> tuple[Any, Any]:
             operations = [get() for get in get_operations]
-            on_output = _at(operations, touched, [*replacing, *per_site])
+            scored: list[Any] = []
+            hooks_of_all = [*replacing, *per_site, _keeper(scored)][: len(touched)]
+            on_output = _at(operations, touched, hooks_of_all)
             state = zip(variables, values, strict=False)
             hooked = _hook_inputs(inputs, query.sites, per_site)
             outputs, watch = _call(get_model(), hooked, state, on_output)
+            if is_scored:
+                (outputs,) = scored
             scores, report = query.select(outputs, watch.activation_of, targets, get_score())
             return keras.ops.cast(scores, "float32"), report
 
@@ -151,6 +160,14 @@ def _compile(
         return _plain(forward, query)
 
     return _backend.compile_program(program, variables, arguments)
+
+
+def _keeper(kept: list[Any]) -> Hook:
+    def keep(output: Any) -> Any:
+        kept.append(output)
+        return output
+
+    return keep
 
 
 def _plain(forward: Forward, query: Query) -> tuple[Any, Any]:

@@ -1,76 +1,205 @@
-"""Where in a text or a series the steps of a layer's output lie."""
+"""Where in the explained input the elements of a tensor lie, as far as that can be followed.
+
+An axis of a tensor is made of *parts*: one step along a part goes a stride along an axis of the
+input. So a reshape splits and joins parts, a transpose moves them, a crop or a window shifts and
+stretches them, and what is mixed (channels behind a convolution) goes along no axis of the input.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from keras import layers
+Shape = tuple[int, ...]
+Span = tuple[float, float]
+
+
+class Part(NamedTuple):
+    """A part of an axis, from the slowest to the fastest."""
+
+    axis: int | None  # of the input, its batch axis counted; None where it is none of these
+    stride: float  # how far along that axis one step goes
+    size: int  # steps
 
 
 class Alignment(NamedTuple):
-    """Step ``j`` of an output is centred at step ``offset + stride * j`` of the input."""
+    """Where the elements of a tensor lie.
 
-    offset: float = 0.0
-    stride: float = 1.0
-
-    def then(self, offset: float, stride: float) -> Alignment:
-        """Return the alignment behind a layer whose own one is `offset` and `stride`."""
-        return Alignment(self.offset + self.stride * offset, self.stride * stride)
-
-
-def align(operation: Any, before: Alignment, length: int, new_length: int) -> Alignment:
-    """Return the alignment of what an operation makes of `length` steps aligned as `before`.
-
-    A step lies in the middle of the window that it is computed from. What looks back only, such as
-    a causal convolution, has it at the window's last step.
+    The element of index 0 lies at `first`; each part of each axis adds its index times its stride.
     """
-    for kind, own in _KINDS:
-        if isinstance(operation, kind):
-            return before.then(*own(operation, length))
-    if length == new_length:
-        return before
-    # Whatever it is, it spreads what it gives evenly over what it takes.
-    stride = length / new_length
-    return before.then((stride - 1) / 2, stride)
+
+    axes: tuple[tuple[Part, ...], ...]  # of the tensor; an axis of length 1 may have no part
+    first: tuple[float, ...]  # along each axis of the input, counted from the middle of an element
+    radius: tuple[float, ...]  # how far around that an element sees the input
+    seen: tuple[Span, ...]  # from where to where any element can see it
+    # What stands for the input: None for the input itself, else the call of this position in the
+    # trace, of whose output it is not known where it lies.
+    root: int | None = None
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of the tensor."""
+        return tuple(math.prod(part.size for part in parts) for parts in self.axes)
 
 
-def moves_steps(operation: Any) -> bool:
-    """Tell whether it is known of an operation how it moves the steps."""
-    return any(isinstance(operation, kind) for kind, _ in _KINDS)
+def align_input(shape: Shape, root: int | None = None) -> Alignment:
+    """Return the alignment of the input itself, or of the output of the call `root`."""
+    return Alignment(
+        tuple((Part(axis, 1.0, size),) for axis, size in enumerate(shape)),
+        (0.0,) * len(shape),
+        (0.0,) * len(shape),
+        tuple((-0.5, size - 0.5) for size in shape),
+        root,
+    )
 
 
-def _windows(operation: Any, length: int) -> tuple[float, float]:
-    """Return the alignment of a convolution or a pooling."""
-    sizes = getattr(operation, "kernel_size", None) or operation.pool_size
-    size = (_one(sizes) - 1) * _one(getattr(operation, "dilation_rate", 1)) + 1
-    stride = _one(operation.strides)
-    if operation.padding == "causal":
-        return 0.0, stride
-    left = 0
-    if operation.padding == "same":
-        left = max((math.ceil(length / stride) - 1) * stride + size - length, 0) // 2
-    return (size - 1) / 2 - left, stride
+def move(
+    before: Alignment, axis: int, size: int, offset: float, stride: float = 1.0, radius: float = 0.0
+) -> Alignment:
+    """Return the alignment with other elements along an axis of the tensor.
+
+    Element j of the new ones is centred at ``offset + stride * j`` of the old, and sees `radius` of
+    those on either side.
+    """
+    axis %= len(before.axes)
+    positional = [part for part in before.axes[axis] if part.axis is not None]
+    if len(before.axes[axis]) != 1 or not positional:
+        # Of several parts, no step is as long as the next.
+        return mix(before, axis, size)
+    (part,) = positional
+    a, step = part.axis or 0, part.stride
+    moved = _with(before, "first", a, before.first[a] + step * offset)
+    moved = _with(moved, "radius", a, before.radius[a] + abs(step) * radius)
+    return _with(moved, "axes", axis, (Part(part.axis, step * stride, size),))
 
 
-def _upsampling(operation: Any, _: int) -> tuple[float, float]:
-    stride = 1 / _one(operation.size)
-    return (stride - 1) / 2, stride
+def cut(before: Alignment, axis: int, start: int, size: int, step: int = 1) -> Alignment:
+    """Return the alignment of some elements along an axis: the others are not seen any more."""
+    after = move(before, axis, size, start, step)
+    for part in after.axes[axis % len(before.axes)]:
+        if part.axis is None:
+            continue
+        a = part.axis
+        ends = after.first[a], after.first[a] + part.stride * (part.size - 1)
+        around = abs(part.stride / step) / 2 + after.radius[a]
+        low, high = after.seen[a]
+        seen = max(low, min(ends) - around), min(high, max(ends) + around)
+        after = _with(after, "seen", a, seen)
+    return after
 
 
-def _one(value: Any) -> int:
-    """Return the number of the first axis, where Keras has one per axis."""
-    while isinstance(value, list | tuple):
-        value = value[0]
-    return int(value)
+def flip(before: Alignment, axis: int) -> Alignment:
+    """Return the alignment with an axis of the tensor in the opposite order."""
+    axis %= len(before.axes)
+    parts, after = [], before
+    for part in before.axes[axis]:
+        if part.axis is not None:
+            end = after.first[part.axis] + part.stride * (part.size - 1)
+            after = _with(after, "first", part.axis, end)
+        parts.append(part._replace(stride=-part.stride))
+    return _with(after, "axes", axis, tuple(parts))
 
 
-_CONVOLUTIONS = layers.Conv1D, layers.DepthwiseConv1D, layers.SeparableConv1D
-_POOLINGS = layers.MaxPooling1D, layers.AveragePooling1D
-_KINDS: tuple[tuple[Any, Callable[[Any, int], tuple[float, float]]], ...] = (
-    ((*_CONVOLUTIONS, *_POOLINGS), _windows),
-    (layers.UpSampling1D, _upsampling),
-    (layers.Cropping1D, lambda operation, _: (_one(operation.cropping), 1)),
-    (layers.ZeroPadding1D, lambda operation, _: (-_one(operation.padding), 1)),
-)
+def permute(before: Alignment, axes: Sequence[int]) -> Alignment:
+    """Return the alignment with the axes of the tensor in another order."""
+    return before._replace(axes=tuple(before.axes[axis] for axis in axes))
+
+
+def mix(before: Alignment, axis: int, size: int) -> Alignment:
+    """Return the alignment with an axis whose elements lie nowhere: each is made of all of them."""
+    axis %= len(before.axes)
+    after = before
+    for part in before.axes[axis]:
+        if part.axis is not None:
+            half = part.stride * (part.size - 1) / 2
+            after = _with(after, "first", part.axis, after.first[part.axis] + half)
+            after = _with(after, "radius", part.axis, after.radius[part.axis] + abs(half))
+    return _with(after, "axes", axis, (Part(None, 0.0, size),))
+
+
+def insert(before: Alignment, axis: int, size: int = 1) -> Alignment:
+    """Return the alignment with a new axis."""
+    axes = list(before.axes)
+    axes.insert(axis % (len(axes) + 1), (Part(None, 0.0, size),))
+    return before._replace(axes=tuple(axes))
+
+
+def drop(before: Alignment, axis: int) -> Alignment:
+    """Return the alignment without an axis, which is averaged over or has one element."""
+    after = mix(before, axis, 1)
+    axis %= len(before.axes)
+    return after._replace(axes=after.axes[:axis] + after.axes[axis + 1 :])
+
+
+def reshape(before: Alignment, shape: Shape) -> Alignment | None:
+    """Return the alignment of the tensor in another shape; None if that cuts a part in pieces."""
+    rest = [part for parts in before.axes for part in parts if part.size > 1]
+    axes = []
+    for size in shape:
+        parts: list[Part] = []
+        while size > 1:
+            if not rest:
+                return None
+            part = rest.pop(0)
+            if size % part.size == 0:
+                parts.append(part)
+                size //= part.size
+            elif part.size % size == 0:
+                inner = part.size // size
+                parts.append(Part(part.axis, part.stride * inner, size))
+                rest.insert(0, Part(part.axis, part.stride, inner))
+                size = 1
+            else:
+                return None
+        axes.append(tuple(parts) or (Part(None, 0.0, 1),))
+    return None if rest else before._replace(axes=tuple(axes))
+
+
+def compose(inner: Alignment, root: Alignment) -> Alignment:
+    """Return an alignment to a call's output as one to the input, where that output lies there.
+
+    An axis of the output that goes along several parts cannot be split or thinned out: what is
+    left of it lies nowhere.
+    """
+    first, radius, seen = list(root.first), list(root.radius), list(root.seen)
+    substitutes: dict[int, tuple[Part, ...]] = {}
+    for axis, parts in enumerate(root.axes):
+        whole = [part for part in parts if part.axis is not None]
+        if len(whole) == 1:
+            (part,) = whole
+            a = part.axis or 0
+            ends = [root.first[a] + part.stride * end for end in inner.seen[axis]]
+            full = inner.seen[axis] == (-0.5, part.size - 0.5)
+            first[a] += part.stride * inner.first[axis]
+            radius[a] += abs(part.stride) * inner.radius[axis]
+            if not full:
+                around = root.radius[a]
+                seen[a] = (
+                    max(seen[a][0], min(ends) - around),
+                    min(seen[a][1], max(ends) + around),
+                )
+        substitutes[axis] = parts
+    axes = tuple(
+        tuple(new for part in parts for new in _substituted(part, substitutes))
+        for parts in inner.axes
+    )
+    return Alignment(axes, tuple(first), tuple(radius), tuple(seen), root.root)
+
+
+def _substituted(part: Part, substitutes: dict[int, tuple[Part, ...]]) -> tuple[Part, ...]:
+    if part.axis is None:
+        return (part,)
+    parts = substitutes[part.axis]
+    if len(parts) == 1:
+        (only,) = parts
+        return (Part(only.axis, only.stride * part.stride, part.size),)
+    is_whole = part.stride == 1 and math.prod(one.size for one in parts) == part.size
+    return parts if is_whole else (Part(None, 0.0, part.size),)
+
+
+def _with(alignment: Alignment, field: str, index: int, value: object) -> Alignment:
+    values = list(getattr(alignment, field))
+    values[index] = value
+    changed: Any = {field: tuple(values)}
+    return alignment._replace(**changed)

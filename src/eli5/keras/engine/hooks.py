@@ -46,6 +46,7 @@ class Watch:
 
     def __init__(self, on_output: OnOutput) -> None:
         self.on_output = on_output
+        self._on_cast: Callable[[Any, Any], None] | None = getattr(on_output, "note_cast", None)
         self.running: list[keras.Operation] = []
         self._activations: list[tuple[weakref.ref[Any], Activation]] = []
 
@@ -57,8 +58,12 @@ class Watch:
 
     def note_cast(self, _: str, tensor: Any, output: Any) -> None:
         """Note that `output` is `tensor` in another type."""
+        if output is tensor:
+            return
+        if self._on_cast is not None:
+            self._on_cast(tensor, output)
         activation = self.activation_of(tensor)
-        if activation is not None and output is not tensor:
+        if activation is not None:
             self.note_activation(*activation, output)
 
     def activation_of(self, output: Any) -> Activation | None:
@@ -102,6 +107,7 @@ def _install(activations: Sequence[Function], casts: Sequence[Function]) -> None
         _watching += 1
         if _watching == 1:
             _wrap(keras.Operation, "__call__", _watched_call)
+            _wrap(keras.layers.TimeDistributed, "call", _all_frames_at_once)
             for functions, note in ((activations, Watch.note_activation), (casts, Watch.note_cast)):
                 for owner, name in functions:
                     _wrap(owner, name, functools.partial(_noted, note))
@@ -140,6 +146,42 @@ def _watched_call(original: Callable[..., Any], _: str) -> Callable[..., Any]:
             return watching.on_output(watching.running, (args, kwargs), output)
         finally:
             watching.running.pop()
+
+    return call
+
+
+class FoldFrames(keras.Operation):  # type: ignore[misc]  # Keras is untyped
+    """Puts the frames of all samples into the batch."""
+
+    def call(self, x: Any) -> Any:
+        """Return ``(B, T, ...)`` as ``(B * T, ...)``."""
+        return keras.ops.reshape(x, (x.shape[0] * x.shape[1], *x.shape[2:]))
+
+
+class UnfoldFrames(keras.Operation):  # type: ignore[misc]
+    """Takes the frames of each sample out of the batch again."""
+
+    def __init__(self, n_frames: int) -> None:
+        super().__init__()
+        self.n_frames = n_frames
+
+    def call(self, x: Any) -> Any:
+        """Return ``(B * T, ...)`` as ``(B, T, ...)``."""
+        return keras.ops.reshape(x, (-1, self.n_frames, *x.shape[1:]))
+
+
+def _all_frames_at_once(original: Callable[..., Any], _: str) -> Callable[..., Any]:
+    """Let a layer that is applied to each frame see all of them in one call, as one batch.
+
+    Keras calls it once per frame, so that each layer within would have a map of one frame only.
+    """
+
+    def call(wrapper: Any, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        is_watched = getattr(_thread, "watch", None) is not None
+        if not is_watched or mask is not None or None in tuple(inputs.shape[:2]):
+            return original(wrapper, inputs, training=training, mask=mask)
+        frames = FoldFrames()(inputs)
+        return UnfoldFrames(int(inputs.shape[1]))(wrapper.layer(frames))
 
     return call
 

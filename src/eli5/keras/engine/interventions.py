@@ -120,9 +120,10 @@ def leave_out_maps(site: Site, output: Any, maps: Any, _: Any) -> Any:
     shape = [1] * output.ndim
     shape[axis] = output.shape[axis]
     channels = ops.reshape(ops.arange(shape[axis], dtype="int32"), shape)
-    is_out = channels == ops.reshape(maps, [-1] + [1] * (output.ndim - 1))
-    _, whole, empty = ops.split(output, 3)
-    return ops.where(is_out, empty, whole)
+    # One row per map that is left out, each with all that one doc became.
+    is_out = channels == ops.reshape(maps, [-1] + [1] * output.ndim)
+    _, whole, empty = (part[None] for part in ops.split(output, 3))
+    return ops.reshape(ops.where(is_out, empty, whole), (-1, *output.shape[1:]))
 
 
 def _channel_axis(site: Site, output: Any) -> int:

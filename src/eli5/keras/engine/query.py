@@ -30,6 +30,9 @@ class Site(NamedTuple):
     # embedding stands for the token ids.
     is_input: bool = False
     shape: tuple[int, ...] = ()  # of its output for one sample, batch axis included
+    # Of what one sample becomes several of in the batch, the slowest first: how many there are, and
+    # which axis of the map they are pieces of; None for an axis of their own, in front of it.
+    samples: tuple[tuple[int, int | None], ...] = ()
     dtype: str = ""
 
     def fold(self, tensor: Any) -> Any:
@@ -39,7 +42,25 @@ class Site(NamedTuple):
             patches = tensor[:, -math.prod(self.grid) :]
             return ops.reshape(patches, (batch, *self.grid, channels))
         last = ops.moveaxis(tensor, 1, -1) if self.channels_first else tensor
-        return last if self.has_channels else last[..., None]
+        last = last if self.has_channels else last[..., None]
+        return self._join_samples(last) if self.samples else last
+
+    def _join_samples(self, maps: Any) -> Any:
+        """Return maps (B * n, *grid, C) of frames or patches as those of whole samples."""
+        sizes = [size for size, _ in self.samples]
+        grid, n = maps.shape[1:-1], len(sizes)
+        split = ops.reshape(maps, (-1, *sizes, *maps.shape[1:]))
+        order, shape = [0], [-1]
+        for k, (size, into) in enumerate(self.samples):
+            if into is None:
+                order.append(1 + k)
+                shape.append(size)
+        for axis, cells in enumerate(grid):
+            pieces = [k for k, (_, into) in enumerate(self.samples) if into == axis]
+            order += [*(1 + k for k in pieces), 1 + n + axis]
+            shape.append(math.prod(sizes[k] for k in pieces) * cells)
+        order.append(1 + n + len(grid))
+        return ops.reshape(ops.transpose(split, order), (*shape, maps.shape[-1]))
 
     def unfold(self, pictures: Any) -> Any:
         """Return pictures ``(n, *grid, C)`` as the model takes them: `fold`'s inverse."""
@@ -86,6 +107,8 @@ class Query(NamedTuple):
     combine: Callable[..., Any] | None = None
     # Without formulas: whether the activations at the sites leave the device too.
     read: bool = False
+    # The site whose output `select` gets in the place of the model's outputs.
+    score_site: Site | None = None
 
 
 class Reference:

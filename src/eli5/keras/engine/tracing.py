@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 import keras
 
-from eli5.keras.engine.alignment import Alignment, align, moves_steps
+from eli5.keras.engine.alignment import Alignment, align_input
+from eli5.keras.engine.alignment_rules import align, has_rule
+from eli5.keras.engine.hooks import FoldFrames, UnfoldFrames
 from eli5.keras.engine.query import Site
 
 Shape = tuple[int, ...]
@@ -43,7 +45,7 @@ class Call(NamedTuple):
     # The source of the one tensor that it took, untouched since; None if it took several, or one
     # that no call gave.
     parent: int | None
-    alignment: Alignment = Alignment()  # of an output of rank 3: where its steps lie in the input
+    alignment: Alignment | None = None  # where its output lies in the input, if it is one tensor
 
     def is_of(self, site: Site) -> bool:
         """Tell whether this is the call that a site reads."""
@@ -81,8 +83,9 @@ class _TensorInfo(NamedTuple):
     source: int = -1
     version: float = 0
     is_time_last: bool = False
-    alignment: Alignment = Alignment()
 
+
+_CHANNELS = (1, 3, 4)  # numbers that pictures have
 
 # Where the channels go when axes are moved: (2, 3, 1) is a Permute from first to last.
 _MOVES = {(2, 3, 1): False, (0, 2, 3, 1): False, (3, 1, 2): True, (0, 3, 1, 2): True}
@@ -104,24 +107,32 @@ class Recorder:
         self._infos: dict[int, _TensorInfo] = {}
         self._default = keras.config.image_data_format() == "channels_first"
         self._input_layout: bool | None = None
-        self._input_shape = tuple(picture.shape)
+        self._is_layout_told = False
+        self._seen_layout: bool | None = None
+        self._input_shape = tuple(int(size) for size in picture.shape)
+        self._alignments: dict[int, tuple[weakref.ref[Any], Alignment]] = {}
+        self._note_alignment(picture, align_input(self._input_shape))
         for tensor in others:
             self._infos[id(tensor)] = _TensorInfo(weakref.ref(tensor), False, self._default)
 
     def __call__(self, running: Sequence[keras.Operation], arguments: Any, output: Any) -> Any:
         """Note the call that returned; see `eli5.keras.engine.hooks.watch`."""
         operation = running[-1]
+        if isinstance(operation, FoldFrames | UnfoldFrames):  # no part of the model itself
+            self._note_alignment(
+                output, self._align(operation, spec_of(output).shape, arguments, output)
+            )
+            return output
         nth = self._counts.get(id(operation), 0)
         self._counts[id(operation)] = nth + 1
-        shape, dtype, known, info = (), "", None, None
+        shape, dtype, known, info, alignment = (), "", None, None, None
         if keras.ops.is_tensor(output):
             spec = spec_of(output)
             shape, dtype, known = spec.shape, spec.dtype, self._info_of(output)
             info = known or self._describe(operation, shape, arguments, output)
-            if known and moves_steps(operation):  # by an operation within, which does not say how
-                described = self._describe(operation, shape, arguments, output)
-                info = known._replace(alignment=described.alignment)
             self._infos[id(output)] = info
+            alignment = self._align(operation, shape, arguments, output)
+            self._note_alignment(output, alignment)
         if len(running) > 1:  # else it is the model itself
             self.calls.append(
                 Call(
@@ -137,17 +148,77 @@ class Recorder:
                     is_outside=self._level(output) == self._outside,
                     source=info.source if info else len(self.calls),
                     parent=self._parent(arguments),
-                    alignment=info.alignment if info else Alignment(),
+                    alignment=alignment,
                 )
             )
         return output
 
     @property
     def channels_first(self) -> bool:
-        """Whether the picture's channels come first, as told by the first layer that takes it."""
+        """Whether the picture's channels come first: as told by what takes them for channels."""
+        if self._seen_layout is not None:
+            return self._seen_layout
+        if len(self._input_shape) > 3 and not self._is_layout_told:
+            # Nothing says so but its size, of which few are those of channels.
+            first, last = (self._input_shape[axis] in _CHANNELS for axis in (1, -1))
+            return first if first != last else self._default
         if self._input_layout is None:
             return self._default and len(self._input_shape) > 3
         return self._input_layout
+
+    def finish(self) -> list[Call]:
+        """Return the calls, with the layout of each map as far as it was followed."""
+        rank = len(self._input_shape)
+        if rank < 4:
+            return self.calls
+        places = range(2, rank) if self.channels_first else range(1, rank - 1)
+        return [
+            call if layout is None else call._replace(channels_first=layout)
+            for call in self.calls
+            for layout in [_layout(call, places)]
+        ]
+
+    def _note_seen_layout(
+        self, operation: keras.Operation, given: list[tuple[Shape, Alignment | None]]
+    ) -> None:
+        """Note which axis of the picture a layer takes for its channels."""
+        own, rank = _data_format(operation), len(self._input_shape)
+        if own is None or self._seen_layout is not None or not given:
+            return
+        shape, alignment = given[0]
+        if len(shape) != rank or rank < 4:
+            return
+        axis = 1 if own else -1
+        if alignment is not None and alignment.root is None:
+            along = {part.axis for part in alignment.axes[axis]} & {1, rank - 1}
+        else:  # moved by the model's own code: their number may tell
+            along = {at for at in (1, rank - 1) if self._input_shape[at] == shape[axis]}
+        if len(along) == 1:
+            self._seen_layout = along == {1}
+
+    def note_cast(self, tensor: Any, output: Any) -> None:
+        """Note that `output` is `tensor` in another type; see `eli5.keras.engine.hooks.watch`."""
+        if (alignment := self._alignment_of(tensor)) is not None and output.shape == tensor.shape:
+            self._note_alignment(output, alignment)
+
+    def _note_alignment(self, tensor: Any, alignment: Alignment) -> None:
+        self._alignments[id(tensor)] = weakref.ref(tensor), alignment
+
+    def _alignment_of(self, tensor: Any) -> Alignment | None:
+        reference, alignment = self._alignments.get(id(tensor), (None, None))
+        return alignment if reference is not None and reference() is tensor else None
+
+    def _align(
+        self, operation: keras.Operation, shape: Shape, arguments: Any, output: Any
+    ) -> Alignment:
+        """Return where an output lies: in the input, or if that is not known in itself."""
+        known = self._alignment_of(output)  # by an operation within
+        if known is None or has_rule(operation):
+            tensors = filter(keras.ops.is_tensor, keras.tree.flatten(arguments))
+            given = [(spec_of(tensor).shape, self._alignment_of(tensor)) for tensor in tensors]
+            self._note_seen_layout(operation, given)
+            known = align(operation, given, arguments, shape) or known
+        return known or align_input(shape, root=len(self.calls))
 
     def _info_of(self, tensor: Any) -> _TensorInfo | None:
         info = self._infos.get(id(tensor))
@@ -174,13 +245,8 @@ class Recorder:
         is_time_last = len(shape) == 3 and _is_time_last(operation, tensors, parents)
         if self._input_layout is None and None in parents:
             self._note_layout(operation, channels_first if moved is None else not moved)
-        alignment = Alignment()
-        if len(shape) == 3:
-            alignment = _aligned(operation, shape[-1 if is_time_last else 1], tensors, parents)
         source, version = len(self.calls), self._version(output)
-        info = _TensorInfo(
-            weakref.ref(output), True, channels_first, source, version, is_time_last, alignment
-        )
+        info = _TensorInfo(weakref.ref(output), True, channels_first, source, version, is_time_last)
         grid = shape[2:] if _is_first(info, shape) else shape[1:-1]
         if len(shape) == 2 and shape == self._input_shape:  # still one number per token
             grid = shape[1:]
@@ -192,7 +258,21 @@ class Recorder:
     def _note_layout(self, operation: keras.Operation, channels_first: bool) -> None:
         """Note the layout of the picture, as the first layer that takes it sees it."""
         is_picture = len(self._input_shape) > 3
+        self._is_layout_told = _data_format(operation) is not None or _axes(operation) in _MOVES
         self._input_layout = channels_first if is_picture else _data_format(operation)
+
+
+def _layout(call: Call, places: range) -> bool | None:
+    """Tell whether a map's channels come first, by the axes that lie along those of the input."""
+    alignment = call.alignment
+    if alignment is None or alignment.root is not None or len(call.shape) < 4:
+        return None
+    others = [
+        axis
+        for axis, parts in enumerate(alignment.axes[1:], 1)
+        if not any(part.axis in places for part in parts)
+    ]
+    return others == [1] if len(others) == 1 else None
 
 
 def _is_first(info: _TensorInfo, shape: Shape) -> bool:
@@ -207,18 +287,6 @@ def _is_time_last(operation: keras.Operation, tensors: list[Any], parents: list[
     rows = zip(tensors, parents, strict=True)
     before = [info.is_time_last for x, info in rows if info and len(x.shape) == 3]
     return (_axes(operation) in _SWAPS) != (before[0] if before else False)
-
-
-def _aligned(
-    operation: keras.Operation, length: int, tensors: list[Any], parents: list[Any]
-) -> Alignment:
-    """Return where the steps of an output of rank 3 lie in the input."""
-    for tensor, info in zip(tensors, parents, strict=True):
-        if len(tensor.shape) == 3 and (info is None or info.has_positions):
-            before = info.alignment if info else Alignment()
-            axis = -1 if info and info.is_time_last else 1
-            return align(operation, before, tensor.shape[axis], length)
-    return Alignment()
 
 
 def _data_format(operation: keras.Operation) -> bool | None:

@@ -11,6 +11,7 @@ from eli5.base import Explanation, missing_picture_libraries
 from eli5.keras.engine import Trace
 from eli5.keras.inputs.kind import Kind, Words
 from eli5.keras.layers.candidate_layers import candidate_calls
+from eli5.placement import Placement
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -51,9 +52,11 @@ class _ImageKind(Kind):
 
     def finish(self, expl: Explanation, sample: Sample, cells: Sequence[int]) -> Explanation:
         if expl.image is None and "Pillow" not in missing_picture_libraries():
-            n_slices = cells[0] if len(cells) == 3 else 1
+            placement = expl.targets[0].placement
             expl.image = to_picture(
-                sample.values, channels_first=sample.channels_first, n_slices=n_slices
+                sample.values,
+                channels_first=sample.channels_first,
+                slices=_slices(placement, cells),
             )
         return expl
 
@@ -76,7 +79,25 @@ def check_image(image: Any) -> None:
         raise ValueError(f"Expected `image` to have pixels. Received: image.size={image.size}")
 
 
-def to_picture(doc: Array, *, channels_first: bool = False, n_slices: int | None = None) -> Image:
+def _slices(placement: Placement, cells: Sequence[int]) -> tuple[int, Array | None]:
+    """Return which slices of a volume lie under a map: along which of its axes, and where."""
+    length = placement.size
+    if len(placement.axes) == 3:
+        at = placement.first[0] + placement.strides(cells)[0] * np.arange(cells[0])
+        axis = placement.axes[0]
+        return axis, np.floor(at + 0.5).astype(int).clip(0, length[axis] - 1)
+    (axis,) = set(range(3)) - set(placement.axes)
+    # A frame of a video stands for all; the depth of another volume, such as bands, is averaged.
+    return axis, np.array([length[0] // 2]) if axis == 0 else None
+
+
+def to_picture(
+    doc: Array,
+    *,
+    channels_first: bool = False,
+    n_slices: int | None = None,
+    slices: tuple[int, Array | None] | None = None,
+) -> Image:
     """Return a picture of one sample.
 
     Parameters
@@ -88,6 +109,9 @@ def to_picture(doc: Array, *, channels_first: bool = False, n_slices: int | None
         Whether the channels are the first axis behind the batch axis.
     n_slices : int, optional
         For volumes and videos: how many slices, evenly spaced, are shown side by side.
+    slices : (int, numpy.ndarray or None), optional
+        For volumes and videos: along which axis of ``(D, H, W)``, and where, those slices lie that
+        are shown. None: their mean.
 
     Returns
     -------
@@ -100,18 +124,15 @@ def to_picture(doc: Array, *, channels_first: bool = False, n_slices: int | None
     if channels_first and pixels.ndim > 2:
         pixels = np.moveaxis(pixels, 0, -1)
     if pixels.ndim == 4:
-        pixels = _strip(pixels, n_slices or len(pixels))
+        n = n_slices or len(pixels)
+        axis, at = slices or (0, ((np.arange(n) + 0.5) * len(pixels) / n).astype(int))
+        shown = pixels.mean(axis, keepdims=True) if at is None else pixels.take(at, axis)
+        pixels = np.concatenate(list(np.moveaxis(shown, axis, 0)), axis=1)
     if pixels.ndim == 3 and pixels.shape[-1] not in (1, 3, 4):
         pixels = pixels.mean(axis=-1)
     if pixels.ndim == 3 and pixels.shape[-1] == 1:
         pixels = pixels[..., 0]
     return Image.fromarray(_to_bytes(pixels))
-
-
-def _strip(volume: Array, n_slices: int) -> Array:
-    """Return slices from the middle of `n_slices` equal parts, side by side."""
-    middles = (np.arange(n_slices) + 0.5) * len(volume) / n_slices
-    return np.concatenate(list(volume[middles.astype(int)]), axis=1)
 
 
 def _to_bytes(pixels: Array) -> Array:

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from eli5.keras.engine import Site, Trace
+from eli5.placement import Placement
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -77,9 +78,9 @@ class Kind:
         """
         return sample
 
-    def fit(self, maps: Array, site: Site, trace: Trace, size: tuple[int, ...]) -> Array:
+    def fit(self, maps: Array, placement: Placement) -> tuple[Array, Placement]:
         """Return a layer's maps (..., *grid) with the cells that the heatmap of this kind has."""
-        return maps
+        return maps, placement
 
     def method_defaults(self, method: Method, sample: Sample) -> dict[str, Any]:
         """Return the options of a black-box method that this kind needs other defaults for."""

@@ -12,7 +12,8 @@ from eli5.base import Explanation, Series
 from eli5.checks import expect_list, is_integer
 from eli5.keras.engine import Site, Trace
 from eli5.keras.inputs.kind import Kind, Words, check_rank
-from eli5.keras.layers.step_positions import fit_steps
+from eli5.keras.layers.cell_positions import fit_steps
+from eli5.placement import Placement, stretch
 
 if TYPE_CHECKING:
     from eli5.keras.inputs.sample import DocOptions, Sample
@@ -75,8 +76,8 @@ class _SeriesKind(Kind):
         _check_length("channel_names", axes.channel_names, n_channels, "channel")
         return sample._replace(details=axes)
 
-    def fit(self, maps: Array, site: Site, trace: Trace, size: tuple[int, ...]) -> Array:
-        return fit_steps(maps, site, trace, size[0])
+    def fit(self, maps: Array, placement: Placement) -> tuple[Array, Placement]:
+        return fit_steps(maps, placement), stretch(placement.size, placement.size)
 
     def method_defaults(self, method: Method, sample: Sample) -> dict[str, Any]:
         if "patch" not in method.own_options:

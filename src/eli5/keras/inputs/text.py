@@ -22,10 +22,11 @@ from eli5.keras.engine import Site, Trace
 from eli5.keras.inputs.kind import Kind, Words, check_rank, input_site
 from eli5.keras.inputs.token_ids import find_mask_id
 from eli5.keras.layers.candidate_layers import embedding_site
-from eli5.keras.layers.step_positions import fit_steps
+from eli5.keras.layers.cell_positions import fit_steps
 from eli5.keras.methods.baseline import LEFT_OUT
 from eli5.keras.methods.normalize import normalize
 from eli5.keras.text.align import TokenizedText
+from eli5.placement import Placement, stretch
 
 if TYPE_CHECKING:
     from eli5.keras.inputs.sample import DocOptions, Sample
@@ -115,8 +116,8 @@ class _TextKind(Kind):
         details = details._replace(tokens=tokens[valid], document=document, offsets=offsets)
         return sample._replace(details=details, valid=valid, mask_id=mask_id)
 
-    def fit(self, maps: Array, site: Site, trace: Trace, size: tuple[int, ...]) -> Array:
-        return fit_steps(maps, site, trace, size[0])
+    def fit(self, maps: Array, placement: Placement) -> tuple[Array, Placement]:
+        return fit_steps(maps, placement), stretch(placement.size, placement.size)
 
     def method_defaults(self, method: Method, sample: Sample) -> dict[str, Any]:
         own: dict[str, Any] = {}

@@ -19,6 +19,7 @@ from eli5.checks import expect_integer, expect_number, wrong_value
 from eli5.keras.methods.baseline import make_baseline
 from eli5.keras.methods.probe import Attributions, Probe, batches, equal_but_for_rounding
 from eli5.keras.methods.resize import resize
+from eli5.placement import lay_out
 
 Array = np.ndarray[Any, Any]
 
@@ -196,7 +197,7 @@ def score_cam(
     used, scores = [], []
     chosen = _most_varying(maps, n_maps)
     for block in batches(len(chosen), probe.batch_size):
-        masks, vary = _masks(maps[..., chosen[block]], probe.picture.shape[:-1])
+        masks, vary = _masks(maps[..., chosen[block]], probe)
         if vary.any():
             used.append(chosen[block][vary])
             scores.append(probe.masked_scores(masks[vary], hidden))
@@ -321,13 +322,17 @@ def _most_varying(maps: Array, n_maps: int | None) -> Array:
     return varying[np.sort(np.argsort(-variances, kind="stable")[:n_maps])]
 
 
-def _masks(maps: Array, size: tuple[int, ...]) -> tuple[Array, Array]:
+def _masks(maps: Array, probe: Probe) -> tuple[Array, Array]:
     """Return masks (n, *size) in [0, 1] of maps (*grid, n), and which of the maps vary.
 
-    The maps are scaled before they are enlarged, too. It changes nothing but rounding, which would
-    drown a small change in a huge map.
+    What the layer does not see is hidden. The maps are scaled before they are enlarged, too. It
+    changes nothing but rounding, which would drown a small change in a huge map.
     """
-    enlarged = resize(_unit(np.moveaxis(maps, -1, 0).astype("float64")), size)
+    unit, placement = _unit(np.moveaxis(maps, -1, 0).astype("float64")), probe.placement
+    if placement is None or placement.is_stretch(unit.shape[1:]):
+        enlarged = resize(unit, probe.picture.shape[:-1])
+    else:
+        enlarged = lay_out(unit, placement)
     flat = enlarged.reshape(len(enlarged), -1)
     # Not "greater": NaN counts as varying, so that it is passed on and told.
     return _unit(enlarged), ~(np.ptp(flat, axis=1) <= _CONSTANT)

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from eli5.placement import Placement
+
 Array = np.ndarray[Any, Any]
 
 # Of the score: what float32 arithmetic leaves open after some ten layers.
@@ -52,6 +54,8 @@ class Probe(NamedTuple):
     ablated_scores : callable
         ``ablated_scores(maps (n,) of int) -> (n, K)``: with that map of the target layer set to
         zero, none for -1. Takes any number of maps at once: the part before the layer runs once.
+    placement : Placement, optional
+        Where the cells of the target layer lie in the picture; None if they cover it evenly.
 
     Examples
     --------
@@ -74,6 +78,7 @@ class Probe(NamedTuple):
     path_gradients: Callable[[Array, Array, Array], Array]
     activations: Callable[[], Array]
     ablated_scores: Callable[[Array], Array]
+    placement: Placement | None = None
 
 
 class Attributions(NamedTuple):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from eli5.checks import expect_flag, expect_integer, expect_number
+from eli5.placement import Placement, turn_back
 
 Array = np.ndarray[Any, Any]
 
@@ -57,11 +58,13 @@ def smooth(
     picture: Array,
     smoothing: Smoothing,
     batch_size: int,
+    placements: Sequence[Placement | None],
 ) -> list[Array]:
     """Return the mean over all copies of each layer's maps, shape (K, *grid), float32.
 
     ``maps_of(pictures (n, *size, C))`` gives maps (n, K, *grid) for each of several layers;
-    `batch_size` copies at most are made at once.
+    `batch_size` copies at most are made at once. `placements` tell where the cells of each layer
+    lie, None of those that cover the picture evenly.
     """
     totals: list[Any] = []
     n_copies = 0
@@ -69,8 +72,10 @@ def smooth(
     while block := list(islice(copies, batch_size)):
         pictures, mirrored = map(np.array, zip(*block, strict=True))
         per_layer = [maps.astype("float64") for maps in maps_of(pictures)]
-        for maps in per_layer:
-            maps[mirrored] = maps[mirrored, ..., ::-1]
+        for maps, placement in zip(per_layer, placements, strict=True):
+            turned = maps[mirrored]
+            there = turned[..., ::-1] if placement is None else turn_back(turned, placement)
+            maps[mirrored] = there
         sums = [maps.sum(axis=0) for maps in per_layer]
         totals = [a + b for a, b in zip(totals, sums, strict=True)] if totals else sums
         n_copies += len(pictures)

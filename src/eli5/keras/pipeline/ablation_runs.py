@@ -77,7 +77,7 @@ def ablation_runs(
     site: engine.Site | None,
     query: engine.Query,
     known: tuple[Array, Array] | None = None,
-) -> dict[str, Callable[..., Array]]:
+) -> dict[str, Any]:
     """Return the `activations` and `ablated_scores` of a probe.
 
     `query` asks for the scores; `known` is what `activations` gives, where that has been read.

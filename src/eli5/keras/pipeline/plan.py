@@ -15,7 +15,9 @@ from eli5.keras import engine
 from eli5.keras.inputs.model_inputs import blank_doc
 from eli5.keras.inputs.sample import Sample, read_sample
 from eli5.keras.layers import candidate_layers
+from eli5.keras.layers.cell_positions import Located, locate, place_axes
 from eli5.keras.layers.gap_head import check_gap_dense
+from eli5.keras.layers.measured_alignment import measure_alignment
 from eli5.keras.layers.target_layer import find_target_layer
 from eli5.keras.pipeline.request import Request
 from eli5.keras.targets.target import find_output
@@ -37,12 +39,17 @@ class Plan(NamedTuple):
     activation: str | None  # the softmax or sigmoid that the output comes from
     # The explained input, as what is differentiated or perturbed; of token ids their embedding.
     input_site: engine.Site
-    sites: tuple[engine.Site, ...] = ()  # the target layers
+    located: tuple[Located, ...] = ()  # the target layers, and where their cells lie
 
     @property
     def sample(self) -> Sample:
         """The first of the samples, which tells what all have in common."""
         return self.samples[0]
+
+    @property
+    def sites(self) -> tuple[engine.Site, ...]:
+        """The target layers."""
+        return tuple(one.site for one in self.located)
 
     @property
     def layer_names(self) -> str:
@@ -111,7 +118,7 @@ def make_plan(request: Request, samples: Sequence[Sample], size: int | None = No
             input_site=sample.kind.input_site(sample, trace, is_needed=request.needs_input),
         )
         if request.needs_layer:
-            plan = plan._replace(sites=_target_layers(plan))
+            plan = plan._replace(located=_target_layers(plan))
     _check_methods(plan)
     return _as_batch(plan, size or len(samples))
 
@@ -161,11 +168,11 @@ def _check_methods(plan: Plan) -> None:
 # ---- target layers -------------------------------------------------------------------------------
 
 
-def _target_layers(plan: Plan) -> tuple[engine.Site, ...]:
+def _target_layers(plan: Plan) -> tuple[Located, ...]:
     """Return the target layers, found once for each way of asking for them."""
     request, sample = plan.request, plan.sample
     if not isinstance(request.layer, str | int | None):
-        return tuple(_find_sites(plan))
+        return tuple(_locate(plan, site) for site in _find_sites(plan))
     key = (
         "sites",
         sample.signature,
@@ -177,12 +184,33 @@ def _target_layers(plan: Plan) -> tuple[engine.Site, ...]:
         request.layer,
     )
 
-    def find_weakly() -> list[tuple[Any, engine.Site]]:  # a cache must hold no layer
-        sites = _find_sites(plan)
-        return [(weakref.ref(one.operation), one._replace(operation=None)) for one in sites]
+    def find_weakly() -> list[tuple[Any, Located]]:  # a cache must hold no layer
+        located = [_locate(plan, site) for site in _find_sites(plan)]
+        return [
+            (weakref.ref(one.site.operation), one._replace(site=one.site._replace(operation=None)))
+            for one in located
+        ]
 
     cached = engine.recall(sample.model, key, find_weakly)
-    return tuple(site._replace(operation=operation()) for operation, site in cached)
+    return tuple(
+        one._replace(site=one.site._replace(operation=operation())) for operation, one in cached
+    )
+
+
+def _locate(plan: Plan, site: engine.Site) -> Located:
+    """Return a target layer with where its cells lie."""
+    sample, trace = plan.sample, plan.trace
+    rank = sample.values.ndim
+    places = place_axes(rank, sample.size, channels_first=sample.channels_first)
+
+    def measure(position: int) -> engine.Alignment | None:
+        try:
+            explained = sample.kind.input_site(sample, trace, is_needed=True)
+        except ValueError:  # it cannot be differentiated
+            return None
+        return measure_alignment(sample.model, sample.inputs, trace, position, explained)
+
+    return locate(site, trace, sample.size, places, measure)
 
 
 def _find_sites(plan: Plan) -> list[engine.Site]:

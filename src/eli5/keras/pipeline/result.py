@@ -74,6 +74,7 @@ def _explanation(
         # Copies, for views would keep the batch.
         one.attribution, one.heatmap = np.array(result.maps[k]), np.array(result.heatmaps[k])
         one.details = dict(result.details[k]) if len(result.details) else None
+        one.placement = result.placement
         targets.append(one)
     warned = [*_empty_heatmaps(plan, sample, chosen, result, targets), *_not_finite(display)]
     for note in warned:
@@ -155,6 +156,11 @@ def _describe(plan: Plan, chosen: ChosenMethod, cells: tuple[int, ...]) -> Itera
         yield (
             "The model has one sigmoid unit, target 0: a low value of it speaks for the negative "
             "class."
+        )
+    if method.at == "layer" and not all(one.is_known for one in plan.located):
+        yield (
+            f"Where its cells lie in {words.explained} could not be told: they are spread evenly "
+            "over all of it."
         )
     if method.at == "layer" and len(plan.sites) > 1:
         yield f"The layers' maps are fused by their {plan.request.fusion}."

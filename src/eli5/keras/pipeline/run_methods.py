@@ -19,6 +19,7 @@ from eli5.keras.pipeline.formula_program import formula_query, reads_site
 from eli5.keras.pipeline.keras_probe import input_values, make_probe, without_padding
 from eli5.keras.pipeline.padded_run import advise_on_batches, pad_batch, run_all
 from eli5.keras.pipeline.plan import Array, Plan
+from eli5.placement import Placement, stretch
 
 Report = dict[str, Array]
 Output = tuple[Array, Array]  # of a layer: as it gave it, and as maps (B, *grid, C)
@@ -29,6 +30,7 @@ class MethodResult(NamedTuple):
 
     maps: Array  # shape (K, *cells): The attributions
     heatmaps: Array  # shape (K, *cells): See `eli5.keras.methods.normalize.normalize`
+    placement: Placement  # of the cells in the input
     # Of bool, shape (K, 4): See `eli5.keras.methods.normalize.diagnostics`; a black-box method has
     # none.
     diagnostics: Array | None = None
@@ -79,22 +81,26 @@ def _run_formulas(plan: Plan) -> tuple[dict[int, list[MethodResult]], list[Outpu
         results, report = engine.evaluate(plan.model, plan.inputs, plan.targets, query)
     if query.read:
         return {}, results[1], report
-    per_formula: dict[int, list[tuple[Array, Array]]] = {k: [] for k in formulas}
+    per_formula: dict[int, list[tuple[Array, Placement, Array]]] = {k: [] for k in formulas}
     for site, result in zip(query.sites, results if formulas else (), strict=True):
         readers = [k for k, chosen in formulas.items() if reads_site(chosen, site)]
         for k, maps, flags in zip(readers, result["maps"], result["diagnostics"], strict=True):
-            per_formula[k].append((_fit(plan, maps[: len(plan.samples)], site), flags))
+            per_formula[k].append((*_fit(plan, maps[: len(plan.samples)], site, 2), flags))
     fusion = plan.request.fusion
     return {k: _per_doc(per_site, fusion) for k, per_site in per_formula.items()}, [], report
 
 
-def _per_doc(per_site: list[tuple[Array, Array]], fusion: str) -> list[MethodResult]:
+def _per_doc(per_site: list[tuple[Array, Placement, Array]], fusion: str) -> list[MethodResult]:
     """Return what a formula gives for each doc, from the batch's maps (B, K, *cells) per site."""
-    maps, diagnostics = per_site[0]
+    maps, placement, diagnostics = per_site[0]
     if len(per_site) > 1:
-        of_docs = zip(*(maps for maps, _ in per_site), strict=True)
-        maps = np.stack([fuse(layers, fusion) for layers in of_docs])
-    return list(map(MethodResult, maps, normalize(maps, maps.ndim - 2), diagnostics))
+        placements = [placement for _, placement, _ in per_site]
+        of_docs = zip(*(maps for maps, *_ in per_site), strict=True)
+        fused = [fuse(layers, placements, fusion) for layers in of_docs]
+        maps, placement = np.stack([maps for maps, _ in fused]), fused[0][1]
+    heatmaps = normalize(maps, maps.ndim - 2)
+    rows = zip(maps, heatmaps, diagnostics, strict=False)
+    return [MethodResult(one, heatmap, placement, flags) for one, heatmap, flags in rows]
 
 
 def _run_smoothed(plan: Plan, chosen: ChosenMethod, result: MethodResult) -> MethodResult:
@@ -107,17 +113,28 @@ def _run_smoothed(plan: Plan, chosen: ChosenMethod, result: MethodResult) -> Met
     def maps_of(copies: Array) -> list[Array]:
         results = run_all(plan, query, pad_batch(copies, request.batch_size))
         return [
-            _fit(plan, result["maps"][0][: len(copies)], site)
+            _fit(plan, result["maps"][0][: len(copies)], site, 2)[0]
             for site, result in zip(query.sites, results, strict=True)
         ]
 
-    per_site = smooth(maps_of, input_values(plan), chosen.smoothing, request.batch_size)
-    maps = fuse(per_site, request.fusion)
+    placements = [_placement_at(plan, site) for site in query.sites]
+    picture = input_values(plan)
+    per_site = smooth(maps_of, picture, chosen.smoothing, request.batch_size, placements)
+    maps, _ = fuse(per_site, [one or result.placement for one in placements], request.fusion)
     return result._replace(maps=maps, heatmaps=normalize(maps, maps.ndim - 1))
 
 
-def _fit(plan: Plan, maps: Array, site: engine.Site) -> Array:
-    return plan.sample.kind.fit(maps, site, plan.trace, plan.sample.size)
+def _placement_at(plan: Plan, site: engine.Site) -> Placement | None:
+    """Return where the cells of a target layer lie; None for the input itself."""
+    return next((one.placement for one in plan.located if one.site == site), None)
+
+
+def _fit(plan: Plan, maps: Array, site: engine.Site, lead: int) -> tuple[Array, Placement]:
+    """Return maps, behind `lead` other axes, with the cells of the heatmap, and where those lie."""
+    placement = _placement_at(plan, site)
+    if placement is None:
+        return maps, stretch(maps.shape[lead:], maps.shape[lead:])
+    return plan.sample.kind.fit(maps, placement)
 
 
 # ---- black-box methods ---------------------------------------------------------------------------
@@ -138,20 +155,24 @@ def _run_black_box(plan: Plan, chosen: ChosenMethod, outputs: Sequence[Output]) 
     options = _black_box_options(chosen, plan, valid)
     sites = plan.sites if is_at_layer else (None,)
     known = outputs if is_at_layer and outputs else [None] * len(sites)
-    per_site, details = [], []
+    per_site, details, placements = [], [], []
     for site, output in zip(sites, known, strict=True):
         probe = make_probe(plan, site, output)
+        if site is not None:
+            probe = probe._replace(placement=_placement_at(plan, site))
         probe = probe if valid is None else without_padding(probe, valid)
         attributions = _attribute(chosen, probe, options)
         maps = np.asarray(attributions.maps, "float32")
         if valid is not None:
             maps = _with_padding(maps, valid, sample.size[0])
-        elif site is not None:
-            maps = _fit(plan, maps, site)
+        placement = stretch(maps.shape[1:], maps.shape[1:])
+        if site is not None:
+            maps, placement = _fit(plan, maps, site, 1)
         per_site.append(maps)
+        placements.append(placement)
         details.append(attributions.details)
-    maps = fuse(per_site, plan.request.fusion)
-    return MethodResult(maps, normalize(maps, maps.ndim - 1), details=details[0])
+    maps, placement = fuse(per_site, placements, plan.request.fusion)
+    return MethodResult(maps, normalize(maps, maps.ndim - 1), placement, details=details[0])
 
 
 def _with_padding(maps: Array, valid: slice, n_steps: int) -> Array:
@@ -172,7 +193,8 @@ def _attribute(chosen: ChosenMethod, probe: Probe, options: dict[str, Any]) -> A
         details.extend(attributions.details for attributions in each)
         return [np.stack([attributions.maps for attributions in each])]
 
-    (maps,) = smooth(maps_of, probe.picture, chosen.smoothing, probe.batch_size)
+    placements = [probe.placement]
+    (maps,) = smooth(maps_of, probe.picture, chosen.smoothing, probe.batch_size, placements)
     means = [
         {name: float(np.mean([one[name] for one in per_copy])) for name in per_copy[0]}
         for per_copy in zip(*details, strict=True)

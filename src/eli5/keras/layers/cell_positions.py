@@ -1,0 +1,192 @@
+"""Where the cells of a target layer lie in the explained input.
+
+What is known of Keras's layers and operations was followed while the model was traced; behind one
+that is not known, it is measured.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from eli5.keras.engine import Alignment, Call, Site, Trace, compose
+from eli5.placement import Placement, lay_out, stretch
+
+Array = np.ndarray[Any, Any]
+Shape = tuple[int, ...]
+
+# Tells where the output of the call of a position in the trace lies in the input, or None.
+Measure = Callable[[int], Alignment | None]
+
+
+class Cells(NamedTuple):
+    """The cells along one axis of a map, and where the first one lies in the input."""
+
+    axis: int  # of the input, its batch axis counted
+    stride: float
+    size: int
+    first: float
+
+
+class Located(NamedTuple):
+    """A target layer, and where its cells lie."""
+
+    site: Site
+    placement: Placement
+    is_known: bool = True  # else the map is stretched over the whole input, for want of better
+
+
+def place_axes(rank: int, size: Shape, *, channels_first: bool) -> range:
+    """Return which axes of an input of a rank, its batch axis counted, have the cells of `size`."""
+    start = 2 if channels_first and rank > len(size) + 1 else 1
+    return range(start, start + len(size))
+
+
+def locate(site: Site, trace: Trace, size: Shape, places: range, measure: Measure) -> Located:
+    """Return a target layer with what can be told of its cells.
+
+    Parameters
+    ----------
+    site : Site
+    trace : Trace
+    size : tuple of int
+        Of the explained input.
+    places : range
+        The axes of the input that have these cells; see `place_axes`.
+    measure : callable
+        Where the output of a call lies that no rule tells of.
+
+    Raises
+    ------
+    ValueError
+        If the layer sees several samples for one doc, and nothing tells what they are.
+    """
+    call = trace.calls[trace.index_of(site)]
+    alignment = _to_input(call.alignment, measure)
+    found = None if alignment is None else _find_cells(alignment, site, places)
+    if found is None and site.grid is not None:
+        found = _cells_of_map(site, trace, places, measure)
+    if found is not None:
+        site, cells, alignment = found
+        return Located(site, _placement(alignment, cells, size, places))
+    if call.shape[:1] != (1,):
+        raise ValueError(
+            "Expected a layer that sees one sample for one doc, or frames or patches of it whose "
+            f"places can be followed. Received: layer={site.path!r}, with {call.shape[0]} samples "
+            f"of shape {call.shape[1:]} for a doc of size {size}. Cut the doc with "
+            "keras.ops.reshape in a functional model or with TimeDistributed, or choose a layer "
+            "that sees all of it."
+        )
+    return Located(site, _stretched(site.grid or _grid_of(call, site), size), is_known=False)
+
+
+def _to_input(alignment: Alignment | None, measure: Measure) -> Alignment | None:
+    if alignment is None or alignment.root is None:
+        return alignment
+    measured = measure(alignment.root)
+    return None if measured is None else compose(alignment, measured)
+
+
+def _grid_of(call: Call, site: Site) -> Shape:
+    return call.shape[2:] if site.channels_first else call.shape[1:-1]
+
+
+def _stretched(cells: Shape, size: Shape) -> Placement:
+    """Return the placement of what is stretched over the input, or over its last axes."""
+    n_missing = len(size) - len(cells)
+    if n_missing < 0:
+        return stretch(cells, cells)
+    plain = stretch(cells, size[n_missing:])
+    return replace(plain, size=size, axes=tuple(axis + n_missing for axis in plain.axes))
+
+
+Found = tuple[Site, list[Cells], Alignment]
+
+
+def _cells_of_map(site: Site, trace: Trace, places: range, measure: Measure) -> Found | None:
+    """Return the cells of tokens as those of the map that they were made of, the last before."""
+    for call in reversed(trace.calls[: trace.index_of(site)]):
+        is_map = len(call.shape) == len(places) + 2
+        grid = call.shape[2:] if call.channels_first else call.shape[1:-1]
+        if is_map and grid == site.grid:
+            alignment = _to_input(call.alignment, measure)
+            as_map = site._replace(grid=None, channels_first=call.channels_first)
+            found = None if alignment is None else _find_cells(alignment, as_map, places)
+            return None if found is None else (site, *found[1:])
+    return None
+
+
+def _find_cells(alignment: Alignment, site: Site, places: range) -> Found | None:
+    """Return the cells of a map along each of its axes; None if one of them goes nowhere."""
+    along = [[p for p in parts if p.axis in places] for parts in alignment.axes]
+    if site.grid is not None:
+        tokens = along[1] if len(along) > 1 else []
+        if tuple(part.size for part in tokens) != site.grid:
+            return None
+        cells = [_cells(alignment, part.axis, part.stride, part.size) for part in tokens]
+        return site, cells, alignment
+    channels = [axis for axis, parts in enumerate(along) if axis and not parts]
+    if len(channels) != 1 or any(len(parts) > 1 for parts in along[1:]):
+        return None
+    site = site._replace(channels_first=channels == [1] and len(along) > 2)
+    own = [parts[0] for parts in along[1:] if parts]
+    samples: list[tuple[int, int | None]] = []
+    fronts: list[Cells] = []
+    cells = [_cells(alignment, part.axis, part.stride, part.size) for part in own]
+    for outer in along[0]:
+        if outer.size == 1:
+            continue
+        into = next((k for k, part in enumerate(own) if part.axis == outer.axis), None)
+        samples.append((outer.size, into))
+        if into is None:
+            fronts.append(_cells(alignment, outer.axis, outer.stride, outer.size))
+        else:
+            cells[into] = _patched(cells[into], outer.stride, outer.size)
+    if math.prod(size for size, _ in samples) != math.prod(p.size for p in alignment.axes[0]):
+        return None
+    cells = [*fronts, *cells]
+    if len({one.axis for one in cells}) < len(cells):
+        return None
+    return site._replace(samples=tuple(samples)), cells, alignment
+
+
+def _cells(alignment: Alignment, axis: Any, stride: float, size: int) -> Cells:
+    """Return cells along a part; what lies along the same axis elsewhere is in their middle."""
+    others = [p for parts in alignment.axes for p in parts if p.axis == axis]
+    middle = sum(
+        p.stride * (p.size - 1) / 2 for p in others if (p.stride, p.size) != (stride, size)
+    )
+    return Cells(axis, stride, size, alignment.first[axis] + middle)
+
+
+def _patched(inner: Cells, stride: float, n_patches: int) -> Cells:
+    """Return the cells of patches that lie side by side, each covered evenly by its own cells."""
+    # `inner.first` is in the middle of all patches.
+    first = inner.first - stride * (n_patches - 1) / 2
+    even = stride / inner.size
+    middle = first + inner.stride * (inner.size - 1) / 2
+    return Cells(inner.axis, even, inner.size * n_patches, middle - even * (inner.size - 1) / 2)
+
+
+def _placement(alignment: Alignment, cells: list[Cells], size: Shape, places: range) -> Placement:
+    seen = [alignment.seen[one.axis] for one in cells]
+    firsts = [one.first for one in cells]
+    lasts = [one.first + one.stride * (one.size - 1) for one in cells]
+    return Placement(
+        size,
+        tuple(one.axis - places.start for one in cells),
+        tuple(firsts),
+        tuple(lasts),
+        tuple(seen),
+    )
+
+
+def fit_steps(maps: Array, placement: Placement) -> Array:
+    """Return a layer's maps (..., t) with one number per step of the doc: (..., n_steps)."""
+    if placement.is_stretch(maps.shape[-1:]) and maps.shape[-1:] == placement.size:
+        return maps
+    return lay_out(maps, placement)

@@ -1,0 +1,281 @@
+"""Where a call's output lies in the input, measured: for what no rule tells of.
+
+The gradient of a slice of the output with respect to the input shows what that slice looks at. Its
+centre of mass moves along the input as the slice moves along an axis of the output: a line through
+a few of them tells the axis, where it begins, and how long its steps are. That is done once for a
+model and a shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from eli5.keras import engine
+from eli5.keras.engine import Alignment, Part, Site, Trace
+
+Array = np.ndarray[Any, Any]
+
+_SLICES = 5  # along each axis of the output
+_MOST_SAMPLES = 128  # that one doc becomes, each of which is looked at
+_COPIES = 2  # of noise
+# How well the centres must lie on a line, and over which share of the input they must move: where
+# every slice sees everything they do neither.
+_LEAST_FIT, _LEAST_MOVEMENT = 0.95, 0.2
+_NEARLY = 0.06  # of a step: as much as a measured line may miss the one that it surely is
+_FAR = 0.25
+_FAINT = 1e-3  # of the largest gradient
+
+
+def measure_alignment(
+    model: keras.Model, inputs: Any, trace: Trace, position: int, input_site: Site
+) -> Alignment | None:
+    """Return where the output of a call lies in the input; None if that does not show.
+
+    `position` is the call's in the trace, `input_site` the explained input. What the doc shows does
+    not matter: it is replaced by noise where it has numbers.
+    """
+    key = "alignment", engine.signature(inputs), position, input_site.input_index
+
+    def measure() -> Alignment | None:
+        call = trace.calls[position]
+        operation = call.operation()
+        if operation is None or not call.is_outside or "float" not in call.dtype:
+            return None
+        site = Site(operation, call.nth, call.path, shape=call.shape, dtype=call.dtype)
+        return _measure(model, inputs, site, input_site)
+
+    return engine.recall(model, key, measure)
+
+
+def _measure(model: keras.Model, inputs: Any, site: Site, input_site: Site) -> Alignment | None:
+    slices = tuple((axis, at) for axis, n in enumerate(site.shape) for at in _picked(axis, n))
+    # Each axis of the input for itself, its channels, too.
+    whole = input_site._replace(channels_first=False, has_channels=False, grid=None)
+    query = engine.Query("alignment", SelectSlices(slices), (whole,), (_centres,), score_site=site)
+    docs = _noise(inputs, input_site)
+    n = len(keras.tree.flatten(docs)[0])
+    try:
+        (found,), _ = engine.evaluate(model, docs, np.zeros((n, 1), "int32"), query)
+    except (TypeError, ValueError):  # nothing behind the input can be differentiated there
+        return None
+    return _alignment(slices, found.astype("float64"), site.shape, input_site.shape)
+
+
+def _picked(axis: int, n: int) -> Sequence[int]:
+    if axis == 0:
+        return range(n) if 1 < n <= _MOST_SAMPLES else ()
+    return sorted(set(np.linspace(0, n - 1, _SLICES).round().astype(int).tolist())) if n > 1 else ()
+
+
+def _noise(inputs: Any, input_site: Site) -> Any:
+    """Return a few docs of noise in the place of the explained input, if that has numbers."""
+    rng = np.random.default_rng(0)
+    leaves = [np.repeat(leaf, _COPIES, axis=0) for leaf in keras.tree.flatten(inputs)]
+    index = input_site.input_index
+    if index is not None and leaves[index].dtype.kind == "f":
+        shape = leaves[index].shape
+        leaves[index] = rng.uniform(0.1, 1, shape).astype(leaves[index].dtype)
+    return keras.tree.pack_sequence_as(inputs, leaves)
+
+
+@dataclass(frozen=True)
+class SelectSlices:
+    """Takes as scores the slices of a layer's output, each summed up with fixed weights.
+
+    Of what one doc becomes several samples of, the slices of a sample are those of the first.
+    """
+
+    slices: tuple[tuple[int, int], ...]  # axis, index
+
+    def __call__(self, output: Any, _: Any, targets: Any, __: Any) -> tuple[Any, dict[str, Any]]:
+        """Return the scores, (B, len(slices)), and an empty report."""
+        n_docs = int(targets.shape[0])
+        shape = (n_docs, int(output.shape[0]) // n_docs, *map(int, output.shape[1:]))
+        values = ops.reshape(ops.cast(output, "float32"), shape)
+        weights = np.cos(1 + 2.4 * np.arange(np.prod(shape[1:]))).reshape(shape[1:])
+        weighted = values * ops.convert_to_tensor(weights.astype("float32"))[None]
+        columns = [
+            ops.take(weighted, at, axis=1) if axis == 0 else ops.take(weighted[:, 0], at, axis=axis)
+            for axis, at in self.slices
+        ]
+        sums = [ops.sum(ops.reshape(column, (n_docs, -1)), axis=1) for column in columns]
+        return ops.stack(sums, axis=1), {}
+
+
+def _centres(_: Any, gradients: list[Any], __: Any) -> Any:
+    """Return of each slice, traced: (B, K, 1 + 3 * axes).
+
+    How strong its gradient is, and along each axis of the input its centre of mass, and the first
+    and the last place that it reaches.
+    """
+    rows = []
+    for gradient in gradients:
+        power = ops.square(gradient[..., 0])
+        power = power / (ops.max(power) + 1e-30)
+        rank = len(power.shape)
+        mass = ops.sum(power, axis=tuple(range(1, rank)))
+        numbers = [mass]
+        for axis in range(1, rank):
+            others = tuple(a for a in range(1, rank) if a != axis)
+            profile = ops.sum(power, axis=others) if others else power
+            n = int(profile.shape[1])
+            at = ops.arange(n, dtype="float32")[None]
+            reached = profile > _FAINT * ops.max(profile, axis=1, keepdims=True)
+            numbers += [
+                ops.sum(profile * at, axis=1) / (mass + 1e-30),
+                ops.min(ops.where(reached, at, float(n)), axis=1),
+                ops.max(ops.where(reached, at, -1.0), axis=1),
+            ]
+        rows.append(ops.stack(numbers, axis=1))
+    return ops.stack(rows, axis=1)
+
+
+# ---- what the numbers show -----------------------------------------------------------------------
+
+
+class _Looks(NamedTuple):
+    """What some slices along one axis of the output look at, along each axis of the input."""
+
+    at: Array  # the slices' indices, (n,)
+    centres: Array  # (n, axes)
+    lows: Array
+    highs: Array
+
+
+class _Line(NamedTuple):
+    """A line of steps along an axis of the input."""
+
+    along: int
+    start: float
+    stride: float
+
+
+def _alignment(
+    slices: Sequence[tuple[int, int]], found: Array, shape: Sequence[int], size: Sequence[int]
+) -> Alignment | None:
+    """Return the alignment that the centres show; None if no axis of the output lies anywhere."""
+    mass = found[..., 0].sum(axis=0)
+    centres = (found[..., 1::3] * found[..., :1]).sum(axis=0) / np.maximum(mass, 1e-30)[:, None]
+    lows, highs = found[..., 2::3].min(axis=0), found[..., 3::3].max(axis=0)
+    looks = {}
+    for axis in range(len(shape)):
+        rows = [k for k, (of, _) in enumerate(slices) if of == axis and mass[k] > 0]
+        at = np.array([slices[k][1] for k in rows])
+        looks[axis] = _Looks(at, centres[rows], lows[rows], highs[rows])
+    axes: list[tuple[Part, ...]] = [(Part(None, 0.0, n),) for n in shape]
+    first, seen = [0.0] * len(size), [(-0.5, n - 0.5) for n in size]
+    whole = [(0.0, float(n)) for n in size]  # where a sample begins, and how long it is
+    if shape[0] > 1:
+        samples = _sample_lines(looks[0], shape[0], size)
+        if samples is None:
+            return None
+        axes[0] = tuple(Part(line.along, line.stride, n) for line, n in samples)
+        for along in range(1, len(size)):
+            low, high = looks[0].lows[0, along - 1], looks[0].highs[0, along - 1]
+            whole[along] = low, high - low + 1
+        for line, _ in samples:
+            first[line.along] = line.start
+    lines: dict[int, _Line] = {}
+    for axis, n in enumerate(shape[1:], 1):
+        own = _best_line(looks[axis], n, whole, set(lines))
+        if own is not None:
+            lines[own.along] = own
+            axes[axis] = (Part(own.along, own.stride, n),)
+            first[own.along] = own.start
+            if shape[0] == 1 and not _is_even(own, n, whole):
+                seen[own.along] = _span(looks[axis], own, n, size[own.along])
+    if not lines and shape[0] == 1:
+        return None
+    return Alignment(tuple(axes), tuple(first), (0.0,) * len(size), tuple(seen))
+
+
+def _span(looks: _Looks, line: _Line, n: int, length: int) -> tuple[float, float]:
+    """Return from where to where the slices look."""
+    ends = line.start, line.start + line.stride * (n - 1)
+    low = min(looks.lows[:, line.along - 1].min(), *ends) - 0.5
+    high = max(looks.highs[:, line.along - 1].max(), *ends) + 0.5
+    return max(float(low), -0.5), min(float(high), length - 0.5)
+
+
+def _sample_lines(looks: _Looks, n: int, size: Sequence[int]) -> list[tuple[_Line, int]] | None:
+    """Return how the samples that one doc becomes lie in it, as lines from the slowest on.
+
+    Along one axis as frames, or row by row as patches; None if they do neither.
+    """
+    if len(looks.at) < n:
+        return None
+    for columns in (divisor for divisor in range(1, n + 1) if n % divisor == 0):
+        lines = []
+        for index, steps in ((looks.at // columns, n // columns), (looks.at % columns, columns)):
+            if steps == 1:
+                continue
+            fits = [_fit(index, looks.centres[:, along - 1]) for along in range(1, len(size))]
+            along = int(np.argmax([fit for *_, fit in fits]))
+            start, stride, fit = fits[along]
+            if fit >= _LEAST_FIT and abs(stride) >= 0.5:
+                stride = float(np.copysign(max(round(abs(stride)), 1), stride))
+                lines.append((_Line(along + 1, start, stride), steps))
+        is_whole = np.prod([steps for _, steps in lines]) == n
+        if lines and is_whole and len({line.along for line, _ in lines}) == len(lines):
+            return lines
+    return None
+
+
+def _best_line(
+    looks: _Looks, n: int, whole: Sequence[tuple[float, float]], taken: set[int]
+) -> _Line | None:
+    """Return the line that the centres move along, if they do so along any axis of the input."""
+    best, most = None, _LEAST_MOVEMENT
+    # The outermost are pulled inwards by the border.
+    inner = slice(1, -1) if len(looks.at) > 4 else slice(None)
+    if len(looks.at) < 2:
+        return None
+    for along in set(range(1, len(whole))) - taken:
+        low, length = whole[along]
+        start, stride, fit = _fit(looks.at[inner], looks.centres[inner, along - 1])
+        movement = abs(stride) * n / length
+        if length > 1 and fit >= _LEAST_FIT and movement > most:
+            reach = np.median(looks.highs[:, along - 1] - looks.lows[:, along - 1])
+            # What sees far is cut off at the borders, which shortens the steps that are measured.
+            slack = _FAR if reach > length / 3 else _NEARLY
+            best, most = _snapped(_Line(along, start, stride), n, low, length, slack), movement
+    return best
+
+
+def _fit(at: Array, values: Array) -> tuple[float, float, float]:
+    """Return start and step of the best line, and how well it fits: 1 is exact."""
+    if len(set(at.tolist())) < 2:
+        return 0.0, 0.0, 0.0
+    stride, start = np.polyfit(at, values, 1)
+    spread = ((values - values.mean()) ** 2).sum()
+    rest = ((values - start - stride * at) ** 2).sum()
+    return float(start), float(stride), float(1 - rest / spread) if spread > 0 else 0.0
+
+
+def _snapped(line: _Line, n: int, low: float, length: float, slack: float) -> _Line:
+    """Return the line that a measured one surely is: an even one, or one of whole steps."""
+    stride, even = line.stride, length / n
+    middle = line.start + stride * (n - 1) / 2
+    is_centred = abs(middle - low - (length - 1) / 2) < max(even, 1) / 2
+    if is_centred and abs(abs(stride) / even - 1) < slack:
+        stride = float(np.copysign(even, stride))
+        return line._replace(start=low + (length - 1) / 2 - stride * (n - 1) / 2, stride=stride)
+    if round(stride) and abs(stride / round(stride) - 1) < _NEARLY:
+        stride = float(round(stride))
+    start = middle - stride * (n - 1) / 2
+    is_half = abs(2 * start - round(2 * start)) < 0.3
+    return line._replace(start=round(2 * start) / 2 if is_half else start, stride=stride)
+
+
+def _is_even(line: _Line, n: int, whole: Sequence[tuple[float, float]]) -> bool:
+    low, length = whole[line.along]
+    middle = line.start + line.stride * (n - 1) / 2
+    return bool(
+        abs(abs(line.stride) * n - length) < 1e-3 and abs(middle - low - (length - 1) / 2) < 1e-3
+    )
