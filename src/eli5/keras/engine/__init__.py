@@ -24,7 +24,7 @@ from eli5.keras.engine.query import Query as Query
 from eli5.keras.engine.query import Reference as Reference
 from eli5.keras.engine.query import Site as Site
 from eli5.keras.engine.tracing import Call as Call
-from eli5.keras.engine.tracing import Recorder, spec_of
+from eli5.keras.engine.tracing import Recorder, spec_of_output
 from eli5.keras.engine.tracing import Trace as Trace
 
 T = TypeVar("T")
@@ -108,7 +108,7 @@ def _trace(model: keras.Model, variables: list[keras.Variable], inputs: Any, pic
         recorder = Recorder(_backend.level, _backend.version, leaves[picture], others)
         outputs, watch = _call(model, inputs, zip(variables, values, strict=False), recorder)
         names = [a and a.name for a in map(watch.activation_of, keras.tree.flatten(outputs))]
-        specs = keras.tree.map_structure(spec_of, outputs)
+        specs = keras.tree.map_structure(spec_of_output, outputs)
         traces.append(Trace(recorder.calls, specs, names, recorder.channels_first))
 
     _backend.trace(run, variables, inputs)

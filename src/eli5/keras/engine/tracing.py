@@ -57,8 +57,9 @@ class Call(NamedTuple):
 class Trace(NamedTuple):
     """One run of a model.
 
-    `outputs` is what it returned, with a `keras.KerasTensor` for each tensor, and `activations` the
-    softmax or sigmoid that each came from, if any, in the order of `keras.tree.flatten`.
+    `outputs` is what it returned, with a `keras.KerasTensor` for each tensor and None for all else,
+    and `activations` the softmax or sigmoid that each came from, if any, in the order of
+    `keras.tree.flatten`.
     `channels_first` tells the layout of the picture.
     """
 
@@ -237,3 +238,8 @@ def spec_of(tensor: Any) -> keras.KerasTensor:
     """Return the shape and dtype of a backend's tensor or a NumPy array."""
     shape = tuple(int(size) for size in tensor.shape)
     return keras.KerasTensor(shape, keras.backend.standardize_dtype(tensor.dtype))
+
+
+def spec_of_output(output: Any) -> keras.KerasTensor | None:
+    """Return shape and dtype, or None of what a model may return beside tensors: a text, None."""
+    return spec_of(output) if keras.ops.is_tensor(output) else None

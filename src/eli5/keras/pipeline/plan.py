@@ -201,7 +201,8 @@ def _find_sites(plan: Plan) -> list[engine.Site]:
     sites = candidate_layers.candidate_sites(trace, size, grid)
     # With one input and one output the last map is what the score comes from; tokens may not be,
     # nor is the last layer that runs where there are several.
-    is_certain = len(sites[0].shape) > 3 and n_inputs + len(plan.trace.activations) == 2
+    n_outputs = sum(spec is not None for spec in keras.tree.flatten(plan.trace.outputs))
+    is_certain = len(sites[0].shape) > 3 and n_inputs + n_outputs == 2
     return [sites[0 if is_certain else _last_that_reacts(plan, sites)]]
 
 
