@@ -24,7 +24,7 @@ from eli5.keras.engine.query import Query as Query
 from eli5.keras.engine.query import Reference as Reference
 from eli5.keras.engine.query import Site as Site
 from eli5.keras.engine.tracing import Call as Call
-from eli5.keras.engine.tracing import Recorder, spec_of_output
+from eli5.keras.engine.tracing import Recorder, of_one_sample, spec_of_output
 from eli5.keras.engine.tracing import Trace as Trace
 
 T = TypeVar("T")
@@ -36,7 +36,8 @@ def trace(model: keras.Model, inputs: Any, picture: int = 0) -> Trace:
     """Return what `model`, built, does with inputs of these shapes; only PyTorch computes for it.
 
     Inputs are as the model takes them, batch axis first; `picture` is the one whose positions
-    matter, in the order of `keras.tree.flatten`.
+    matter, in the order of `keras.tree.flatten`. If they are of several samples, for a model that
+    takes no other number of them, shapes are still told for one.
     """
     memory, key = memory_of(model), (signature(inputs), picture)
     return memory.recall_trace(key, lambda: _trace(model, memory.variables, inputs, picture))
@@ -109,7 +110,8 @@ def _trace(model: keras.Model, variables: list[keras.Variable], inputs: Any, pic
         outputs, watch = _call(model, inputs, zip(variables, values, strict=False), recorder)
         names = [a and a.name for a in map(watch.activation_of, keras.tree.flatten(outputs))]
         specs = keras.tree.map_structure(spec_of_output, outputs)
-        traces.append(Trace(recorder.calls, specs, names, recorder.channels_first))
+        whole = Trace(recorder.calls, specs, names, recorder.channels_first)
+        traces.append(of_one_sample(whole, int(leaves[picture].shape[0])))
 
     _backend.trace(run, variables, inputs)
     return traces[-1]
@@ -140,7 +142,9 @@ def _compile(
         def forward(per_site: Sequence[Hook]) -> tuple[Any, Any]:
             operations = [get() for get in get_operations]
             on_output = _at(operations, touched, [*replacing, *per_site])
-            state = zip(variables, values, strict=False)
+            state = list(zip(variables, values, strict=False))
+            if query.slot is not None:
+                state += _states_of(query.slot, get_model(), state)
             hooked = _hook_inputs(inputs, query.sites, per_site)
             outputs, watch = _call(get_model(), hooked, state, on_output)
             scores, report = query.select(outputs, watch.activation_of, targets, get_score())
@@ -151,6 +155,24 @@ def _compile(
         return _plain(forward, query)
 
     return _backend.compile_program(program, variables, arguments)
+
+
+def kept_states(model: keras.Model) -> list[keras.Variable]:
+    """Return what the model's recurrent layers keep between calls, a row per sample each."""
+    layers = (part for part in parts_of(model) if getattr(part, "stateful", False) is True)
+    states = (state for one in layers for state in keras.tree.flatten(getattr(one, "states", None)))
+    return [state for state in states if isinstance(state, keras.Variable)]
+
+
+def _states_of(slot: int, model: keras.Model, state: list[tuple[Any, Any]]) -> list[Any]:
+    """Return the kept states as if all samples of a batch were in the place of one."""
+    values = {id(variable): value for variable, value in state}
+    kept = kept_states(model)
+    rows = [values.get(id(one), one.value)[slot : slot + 1] for one in kept]
+    return [
+        (one, keras.ops.repeat(row, one.shape[0], axis=0))
+        for one, row in zip(kept, rows, strict=True)
+    ]
 
 
 def _plain(forward: Forward, query: Query) -> tuple[Any, Any]:

@@ -86,6 +86,9 @@ class Query(NamedTuple):
     combine: Callable[..., Any] | None = None
     # Without formulas: whether the activations at the sites leave the device too.
     read: bool = False
+    # Of which sample in the batch all take the state, in recurrent layers that keep one for each;
+    # None leaves each its own. Samples that are variants of one doc must all start from the same.
+    slot: int | None = None
 
 
 class Reference:

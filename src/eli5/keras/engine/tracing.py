@@ -234,6 +234,24 @@ def _axes(operation: keras.Operation) -> tuple[int, ...]:
     return tuple(axes) if isinstance(axes, list | tuple) else ()
 
 
+def of_one_sample(trace: Trace, n_samples: int) -> Trace:
+    """Return the trace of a model that saw `n_samples` with the shapes of one of them."""
+    if n_samples == 1:
+        return trace
+
+    def per_sample(shape: Shape) -> Shape:
+        rows, rest = divmod(shape[0], n_samples) if shape else (0, 1)
+        return shape if rest else (rows, *shape[1:])
+
+    def spec_per_sample(spec: keras.KerasTensor | None) -> keras.KerasTensor | None:
+        return None if spec is None else keras.KerasTensor(per_sample(spec.shape), spec.dtype)
+
+    return trace._replace(
+        calls=[call._replace(shape=per_sample(call.shape)) for call in trace.calls],
+        outputs=keras.tree.map_structure(spec_per_sample, trace.outputs),
+    )
+
+
 def spec_of(tensor: Any) -> keras.KerasTensor:
     """Return the shape and dtype of a backend's tensor or a NumPy array."""
     shape = tuple(int(size) for size in tensor.shape)

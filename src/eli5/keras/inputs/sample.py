@@ -15,7 +15,13 @@ import numpy as np
 from eli5.keras import engine
 from eli5.keras.inputs.image import IMAGE
 from eli5.keras.inputs.kind import Kind
-from eli5.keras.inputs.model_inputs import UnsupportedDocError, check_model, take_doc
+from eli5.keras.inputs.masked_steps import find_masked_steps
+from eli5.keras.inputs.model_inputs import (
+    UnsupportedDocError,
+    check_model,
+    find_fixed_batch,
+    take_doc,
+)
 from eli5.keras.inputs.series import SERIES
 from eli5.keras.inputs.text import TEXT, TextDetails
 from eli5.keras.inputs.token_ids import trace_model
@@ -64,8 +70,10 @@ class Sample(NamedTuple):
     # The cells of the explained input: ``(H, W)``, for volumes ``(D, H, W)``; ``(T,)`` of texts and
     # series.
     size: tuple[int, ...] = ()
+    fixed_batch: int | None = None  # the one number of samples that the model takes, if it is one
     details: Any = None  # what else the kind knows of the doc
     valid: slice | None = None  # of a text: the steps that are no padding
+    masked: Array | None = None  # of a text or series: the steps that the model masks, of bool
     # Of token ids: the one that stands for a token left out, where it is known.
     mask_id: int | None = None
     image: Image | None = None  # the picture that the caller gave
@@ -121,9 +129,10 @@ def read_sample(
     inputs = take_doc(model, doc, which, kind, is_ready=is_ready)
     signature = engine.signature(inputs.arrays)
     if like is not None and is_ready and like.signature == signature:
-        trace, kind = like.trace, like.kind
+        trace, kind, fixed_batch = like.trace, like.kind, like.fixed_batch
     else:
-        trace = trace_model(model, inputs)
+        fixed_batch = find_fixed_batch(model, inputs)
+        trace = trace_model(model, inputs, fixed_batch)
         # Where layers keep the steps of a row of numbers it is a text, else a table.
         if kind is None and doc is inputs.values and not has_steps(trace, doc):
             raise UnsupportedDocError(model)
@@ -140,7 +149,9 @@ def read_sample(
         trace=trace,
         kind=kind,
         size=kind.size(inputs.values, trace.channels_first),
+        fixed_batch=fixed_batch,
         details=details,
+        masked=find_masked_steps(model, inputs.arrays, inputs.input_index, trace, fixed_batch or 1),
         mask_id=mask_id,
         image=about.image,
         targets=about.targets,

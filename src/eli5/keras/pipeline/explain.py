@@ -92,7 +92,9 @@ def _batches(samples: Iterable[Sample], batch_size: int) -> Iterator[list[Sample
             yield batch
             batch = []
         batch.append(sample)
-        if len(batch) == batch_size:  # and not at the next sample, whose doc may be a bad one
+        if len(batch) == min(
+            batch_size, sample.fixed_batch or batch_size
+        ):  # and not at the next sample, whose doc may be a bad one
             yield batch
             batch = []
     if batch:

@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from eli5.keras import engine
-from eli5.keras.inputs.model_inputs import blank_doc
+from eli5.keras.inputs.model_inputs import blank_doc, repeat_doc
 from eli5.keras.inputs.sample import Sample, read_sample
 from eli5.keras.layers import candidate_layers
 from eli5.keras.layers.gap_head import check_gap_dense
@@ -38,11 +38,17 @@ class Plan(NamedTuple):
     # The explained input, as what is differentiated or perturbed; of token ids their embedding.
     input_site: engine.Site
     sites: tuple[engine.Site, ...] = ()  # the target layers
+    slot: int | None = None  # of one doc: its place in the batch, see `eli5.keras.engine.Query`
 
     @property
     def sample(self) -> Sample:
         """The first of the samples, which tells what all have in common."""
         return self.samples[0]
+
+    @property
+    def batch_size(self) -> int:
+        """The most samples that the model sees at once."""
+        return self.sample.fixed_batch or self.request.batch_size
 
     @property
     def layer_names(self) -> str:
@@ -52,7 +58,15 @@ class Plan(NamedTuple):
     def query(self, **fields: Any) -> engine.Query:
         """Return the query about this plan's scores; see `eli5.keras.engine.Query`."""
         select = self.request.target.select(self.output, self.request.sign, reports=False)
-        return engine.Query(self.request.target.score, select, **fields)
+        return engine.Query(self.request.target.score, select, slot=self.slot, **fields)
+
+    def filled(self) -> tuple[Any, Array]:
+        """Return inputs and targets, repeated to the one number of samples that the model takes.
+
+        They are those of one doc.
+        """
+        n = self.sample.fixed_batch or 1
+        return repeat_doc(self.inputs, n), np.repeat(self.targets, n, axis=0)
 
     def of_doc(self, number: int, classes: Array) -> Plan:
         """Return the plan of one doc of the batch, with its class ids as targets."""
@@ -60,6 +74,7 @@ class Plan(NamedTuple):
             samples=[self.samples[number]],
             inputs=keras.tree.map_structure(lambda x: x[number : number + 1], self.inputs),
             targets=classes[None],
+            slot=number if self.sample.fixed_batch else None,
         )
 
 
@@ -83,7 +98,8 @@ def make_plan(request: Request, samples: Sequence[Sample], size: int | None = No
     samples : sequence of Sample
         Of one model, and of equal shape.
     size : int, optional
-        Of the batch that the model sees; it is filled up with copies of the last sample.
+        Of the batch that the model sees, unless it takes one number of samples only; it is filled
+        up with copies of the last sample.
 
     Raises
     ------
@@ -93,7 +109,8 @@ def make_plan(request: Request, samples: Sequence[Sample], size: int | None = No
     sample = samples[0]
     with at_doc(sample.number):
         # Anew, as the model may have been changed since the sample was read.
-        trace = engine.trace(sample.model, sample.inputs, sample.input_index)
+        inputs = repeat_doc(sample.inputs, sample.fixed_batch or 1)
+        trace = engine.trace(sample.model, inputs, sample.input_index)
         output = find_output(sample.model, trace.outputs, request.output)
         activation = trace.activations[output]
         spec = keras.tree.flatten(trace.outputs)[output]
@@ -113,7 +130,7 @@ def make_plan(request: Request, samples: Sequence[Sample], size: int | None = No
         if request.needs_layer:
             plan = plan._replace(sites=_target_layers(plan))
     _check_methods(plan)
-    return _as_batch(plan, size or len(samples))
+    return _as_batch(plan, sample.fixed_batch or size or len(samples))
 
 
 def _as_batch(plan: Plan, size: int) -> Plan:
@@ -228,7 +245,7 @@ def _last_that_reacts(plan: Plan, sites: list[engine.Site]) -> int:
     query = engine.Query(
         target.score, target.select(plan.output), tuple(sites), (_reacts,) * len(sites)
     )
-    arguments = plan.inputs, plan.targets
+    arguments = plan.filled()
 
     def find() -> int:
         answers, _ = engine.evaluate(plan.model, *arguments, query)

@@ -80,7 +80,7 @@ def _explanation(
         which = "" if sample.number is None else f"Doc {sample.number}: "
         warnings.warn(which + note, UserWarning, stacklevel=_callers_level())
     cells = result.maps.shape[1:]
-    description = [*_describe(plan, chosen, cells), *_completeness(targets), *warned]
+    description = [*_describe(plan, sample, chosen, cells), *_completeness(targets), *warned]
     expl = Explanation(
         plan.model.name,
         description=" ".join(description),
@@ -135,7 +135,9 @@ def _completeness(targets: Sequence[TargetExplanation]) -> Iterator[str]:
         )
 
 
-def _describe(plan: Plan, chosen: ChosenMethod, cells: tuple[int, ...]) -> Iterator[str]:
+def _describe(
+    plan: Plan, sample: Sample, chosen: ChosenMethod, cells: tuple[int, ...]
+) -> Iterator[str]:
     """Say what the heatmap shows, and how it came about."""
     method, words = chosen.method, plan.sample.kind.words
     size = "x".join(map(str, cells)) + (words.unit if len(cells) == 1 else "")
@@ -155,6 +157,11 @@ def _describe(plan: Plan, chosen: ChosenMethod, cells: tuple[int, ...]) -> Itera
         yield (
             "The model has one sigmoid unit, target 0: a low value of it speaks for the negative "
             "class."
+        )
+    if sample.masked is not None:
+        yield (
+            f"The model masks {sample.masked.sum()} of {len(sample.masked)} steps: they have no "
+            "part in its prediction."
         )
     if method.at == "layer" and len(plan.sites) > 1:
         yield f"The layers' maps are fused by their {plan.request.fusion}."
