@@ -208,16 +208,24 @@ def _differentiated(
     return (results if combine is None else combine(results, *extra)), report
 
 
+_WITHOUT_GRADIENT = (
+    "Choose a method that needs no gradient, such as Occlusion, RISE, KernelSHAP, LIME, "
+    "Ablation-CAM or Score-CAM."
+)
+
+
 def _why_no_gradient(site: Site) -> str:
     if site.is_input:
         return (
             "Expected an input that the score depends on in a differentiable way. Received: a "
-            "model that rounds its input, or takes it as integers. Choose a method that needs "
-            "no gradient, such as Occlusion or RISE."
+            "model that rounds its input or its output, as an argmax does, or takes integers. "
+            f"{_WITHOUT_GRADIENT}"
         )
     return (
         "Expected a layer that the score depends on in a differentiable way. Received: "
-        f"layer={site.path!r}, behind which no gradient flows back. Choose another layer."
+        f"layer={site.path!r}, behind which no gradient flows back: what follows it, such as an "
+        "argmax or a rounding, cannot be differentiated, or the score is not made of it. "
+        f"{_WITHOUT_GRADIENT}"
     )
 
 

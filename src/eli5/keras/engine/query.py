@@ -31,6 +31,9 @@ class Site(NamedTuple):
     is_input: bool = False
     shape: tuple[int, ...] = ()  # of its output for one sample, batch axis included
     dtype: str = ""
+    # For a map that is over other axes than the doc's cells are: which of those each of its axes
+    # is, None for one that is none of them.
+    axes: tuple[int | None, ...] = ()
 
     def fold(self, tensor: Any) -> Any:
         """Return activations, or their gradients, as ``(B, *grid, C)``."""

@@ -9,8 +9,9 @@ import numpy as np
 
 from eli5.base import Explanation, missing_picture_libraries
 from eli5.keras.engine import Trace
-from eli5.keras.inputs.kind import Kind, Words
+from eli5.keras.inputs.kind import Axes, Kind, Words
 from eli5.keras.layers.candidate_layers import candidate_calls
+from eli5.keras.layers.conditions import View
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -34,8 +35,10 @@ class _ImageKind(Kind):
 
     def recognises(self, values: Array, trace: Trace) -> bool:
         # (1, T, F) is a picture without channels if the model makes maps of height and width of it.
-        calls = candidate_calls(trace, values.shape[1:]) if values.ndim == 3 else []
-        return values.ndim > 3 or any(len(call.shape) == 4 for call in calls)
+        if values.ndim != 3:
+            return values.ndim > 3
+        calls = candidate_calls(View(trace, values.shape, values.shape[1:]))
+        return any(len(call.shape) == 4 for call, _ in calls)
 
     def size(self, values: Array, channels_first: bool) -> tuple[int, ...]:
         if values.ndim < 4:
@@ -49,12 +52,15 @@ class _ImageKind(Kind):
             return None  # how many slices a volume shows depends on its map
         return to_picture(sample.values, channels_first=sample.channels_first)
 
-    def finish(self, expl: Explanation, sample: Sample, cells: Sequence[int]) -> Explanation:
+    def finish(
+        self, expl: Explanation, sample: Sample, cells: Sequence[int], axes: Axes = ()
+    ) -> Explanation:
         if expl.image is None and "Pillow" not in missing_picture_libraries():
-            n_slices = cells[0] if len(cells) == 3 else 1
-            expl.image = to_picture(
-                sample.values, channels_first=sample.channels_first, n_slices=n_slices
-            )
+            values, n_slices = sample.values, cells[0] if len(cells) == 3 else 1
+            if axes and 0 in axes:  # the map is over the slices: each shows their mean along it
+                gone = next(axis for axis in range(3) if axis not in axes)
+                values = values.mean(axis=1 + gone + sample.channels_first)
+            expl.image = to_picture(values, channels_first=sample.channels_first, n_slices=n_slices)
         return expl
 
 
@@ -62,15 +68,15 @@ IMAGE = _ImageKind()
 
 
 def check_image(image: Any) -> None:
-    """Raise TypeError if `image` is neither None nor a Pillow image, ValueError if it is empty."""
-    if image is None:
+    """Raise TypeError if `image` is no Pillow image, layer's name or None, ValueError if empty."""
+    if image is None or isinstance(image, str):
         return
     from PIL.Image import Image  # only where a picture is used
 
     if not isinstance(image, Image):
         raise TypeError(
-            "Expected `image` to be a Pillow image. Received: image of type "
-            f"{type(image).__name__}. Convert an array with `PIL.Image.fromarray(array)`."
+            "Expected `image` to be a Pillow image, or the name of a layer. Received: image of "
+            f"type {type(image).__name__}. Convert an array with `PIL.Image.fromarray(array)`."
         )
     if 0 in image.size:
         raise ValueError(f"Expected `image` to have pixels. Received: image.size={image.size}")

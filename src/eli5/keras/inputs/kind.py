@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from eli5.keras.methods.method import Method
 
 Array = np.ndarray[Any, Any]
+Axes = tuple[int | None, ...]
 
 
 class Words(NamedTuple):
@@ -97,13 +98,31 @@ class Kind:
         """Return the picture that all explanations of the doc show."""
         return None
 
-    def finish(self, expl: Explanation, sample: Sample, cells: Sequence[int]) -> Explanation:
-        """Put into an explanation what belongs to this kind; it is changed."""
+    def finish(
+        self, expl: Explanation, sample: Sample, cells: Sequence[int], axes: Axes = ()
+    ) -> Explanation:
+        """Put into an explanation what belongs to this kind; it is changed.
+
+        The maps have that many `cells`; `axes` tells of which axes of the doc they are, if not of
+        all in their order.
+        """
         return expl
 
 
 def input_site(sample: Sample, trace: Trace) -> Site:
-    """Return the explained input itself as a site."""
+    """Return the explained input itself, or what stands for it, as a site."""
+    call = sample.stand_in
+    if call is not None:
+        return Site(
+            call.operation(),
+            call.nth,
+            call.path,
+            call.channels_first,
+            has_channels=sample.kind.has_channels(sample.values),
+            is_input=True,
+            shape=call.shape,
+            dtype=call.dtype,
+        )
     return Site(
         None,
         0,

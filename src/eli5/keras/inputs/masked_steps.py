@@ -6,10 +6,10 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import layers
 
 from eli5.keras import engine
-from eli5.keras.inputs.model_inputs import repeat_doc
+from eli5.keras.inputs.model_inputs import read_output
 
 Array = np.ndarray[Any, Any]
 
@@ -49,11 +49,10 @@ def find_masked_steps(
     values = keras.tree.flatten(arrays)[input_index]
     if values.ndim != 3 or trace.channels_first:
         return None
-    arrays = repeat_doc(arrays, n_samples)
     masked = np.zeros(values.shape[1], bool)
     for call in trace.calls:
         if _masks_steps(call, trace, values.shape):
-            masked |= _masked_by(model, arrays, trace, call, values)
+            masked |= _masked_by(model, arrays, trace, call, values, n_samples)
     return masked if masked.any() else None
 
 
@@ -72,29 +71,21 @@ def _masks_steps(call: engine.Call, trace: engine.Trace, shape: tuple[int, ...])
 
 
 def _masked_by(
-    model: keras.Model, arrays: Any, trace: engine.Trace, call: engine.Call, values: Array
+    model: keras.Model,
+    arrays: Any,
+    trace: engine.Trace,
+    call: engine.Call,
+    values: Array,
+    n_samples: int,
 ) -> Array:
     """Return which steps one call of a `Masking` masks, found by the layer's own comparison."""
     masking: Any = call.operation()
     if call.parent is not None:
-        taken = _read(model, arrays, trace.calls[call.parent])
+        taken = read_output(model, arrays, trace.calls[call.parent], n_samples)
     elif all(type(op()).__name__ in ("Functional", "Sequential") for op in call.within):
         taken = values
     else:
         # A `call` of a user's own may have computed with the doc before: what is masked is zero.
-        return np.asarray((_read(model, arrays, call)[0] == 0).all(axis=-1))
+        return np.asarray((read_output(model, arrays, call, n_samples)[0] == 0).all(axis=-1))
     mask_value = np.asarray(masking.mask_value, taken.dtype)
     return np.asarray((taken[0] == mask_value).all(axis=-1))
-
-
-def _read(model: keras.Model, arrays: Any, call: engine.Call) -> Array:
-    """Return the output of a call for the doc, shape (1, T, F)."""
-    site = engine.Site(call.operation(), call.nth, call.path, shape=call.shape, dtype=call.dtype)
-    query = engine.Query(None, _no_scores, (site,), read=True)
-    targets = np.zeros((len(keras.tree.flatten(arrays)[0]), 1), "int32")
-    (_, ((output, _),)), _ = engine.evaluate(model, arrays, targets, query)
-    return np.asarray(output[:1])
-
-
-def _no_scores(outputs: Any, activation_of: Any, targets: Any, score: Any) -> tuple[Any, Any]:
-    return ops.cast(targets, "float32"), {}

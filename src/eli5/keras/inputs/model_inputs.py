@@ -266,6 +266,19 @@ def repeat_doc(inputs: Any, n: int) -> Any:
     return keras.tree.map_structure(lambda x: np.repeat(x, n, axis=0), inputs)
 
 
+def read_output(model: keras.Model, arrays: Any, call: engine.Call, n_samples: int = 1) -> Array:
+    """Return what a call gives for the inputs of one doc; the model takes `n_samples` at once."""
+    site = engine.Site(call.operation(), call.nth, call.path, shape=call.shape, dtype=call.dtype)
+    query = engine.Query(None, _no_scores, (site,), read=True)
+    targets = np.zeros((n_samples, 1), "int32")
+    (_, ((output, _),)), _ = engine.evaluate(model, repeat_doc(arrays, n_samples), targets, query)
+    return np.asarray(output[: call.shape[0]])
+
+
+def _no_scores(outputs: Any, activation_of: Any, targets: Any, score: Any) -> tuple[Any, Any]:
+    return keras.ops.cast(targets, "float32"), {}
+
+
 def ensure_built(model: keras.Model, doc: Any) -> None:
     """Build a model that has not seen its input shape yet, for any batch size."""
     if engine.is_known(model):

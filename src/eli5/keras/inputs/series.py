@@ -11,7 +11,8 @@ import numpy as np
 from eli5.base import Explanation, Series
 from eli5.checks import expect_list, is_integer
 from eli5.keras.engine import Site, Trace
-from eli5.keras.inputs.kind import Kind, Words, check_rank
+from eli5.keras.inputs.kind import Axes, Kind, Words, check_rank
+from eli5.keras.layers.map_axes import is_waveform
 from eli5.keras.layers.step_positions import fit_steps
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class _SeriesKind(Kind):
         return SeriesAxes(time, None if names is None else list(map(str, names)))
 
     def recognises(self, values: Array, trace: Trace) -> bool:
-        return values.ndim == 3
+        return values.ndim == 3 or is_waveform(trace, values.shape)
 
     def size(self, values: Array, channels_first: bool) -> tuple[int, ...]:
         check_rank(values, self)
@@ -87,7 +88,9 @@ class _SeriesKind(Kind):
     def window(self, window: Any, values: Array) -> Any:
         return (window, 1) if is_integer(window) and values.ndim > 2 else window
 
-    def finish(self, expl: Explanation, sample: Sample, cells: Sequence[int]) -> Explanation:
+    def finish(
+        self, expl: Explanation, sample: Sample, cells: Sequence[int], axes: Axes = ()
+    ) -> Explanation:
         values = sample.values[0]
         if values.ndim == 1:
             values = values[:, None]

@@ -19,9 +19,10 @@ from eli5.checks import (
     wrong_type,
 )
 from eli5.keras.engine import Site, Trace
-from eli5.keras.inputs.kind import Kind, Words, check_rank, input_site
+from eli5.keras.inputs.kind import Axes, Kind, Words, check_rank, input_site
 from eli5.keras.inputs.token_ids import find_mask_id
 from eli5.keras.layers.candidate_layers import embedding_site
+from eli5.keras.layers.map_axes import is_waveform
 from eli5.keras.layers.step_positions import fit_steps
 from eli5.keras.methods.baseline import LEFT_OUT
 from eli5.keras.methods.normalize import normalize
@@ -77,7 +78,7 @@ class _TextKind(Kind):
         return TextDetails(tokens, None if pad_value is None else float(pad_value), about.pad_token)
 
     def recognises(self, values: Array, trace: Trace) -> bool:
-        return values.ndim == 2
+        return values.ndim == 2 and not is_waveform(trace, values.shape)
 
     def size(self, values: Array, channels_first: bool) -> tuple[int, ...]:
         check_rank(values, self)
@@ -131,7 +132,9 @@ class _TextKind(Kind):
     def shown(self, maps: Array, heatmaps: Array) -> Array:
         return normalize(np.abs(maps), 1)  # what speaks against is shown, too
 
-    def finish(self, expl: Explanation, sample: Sample, cells: Sequence[int]) -> Explanation:
+    def finish(
+        self, expl: Explanation, sample: Sample, cells: Sequence[int], axes: Axes = ()
+    ) -> Explanation:
         """Put the text into its explanation, and leave the padding out of the maps."""
         hides_most = False
         for target in expl.targets:

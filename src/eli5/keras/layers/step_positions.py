@@ -19,10 +19,21 @@ def fit_steps(maps: Array, site: Site, trace: Trace, n_steps: int) -> Array:
     """
     if site.is_input:
         return maps
+    if site.axes:
+        return _over_time(maps, site, n_steps)
     alignment = trace.calls[trace.index_of(site)].alignment
     if alignment == Alignment() and maps.shape[-1] == n_steps:
         return maps
     return _interpolate(maps, (np.arange(n_steps) - alignment.offset) / alignment.stride)
+
+
+def _over_time(maps: Array, site: Site, n_steps: int) -> Array:
+    """Return the means of maps (..., *grid) over all axes but time, spread over the steps."""
+    first = maps.ndim - len(site.axes)
+    others = tuple(first + k for k, axis in enumerate(site.axes) if axis is None)
+    means = maps.mean(axis=others)
+    stride = n_steps / means.shape[-1]
+    return _interpolate(means, (np.arange(n_steps) - (stride - 1) / 2) / stride)
 
 
 def _interpolate(maps: Array, positions: Array) -> Array:

@@ -196,7 +196,7 @@ def score_cam(
     used, scores = [], []
     chosen = _most_varying(maps, n_maps)
     for block in batches(len(chosen), probe.batch_size):
-        masks, vary = _masks(maps[..., chosen[block]], probe.picture.shape[:-1])
+        masks, vary = _masks(_on_axes(maps[..., chosen[block]], probe), probe.picture.shape[:-1])
         if vary.any():
             used.append(chosen[block][vary])
             scores.append(probe.masked_scores(masks[vary], hidden))
@@ -331,6 +331,17 @@ def _masks(maps: Array, size: tuple[int, ...]) -> tuple[Array, Array]:
     flat = enlarged.reshape(len(enlarged), -1)
     # Not "greater": NaN counts as varying, so that it is passed on and told.
     return _unit(enlarged), ~(np.ptp(flat, axis=1) <= _CONSTANT)
+
+
+def _on_axes(maps: Array, probe: Probe) -> Array:
+    """Return maps (*grid, n) with the axes of the picture, the missing ones of length 1."""
+    if not probe.axes:
+        return maps
+    others = tuple(k for k, axis in enumerate(probe.axes) if axis is None)
+    kept = [axis for axis in probe.axes if axis is not None]
+    n_axes = probe.picture.ndim - 1
+    missing = tuple(axis for axis in range(n_axes) if axis not in kept)
+    return np.expand_dims(maps.mean(axis=others), missing)
 
 
 def _unit(maps: Array) -> Array:

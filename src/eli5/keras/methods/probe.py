@@ -52,6 +52,9 @@ class Probe(NamedTuple):
     ablated_scores : callable
         ``ablated_scores(maps (n,) of int) -> (n, K)``: with that map of the target layer set to
         zero, none for -1. Takes any number of maps at once: the part before the layer runs once.
+    axes : tuple
+        Of which axes of the picture the target layer's maps are, None for one that is none of them,
+        such as the pitch of a spectrogram; empty if of all in their order.
 
     Examples
     --------
@@ -74,6 +77,7 @@ class Probe(NamedTuple):
     path_gradients: Callable[[Array, Array, Array], Array]
     activations: Callable[[], Array]
     ablated_scores: Callable[[Array], Array]
+    axes: tuple[int | None, ...] = ()
 
 
 class Attributions(NamedTuple):

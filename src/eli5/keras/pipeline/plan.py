@@ -188,6 +188,7 @@ def _target_layers(plan: Plan) -> tuple[engine.Site, ...]:
         sample.signature,
         sample.input_index,
         sample.kind.name,
+        sample.stand_in and sample.stand_in.path,
         engine.Reference(request.target.score),
         request.output,
         request.grid,
@@ -205,17 +206,17 @@ def _target_layers(plan: Plan) -> tuple[engine.Site, ...]:
 def _find_sites(plan: Plan) -> list[engine.Site]:
     """Return the target layers that were asked for, or the one that is chosen."""
     sample, layer, grid = plan.sample, plan.request.layer, plan.request.grid
-    trace, size = plan.trace, sample.size
+    trace, view = plan.trace, sample.view(plan.trace, grid)
     n_inputs = len(keras.tree.flatten(sample.inputs))
     if layer is not None:
         layers = layer if isinstance(layer, list) else [layer]
-        sites = [find_target_layer(sample.given_model, trace, one, size, grid) for one in layers]
+        sites = [find_target_layer(sample.given_model, one, view) for one in layers]
         for site in sites:
             _check_sees_input(trace, site, n_inputs)
         if len({(id(site.operation), site.nth) for site in sites}) < len(sites):
             raise ValueError(f"Expected each layer once. Received: layer={layer!r}")
         return sites
-    sites = candidate_layers.candidate_sites(trace, size, grid)
+    sites = candidate_layers.candidate_sites(view)
     # With one input and one output the last map is what the score comes from; tokens may not be,
     # nor is the last layer that runs where there are several.
     n_outputs = sum(spec is not None for spec in keras.tree.flatten(plan.trace.outputs))
@@ -291,5 +292,6 @@ def target_layers(
     TypeError, ValueError
         If `doc` does not fit the model, or is missing where the model does not tell its size.
     """
-    sample = read_sample(model, blank_doc(model) if doc is None else doc, input=input)
-    return candidate_layers.list_target_layers(sample.trace, sample.size, grid)
+    doc = blank_doc(model) if doc is None else doc
+    sample = read_sample(model, doc, input=input, grid=grid)
+    return candidate_layers.list_target_layers(sample.view(sample.trace, grid))

@@ -91,7 +91,8 @@ def _explanation(
         image=display.image,
         layer=plan.layer_names if method.at == "layer" else None,
     )
-    return sample.kind.finish(expl, sample, cells)
+    axes = plan.sites[0].axes if method.at == "layer" else ()
+    return sample.kind.finish(expl, sample, cells, axes)
 
 
 def _empty_heatmaps(
