@@ -94,6 +94,10 @@ class Kind:
         """Return what is visible of K maps; a target of which nothing is gets a warning."""
         return heatmaps
 
+    def unprepared(self, sample: Sample) -> str:
+        """Say that a doc is not prepared as the model was trained; nothing if it may well be."""
+        return ""
+
     def image(self, sample: Sample) -> Image | None:
         """Return the picture that all explanations of the doc show."""
         return None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import keras
 import numpy as np
 
+from eli5.checks import warn
 from eli5.keras import engine
 from eli5.keras.inputs.image import IMAGE
 from eli5.keras.inputs.kind import Kind
@@ -81,6 +82,7 @@ class Sample(NamedTuple):
     masked: Array | None = None  # of a text or series: the steps that the model masks, of bool
     # Of token ids: the one that stands for a token left out, where it is known.
     mask_id: int | None = None
+    is_unprepared: bool = False  # whether it, or one read before it, was warned of as raw pixels
     image: Image | None = None  # the picture that the caller gave
     targets: Sequence[int] | None = None  # the classes that the caller gave for this doc
     number: int | None = None  # which of many docs it is
@@ -140,6 +142,7 @@ def read_sample(
         details = TextDetails.of(text)
     inputs = take_doc(model, doc, which, kind, is_ready=like is not None and like.model is model)
     sample = _told_apart(model, inputs, about, kind, grid, like)
+    sample = _warned(sample, like)
     sample = sample._replace(given_model=given_model, details=details, mask_id=mask_id)
     return sample.kind.complete(sample, sample.trace)
 
@@ -193,6 +196,16 @@ def _told_apart(
         targets=about.targets,
         number=about.number,
     )
+
+
+def _warned(sample: Sample, like: Sample | None) -> Sample:
+    """Warn of a doc that was not prepared for the model, once for many of them."""
+    if like is not None and like.is_unprepared:
+        return sample._replace(is_unprepared=True)
+    problem = sample.kind.unprepared(sample)
+    if problem:
+        warn(problem)
+    return sample._replace(is_unprepared=bool(problem))
 
 
 def _channels_first(trace: engine.Trace, stand_in: engine.Call | None) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +9,7 @@ import keras
 import numpy as np
 
 from eli5.base import Explanation, TargetExplanation
+from eli5.checks import warn
 from eli5.keras.inputs.sample import Sample
 from eli5.keras.methods.lookup import ChosenMethod
 from eli5.keras.methods.normalize import why_empty
@@ -78,7 +77,7 @@ def _explanation(
     warned = [*_empty_heatmaps(plan, sample, chosen, result, targets), *_not_finite(display)]
     for note in warned:
         which = "" if sample.number is None else f"Doc {sample.number}: "
-        warnings.warn(which + note, UserWarning, stacklevel=_callers_level())
+        warn(which + note)
     cells = result.maps.shape[1:]
     description = [*_describe(plan, sample, chosen, cells), *_completeness(targets), *warned]
     expl = Explanation(
@@ -172,11 +171,3 @@ def _describe(
         copies = noisy if smoothing.n_samples else ""
         copies += " augmented" if smoothing.augment else ""
         yield f"It is the mean over{copies} copies of the doc."
-
-
-def _callers_level() -> int:
-    """Return the `stacklevel` of the first caller outside of this package."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals["__name__"].partition(".")[0] == "eli5":
-        level, frame = level + 1, frame.f_back
-    return level
