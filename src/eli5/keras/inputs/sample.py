@@ -160,7 +160,9 @@ def _told_apart(
     if like is not None and like.model is model and like.signature == signature:
         trace, n_samples = like.trace, like.fixed_batch
     else:
-        n_samples = find_fixed_batch(model, inputs)
+        n_samples = engine.recall(
+            model, ("batch", signature), lambda: find_fixed_batch(model, inputs)
+        )
         trace = trace_model(model, inputs, n_samples)
         like = None
     stand_in = None
