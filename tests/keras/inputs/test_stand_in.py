@@ -13,6 +13,7 @@ from PIL import Image
 
 import eli5
 from eli5.keras import target_layers
+from eli5.keras.explain_prediction import explain_prediction_keras_image
 from helpers.models import ROUNDING, sample, with_weights
 
 Array = np.ndarray[Any, Any]
@@ -61,6 +62,14 @@ def test_columns_are_a_picture_where_that_is_said(method: str, channels: int) ->
     assert "grid" in said[0]
     drawn = eli5.explain_prediction(of_columns(channels), picture.reshape(1, -1), **said[0])
     np.testing.assert_array_equal(np.asarray(drawn.image), np.asarray(expected.image))
+
+
+def test_columns_are_a_picture_for_the_function_that_explains_pictures() -> None:
+    doc = sample((HEIGHT, WIDTH, 1)).reshape(1, -1)
+    options: dict[str, Any] = {"targets": [1], "method": "Saliency"}
+    found = explain_prediction_keras_image(of_columns(1), doc, **options)
+    said = eli5.explain_prediction(of_columns(1), doc, grid=(HEIGHT, WIDTH), **options)
+    np.testing.assert_array_equal(found.targets[0].heatmap, said.targets[0].heatmap)
 
 
 def test_many_rows_of_columns_are_many_pictures() -> None:
@@ -153,6 +162,14 @@ def test_a_map_of_a_spectrogram_collapses_to_time(front: str, layer: str | None)
     times = np.arange(LENGTH) / RATE
     timed = eli5.explain_prediction(model, doc, layer=layer, targets=[0], time=times)
     np.testing.assert_array_equal(timed.targets[0].heatmap, heatmap)
+
+
+def test_a_waveform_may_be_scaled_first() -> None:
+    inputs = keras.Input((LENGTH,))
+    model = listener(mel, (LENGTH,))
+    scaled = keras.Model(inputs, model(layers.Rescaling(1 / 2)(inputs)))
+    explanation = eli5.explain_prediction(scaled, burst(900) * 2, targets=[0])
+    assert abs(int(explanation.targets[0].heatmap.argmax()) - 900) < 256
 
 
 @pytest.mark.parametrize("method", ["Saliency", "Occlusion", "Score-CAM", "HiResCAM"])

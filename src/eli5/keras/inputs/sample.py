@@ -167,17 +167,15 @@ def _told_apart(
         like = None
     stand_in = None
     if kind is None or kind is IMAGE:
-        stand_in = find_stand_in(model, inputs, trace, about.image, grid, n_samples or 1)
+        stand_in = find_stand_in(
+            model, inputs, trace, about.image, grid, n_samples or 1, is_picture=kind is IMAGE
+        )
     if stand_in is not None:
         kind, values = IMAGE, stand_in.values
     elif like is not None:
         kind = like.kind
     else:
-        # Where layers keep the steps of a row of numbers it is a text, else a table.
-        if kind is None and inputs.name is None and not has_steps(trace, values):
-            raise UnsupportedDocError(model)
-        if kind is None or kind is IMAGE:
-            kind = next(one for one in KINDS if one.recognises(values, trace))
+        kind = _recognised(model, inputs, trace, kind)
     call = None if stand_in is None else stand_in.call
     arrays, index = inputs.arrays, inputs.input_index
     return Sample(
@@ -198,6 +196,17 @@ def _told_apart(
         targets=about.targets,
         number=about.number,
     )
+
+
+def _recognised(
+    model: keras.Model, inputs: ModelInputs, trace: engine.Trace, kind: Kind | None
+) -> Kind:
+    # Where layers keep the steps of a row of numbers it is a text, else a table.
+    if kind is None and inputs.name is None and not has_steps(trace, inputs.values):
+        raise UnsupportedDocError(model)
+    if kind is None or kind is IMAGE:
+        return next(one for one in KINDS if one.recognises(inputs.values, trace))
+    return kind
 
 
 def _warned(sample: Sample, like: Sample | None) -> Sample:

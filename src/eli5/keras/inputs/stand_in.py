@@ -32,6 +32,8 @@ def find_stand_in(
     image: Any,
     grid: tuple[int, ...] | None,
     n_samples: int = 1,
+    *,
+    is_picture: bool = False,
 ) -> StandIn | None:
     """Return what stands for the doc, if anything is to.
 
@@ -40,11 +42,13 @@ def find_stand_in(
     model, inputs, trace
         See `eli5.keras.inputs.sample.Sample`.
     image : Pillow image or str, optional
-        The name of a layer whose output is the picture; or, for flat columns, that they are one.
+        The name of a layer whose output is the picture.
     grid : tuple of int, optional
         Height and width of the picture that flat columns are.
     n_samples : int
         How many the model takes at once.
+    is_picture : bool
+        Whether the caller says that the doc is a picture, which flat columns may be.
 
     Raises
     ------
@@ -55,7 +59,7 @@ def find_stand_in(
     if isinstance(image, str):
         call = _named(trace, image)
         return StandIn(call, read_output(model, inputs.arrays, call, n_samples))
-    if inputs.values.ndim != 2 or (image is None and grid is None):
+    if inputs.values.ndim != 2 or not (is_picture or grid is not None):
         return None
     folded = _folded(trace, inputs.values.shape)
     return None if folded is None else _of_columns(folded, inputs.values, grid)

@@ -87,7 +87,7 @@ def reduced_axes(call: Call, axes: Axes | None, view: View) -> tuple[int | None,
     found = tuple(own.get(axis) for axis in spatial_axes(call, axes))
     kept = [axis for axis in found if axis is not None]
     is_whole = len(kept) == (1 if len(view.size) == 1 else 2)
-    return found if is_whole and len({*kept}) == len(kept) else ()
+    return found if is_whole and kept == sorted({*kept}) else ()
 
 
 def spatial_axes(call: Call, axes: Axes) -> Axes:

@@ -65,8 +65,18 @@ def axes_of_calls(trace: Trace, doc: Shape, start: int | None = None) -> list[Ax
 def is_waveform(trace: Trace, doc: Shape) -> bool:
     """Tell whether a layer makes a spectrogram of the doc, which is so a series over time."""
     return len(doc) in (2, 3) and any(
-        isinstance(call.operation(), SPECTROGRAMS) and call.parent is None for call in trace.calls
+        isinstance(call.operation(), SPECTROGRAMS) and _holds_doc(trace, call.parent, doc)
+        for call in trace.calls
     )
+
+
+def _holds_doc(trace: Trace, parent: int | None, doc: Shape) -> bool:
+    """Tell whether an output is the doc, number by number, scaled or reshaped at most."""
+    while parent is not None:
+        if math.prod(trace.calls[parent].shape) != math.prod(doc):
+            return False
+        parent = trace.calls[parent].parent
+    return True
 
 
 def _taken(
