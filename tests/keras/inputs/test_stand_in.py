@@ -204,8 +204,8 @@ def test_a_map_is_shown_over_the_spectrogram_itself(front: str, method: str) -> 
 
 def test_a_layer_that_gives_no_picture_is_refused_as_one() -> None:
     model = listener(mel, (LENGTH,))
-    expected = r"name of a layer whose output is a picture.*'spectrogram'.*image='dense'"
-    with pytest.raises(ValueError, match=expected):
+    expected = r"image='dense', which is not the name of a layer whose output.*'spectrogram'"
+    with pytest.raises(TypeError, match=expected):
         eli5.explain_prediction(model, burst(900), image="dense")
 
 

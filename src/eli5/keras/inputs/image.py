@@ -102,8 +102,8 @@ def check_image(image: Any) -> None:
 
     if not isinstance(image, Image):
         raise TypeError(
-            "Expected `image` to be a Pillow image, or the name of a layer. Received: image of "
-            f"type {type(image).__name__}. Convert an array with `PIL.Image.fromarray(array)`."
+            "Expected `image` to be a Pillow image. Received: image of type "
+            f"{type(image).__name__}. Convert an array with `PIL.Image.fromarray(array)`."
         )
     if 0 in image.size:
         raise ValueError(f"Expected `image` to have pixels. Received: image.size={image.size}")

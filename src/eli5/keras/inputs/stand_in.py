@@ -52,9 +52,10 @@ def find_stand_in(
 
     Raises
     ------
+    TypeError
+        If `image` names no layer whose output is a picture.
     ValueError
-        If there is no such layer, if its output is no picture, or if the model folds the columns to
-        another grid.
+        If the model folds the columns to another grid.
     """
     if isinstance(image, str):
         call = _named(trace, image)
@@ -83,10 +84,10 @@ def _named(trace: engine.Trace, name: str) -> engine.Call:
         if call.path.endswith(f"/{name}"):
             return call
     names = list(dict.fromkeys(call.path for call in pictures))
-    raise ValueError(
-        "Expected `image` to be a Pillow image, or the name of a layer whose output is a picture, "
-        f"(1, height, width) or (1, height, width, channels): one of {names}. Received: "
-        f"image={name!r}"
+    raise TypeError(
+        "Expected `image` to be a Pillow image. Received: image of type str, "
+        f"image={name!r}, which is not the name of a layer whose output is a picture, (1, height, "
+        f"width) or (1, height, width, channels), as are {names}"
     )
 
 
