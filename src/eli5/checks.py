@@ -10,6 +10,8 @@ import difflib
 import importlib
 import math
 import reprlib
+import sys
+import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from numbers import Integral, Real
 from typing import Any, TypeVar
@@ -192,3 +194,11 @@ def did_you_mean(name: str, known: Iterable[str], n: int = 1) -> str:
     """Return ``"Did you mean 'x'?"`` for a name that is nearly one of those known, else nothing."""
     close = difflib.get_close_matches(name, list(known), n=n)
     return f"Did you mean {' or '.join(map(repr, close))}?" if close else ""
+
+
+def warn(message: str) -> None:
+    """Give a UserWarning at the line of the first caller outside of this package."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals["__name__"].partition(".")[0] == "eli5":
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, UserWarning, stacklevel=level)

@@ -15,7 +15,7 @@ def explain_prediction(
     doc: Any,
     targets: list[int] | None = None,
     layer: Any = None,
-    image: Image | None = None,
+    image: Image | str | None = None,
     *,
     tokens: Iterable[Any] | None = None,
     pad_value: float | None = None,
@@ -56,8 +56,11 @@ def explain_prediction(
         given: the last that gives a feature map and that the score reacts to; in a transformer the
         last normalised tokens. `eli5.keras.target_layers` lists them. The maps of several layers
         are fused.
-    image : PIL.Image.Image, optional
-        The picture to lay the heatmap over; made from `doc` if not given.
+    image : PIL.Image.Image or str, optional
+        The picture to lay the heatmap over; made from `doc` if not given. The name of a layer: its
+        output, ``(1, H, W)`` or ``(1, H, W, C)``, is the picture and explained in the place of the
+        doc, such as a spectrogram that the model makes of a waveform. With ``image=`` or ``grid=``
+        flat columns ``(1, H * W)`` are a picture, where a `Reshape` in the model folds them to one.
     tokens : list or array of str, or any iterable of them, optional
         Of a text: one per step, also with a batch axis of 1. The ids if not given.
     pad_value : number, optional
@@ -97,7 +100,8 @@ def explain_prediction(
         Class id to name.
     grid : tuple of int, optional
         Height and width of the grid that a transformer's tokens lie on, where it cannot be inferred
-        from the model. Tokens before the last ``height * width`` are class or register tokens.
+        from the model. Tokens before the last ``height * width`` are class or register tokens. Or
+        of the picture that flat columns are, see `image`.
     fusion : {"mean", "max"}
         How the maps of several layers become one, each divided by its largest absolute value.
     batch_size : int

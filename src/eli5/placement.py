@@ -51,9 +51,9 @@ class Placement:
 
     def is_stretch(self, cells: Sequence[int]) -> bool:
         """Tell whether the heatmap covers the whole input evenly, its axes in their order."""
-        plain = stretch(cells, self.size)
-        if self.axes != plain.axes:
+        if self.axes != tuple(range(len(self.size))):
             return False
+        plain = stretch(cells, self.size)
         pairs = [
             *zip(self.first, plain.first, strict=True),
             *zip(self.last, plain.last, strict=True),

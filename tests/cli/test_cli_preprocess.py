@@ -59,7 +59,8 @@ def test_every_mode_is_offered() -> None:
 
 def test_a_mode_that_is_given_wins(picture: Image.Image) -> None:
     loaded = LoadedModel(colour_model(size=(4, 6, 3)))
-    doc, said = picture_to_doc(loaded, picture, "unit")
+    with pytest.warns(UserWarning, match="scaled twice"):
+        doc, said = picture_to_doc(loaded, picture, "unit")
     np.testing.assert_allclose(doc[0, 0, 0], RAW / 255, rtol=1e-6)
     assert said == "6x4 RGB, scaled to [0, 1] (preprocess='unit')"
     family = keras.applications.mobilenet_v2
@@ -161,6 +162,36 @@ def test_a_scaling_of_another_range_is_warned_of(
     with pytest.warns(UserWarning, match=f"from 0 to 255 into values up to {largest}, so it may"):
         doc, _ = picture_to_doc(LoadedModel(functional(layer)), picture, None)
     np.testing.assert_array_equal(doc[0, 0, 0], RAW)
+
+
+@pytest.mark.parametrize("mode", ["unit", "tf", "torch", "caffe"])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.Rescaling(1 / 255),
+        layers.Rescaling(1 / 127.5, offset=-1),
+        layers.Normalization(mean=[127.0] * 3, variance=[4000.0] * 3),
+    ],
+)
+def test_scaling_twice_is_warned_of(picture: Image.Image, layer: layers.Layer, mode: str) -> None:
+    with pytest.warns(UserWarning, match=rf"preprocess='{mode}' they are scaled twice. Leave"):
+        picture_to_doc(LoadedModel(functional(layer)), picture, mode)
+
+
+@pytest.mark.parametrize(
+    ("layer", "mode"),
+    [
+        (layers.Rescaling(1 / 255), "none"),
+        (layers.Rescaling(2.0, offset=-1), "unit"),
+        (layers.Rescaling(255.0), "unit"),
+        (layers.Normalization(mean=[0.5] * 3, variance=[0.0625] * 3), "unit"),
+        (layers.Rescaling(1.0), "torch"),
+    ],
+)
+def test_a_scaling_of_what_the_mode_gives_is_not_warned_of(
+    picture: Image.Image, layer: layers.Layer, mode: str
+) -> None:
+    picture_to_doc(LoadedModel(functional(layer)), picture, mode)  # warnings are errors
 
 
 # ---- size and colours ----------------------------------------------------------------------------

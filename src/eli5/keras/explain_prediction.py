@@ -33,7 +33,7 @@ def explain_prediction_keras(
     doc: Array,
     targets: list[int] | None = None,
     layer: Any = None,
-    image: Image | None = None,
+    image: Image | str | None = None,
     **options: Any,
 ) -> Any:
     """Explain the prediction of a Keras classifier.
@@ -69,7 +69,7 @@ def explain_prediction_keras(
 def explain_prediction_keras_image(
     model: keras.Model,
     doc: Array,
-    image: Image | None = None,
+    image: Image | str | None = None,
     targets: list[int] | None = None,
     layer: Any = None,
     **options: Any,

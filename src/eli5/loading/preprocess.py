@@ -106,6 +106,8 @@ def _in_colour(picture: Image, mode: str) -> Image:
 
 def _preprocessing(loaded: LoadedModel, mode: str | None) -> tuple[Preprocess, str]:
     if mode is not None:
+        if mode != "none":
+            _warn_of_scaling_twice(loaded.model, mode)
         preprocess, description = MODES[mode]
         return preprocess, f"{description} (preprocess={mode!r})"
     if loaded.family is not None:
@@ -136,12 +138,7 @@ def _first_steps(model: keras.Model) -> Iterator[keras.Operation]:
 
 def _warn_of_other_range(layer: layers.Layer) -> None:
     """Warn if 0 to 255 come out of the first layer larger than they went in."""
-    if isinstance(layer, layers.Rescaling):
-        scale, offset = layer.scale, layer.offset
-    else:
-        mean, variance = map(keras.ops.convert_to_numpy, (layer.mean, layer.variance))
-        scale, offset = 1 / np.sqrt(variance), -mean / np.sqrt(variance)
-    largest = max(np.abs(np.multiply(scale, pixel) + offset).max() for pixel in (0.0, 255.0))
+    largest = _largest_of_pixels(layer)
     if largest > 256:
         warnings.warn(
             f"The model's first layer, {layer.name!r}, turns pixels from 0 to 255 into values up "
@@ -149,3 +146,28 @@ def _warn_of_other_range(layer: layers.Layer) -> None:
             "which.",
             stacklevel=2,
         )
+
+
+def _warn_of_scaling_twice(model: keras.Model, mode: str) -> None:
+    """Warn if pixels are to be scaled for a model whose first layer scales 0 to 255 itself."""
+    layer = next(_first_steps(model), None)
+    if (
+        isinstance(layer, layers.Rescaling | layers.Normalization)
+        and _largest_of_pixels(layer) < 255
+    ):
+        warnings.warn(
+            f"The model's first layer, {layer.name!r}, takes pixels from 0 to 255 and scales them "
+            f"itself: with preprocess={mode!r} they are scaled twice. Leave `preprocess` out, or "
+            "give preprocess='none'.",
+            stacklevel=2,
+        )
+
+
+def _largest_of_pixels(layer: layers.Layer) -> float:
+    """Return the largest absolute value that a layer makes of pixels from 0 to 255."""
+    if isinstance(layer, layers.Rescaling):
+        scale, offset = layer.scale, layer.offset
+    else:
+        mean, variance = map(keras.ops.convert_to_numpy, (layer.mean, layer.variance))
+        scale, offset = 1 / np.sqrt(variance), -mean / np.sqrt(variance)
+    return max(float(np.abs(np.multiply(scale, one) + offset).max()) for one in (0.0, 255.0))

@@ -58,7 +58,8 @@ def list_layers(
         except UnsupportedDocError as error:  # a row of numbers, of which no layer keeps the order
             raise UserError(
                 "Expected a model with a layer that gives a feature map of shape (..., channels), "
-                "such as a convolution. Received: a model without one."
+                f"such as a convolution. Received: model {part.name!r}, of whose layers none keeps "
+                "the order of the row of numbers that it takes"
             ) from error
         except (TypeError, ValueError) as error:
             raise UserError(shortened(str(error))) from error

@@ -16,6 +16,7 @@ import numpy as np
 from eli5.keras.engine import hooks
 from eli5.keras.engine.alignment import Alignment as Alignment
 from eli5.keras.engine.alignment import Part as Part
+from eli5.keras.engine.alignment import align_input as align_input
 from eli5.keras.engine.alignment import compose as compose
 from eli5.keras.engine.cache import is_known as is_known
 from eli5.keras.engine.cache import memory_of
@@ -26,7 +27,7 @@ from eli5.keras.engine.query import Query as Query
 from eli5.keras.engine.query import Reference as Reference
 from eli5.keras.engine.query import Site as Site
 from eli5.keras.engine.tracing import Call as Call
-from eli5.keras.engine.tracing import Recorder, spec_of
+from eli5.keras.engine.tracing import Recorder, of_one_sample, spec_of_output
 from eli5.keras.engine.tracing import Trace as Trace
 
 T = TypeVar("T")
@@ -38,7 +39,8 @@ def trace(model: keras.Model, inputs: Any, picture: int = 0) -> Trace:
     """Return what `model`, built, does with inputs of these shapes; only PyTorch computes for it.
 
     Inputs are as the model takes them, batch axis first; `picture` is the one whose positions
-    matter, in the order of `keras.tree.flatten`.
+    matter, in the order of `keras.tree.flatten`. If they are of several samples, for a model that
+    takes no other number of them, shapes are still told for one.
     """
     memory, key = memory_of(model), (signature(inputs), picture)
     return memory.recall_trace(key, lambda: _trace(model, memory.variables, inputs, picture))
@@ -111,8 +113,9 @@ def _trace(model: keras.Model, variables: list[keras.Variable], inputs: Any, pic
         recorder = Recorder(_backend.level, _backend.version, leaves[picture], others)
         outputs, watch = _call(model, inputs, zip(variables, values, strict=False), recorder)
         names = [a and a.name for a in map(watch.activation_of, keras.tree.flatten(outputs))]
-        specs = keras.tree.map_structure(spec_of, outputs)
-        traces.append(Trace(recorder.finish(), specs, names, recorder.channels_first))
+        specs = keras.tree.map_structure(spec_of_output, outputs)
+        whole = Trace(recorder.finish(), specs, names, recorder.channels_first)
+        traces.append(of_one_sample(whole, int(leaves[picture].shape[0])))
 
     _backend.trace(run, variables, inputs)
     return traces[-1]
@@ -147,7 +150,9 @@ def _compile(
             scored: list[Any] = []
             hooks_of_all = [*replacing, *per_site, _keeper(scored)][: len(touched)]
             on_output = _at(operations, touched, hooks_of_all)
-            state = zip(variables, values, strict=False)
+            state = list(zip(variables, values, strict=False))
+            if query.slot is not None:
+                state += _states_of(query.slot, get_model(), state)
             hooked = _hook_inputs(inputs, query.sites, per_site)
             outputs, watch = _call(get_model(), hooked, state, on_output)
             if is_scored:
@@ -168,6 +173,24 @@ def _keeper(kept: list[Any]) -> Hook:
         return output
 
     return keep
+
+
+def kept_states(model: keras.Model) -> list[keras.Variable]:
+    """Return what the model's recurrent layers keep between calls, a row per sample each."""
+    layers = (part for part in parts_of(model) if getattr(part, "stateful", False) is True)
+    states = (state for one in layers for state in keras.tree.flatten(getattr(one, "states", None)))
+    return [state for state in states if isinstance(state, keras.Variable)]
+
+
+def _states_of(slot: int, model: keras.Model, state: list[tuple[Any, Any]]) -> list[Any]:
+    """Return the kept states as if all samples of a batch were in the place of one."""
+    values = {id(variable): value for variable, value in state}
+    kept = kept_states(model)
+    rows = [values.get(id(one), one.value)[slot : slot + 1] for one in kept]
+    return [
+        (one, keras.ops.repeat(row, one.shape[0], axis=0))
+        for one, row in zip(kept, rows, strict=True)
+    ]
 
 
 def _plain(forward: Forward, query: Query) -> tuple[Any, Any]:
@@ -203,16 +226,24 @@ def _differentiated(
     return (results if combine is None else combine(results, *extra)), report
 
 
+_WITHOUT_GRADIENT = (
+    "Choose a method that needs no gradient, such as Occlusion, RISE, KernelSHAP, LIME, "
+    "Ablation-CAM or Score-CAM."
+)
+
+
 def _why_no_gradient(site: Site) -> str:
     if site.is_input:
         return (
             "Expected an input that the score depends on in a differentiable way. Received: a "
-            "model that rounds its input, or takes it as integers. Choose a method that needs "
-            "no gradient, such as Occlusion or RISE."
+            "model that rounds its input or its output, as an argmax does, or takes integers. "
+            f"{_WITHOUT_GRADIENT}"
         )
     return (
         "Expected a layer that the score depends on in a differentiable way. Received: "
-        f"layer={site.path!r}, behind which no gradient flows back. Choose another layer."
+        f"layer={site.path!r}, behind which no gradient flows back: what follows it, such as an "
+        "argmax or a rounding, cannot be differentiated, or the score is not made of it. "
+        f"{_WITHOUT_GRADIENT}"
     )
 
 

@@ -69,7 +69,7 @@ class Watch:
     def activation_of(self, output: Any) -> Activation | None:
         """Return the softmax or sigmoid whose result `output` is, if it is one's."""
         for reference, activation in self._activations:
-            if reference() is output:
+            if output is not None and reference() is output:
                 return activation
         return None
 

@@ -34,6 +34,9 @@ class Site(NamedTuple):
     # which axis of the map they are pieces of; None for an axis of their own, in front of it.
     samples: tuple[tuple[int, int | None], ...] = ()
     dtype: str = ""
+    # For a map that is over other axes than the doc's cells are: which of those each of its axes
+    # is, None for one that is none of them.
+    axes: tuple[int | None, ...] = ()
 
     def fold(self, tensor: Any) -> Any:
         """Return activations, or their gradients, as ``(B, *grid, C)``."""
@@ -109,6 +112,9 @@ class Query(NamedTuple):
     read: bool = False
     # The site whose output `select` gets in the place of the model's outputs.
     score_site: Site | None = None
+    # Of which sample in the batch all take the state, in recurrent layers that keep one for each;
+    # None leaves each its own. Samples that are variants of one doc must all start from the same.
+    slot: int | None = None
 
 
 class Reference:

@@ -59,8 +59,9 @@ class Call(NamedTuple):
 class Trace(NamedTuple):
     """One run of a model.
 
-    `outputs` is what it returned, with a `keras.KerasTensor` for each tensor, and `activations` the
-    softmax or sigmoid that each came from, if any, in the order of `keras.tree.flatten`.
+    `outputs` is what it returned, with a `keras.KerasTensor` for each tensor and None for all else,
+    and `activations` the softmax or sigmoid that each came from, if any, in the order of
+    `keras.tree.flatten`.
     `channels_first` tells the layout of the picture.
     """
 
@@ -301,7 +302,30 @@ def _axes(operation: keras.Operation) -> tuple[int, ...]:
     return tuple(axes) if isinstance(axes, list | tuple) else ()
 
 
+def of_one_sample(trace: Trace, n_samples: int) -> Trace:
+    """Return the trace of a model that saw `n_samples` with the shapes of one of them."""
+    if n_samples == 1:
+        return trace
+
+    def per_sample(shape: Shape) -> Shape:
+        rows, rest = divmod(shape[0], n_samples) if shape else (0, 1)
+        return shape if rest else (rows, *shape[1:])
+
+    def spec_per_sample(spec: keras.KerasTensor | None) -> keras.KerasTensor | None:
+        return None if spec is None else keras.KerasTensor(per_sample(spec.shape), spec.dtype)
+
+    return trace._replace(
+        calls=[call._replace(shape=per_sample(call.shape)) for call in trace.calls],
+        outputs=keras.tree.map_structure(spec_per_sample, trace.outputs),
+    )
+
+
 def spec_of(tensor: Any) -> keras.KerasTensor:
     """Return the shape and dtype of a backend's tensor or a NumPy array."""
     shape = tuple(int(size) for size in tensor.shape)
     return keras.KerasTensor(shape, keras.backend.standardize_dtype(tensor.dtype))
+
+
+def spec_of_output(output: Any) -> keras.KerasTensor | None:
+    """Return shape and dtype, or None of what a model may return beside tensors: a text, None."""
+    return spec_of(output) if keras.ops.is_tensor(output) else None

@@ -10,7 +10,9 @@ import numpy as np
 from eli5.base import Explanation, missing_picture_libraries
 from eli5.keras.engine import Trace
 from eli5.keras.inputs.kind import Kind, Words
+from eli5.keras.inputs.pixel_range import unprepared
 from eli5.keras.layers.candidate_layers import candidate_calls
+from eli5.keras.layers.conditions import View
 from eli5.placement import Placement
 
 if TYPE_CHECKING:
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
     from eli5.keras.inputs.sample import DocOptions, Sample
 
 Array = np.ndarray[Any, Any]
+
+_MEANS = (103.939, 116.779, 123.68)  # of ImageNet's blue, green and red
+_WHOLE = 0.01  # off by less is a whole number but for rounding
+# Values of a picture without its means reach below this, and over so much.
+_LEAST_BELOW, _LEAST_RANGE = -16, 64
 
 
 class _ImageKind(Kind):
@@ -35,13 +42,22 @@ class _ImageKind(Kind):
 
     def recognises(self, values: Array, trace: Trace) -> bool:
         # (1, T, F) is a picture without channels if the model makes maps of height and width of it.
-        calls = candidate_calls(trace, values.shape[1:]) if values.ndim == 3 else []
-        return values.ndim > 3 or any(len(call.shape) == 4 for call in calls)
+        if values.ndim != 3:
+            return values.ndim > 3
+        calls = candidate_calls(View(trace, values.shape, values.shape[1:]))
+        return any(len(call.shape) == 4 for call, _ in calls)
 
     def size(self, values: Array, channels_first: bool) -> tuple[int, ...]:
         if values.ndim < 4:
             return values.shape[1:]
         return values.shape[2:] if channels_first else values.shape[1:-1]
+
+    def unprepared(self, sample: Sample) -> str:
+        if sample.stand_in is not None:
+            return ""
+        return unprepared(
+            sample.model, sample.values, sample.trace, channels_first=sample.channels_first
+        )
 
     def image(self, sample: Sample) -> Image | None:
         if sample.image is not None:
@@ -58,15 +74,29 @@ class _ImageKind(Kind):
                 channels_first=sample.channels_first,
                 slices=_slices(placement, cells),
             )
+        if sample.image is None and expl.image is not None and _lost_colours(sample, expl.image):
+            expl.description = f"{expl.description} {_GREY}"
         return expl
 
 
 IMAGE = _ImageKind()
 
+_GREY = (
+    "The picture is drawn in grey: ImageNet's means seem to have been taken off the doc, and the "
+    "order of its colours, RGB or BGR, is not known. Give `image` to see it in colour."
+)
+
+
+def _lost_colours(sample: Sample, image: Image) -> bool:
+    """Tell whether a doc with three channels is shown in grey."""
+    values = sample.values
+    n_channels = values.shape[1 if sample.channels_first else -1]
+    return values.ndim > 3 and n_channels == 3 and image.mode == "L"
+
 
 def check_image(image: Any) -> None:
-    """Raise TypeError if `image` is neither None nor a Pillow image, ValueError if it is empty."""
-    if image is None:
+    """Raise TypeError if `image` is no Pillow image, layer's name or None, ValueError if empty."""
+    if image is None or isinstance(image, str):
         return
     from PIL.Image import Image  # only where a picture is used
 
@@ -105,6 +135,8 @@ def to_picture(
     doc : numpy.ndarray, shape (1, H, W), (1, H, W, C) or (1, D, H, W, C)
         Values in [0, 255], [0, 1] or [-1, 1] are shown as such, others from their least to their
         greatest. With 1, 3 or 4 channels it is grey, RGB or RGBA; otherwise the mean is shown.
+        From which ImageNet's means were taken off is shown as it was before; in grey if that does
+        not tell in which order its colours are.
     channels_first : bool
         Whether the channels are the first axis behind the batch axis.
     n_slices : int, optional
@@ -151,9 +183,32 @@ def _to_bytes(pixels: Array) -> Array:
         scaled *= 127.5
     elif low >= 0 and high <= 255:
         scaled = values.copy()
+    elif (restored := _with_means(values, low, high)) is not None:
+        scaled = restored
     else:
         scaled = values - low
         scaled /= (high - low) or 1
         scaled *= 255
     # In place, and without a clip, which no range above needs: this is done for each doc.
     return np.rint(scaled, out=scaled).astype("uint8")
+
+
+def _with_means(values: Array, low: float, high: float) -> Array | None:
+    """Return a picture from which ImageNet's means were taken off, the ``caffe`` way, as it was.
+
+    Whole numbers that come out tell the order of the colours, in which the means differ. Where they
+    do not tell, it is grey; None if the values are not in such a range.
+    """
+    if values.shape[-1] != 3 or values.ndim != 3 or low > _LEAST_BELOW or high - low < _LEAST_RANGE:
+        return None
+    is_in_range = False
+    for means, order in ((_MEANS, -1), (_MEANS[::-1], 1)):
+        restored = values + np.asarray(means, values.dtype)
+        if restored.min() > -0.5 and restored.max() < 255.5:
+            is_in_range = True
+            whole = np.rint(restored)
+            if np.abs(restored - whole).max() < _WHOLE:
+                return np.ascontiguousarray(whole[..., ::order])
+    if not is_in_range:
+        return None
+    return np.asarray((values + np.float32(np.mean(_MEANS))).mean(axis=-1).clip(0, 255))

@@ -94,6 +94,10 @@ class Kind:
         """Return what is visible of K maps; a target of which nothing is gets a warning."""
         return heatmaps
 
+    def unprepared(self, sample: Sample) -> str:
+        """Say that a doc is not prepared as the model was trained; nothing if it may well be."""
+        return ""
+
     def image(self, sample: Sample) -> Image | None:
         """Return the picture that all explanations of the doc show."""
         return None
@@ -104,7 +108,19 @@ class Kind:
 
 
 def input_site(sample: Sample, trace: Trace) -> Site:
-    """Return the explained input itself as a site."""
+    """Return the explained input itself, or what stands for it, as a site."""
+    call = sample.stand_in
+    if call is not None:
+        return Site(
+            call.operation(),
+            call.nth,
+            call.path,
+            call.channels_first,
+            has_channels=sample.kind.has_channels(sample.values),
+            is_input=True,
+            shape=call.shape,
+            dtype=call.dtype,
+        )
     return Site(
         None,
         0,

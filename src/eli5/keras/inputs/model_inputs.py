@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import weakref
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import keras
@@ -232,6 +234,51 @@ def blank_doc(model: keras.Model) -> Any:
     return doc[0] if isinstance(doc, list) and len(doc) == 1 else doc
 
 
+def find_fixed_batch(model: keras.Model, inputs: ModelInputs) -> int | None:
+    """Return the one number of samples that the model takes at once, or None if it takes any.
+
+    It is that of the states that a recurrent layer keeps; or what the model declares, if it proves
+    to take no other: a `Sequential` declares the batch that it happened to see first.
+    """
+    kept = [int(state.shape[0]) for state in engine.kept_states(model)]
+    if kept:
+        return kept[0]
+    shapes = list((input_shapes(model) or {}).values())
+    declared = next((shape[0] for shape in shapes if shape and shape[0] is not None), None)
+    if declared is None:
+        return None
+    traces = []
+    try:
+        for n in (1, 2) if declared == 1 else (1,):
+            arrays = repeat_doc(inputs.arrays, n)
+            traces.append(engine.trace(model, arrays, inputs.input_index).outputs)
+    except Exception:  # whatever a model raises on another number of samples
+        return int(declared)
+    specs = [[one.shape for one in keras.tree.flatten(out) if one is not None] for out in traces]
+    is_free = specs[0] == specs[-1] and all(shape[:1] in ((), (1,)) for shape in specs[0])
+    return None if is_free else int(declared)
+
+
+def repeat_doc(inputs: Any, n: int) -> Any:
+    """Return the inputs of one doc as those of n, all the same."""
+    if n == 1:
+        return inputs
+    return keras.tree.map_structure(lambda x: np.repeat(x, n, axis=0), inputs)
+
+
+def read_output(model: keras.Model, arrays: Any, call: engine.Call, n_samples: int = 1) -> Array:
+    """Return what a call gives for the inputs of one doc; the model takes `n_samples` at once."""
+    site = engine.Site(call.operation(), call.nth, call.path, shape=call.shape, dtype=call.dtype)
+    query = engine.Query(None, _no_scores, (site,), read=True)
+    targets = np.zeros((n_samples, 1), "int32")
+    (_, ((output, _),)), _ = engine.evaluate(model, repeat_doc(arrays, n_samples), targets, query)
+    return np.asarray(output[: call.shape[0]])
+
+
+def _no_scores(outputs: Any, activation_of: Any, targets: Any, score: Any) -> tuple[Any, Any]:
+    return keras.ops.cast(targets, "float32"), {}
+
+
 def ensure_built(model: keras.Model, doc: Any) -> None:
     """Build a model that has not seen its input shape yet, for any batch size."""
     if engine.is_known(model):
@@ -240,12 +287,27 @@ def ensure_built(model: keras.Model, doc: Any) -> None:
         if model in _called or (model.built and all(layer.built for layer in model.layers)):
             return
         if isinstance(model, keras.Sequential) and isinstance(doc, np.ndarray):
-            model.build((None, *doc.shape[1:]))
+            keeps_state = any(getattr(part, "stateful", False) for part in engine.parts_of(model))
+            model.build((1 if keeps_state else None, *doc.shape[1:]))
         else:
             # A subclass may say that it is built when its layers are not; only a call, outside of
             # any trace, makes sure.
-            model(standardize(doc), training=False)
+            with _same_state(model):
+                model(standardize(doc), training=False)
         _called.add(model)
+
+
+@contextlib.contextmanager
+def _same_state(model: keras.Model) -> Iterator[None]:
+    """Undo what a call assigns: a recurrent layer may keep a state, a model count its calls."""
+    before = [(one, keras.ops.convert_to_numpy(one)) for one in model.non_trainable_variables]
+    yield
+    for variable, value in before:
+        variable.assign(value)
+    known = {id(variable) for variable, _ in before}
+    for state in engine.kept_states(model):
+        if id(state) not in known:
+            state.assign(np.zeros(state.shape, state.dtype))
 
 
 def standardize(doc: Any) -> Any:

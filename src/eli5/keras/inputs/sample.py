@@ -12,14 +12,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import keras
 import numpy as np
 
+from eli5.checks import warn
 from eli5.keras import engine
 from eli5.keras.inputs.image import IMAGE
 from eli5.keras.inputs.kind import Kind
-from eli5.keras.inputs.model_inputs import UnsupportedDocError, check_model, take_doc
+from eli5.keras.inputs.masked_steps import find_masked_steps
+from eli5.keras.inputs.model_inputs import (
+    ModelInputs,
+    UnsupportedDocError,
+    check_model,
+    find_fixed_batch,
+    take_doc,
+)
 from eli5.keras.inputs.series import SERIES
+from eli5.keras.inputs.stand_in import find_stand_in
 from eli5.keras.inputs.text import TEXT, TextDetails
 from eli5.keras.inputs.token_ids import trace_model
 from eli5.keras.layers.candidate_layers import has_steps
+from eli5.keras.layers.conditions import View
 from eli5.keras.text.tokenize import is_string, tokenize
 
 if TYPE_CHECKING:
@@ -58,16 +68,21 @@ class Sample(NamedTuple):
     signature: str  # their structure, shapes and dtypes
     input_index: int  # which of them is explained, in the order of `keras.tree.flatten`
     input_name: str | None  # its name, where there are several
-    values: Array  # the explained input as it came, batch axis included
+    # The explained input as it came, batch axis included; or the output that stands for it.
+    values: Array
     trace: engine.Trace  # of one call of the model
     kind: Kind
     # The cells of the explained input: ``(H, W)``, for volumes ``(D, H, W)``; ``(T,)`` of texts and
     # series.
     size: tuple[int, ...] = ()
+    fixed_batch: int | None = None  # the one number of samples that the model takes, if it is one
     details: Any = None  # what else the kind knows of the doc
+    stand_in: engine.Call | None = None  # the call whose output stands for the explained input
     valid: slice | None = None  # of a text: the steps that are no padding
+    masked: Array | None = None  # of a text or series: the steps that the model masks, of bool
     # Of token ids: the one that stands for a token left out, where it is known.
     mask_id: int | None = None
+    is_unprepared: bool = False  # whether it, or one read before it, was warned of as raw pixels
     image: Image | None = None  # the picture that the caller gave
     targets: Sequence[int] | None = None  # the classes that the caller gave for this doc
     number: int | None = None  # which of many docs it is
@@ -75,7 +90,12 @@ class Sample(NamedTuple):
     @property
     def channels_first(self) -> bool:
         """Whether the explained input has its channels behind the batch axis."""
-        return self.trace.channels_first
+        return _channels_first(self.trace, self.stand_in)
+
+    def view(self, trace: engine.Trace, grid: tuple[int, ...] | None = None) -> View:
+        """Return what the layers of a trace are compared with."""
+        start = None if self.stand_in is None else self.stand_in.source
+        return View(trace, self.values.shape, self.size, self.channels_first, grid, start)
 
 
 def read_sample(
@@ -84,6 +104,7 @@ def read_sample(
     about: DocOptions = _NOTHING_SAID,
     *,
     input: str | int | None = None,
+    grid: tuple[int, ...] | None = None,
     like: Sample | None = None,
 ) -> Sample:
     """Read one doc.
@@ -96,6 +117,8 @@ def read_sample(
     about : DocOptions
     input : str or int, optional
         Which of several inputs is explained.
+    grid : tuple of int, optional
+        Height and width of the picture that flat columns are.
     like : Sample, optional
         One that was read before, for the same model and options: what a doc of the same shapes has
         in common with it is not found out again.
@@ -117,36 +140,87 @@ def read_sample(
         model, doc, mask_id = text.model, text.doc, text.mask_id
         which = text.input
         details = TextDetails.of(text)
-    is_ready = like is not None and like.model is model
-    inputs = take_doc(model, doc, which, kind, is_ready=is_ready)
-    signature = engine.signature(inputs.arrays)
-    if like is not None and is_ready and like.signature == signature:
-        trace, kind = like.trace, like.kind
+    inputs = take_doc(model, doc, which, kind, is_ready=like is not None and like.model is model)
+    sample = _told_apart(model, inputs, about, kind, grid, like)
+    sample = _warned(sample, like)
+    sample = sample._replace(given_model=given_model, details=details, mask_id=mask_id)
+    return sample.kind.complete(sample, sample.trace)
+
+
+def _told_apart(
+    model: keras.Model,
+    inputs: ModelInputs,
+    about: DocOptions,
+    kind: Kind | None,
+    grid: tuple[int, ...] | None,
+    like: Sample | None,
+) -> Sample:
+    """Return what the model tells of a doc: of which kind it is, and what it does with it."""
+    signature, values = engine.signature(inputs.arrays), inputs.values
+    if like is not None and like.model is model and like.signature == signature:
+        trace, n_samples = like.trace, like.fixed_batch
     else:
-        trace = trace_model(model, inputs)
-        # Where layers keep the steps of a row of numbers it is a text, else a table.
-        if kind is None and doc is inputs.values and not has_steps(trace, doc):
-            raise UnsupportedDocError(model)
-        if kind is None or kind is IMAGE:
-            kind = next(one for one in KINDS if one.recognises(inputs.values, trace))
-    sample = Sample(
+        n_samples = engine.recall(
+            model, ("batch", signature), lambda: find_fixed_batch(model, inputs)
+        )
+        trace = trace_model(model, inputs, n_samples)
+        like = None
+    stand_in = None
+    if kind is None or kind is IMAGE:
+        stand_in = find_stand_in(
+            model, inputs, trace, about.image, grid, n_samples or 1, is_picture=kind is IMAGE
+        )
+    if stand_in is not None:
+        kind, values = IMAGE, stand_in.values
+    elif like is not None:
+        kind = like.kind
+    else:
+        kind = _recognised(model, inputs, trace, kind)
+    call = None if stand_in is None else stand_in.call
+    arrays, index = inputs.arrays, inputs.input_index
+    return Sample(
         model=model,
-        given_model=given_model,
-        inputs=inputs.arrays,
+        given_model=model,
+        inputs=arrays,
         signature=signature,
-        input_index=inputs.input_index,
+        input_index=index,
         input_name=inputs.name,
-        values=inputs.values,
+        values=values,
         trace=trace,
         kind=kind,
-        size=kind.size(inputs.values, trace.channels_first),
-        details=details,
-        mask_id=mask_id,
-        image=about.image,
+        size=kind.size(values, _channels_first(trace, call)),
+        fixed_batch=n_samples,
+        stand_in=call,
+        masked=None if call else find_masked_steps(model, arrays, index, trace, n_samples or 1),
+        image=None if isinstance(about.image, str) else about.image,
         targets=about.targets,
         number=about.number,
     )
-    return kind.complete(sample, trace)
+
+
+def _recognised(
+    model: keras.Model, inputs: ModelInputs, trace: engine.Trace, kind: Kind | None
+) -> Kind:
+    # Where layers keep the steps of a row of numbers it is a text, else a table.
+    if kind is None and inputs.name is None and not has_steps(trace, inputs.values):
+        raise UnsupportedDocError(model)
+    if kind is None or kind is IMAGE:
+        return next(one for one in KINDS if one.recognises(inputs.values, trace))
+    return kind
+
+
+def _warned(sample: Sample, like: Sample | None) -> Sample:
+    """Warn of a doc that was not prepared for the model, once for many of them."""
+    if like is not None and like.is_unprepared:
+        return sample._replace(is_unprepared=True)
+    problem = sample.kind.unprepared(sample)
+    if problem:
+        warn(problem)
+    return sample._replace(is_unprepared=bool(problem))
+
+
+def _channels_first(trace: engine.Trace, stand_in: engine.Call | None) -> bool:
+    return trace.channels_first if stand_in is None else stand_in.channels_first
 
 
 def _check_no_details(doc: Any, details: Any) -> None:

@@ -13,6 +13,7 @@ from eli5.checks import expect_list, is_integer
 from eli5.keras.engine import Site, Trace
 from eli5.keras.inputs.kind import Kind, Words, check_rank
 from eli5.keras.layers.cell_positions import fit_steps
+from eli5.keras.layers.map_axes import is_waveform
 from eli5.placement import Placement, stretch
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class _SeriesKind(Kind):
         return SeriesAxes(time, None if names is None else list(map(str, names)))
 
     def recognises(self, values: Array, trace: Trace) -> bool:
-        return values.ndim == 3
+        return values.ndim == 3 or is_waveform(trace, values.shape)
 
     def size(self, values: Array, channels_first: bool) -> tuple[int, ...]:
         check_rank(values, self)

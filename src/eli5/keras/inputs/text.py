@@ -23,6 +23,7 @@ from eli5.keras.inputs.kind import Kind, Words, check_rank, input_site
 from eli5.keras.inputs.token_ids import find_mask_id
 from eli5.keras.layers.candidate_layers import embedding_site
 from eli5.keras.layers.cell_positions import fit_steps
+from eli5.keras.layers.map_axes import is_waveform
 from eli5.keras.methods.baseline import LEFT_OUT
 from eli5.keras.methods.normalize import normalize
 from eli5.keras.text.align import TokenizedText
@@ -78,7 +79,7 @@ class _TextKind(Kind):
         return TextDetails(tokens, None if pad_value is None else float(pad_value), about.pad_token)
 
     def recognises(self, values: Array, trace: Trace) -> bool:
-        return values.ndim == 2
+        return values.ndim == 2 and not is_waveform(trace, values.shape)
 
     def size(self, values: Array, channels_first: bool) -> tuple[int, ...]:
         check_rank(values, self)

@@ -8,23 +8,27 @@ import keras
 import numpy as np
 
 from eli5.keras import engine
-from eli5.keras.inputs.model_inputs import ModelInputs
+from eli5.keras.inputs.model_inputs import ModelInputs, repeat_doc
 from eli5.keras.layers.candidate_layers import n_embedded_ids
 
 Array = np.ndarray[Any, Any]
 
 
-def trace_model(model: keras.Model, inputs: ModelInputs) -> engine.Trace:
+def trace_model(
+    model: keras.Model, inputs: ModelInputs, n_samples: int | None = None
+) -> engine.Trace:
     """Return what a model does; see `eli5.keras.engine.trace`.
 
-    ValueError if the explained input holds token ids that there are not.
+    The model sees `n_samples` of the inputs, which are one doc's. ValueError if the explained input
+    holds token ids that there are not.
     """
+    arrays = repeat_doc(inputs.arrays, n_samples or 1)
     try:
-        return engine.trace(model, inputs.arrays, inputs.input_index)
+        return engine.trace(model, arrays, inputs.input_index)
     except IndexError:  # PyTorch looks ids up even while it is traced
-        leaves = keras.tree.flatten(inputs.arrays)
-        leaves[inputs.input_index] = np.zeros_like(inputs.values)
-        blank = keras.tree.pack_sequence_as(inputs.arrays, leaves)
+        leaves = keras.tree.flatten(arrays)
+        leaves[inputs.input_index] = np.zeros_like(leaves[inputs.input_index])
+        blank = keras.tree.pack_sequence_as(arrays, leaves)
         check_ids(engine.trace(model, blank, inputs.input_index), inputs.values)
         raise
 

@@ -10,6 +10,8 @@ import keras
 from keras import layers
 
 from eli5.keras.engine import Call, Site, Trace
+from eli5.keras.layers.conditions import View, is_map, is_tokens, obstacle, reduced_axes
+from eli5.keras.layers.map_axes import SPECTROGRAMS, Axes, is_waveform
 from eli5.keras.layers.token_grid import infer_grid
 
 Shape = tuple[int, ...]
@@ -23,7 +25,7 @@ def _classes(names: Iterable[str]) -> tuple[type, ...]:
 _GRAPHS = ("Functional", "Sequential")
 
 # Preprocessing and augmentation: what comes out is still the input, not a feature of it.
-_PREPROCESSING = _classes(
+_PREPROCESSING = SPECTROGRAMS + _classes(
     [name for name in dir(layers) if name.startswith(("Random", "Rand", "Auto", "Mix", "Cut"))]
     + ["AugMix", "CenterCrop", "Equalization", "Normalization", "Rescaling", "Resizing"]
     + ["Solarization", "Pipeline", "MaxNumBoundingBoxes"]
@@ -55,6 +57,7 @@ _RESHAPING_OPS = {
 }  # fmt: skip
 
 _SHOWN = 12  # layers in an error
+_WITHOUT_LAYER = "Methods that explain the input need no layer: Occlusion, RISE, KernelSHAP, LIME."
 
 
 class TargetLayer(NamedTuple):
@@ -76,9 +79,9 @@ class TargetLayer(NamedTuple):
     nth: int
 
 
-def list_target_layers(trace: Trace, size: Shape, grid: Shape | None = None) -> list[TargetLayer]:
+def list_target_layers(view: View) -> list[TargetLayer]:
     """List the suitable layers in execution order."""
-    sites = [(site_of(call, trace, size, grid), call) for call in candidate_calls(trace, size)]
+    sites = [(site_of(call, axes, view), call) for call, axes in candidate_calls(view)]
     return [
         TargetLayer(call.path, site.grid or _grid_of(call), call.nth)
         for site, call in sites
@@ -86,29 +89,29 @@ def list_target_layers(trace: Trace, size: Shape, grid: Shape | None = None) -> 
     ]
 
 
-def candidate_sites(trace: Trace, size: Shape, grid: Shape | None = None) -> list[Site]:
+def candidate_sites(view: View) -> list[Site]:
     """Return the sites that may be chosen without being asked for, the best first.
 
     The last feature map, in execution order and at any depth, which Grad-CAM (arXiv:1610.02391)
     takes; in a vision transformer the last normalised tokens. Poolings come after what has weights,
     and embeddings last. ValueError if there is none, or if the last has tokens of an unknown grid.
     """
-    calls = candidate_calls(trace, size) or _summed_up(trace, size)
-    beyond = [call for call in calls if not _embeds(call, calls)]
-    features = [call for call in beyond if not isinstance(call.operation(), _CARRIERS)]
-    features = features or beyond or calls
-    if features and _is_tokens(features[-1], size):
-        features = _token_calls(features, size)
-    sites = [site_of(call, trace, size, grid) for call in reversed(features)]
+    found = candidate_calls(view)
+    calls = [call for call, _ in found]
+    beyond = [one for one in found if not _embeds(one[0], calls)]
+    features = [one for one in beyond if not isinstance(one[0].operation(), _CARRIERS)]
+    features = features or beyond or found
+    if features and is_tokens(features[-1][0], view):
+        features = _token_calls(features, view)
+    sites = [site_of(call, axes, view) for call, axes in reversed(features)]
     if not sites:
         raise ValueError(
-            f"Expected a model with a layer that gives a feature map of shape {_map_shape(size)}, "
-            "such as a convolution. Received: a model without one."
+            f"Expected a model with a layer that gives a feature map of shape {_map_shape(view)}, "
+            f"such as a convolution. Received: {_what_there_is(view)}"
         )
     if sites[0] is None:
-        raise ValueError(
-            why_no_map(features[-1].path, features[-1], size, grid) + list_candidates(trace, size)
-        )
+        call, axes = features[-1]
+        raise ValueError(why_unfit(call.path, call, axes, view) + list_candidates(view))
     return [site for site in sites if site is not None]
 
 
@@ -159,25 +162,11 @@ def _embeds(call: Call, calls: list[Call]) -> bool:
     return all("Embedding" in cls.__name__ for cls in map(type, parts))
 
 
-def _map_shape(size: Shape) -> str:
-    names = {1: "(1, steps, channels)", 3: "(1, depth, height, width, channels)"}
-    return names.get(len(size), "(1, height, width, channels)")
-
-
-def _summed_up(trace: Trace, size: Shape) -> list[Call]:
-    """Return the maps of one frame that a recurrent layer makes of a video."""
-    if len(size) != 3:
-        return []
-    calls = [call for call in candidate_calls(trace, size[1:]) if _is_map(call, size[1:])]
-    # The layers within a TimeDistributed see a frame each.
-    return [call for call in calls if not call.is_within((layers.TimeDistributed,))]
-
-
-def candidate_calls(trace: Trace, size: Shape) -> list[Call]:
+def candidate_calls(view: View) -> list[tuple[Call, Axes | None]]:
     """Return the calls that may be chosen without being asked for, in execution order."""
     learned = False
     suitable = []
-    for call in trace.calls:
+    for call, axes in zip(view.trace.calls, view.axes(), strict=True):
         operation = call.operation()
         weighted = bool(getattr(operation, "weights", None))
         learned = learned or (weighted and not isinstance(operation, _PREPROCESSING))
@@ -185,52 +174,53 @@ def candidate_calls(trace: Trace, size: Shape) -> list[Call]:
             operation is not None  # a layer may use an operation that it makes and drops
             and (learned or isinstance(operation, _CARRIERS))
             and call.is_new
-            and call.is_outside
-            and "float" in call.dtype
             and call.has_positions
-            and (_is_map(call, size) or _is_tokens(call, size))
+            and not obstacle(call, axes, view)
             and not isinstance(operation, _PREPROCESSING + _DROPOUTS)
             and type(operation).__name__ not in _excluded_ops(operation)
             and not call.is_within(_ATTENTION)
         ):
-            suitable.append(call)
+            suitable.append((call, axes))
     return suitable
 
 
 def has_steps(trace: Trace, doc: Any) -> bool:
     """Tell whether a layer keeps the steps of a doc ``(1, T)``; what is no row of numbers has."""
-    return doc.ndim != 2 or bool(candidate_calls(trace, doc.shape[1:]))
+    if doc.ndim != 2 or is_waveform(trace, doc.shape):
+        return True
+    # A table may be folded to a picture within the model; a row of ids may not.
+    found = candidate_calls(View(trace, doc.shape, doc.shape[1:]))
+    return any(len(call.shape) == 3 for call, _ in found)
 
 
 def _excluded_ops(operation: Any) -> set[str]:
     return set() if isinstance(operation, keras.layers.Layer) else _RESHAPING_OPS
 
 
-def _is_map(call: Call, size: Shape) -> bool:
-    return len(call.shape) == len(size) + 2 and call.shape[0] == 1
-
-
-def _is_tokens(call: Call, size: Shape) -> bool:
-    return len(call.shape) == 3 and len(size) == 2 and call.shape[0] == 1
-
-
-def _token_calls(calls: list[Call], size: Shape) -> list[Call]:
+def _token_calls(
+    calls: list[tuple[Call, Axes | None]], view: View
+) -> list[tuple[Call, Axes | None]]:
     """Return the normalised tokens, or all tokens where nothing normalises them."""
-    tokens = [call for call in calls if _is_tokens(call, size)]
-    normalized = [call for call in tokens if isinstance(call.operation(), _NORMALIZATION)]
+    tokens = [one for one in calls if is_tokens(one[0], view)]
+    normalized = [one for one in tokens if isinstance(one[0].operation(), _NORMALIZATION)]
     return normalized or tokens
 
 
-def site_of(call: Call, trace: Trace, size: Shape, grid: Shape | None) -> Site | None:
+def site_of(call: Call, axes: Axes | None, view: View) -> Site | None:
     """Return a call as a site with its map, or None if it has none."""
-    if len(call.shape) > 3 or (len(call.shape) == 3 and len(size) == 1):
+    if obstacle(call, axes, view):
+        return None
+    if is_map(call, axes, view):
         return _site(call, channels_first=call.channels_first)
-    if len(call.shape) < 3 or len(size) < 2:
+    if not is_tokens(call, view):
+        reduced = reduced_axes(call, axes, view)
+        return _site(call, channels_first=call.channels_first, axes=reduced)
+    grid = view.grid
+    if grid is None:
+        grid = infer_grid(call.shape[1], view.size, _maps(view))
+    if grid is None or math.prod(grid) > call.shape[1]:
         return None
-    folded = infer_grid(call.shape[1], size, _maps(trace, size)) if grid is None else grid
-    if folded is None or math.prod(folded) > call.shape[1]:
-        return None
-    return _site(call, grid=tuple(folded))
+    return _site(call, grid=tuple(grid))
 
 
 def _site(call: Call, **seen_as: Any) -> Site:
@@ -239,38 +229,71 @@ def _site(call: Call, **seen_as: Any) -> Site:
     )
 
 
-def _maps(trace: Trace, size: Shape) -> list[Shape]:
+def _maps(view: View) -> list[Shape]:
     """Return the grids of all maps in the trace; tokens are made of one of them."""
-    calls = [call for call in trace.calls if _is_map(call, size)]
-    return [_grid_of(call) for call in calls if not call.is_within(_ATTENTION)]
+    return [
+        _grid_of(call)
+        for call, axes in zip(view.trace.calls, view.axes(), strict=True)
+        if call.shape[:1] == (1,) and is_map(call, axes, view) and not call.is_within(_ATTENTION)
+    ]
 
 
 def _grid_of(call: Call) -> Shape:
     return call.shape[2:] if call.channels_first else call.shape[1:-1]
 
 
-def why_no_map(layer: Any, call: Call, size: Shape, grid: Shape | None) -> str:
+# ---- for errors ---------------------------------------------------------------------------------
+
+
+def why_unfit(layer: Any, call: Call, axes: Axes | None, view: View) -> str:
     """Say why a call has no map, and what to do."""
-    if len(call.shape) == 3 and len(size) > 1:
+    problem = obstacle(call, axes, view)
+    if not problem:
         n_tokens = call.shape[1]
-        given = f" with grid={grid}" if grid is not None else ""
+        given = f" with grid={view.grid}" if view.grid is not None else ""
         return (
             f"Expected a layer whose {n_tokens} tokens lie on a known grid. Received: layer="
             f"{layer!r}{given} with output shape {call.shape}. Say it: grid=(height, width), for "
             f"the last height * width of the {n_tokens} tokens."
         )
-    shape = call.shape or "no single tensor"
     return (
-        f"Expected `layer` to give a feature map of shape {_map_shape(size)}. "
-        f"Received: layer={layer!r} with output shape {shape}."
+        f"Expected `layer` to give a feature map of shape {_map_shape(view)}. Received: layer="
+        f"{layer!r} with output shape {call.shape or 'no single tensor'}: found {call.path!r}, "
+        f"rank {len(call.shape)}, {problem}."
     )
 
 
-def list_candidates(trace: Trace, size: Shape) -> str:
+def list_candidates(view: View) -> str:
     """List the suitable layers, for an error."""
     names = [
         f"{call.path!r} ({'x'.join(map(str, _grid_of(call)))})"
-        for call in reversed(candidate_calls(trace, size))
+        for call, _ in reversed(candidate_calls(view))
     ]
+    if not names:
+        return f" No layer of the model would do. {_WITHOUT_LAYER}"
     more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f" Layers that would do, last first: {', '.join(names[:_SHOWN]) or 'none'}{more}."
+    return f" Layers that would do, last first: {', '.join(names[:_SHOWN])}{more}."
+
+
+def _map_shape(view: View) -> str:
+    names = {1: "(1, steps, channels)", 3: "(1, depth, height, width, channels)"}
+    return names.get(len(view.size), "(1, height, width, channels)")
+
+
+def _what_there_is(view: View) -> str:
+    """Say what the model has in the place of a map, the last layers first."""
+    found = [
+        f"{call.path!r}, rank {len(call.shape)}, {_why_not_chosen(call, axes, view)}"
+        for call, axes in zip(view.trace.calls, view.axes(), strict=True)
+        if call.is_new and len(call.shape) > 2 and not call.is_within(_ATTENTION)
+    ]
+    there = f"found {'; '.join(reversed(found[-3:]))}" if found else "no layer of rank 3 or more"
+    return f"{there}. {_WITHOUT_LAYER}"
+
+
+def _why_not_chosen(call: Call, axes: Axes | None, view: View) -> str:
+    if isinstance(call.operation(), _PREPROCESSING + _DROPOUTS):
+        return "which is still the doc and no feature of it"
+    if not call.has_positions:
+        return "where no places are left"
+    return obstacle(call, axes, view) or "before which nothing has learned"

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from eli5.keras.engine import Alignment, Call, Site, Trace, compose
+from eli5.keras.engine import Alignment, Call, Site, Trace, align_input, compose
 from eli5.placement import Placement, lay_out, stretch
 
 Array = np.ndarray[Any, Any]
@@ -46,7 +46,15 @@ def place_axes(rank: int, size: Shape, *, channels_first: bool) -> range:
     return range(start, start + len(size))
 
 
-def locate(site: Site, trace: Trace, size: Shape, places: range, measure: Measure) -> Located:
+def locate(
+    site: Site,
+    trace: Trace,
+    size: Shape,
+    places: range,
+    measure: Measure,
+    *,
+    is_followed: bool = True,
+) -> Located:
     """Return a target layer with what can be told of its cells.
 
     Parameters
@@ -59,6 +67,9 @@ def locate(site: Site, trace: Trace, size: Shape, places: range, measure: Measur
         The axes of the input that have these cells; see `place_axes`.
     measure : callable
         Where the output of a call lies that no rule tells of.
+    is_followed : bool
+        Whether it is the model's input that is explained, from which on the trace follows the axes;
+        else, where the output of a layer stands for it, all is measured.
 
     Raises
     ------
@@ -66,7 +77,10 @@ def locate(site: Site, trace: Trace, size: Shape, places: range, measure: Measur
         If the layer sees several samples for one doc, and nothing tells what they are.
     """
     call = trace.calls[trace.index_of(site)]
-    alignment = _to_input(call.alignment, measure)
+    own = call.alignment if is_followed else align_input(call.shape, trace.index_of(site))
+    alignment = _to_input(own, measure)
+    if site.axes:
+        return Located(site, _reduced(alignment, site, call, size, places))
     found = None if alignment is None else _find_cells(alignment, site, places)
     if found is None and site.grid is not None:
         found = _cells_of_map(site, trace, places, measure)
@@ -102,6 +116,40 @@ def _stretched(cells: Shape, size: Shape) -> Placement:
         return stretch(cells, cells)
     plain = stretch(cells, size[n_missing:])
     return replace(plain, size=size, axes=tuple(axis + n_missing for axis in plain.axes))
+
+
+def _reduced(
+    alignment: Alignment | None, site: Site, call: Call, size: Shape, places: range
+) -> Placement:
+    """Return the placement of a map that has only some of the input's axes, `site.axes`."""
+    grid = _grid_of(call, site)
+    kept = [(axis, cells) for axis, cells in zip(site.axes, grid, strict=True) if axis is not None]
+    plain = stretch([cells for _, cells in kept], [size[axis] for axis, _ in kept])
+    first, last, seen = list(plain.first), list(plain.last), list(plain.seen)
+    for k, (axis, cells) in enumerate(kept):
+        along = places[axis]
+        axes = alignment.axes if alignment is not None else ()
+        found = [part for parts in axes[1:] for part in parts if part.axis == along]
+        if alignment is not None and len(found) == 1 and found[0].size == cells:
+            first[k] = alignment.first[along]
+            last[k] = alignment.first[along] + found[0].stride * (cells - 1)
+            seen[k] = alignment.seen[along]
+    axes_kept = tuple(axis for axis, _ in kept)
+    return Placement(size, axes_kept, tuple(first), tuple(last), tuple(seen))
+
+
+def joins(call: Call, size: Shape, places: range) -> bool:
+    """Tell whether the samples that one doc becomes at a call may be put together to a map of it.
+
+    That is certain where the axes were followed; else it is measured.
+    """
+    if call.alignment is None:
+        return False
+    if call.alignment.root is not None:
+        return len(call.shape) > 3
+    site = Site(None, 0, call.path, call.channels_first, shape=call.shape)
+    found = _find_cells(call.alignment, site, places)
+    return found is not None and len(found[1]) == len(size)
 
 
 Found = tuple[Site, list[Cells], Alignment]
@@ -146,7 +194,8 @@ def _find_cells(alignment: Alignment, site: Site, places: range) -> Found | None
             fronts.append(_cells(alignment, outer.axis, outer.stride, outer.size))
         else:
             cells[into] = _patched(cells[into], outer.stride, outer.size)
-    if math.prod(size for size, _ in samples) != math.prod(p.size for p in alignment.axes[0]):
+    docs = [part.size for part in alignment.axes[0] if part.axis != 0]
+    if math.prod(size for size, _ in samples) != math.prod(docs):
         return None
     cells = [*fronts, *cells]
     if len({one.axis for one in cells}) < len(cells):

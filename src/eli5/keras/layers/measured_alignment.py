@@ -33,14 +33,21 @@ _FAINT = 1e-3  # of the largest gradient
 
 
 def measure_alignment(
-    model: keras.Model, inputs: Any, trace: Trace, position: int, input_site: Site
+    model: keras.Model,
+    inputs: Any,
+    trace: Trace,
+    position: int,
+    input_site: Site,
+    fixed_batch: int | None = None,
 ) -> Alignment | None:
     """Return where the output of a call lies in the input; None if that does not show.
 
     `position` is the call's in the trace, `input_site` the explained input. What the doc shows does
-    not matter: it is replaced by noise where it has numbers.
+    not matter: it is replaced by noise where it has numbers. `fixed_batch` is the one number of
+    samples that the model takes, if there is one.
     """
-    key = "alignment", engine.signature(inputs), position, input_site.input_index
+    explained = input_site.input_index, input_site.path
+    key = "alignment", engine.signature(inputs), position, explained
 
     def measure() -> Alignment | None:
         call = trace.calls[position]
@@ -48,17 +55,17 @@ def measure_alignment(
         if operation is None or not call.is_outside or "float" not in call.dtype:
             return None
         site = Site(operation, call.nth, call.path, shape=call.shape, dtype=call.dtype)
-        return _measure(model, inputs, site, input_site)
+        docs = _noise(inputs, input_site, fixed_batch or _COPIES)
+        return _measure(model, docs, site, input_site)
 
     return engine.recall(model, key, measure)
 
 
-def _measure(model: keras.Model, inputs: Any, site: Site, input_site: Site) -> Alignment | None:
+def _measure(model: keras.Model, docs: Any, site: Site, input_site: Site) -> Alignment | None:
     slices = tuple((axis, at) for axis, n in enumerate(site.shape) for at in _picked(axis, n))
     # Each axis of the input for itself, its channels, too.
     whole = input_site._replace(channels_first=False, has_channels=False, grid=None)
     query = engine.Query("alignment", SelectSlices(slices), (whole,), (_centres,), score_site=site)
-    docs = _noise(inputs, input_site)
     n = len(keras.tree.flatten(docs)[0])
     try:
         (found,), _ = engine.evaluate(model, docs, np.zeros((n, 1), "int32"), query)
@@ -73,10 +80,10 @@ def _picked(axis: int, n: int) -> Sequence[int]:
     return sorted(set(np.linspace(0, n - 1, _SLICES).round().astype(int).tolist())) if n > 1 else ()
 
 
-def _noise(inputs: Any, input_site: Site) -> Any:
-    """Return a few docs of noise in the place of the explained input, if that has numbers."""
+def _noise(inputs: Any, input_site: Site, n: int) -> Any:
+    """Return `n` docs, with noise in the place of the explained input if that has numbers."""
     rng = np.random.default_rng(0)
-    leaves = [np.repeat(leaf, _COPIES, axis=0) for leaf in keras.tree.flatten(inputs)]
+    leaves = [np.repeat(leaf, n, axis=0) for leaf in keras.tree.flatten(inputs)]
     index = input_site.input_index
     if index is not None and leaves[index].dtype.kind == "f":
         shape = leaves[index].shape

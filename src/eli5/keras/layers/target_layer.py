@@ -8,10 +8,9 @@ import keras
 from keras import layers
 
 from eli5.checks import did_you_mean, is_integer, wrong_type
-from eli5.keras.engine import Call, Site, Trace
-from eli5.keras.layers.candidate_layers import TargetLayer, list_candidates, site_of, why_no_map
-
-Shape = tuple[int, ...]
+from eli5.keras.engine import Call, Site
+from eli5.keras.layers.candidate_layers import TargetLayer, list_candidates, site_of, why_unfit
+from eli5.keras.layers.conditions import View
 
 
 def check_layer(layer: Any) -> None:
@@ -41,22 +40,25 @@ def _check_one(layer: Any) -> None:
         )
 
 
-def find_target_layer(
-    model: keras.Model, trace: Trace, layer: Any, size: Shape, grid: Shape | None = None
-) -> Site:
+def find_target_layer(model: keras.Model, layer: Any, view: View) -> Site:
     """Return the layer call that was asked for; ValueError if it has none, or no feature map.
 
     A name may be at any depth, with its path (``"resnet50/conv5_block3_out"``) where it is not
     alone. A layer that is called several times counts by its last call; ``(layer, nth)`` picks
-    another. `grid` is what the layer's tokens lie on, where it cannot be inferred.
+    another.
     """
     nth = None
     if isinstance(layer, TargetLayer):
         layer, nth = layer.name, layer.nth
     elif isinstance(layer, tuple):
         layer, nth = layer
-    operation = _operation(model, layer, trace, size)
-    calls = [call for call in trace.calls if call.operation() is operation]
+    operation = _operation(model, layer, view)
+    found = [
+        (call, axes)
+        for call, axes in zip(view.trace.calls, view.axes(), strict=True)
+        if call.operation() is operation
+    ]
+    calls = [call for call, _ in found]
     if nth is None:
         # The last that sees the picture: a layer that two inputs share is called for each.
         seeing = [k for k, call in enumerate(calls) if call.has_positions]
@@ -64,7 +66,7 @@ def find_target_layer(
     if not calls:
         raise ValueError(
             f"Expected `layer` to be called when the model runs. Received: layer={layer!r}, which "
-            f"is {_why_uncalled(operation)}.{list_candidates(trace, size)}"
+            f"is {_why_uncalled(operation)}.{list_candidates(view)}"
         )
     if not -len(calls) <= nth < len(calls):
         raise ValueError(
@@ -72,9 +74,9 @@ def find_target_layer(
             f"as the model calls it {len(calls)} time(s). Received: layer=({layer!r}, {nth})"
         )
     _check_call(layer, calls[nth])
-    site = site_of(calls[nth], trace, size, grid)
+    site = site_of(*found[nth], view)
     if site is None:
-        raise ValueError(why_no_map(layer, calls[nth], size, grid) + list_candidates(trace, size))
+        raise ValueError(why_unfit(layer, *found[nth], view) + list_candidates(view))
     return site
 
 
@@ -92,11 +94,11 @@ def _check_call(layer: Any, call: Call) -> None:
         )
 
 
-def _operation(model: keras.Model, layer: Any, trace: Trace, size: Shape) -> Any:
+def _operation(model: keras.Model, layer: Any, view: View) -> Any:
     if isinstance(layer, keras.layers.Layer):
         return layer
     if isinstance(layer, str):
-        return _named(model, layer, trace, size)
+        return _named(model, layer, view)
     if not -len(model.layers) <= layer < len(model.layers):
         raise ValueError(
             f"Expected a layer index in [{-len(model.layers)}, {len(model.layers)}), as the model "
@@ -105,7 +107,8 @@ def _operation(model: keras.Model, layer: Any, trace: Trace, size: Shape) -> Any
     return model.layers[layer]
 
 
-def _named(model: keras.Model, name: str, trace: Trace, size: Shape) -> Any:
+def _named(model: keras.Model, name: str, view: View) -> Any:
+    trace = view.trace
     paths: dict[int, str] = {}
     operations: dict[int, Any] = {}
     for call in trace.calls:
@@ -129,7 +132,7 @@ def _named(model: keras.Model, name: str, trace: Trace, size: Shape) -> Any:
     meant = did_you_mean(name, known, n=3)
     raise ValueError(
         f"Expected the name of a layer of model {model.name!r}. Received: layer={name!r}."
-        f"{meant and ' '}{meant}{list_candidates(trace, size)}"
+        f"{meant and ' '}{meant}{list_candidates(view)}"
     )
 
 

@@ -197,7 +197,7 @@ def score_cam(
     used, scores = [], []
     chosen = _most_varying(maps, n_maps)
     for block in batches(len(chosen), probe.batch_size):
-        masks, vary = _masks(maps[..., chosen[block]], probe)
+        masks, vary = _masks(_without_other_axes(maps[..., chosen[block]], probe), probe)
         if vary.any():
             used.append(chosen[block][vary])
             scores.append(probe.masked_scores(masks[vary], hidden))
@@ -336,6 +336,12 @@ def _masks(maps: Array, probe: Probe) -> tuple[Array, Array]:
     flat = enlarged.reshape(len(enlarged), -1)
     # Not "greater": NaN counts as varying, so that it is passed on and told.
     return _unit(enlarged), ~(np.ptp(flat, axis=1) <= _CONSTANT)
+
+
+def _without_other_axes(maps: Array, probe: Probe) -> Array:
+    """Return the means of maps (*grid, n) over axes that are none of the picture."""
+    others = tuple(k for k, axis in enumerate(probe.axes) if axis is None)
+    return maps.mean(axis=others) if others else maps
 
 
 def _unit(maps: Array) -> Array:

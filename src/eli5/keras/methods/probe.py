@@ -56,6 +56,9 @@ class Probe(NamedTuple):
         zero, none for -1. Takes any number of maps at once: the part before the layer runs once.
     placement : Placement, optional
         Where the cells of the target layer lie in the picture; None if they cover it evenly.
+    axes : tuple
+        Of which axes of the picture the target layer's maps are, None for one that is none of them,
+        such as the pitch of a spectrogram; empty if of all in their order.
 
     Examples
     --------
@@ -79,6 +82,7 @@ class Probe(NamedTuple):
     activations: Callable[[], Array]
     ablated_scores: Callable[[Array], Array]
     placement: Placement | None = None
+    axes: tuple[int | None, ...] = ()
 
 
 class Attributions(NamedTuple):

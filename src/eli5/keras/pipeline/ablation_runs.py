@@ -82,7 +82,7 @@ def ablation_runs(
 
     `query` asks for the scores; `known` is what `activations` gives, where that has been read.
     """
-    batch_size = plan.request.batch_size
+    batch_size = plan.batch_size
 
     @functools.cache
     def activations() -> tuple[Array, Array]:
@@ -90,13 +90,15 @@ def ablation_runs(
         if known is not None:
             return known
         reading = query._replace(sites=(_required(site),), read=True)
-        (_, (outputs,)), _ = engine.evaluate(plan.model, plan.inputs, plan.targets, reading)
-        return outputs
+        (_, ((output, folded),)), _ = engine.evaluate(plan.model, *plan.filled(), reading)
+        return output[: reading.sites[0].shape[0]], folded[:1]
 
     def ablated_scores(maps: Array) -> Array:
         output, folded = activations()
         *at_cuts, certain = _strategies(plan, _required(site), query, batch_size)
         run = functools.partial(_run, plan, output)
+        if plan.sample.fixed_batch is not None:  # neither one sample in front nor many behind
+            return run(certain, maps)
 
         def choose() -> int:
             trial = _trial(folded)

@@ -23,7 +23,7 @@ def explain_one(model: keras.Model, doc: Any, **options: Any) -> Any:
     about, rest = split_options(options)
     request = make_request(targets=about.targets, **rest)
     with engine.steady():
-        sample = read_sample(model, doc, about, input=request.input)
+        sample = read_sample(model, doc, about, input=request.input, grid=request.grid)
         return explain_batch(request, [sample])[0]
 
 
@@ -80,7 +80,9 @@ def _read(
             except StopIteration:
                 return
             with engine.steady():
-                like = read_sample(model, doc, about, input=request.input, like=like)
+                like = read_sample(
+                    model, doc, about, input=request.input, grid=request.grid, like=like
+                )
         yield like
 
 
@@ -92,7 +94,9 @@ def _batches(samples: Iterable[Sample], batch_size: int) -> Iterator[list[Sample
             yield batch
             batch = []
         batch.append(sample)
-        if len(batch) == batch_size:  # and not at the next sample, whose doc may be a bad one
+        if len(batch) == min(
+            batch_size, sample.fixed_batch or batch_size
+        ):  # and not at the next sample, whose doc may be a bad one
             yield batch
             batch = []
     if batch:

@@ -47,6 +47,7 @@ def formula_query(plan: Plan, methods: Sequence[ChosenMethod]) -> engine.Query:
             for s, site in enumerate(sites)
             if any(one.method.needs == "hessian" and reads_site(one, site) for one in methods)
         ),
+        slot=plan.slot,
     )
 
 

@@ -32,22 +32,24 @@ def make_probe(
         The target layer's own output for the sample, and the same as maps, where they have been
         read already.
     """
-    query, input_site, batch_size = plan.query(), plan.input_site, plan.request.batch_size
+    query, input_site, batch_size = plan.query(), plan.input_site, plan.batch_size
     gradients = query._replace(sites=(input_site,), formulas=(_gradients,))
     moments = with_pictures(gradients, input_site)._replace(combine=_moment_sums)
     values = input_values(plan)
     ask = functools.partial(run_padded, plan, batch_size, with_pictures(query, input_site))
-    return Probe(
+    probe = Probe(
         picture=values,
         batch_size=batch_size,
         scores=lambda pictures: ask(_float32(pictures)),
         masked_scores=functools.partial(_masked_scores, plan, query, values),
         gradient_sums=lambda pictures: run_all(
-            plan, moments, pad_batch(_float32(pictures), batch_size)
+            plan, moments, pad_batch(plan, _float32(pictures), batch_size)
         ),
         path_gradients=functools.partial(_path_gradients, plan, gradients),
         **ablation_runs(plan, site, query, output),
+        axes=() if site is None else site.axes,
     )
+    return probe if plan.sample.masked is None else _with_masked(probe, plan)
 
 
 def input_values(plan: Plan) -> Array:
@@ -58,11 +60,41 @@ def input_values(plan: Plan) -> Array:
     site = plan.input_site
     if site.input_index is None:
         query = engine.Query("output", plan.query().select, (site,), read=True)
-        (_, ((_, folded),)), _ = engine.evaluate(plan.model, plan.inputs, plan.targets, query)
+        (_, ((_, folded),)), _ = engine.evaluate(plan.model, *plan.filled(), query)
         return folded[0]
     values = np.asarray(keras.tree.flatten(plan.inputs)[site.input_index][0], "float32")
     last = np.moveaxis(values, 0, -1) if site.channels_first else values
     return last if site.has_channels else last[..., None]
+
+
+def keep_masked(plan: Plan, pictures: Array) -> Array:
+    """Return changed pictures, shape (n, *size, C), with the steps that the model masks kept.
+
+    Any other value there would unmask them.
+    """
+    masked = plan.sample.masked
+    if masked is None:
+        return pictures
+    kept = np.array(pictures)
+    kept[:, masked] = input_values(plan)[masked]
+    return kept
+
+
+def _with_masked(probe: Probe, plan: Plan) -> Probe:
+    """Return a probe that changes and hides no step that the model masks."""
+    masked = plan.sample.masked
+
+    def masked_scores(masks: Array, baseline: Array | None) -> Array:
+        masks = np.array(masks)
+        masks[:, masked] = 1
+        return probe.masked_scores(masks, baseline)
+
+    return probe._replace(
+        scores=lambda pictures: probe.scores(keep_masked(plan, pictures)),
+        masked_scores=masked_scores,
+        gradient_sums=lambda pictures: probe.gradient_sums(keep_masked(plan, pictures)),
+        path_gradients=lambda ends, *rest: probe.path_gradients(keep_masked(plan, ends), *rest),
+    )
 
 
 def without_padding(probe: Probe, valid: slice) -> Probe:
@@ -89,7 +121,7 @@ def without_padding(probe: Probe, valid: slice) -> Probe:
 def _masked_scores(
     plan: Plan, query: engine.Query, values: Array, masks: Array, baseline: Array | None
 ) -> Array:
-    masks, batch_size = _float32(masks), plan.request.batch_size
+    masks, batch_size = _float32(masks), plan.batch_size
     masked = with_masks(query, plan.input_site)
     if baseline is not None:
         return run_padded(plan, batch_size, masked, masks, _float32(baseline[None]))
@@ -120,7 +152,7 @@ def _path_gradients(
     query = on_path(gradients, plan.input_site)._replace(combine=_weighted_sum)
     rows = np.stack([nodes, weights], axis=1).astype("float32")
     # What is repeated to fill the batch must not count.
-    padded = pad_batch(rows, plan.request.batch_size)
+    padded = pad_batch(plan, rows, plan.batch_size)
     padded[len(rows) :, 1] = 0
     return run_all(plan, query, padded, _float32(ends))
 

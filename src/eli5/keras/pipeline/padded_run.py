@@ -18,7 +18,7 @@ def run_padded(
 ) -> Any:
     """Ask about as many variants of the plan's one sample as there are rows in `per_sample`."""
     n = len(per_sample)
-    padded = pad_batch(per_sample, batch_size)
+    padded = pad_batch(plan, per_sample, batch_size)
     result = run_all(plan, query, padded, *extra)
     return keras.tree.map_structure(lambda x: x[:n], result)
 
@@ -45,9 +45,13 @@ def advise_on_batches(size: int) -> Iterator[None]:
         raise
 
 
-def pad_batch(items: Array, batch_size: int) -> Array:
-    """Repeat the last item up to a power of two, at most `batch_size`: few programs do for all."""
+def pad_batch(plan: Plan, items: Array, batch_size: int) -> Array:
+    """Repeat the last item up to a power of two, at most `batch_size`: few programs do for all.
+
+    Where the model takes one number of samples only, up to that.
+    """
     size = min(1 << (len(items) - 1).bit_length(), max(batch_size, len(items)))
+    size = plan.sample.fixed_batch or size
     if size == len(items):
         return items
     return np.concatenate([items, np.repeat(items[-1:], size - len(items), axis=0)])

@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from eli5.keras import engine
-from eli5.keras.inputs.model_inputs import blank_doc
+from eli5.keras.inputs.model_inputs import blank_doc, repeat_doc
 from eli5.keras.inputs.sample import Sample, read_sample
 from eli5.keras.layers import candidate_layers
 from eli5.keras.layers.cell_positions import Located, locate, place_axes
@@ -40,6 +40,7 @@ class Plan(NamedTuple):
     # The explained input, as what is differentiated or perturbed; of token ids their embedding.
     input_site: engine.Site
     located: tuple[Located, ...] = ()  # the target layers, and where their cells lie
+    slot: int | None = None  # of one doc: its place in the batch, see `eli5.keras.engine.Query`
 
     @property
     def sample(self) -> Sample:
@@ -52,6 +53,11 @@ class Plan(NamedTuple):
         return tuple(one.site for one in self.located)
 
     @property
+    def batch_size(self) -> int:
+        """The most samples that the model sees at once."""
+        return self.sample.fixed_batch or self.request.batch_size
+
+    @property
     def layer_names(self) -> str:
         """The paths of the target layers, for people."""
         return ", ".join(site.path for site in self.sites)
@@ -59,7 +65,15 @@ class Plan(NamedTuple):
     def query(self, **fields: Any) -> engine.Query:
         """Return the query about this plan's scores; see `eli5.keras.engine.Query`."""
         select = self.request.target.select(self.output, self.request.sign, reports=False)
-        return engine.Query(self.request.target.score, select, **fields)
+        return engine.Query(self.request.target.score, select, slot=self.slot, **fields)
+
+    def filled(self) -> tuple[Any, Array]:
+        """Return inputs and targets, repeated to the one number of samples that the model takes.
+
+        They are those of one doc.
+        """
+        n = self.sample.fixed_batch or 1
+        return repeat_doc(self.inputs, n), np.repeat(self.targets, n, axis=0)
 
     def of_doc(self, number: int, classes: Array) -> Plan:
         """Return the plan of one doc of the batch, with its class ids as targets."""
@@ -67,6 +81,7 @@ class Plan(NamedTuple):
             samples=[self.samples[number]],
             inputs=keras.tree.map_structure(lambda x: x[number : number + 1], self.inputs),
             targets=classes[None],
+            slot=number if self.sample.fixed_batch else None,
         )
 
 
@@ -90,7 +105,8 @@ def make_plan(request: Request, samples: Sequence[Sample], size: int | None = No
     samples : sequence of Sample
         Of one model, and of equal shape.
     size : int, optional
-        Of the batch that the model sees; it is filled up with copies of the last sample.
+        Of the batch that the model sees, unless it takes one number of samples only; it is filled
+        up with copies of the last sample.
 
     Raises
     ------
@@ -100,7 +116,8 @@ def make_plan(request: Request, samples: Sequence[Sample], size: int | None = No
     sample = samples[0]
     with at_doc(sample.number):
         # Anew, as the model may have been changed since the sample was read.
-        trace = engine.trace(sample.model, sample.inputs, sample.input_index)
+        inputs = repeat_doc(sample.inputs, sample.fixed_batch or 1)
+        trace = engine.trace(sample.model, inputs, sample.input_index)
         output = find_output(sample.model, trace.outputs, request.output)
         activation = trace.activations[output]
         spec = keras.tree.flatten(trace.outputs)[output]
@@ -120,7 +137,7 @@ def make_plan(request: Request, samples: Sequence[Sample], size: int | None = No
         if request.needs_layer:
             plan = plan._replace(located=_target_layers(plan))
     _check_methods(plan)
-    return _as_batch(plan, size or len(samples))
+    return _as_batch(plan, sample.fixed_batch or size or len(samples))
 
 
 def _as_batch(plan: Plan, size: int) -> Plan:
@@ -178,6 +195,7 @@ def _target_layers(plan: Plan) -> tuple[Located, ...]:
         sample.signature,
         sample.input_index,
         sample.kind.name,
+        sample.stand_in and sample.stand_in.path,
         engine.Reference(request.target.score),
         request.output,
         request.grid,
@@ -200,36 +218,39 @@ def _target_layers(plan: Plan) -> tuple[Located, ...]:
 def _locate(plan: Plan, site: engine.Site) -> Located:
     """Return a target layer with where its cells lie."""
     sample, trace = plan.sample, plan.trace
-    rank = sample.values.ndim
-    places = place_axes(rank, sample.size, channels_first=sample.channels_first)
+    places = place_axes(sample.values.ndim, sample.size, channels_first=sample.channels_first)
 
     def measure(position: int) -> engine.Alignment | None:
         try:
             explained = sample.kind.input_site(sample, trace, is_needed=True)
         except ValueError:  # it cannot be differentiated
             return None
-        return measure_alignment(sample.model, sample.inputs, trace, position, explained)
+        return measure_alignment(
+            sample.model, sample.inputs, trace, position, explained, sample.fixed_batch
+        )
 
-    return locate(site, trace, sample.size, places, measure)
+    is_input = sample.stand_in is None
+    return locate(site, trace, sample.size, places, measure, is_followed=is_input)
 
 
 def _find_sites(plan: Plan) -> list[engine.Site]:
     """Return the target layers that were asked for, or the one that is chosen."""
     sample, layer, grid = plan.sample, plan.request.layer, plan.request.grid
-    trace, size = plan.trace, sample.size
+    trace, view = plan.trace, sample.view(plan.trace, grid)
     n_inputs = len(keras.tree.flatten(sample.inputs))
     if layer is not None:
         layers = layer if isinstance(layer, list) else [layer]
-        sites = [find_target_layer(sample.given_model, trace, one, size, grid) for one in layers]
+        sites = [find_target_layer(sample.given_model, one, view) for one in layers]
         for site in sites:
             _check_sees_input(trace, site, n_inputs)
         if len({(id(site.operation), site.nth) for site in sites}) < len(sites):
             raise ValueError(f"Expected each layer once. Received: layer={layer!r}")
         return sites
-    sites = candidate_layers.candidate_sites(trace, size, grid)
+    sites = candidate_layers.candidate_sites(view)
     # With one input and one output the last map is what the score comes from; tokens may not be,
     # nor is the last layer that runs where there are several.
-    is_certain = len(sites[0].shape) > 3 and n_inputs + len(plan.trace.activations) == 2
+    n_outputs = sum(spec is not None for spec in keras.tree.flatten(plan.trace.outputs))
+    is_certain = len(sites[0].shape) > 3 and n_inputs + n_outputs == 2
     return [sites[0 if is_certain else _last_that_reacts(plan, sites)]]
 
 
@@ -255,7 +276,7 @@ def _last_that_reacts(plan: Plan, sites: list[engine.Site]) -> int:
     query = engine.Query(
         target.score, target.select(plan.output), tuple(sites), (_reacts,) * len(sites)
     )
-    arguments = plan.inputs, plan.targets
+    arguments = plan.filled()
 
     def find() -> int:
         answers, _ = engine.evaluate(plan.model, *arguments, query)
@@ -301,5 +322,6 @@ def target_layers(
     TypeError, ValueError
         If `doc` does not fit the model, or is missing where the model does not tell its size.
     """
-    sample = read_sample(model, blank_doc(model) if doc is None else doc, input=input)
-    return candidate_layers.list_target_layers(sample.trace, sample.size, grid)
+    doc = blank_doc(model) if doc is None else doc
+    sample = read_sample(model, doc, input=input, grid=grid)
+    return candidate_layers.list_target_layers(sample.view(sample.trace, grid))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +9,7 @@ import keras
 import numpy as np
 
 from eli5.base import Explanation, TargetExplanation
+from eli5.checks import warn
 from eli5.keras.inputs.sample import Sample
 from eli5.keras.methods.lookup import ChosenMethod
 from eli5.keras.methods.normalize import why_empty
@@ -79,9 +78,9 @@ def _explanation(
     warned = [*_empty_heatmaps(plan, sample, chosen, result, targets), *_not_finite(display)]
     for note in warned:
         which = "" if sample.number is None else f"Doc {sample.number}: "
-        warnings.warn(which + note, UserWarning, stacklevel=_callers_level())
+        warn(which + note)
     cells = result.maps.shape[1:]
-    description = [*_describe(plan, chosen, cells), *_completeness(targets), *warned]
+    description = [*_describe(plan, sample, chosen, cells), *_completeness(targets), *warned]
     expl = Explanation(
         plan.model.name,
         description=" ".join(description),
@@ -136,7 +135,9 @@ def _completeness(targets: Sequence[TargetExplanation]) -> Iterator[str]:
         )
 
 
-def _describe(plan: Plan, chosen: ChosenMethod, cells: tuple[int, ...]) -> Iterator[str]:
+def _describe(
+    plan: Plan, sample: Sample, chosen: ChosenMethod, cells: tuple[int, ...]
+) -> Iterator[str]:
     """Say what the heatmap shows, and how it came about."""
     method, words = chosen.method, plan.sample.kind.words
     size = "x".join(map(str, cells)) + (words.unit if len(cells) == 1 else "")
@@ -162,6 +163,11 @@ def _describe(plan: Plan, chosen: ChosenMethod, cells: tuple[int, ...]) -> Itera
             f"Where its cells lie in {words.explained} could not be told: they are spread evenly "
             "over all of it."
         )
+    if sample.masked is not None:
+        yield (
+            f"The model masks {sample.masked.sum()} of {len(sample.masked)} steps: they have no "
+            "part in its prediction."
+        )
     if method.at == "layer" and len(plan.sites) > 1:
         yield f"The layers' maps are fused by their {plan.request.fusion}."
     smoothing = chosen.smoothing
@@ -170,11 +176,3 @@ def _describe(plan: Plan, chosen: ChosenMethod, cells: tuple[int, ...]) -> Itera
         copies = noisy if smoothing.n_samples else ""
         copies += " augmented" if smoothing.augment else ""
         yield f"It is the mean over{copies} copies of the doc."
-
-
-def _callers_level() -> int:
-    """Return the `stacklevel` of the first caller outside of this package."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals["__name__"].partition(".")[0] == "eli5":
-        level, frame = level + 1, frame.f_back
-    return level

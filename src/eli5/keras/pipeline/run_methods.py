@@ -16,7 +16,12 @@ from eli5.keras.methods.normalize import normalize
 from eli5.keras.methods.probe import Attributions, Probe
 from eli5.keras.methods.smoothing import smooth
 from eli5.keras.pipeline.formula_program import formula_query, reads_site
-from eli5.keras.pipeline.keras_probe import input_values, make_probe, without_padding
+from eli5.keras.pipeline.keras_probe import (
+    input_values,
+    keep_masked,
+    make_probe,
+    without_padding,
+)
 from eli5.keras.pipeline.padded_run import advise_on_batches, pad_batch, run_all
 from eli5.keras.pipeline.plan import Array, Plan
 from eli5.placement import Placement, stretch
@@ -52,15 +57,26 @@ def run_methods(plan: Plan) -> tuple[list[list[MethodResult]], Report]:
     results = []
     for number in range(len(plan.samples)):
         doc_plan = plan.of_doc(number, report["classes"][number])
-        results.append(
-            [
-                _run_black_box(doc_plan, chosen, outputs)
-                if chosen.method.is_black_box
-                else _run_smoothed(doc_plan, chosen, per_formula[k][number])
-                for k, chosen in enumerate(plan.request.methods)
-            ]
+        of_doc = (
+            _run_black_box(doc_plan, chosen, outputs)
+            if chosen.method.is_black_box
+            else _run_smoothed(doc_plan, chosen, per_formula[k][number])
+            for k, chosen in enumerate(plan.request.methods)
         )
+        results.append([_without_masked(doc_plan, result) for result in of_doc])
     return results, report
+
+
+def _without_masked(plan: Plan, result: MethodResult) -> MethodResult:
+    """Return a result without heat on steps that the model masks.
+
+    A layer behind may repeat its last output there, and a window reach over them.
+    """
+    if plan.sample.masked is None:
+        return result
+    maps = result.maps.copy()
+    maps[:, plan.sample.masked] = 0
+    return result._replace(maps=maps, heatmaps=normalize(maps, maps.ndim - 1))
 
 
 # ---- formulas ------------------------------------------------------------------------------------
@@ -111,7 +127,8 @@ def _run_smoothed(plan: Plan, chosen: ChosenMethod, result: MethodResult) -> Met
     query = with_pictures(formula_query(plan, [chosen]), plan.input_site)
 
     def maps_of(copies: Array) -> list[Array]:
-        results = run_all(plan, query, pad_batch(copies, request.batch_size))
+        copies = keep_masked(plan, copies)
+        results = run_all(plan, query, pad_batch(plan, copies, plan.batch_size))
         return [
             _fit(plan, result["maps"][0][: len(copies)], site, 2)[0]
             for site, result in zip(query.sites, results, strict=True)
@@ -119,7 +136,7 @@ def _run_smoothed(plan: Plan, chosen: ChosenMethod, result: MethodResult) -> Met
 
     placements = [_placement_at(plan, site) for site in query.sites]
     picture = input_values(plan)
-    per_site = smooth(maps_of, picture, chosen.smoothing, request.batch_size, placements)
+    per_site = smooth(maps_of, picture, chosen.smoothing, plan.batch_size, placements)
     maps, _ = fuse(per_site, [one or result.placement for one in placements], request.fusion)
     return result._replace(maps=maps, heatmaps=normalize(maps, maps.ndim - 1))
 
@@ -134,6 +151,8 @@ def _fit(plan: Plan, maps: Array, site: engine.Site, lead: int) -> tuple[Array, 
     placement = _placement_at(plan, site)
     if placement is None:
         return maps, stretch(maps.shape[lead:], maps.shape[lead:])
+    others = tuple(lead + k for k, axis in enumerate(site.axes) if axis is None)
+    maps = maps.mean(axis=others) if others else maps
     return plan.sample.kind.fit(maps, placement)
 
 

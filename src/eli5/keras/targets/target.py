@@ -91,10 +91,11 @@ def find_output(model: keras.Model, outputs: Any, output: Any) -> int:
     ----------
     model : keras.Model
     outputs : spec, or a list, tuple or dict of them
-        What the model returns.
+        What the model returns; None is what is no tensor.
     output : None, str or int
         The key in a dict, the name in a functional model, or the index, in the order in which the
-        model declares them; None is the first.
+        model declares them; None is the first
+        that is a tensor.
 
     Raises
     ------
@@ -104,17 +105,24 @@ def find_output(model: keras.Model, outputs: Any, output: Any) -> int:
         If there is no such output.
     """
     names = _output_names(model, outputs)
-    if output is None:
-        output = 0
-    if not (isinstance(output, str) or is_integer(output)):
+    is_tensor = [spec is not None for spec in keras.tree.flatten(outputs)]
+    tensors = [name for name, is_one in zip(names, is_tensor, strict=True) if is_one]
+    if output is None and tensors:
+        first = next(filter(tensors.__contains__, _declared_names(model, outputs, names)))
+        return names.index(first)
+    if not (isinstance(output, str) or is_integer(output) or output is None):
         raise wrong_type("output", output, "None, a name or an index")
+    found = None
     if isinstance(output, str) and output in names:
-        return names.index(output)
-    if is_integer(output) and -len(names) <= output < len(names):
-        return names.index(_declared_names(model, outputs, names)[output])
+        found = names.index(output)
+    elif is_integer(output) and -len(names) <= output < len(names):
+        found = names.index(_declared_names(model, outputs, names)[output])
+    if found is not None and is_tensor[found]:
+        return found
+    none = "" if found is None else ", which is no tensor"
     raise ValueError(
-        f"Expected `output` to be one of {names} or an index below {len(names)}. "
-        f"Received: output={output!r}"
+        f"Expected `output` to be one of {tensors} or an index below {len(names)}. "
+        f"Received: output={output!r}{none}"
     )
 
 
