@@ -129,6 +129,11 @@ class TargetExplanation(_Container):
         by its maximum.
     details : dict, optional
         Numbers that tell how far the attribution can be trusted, such as ``completeness_error``.
+    explained : float, optional
+        The number that the heatmap explains: whose gradients, or changes, it is made of.
+    explained_name : str, optional
+        What that number is: ``"log-odds"``, ``"logit"`` or ``"output"``; ``"contrasted logit"`` of
+        Finer-CAM; for a score that is a user's function its name.
     """
 
     target: int | str
@@ -140,6 +145,8 @@ class TargetExplanation(_Container):
     class_name: str | None = None
     attribution: NDArray[np.floating[Any]] | None = None
     details: dict[str, float] | None = None
+    explained: float | None = None
+    explained_name: str | None = None
 
 
 @dataclass(eq=False, repr=False)
