@@ -53,6 +53,8 @@ def test_documented_fields() -> None:
         "class_name",
         "attribution",
         "details",
+        "explained",
+        "explained_name",
     ]
 
 

@@ -215,6 +215,13 @@ def test_a_keras_2_model_is_told_apart() -> None:
     assert "load it with Keras 3" in str(eli5.explain_prediction(legacy, np.zeros(3)).error)
 
 
+@pytest.mark.parametrize("given", [[], [keras.Input((12, 20, 3))]])
+def test_a_model_without_layers_is_not_supported(doc: Array, given: list[Any]) -> None:
+    explanation = eli5.explain_prediction(keras.Sequential(given, name="bare"), doc)
+    assert 'model "bare" is not supported' in explanation.error
+    assert explanation.targets is None
+
+
 def test_a_model_without_images_is_not_supported() -> None:
     model = keras.Sequential([keras.Input((5,)), layers.Dense(2)], name="a>b")
     explanation = explain_prediction_keras(model, np.zeros((1, 5), "float32"))

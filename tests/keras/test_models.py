@@ -299,9 +299,10 @@ def test_an_output_per_pixel_is_explained_by_a_callable() -> None:
     model = with_weights(keras.Model(inputs, layers.Conv2D(3, 1, activation="softmax")(x)))
     with pytest.raises(ValueError, match=r"Expected a classifier.*\(1, 24, 40, 3\).*`score=`"):
         eli5.explain_prediction(model, picture())
-    explanation = eli5.explain_prediction(
-        model, picture(), layer="features", score=lambda masks: masks[:, 5, 7, 0]
-    )
+    with pytest.warns(UserWarning, match="comes from layer 'features' place by place"):
+        explanation = eli5.explain_prediction(
+            model, picture(), layer="features", score=lambda masks: masks[:, 5, 7, 0]
+        )
     assert explanation.targets[0].heatmap.shape == SIZE[:2]
     prediction = model.predict(picture(), verbose=0)[0, 5, 7, 0]
     assert explanation.targets[0].score == pytest.approx(prediction, abs=1e-5)

@@ -98,11 +98,11 @@ def test_a_document_with_anything_in_it_is_refused_or_gives_an_explanation(
     ("change", "reason"),
     [
         (
-            {"version": 3},
-            r"it is of version 3 of the schema, saved with .*'eli5': '0\.1\.0'.*Install a new",
+            {"version": 4},
+            r"it is of version 4 of the schema, saved with .*'eli5': '0\.1\.0'.*Install a new",
         ),
-        ({"version": 3, "saved_with": []}, r"it is of version 3 .*, saved with \[\]; "),
-        ({"version": 3, "layer": {"$": "new"}}, "it is of version 3 of the schema"),
+        ({"version": 4, "saved_with": []}, r"it is of version 4 .*, saved with \[\]; "),
+        ({"version": 4, "layer": {"$": "new"}}, "it is of version 4 of the schema"),
         ({"version": "1"}, "it is of version '1' of the schema"),
         ({"version": None}, "it is of version None of the schema"),
         ({"heatmaps": []}, "TypeError: Explanation.* unexpected keyword argument 'heatmaps'"),

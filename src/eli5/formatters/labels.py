@@ -46,9 +46,10 @@ def target_numbers(target: TargetExplanation) -> dict[str, str]:
 
 
 def _is_same(one: float | None, other: float | None) -> bool:
-    return one is not None and (
-        one == other or (one != one and other is not None and other != other)
-    )
+    if one is None or other is None:
+        return False
+    one, other = float(one), float(other)  # those of NumPy may overflow beside each other
+    return one == other or (one != one and other != other)
 
 
 def number(value: float | None) -> str:

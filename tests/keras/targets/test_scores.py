@@ -178,9 +178,10 @@ def test_a_callable_explains_what_is_no_classifier() -> None:
     inputs = keras.Input((12, 20, 3))
     x = layers.Conv2D(4, 3, activation="relu", name="conv")(inputs)
     model = with_weights(keras.Model(inputs, layers.Conv2D(2, 1, name="mask")(x)))
-    explanation = eli5.explain_prediction(
-        model, sample((12, 20, 3)), layer="conv", score=lambda mask: mask[0, 3, 4, 1]
-    )
+    with pytest.warns(UserWarning, match="comes from layer 'conv' place by place"):
+        explanation = eli5.explain_prediction(
+            model, sample((12, 20, 3)), layer="conv", score=lambda mask: mask[0, 3, 4, 1]
+        )
     assert explanation.targets[0].target == "<lambda>"
     assert explanation.targets[0].heatmap.shape == (10, 18)
 

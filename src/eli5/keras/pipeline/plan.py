@@ -17,6 +17,7 @@ from eli5.keras.inputs.model_inputs import blank_doc
 from eli5.keras.inputs.sample import Sample, read_sample
 from eli5.keras.layers import candidate_layers
 from eli5.keras.layers.gap_head import check_gap_dense
+from eli5.keras.layers.output_map import find_output_maps
 from eli5.keras.layers.target_layer import find_target_layer
 from eli5.keras.methods.lookup import ChosenMethod
 from eli5.keras.pipeline.request import Request
@@ -39,6 +40,8 @@ class Plan(NamedTuple):
     # The explained input, as what is differentiated or perturbed; of token ids their embedding.
     input_site: engine.Site
     sites: tuple[engine.Site, ...] = ()  # the target layers
+    # Those of them that the output comes from place by place; see `find_output_maps`.
+    output_maps: tuple[engine.Site, ...] = ()
 
     @property
     def sample(self) -> Sample:
@@ -133,6 +136,7 @@ def make_plan(request: Request, samples: Sequence[Sample], size: int | None = No
         )
         if request.needs_layer:
             plan = plan._replace(sites=_target_layers(plan))
+            plan = plan._replace(output_maps=_output_maps(plan, plan.sites))
     _check_methods(plan)
     return _as_batch(plan, size or len(samples))
 
@@ -219,11 +223,29 @@ def _find_sites(plan: Plan) -> list[engine.Site]:
         if len({(id(site.operation), site.nth) for site in sites}) < len(sites):
             raise ValueError(f"Expected each layer once. Received: layer={layer!r}")
         return sites
-    sites = candidate_layers.candidate_sites(trace, size, grid)
+    candidates = candidate_layers.candidate_sites(trace, size, grid)
+    output_maps = _output_maps(plan, candidates)
+    sites = [site for site in candidates if site not in output_maps]
+    if not sites:
+        raise ValueError(
+            "Expected a model with a feature map that its output does not come from place by "
+            f"place. Received: {candidates[0].path!r} as the last of {len(candidates)} that give "
+            "no more than the prediction itself. Choose a method that explains the input, such as "
+            "Occlusion, or name the layer."
+        )
     # With one input and one output the last map is what the score comes from; tokens may not be,
     # nor is the last layer that runs where there are several.
     is_certain = len(sites[0].shape) > 3 and n_inputs + len(plan.trace.activations) == 2
     return [sites[0 if is_certain else _last_that_reacts(plan, sites)]]
+
+
+def _output_maps(plan: Plan, sites: Sequence[engine.Site]) -> tuple[engine.Site, ...]:
+    """Return the sites where a map shows the prediction, and not what it comes from."""
+    found: list[engine.Site] = []
+    for output in plan.request.target.outputs_of(plan.output, plan.trace.outputs):
+        flags = find_output_maps(plan.model, plan.inputs, plan.trace, output, sites)
+        found += [site for site, is_one in zip(sites, flags, strict=True) if is_one]
+    return tuple(dict.fromkeys(found))
 
 
 def _check_sees_input(trace: engine.Trace, site: engine.Site, n_inputs: int) -> None:

@@ -11,6 +11,7 @@ from eli5.keras.layers.target_layer import check_layer
 from eli5.keras.layers.token_grid import check_grid
 from eli5.keras.methods.fusion import FUSIONS
 from eli5.keras.methods.lookup import ChosenMethod, choose_methods
+from eli5.keras.targets.class_names import read_class_names
 from eli5.keras.targets.classes import make_target
 from eli5.keras.targets.target import Target
 
@@ -53,7 +54,7 @@ def make_request(
     methods: Sequence[Any] | None = None,
     score: Any = "auto",
     sign: str = "positive",
-    classes: Sequence[Any] | None = None,
+    classes: Iterable[Any] | None = None,
     top_targets: int | None = None,
     class_names: Any = None,
     task: str | None = None,
@@ -73,7 +74,7 @@ def make_request(
         targets=targets,
         classes=classes,
         top_targets=top_targets,
-        class_names=class_names,
+        names=read_class_names(class_names),
         task=task,
         output=output,
     )

@@ -74,7 +74,11 @@ def _explanation(
         one.attribution, one.heatmap = np.array(result.maps[k]), np.array(result.heatmaps[k])
         one.details = dict(result.details[k]) if len(result.details) else None
         targets.append(one)
-    warned = [*_empty_heatmaps(plan, sample, chosen, result, targets), *_not_finite(display)]
+    warned = [
+        *_empty_heatmaps(plan, sample, chosen, result, targets),
+        *_shows_the_output(plan, chosen),
+        *_not_finite(display),
+    ]
     for note in warned:
         which = "" if sample.number is None else f"Doc {sample.number}: "
         warnings.warn(which + note, UserWarning, stacklevel=_callers_level())
@@ -137,6 +141,16 @@ def _raises(plan: Plan) -> str:
 def _not_finite(display: Display) -> Iterator[str]:
     if not display.is_finite:
         yield "The doc holds values that are not finite (NaN or infinity)."
+
+
+def _shows_the_output(plan: Plan, chosen: ChosenMethod) -> Iterator[str]:
+    """Say that a layer gives no more than the prediction."""
+    if chosen.method.at == "layer" and plan.output_maps:
+        names = ", ".join(repr(site.path) for site in plan.output_maps)
+        yield (
+            f"The model's output comes from layer {names} place by place: the heatmap shows the "
+            "prediction, and not what it comes from. Choose a layer further in front."
+        )
 
 
 def _completeness(targets: Sequence[TargetExplanation]) -> Iterator[str]:

@@ -30,6 +30,12 @@ class CallableScore(Target):
         # What it returns shows only when it runs.
         return Head(activation=activation, is_regression=True)
 
+    def outputs_of(self, output: int, outputs: Any) -> list[int]:
+        specs = keras.tree.flatten(outputs)
+        # Beside the classes another output may be there to be looked at.
+        are_maps = all(len(spec.shape) > 2 for spec in specs)
+        return list(range(len(specs))) if self.takes_all and are_maps else [output]
+
     def rows(self, ids: Sequence[int] | None, head: Head) -> Array:
         return np.zeros((1, 1), "int32")
 

@@ -9,10 +9,11 @@ import numpy as np
 
 from eli5.checks import did_you_mean, is_integer, shown, wrong_type, wrong_value
 
-ClassNames = Sequence[str] | Mapping[Any, Any] | Callable[[int], Any]
+# By class id, as `read_class_names` gives them.
+Names = Callable[[int], Any] | dict[int, Any] | None
 
 
-def read_class_names(class_names: Any) -> Callable[[int], Any] | dict[int, Any] | None:
+def read_class_names(class_names: Any) -> Names:
     """Return what `class_names` say, by class id; a function as it is.
 
     ``{"cat": 0}``, as Keras's ``class_indices`` are, is turned round. JSON has made strings of the
@@ -56,7 +57,7 @@ def _as_id(key: Any) -> int | None:
     return int(key) if isinstance(key, str) and key.isdecimal() else None
 
 
-def check_number_of_names(names: Any, n_targets: int, advice: str = "") -> None:
+def check_number_of_names(names: Names, n_targets: int, advice: str = "") -> None:
     """Raise ValueError if names that are no function are not those of ``0 … n_targets - 1``."""
     if not isinstance(names, dict) or names.keys() == set(range(n_targets)):
         return
@@ -70,26 +71,27 @@ def check_number_of_names(names: Any, n_targets: int, advice: str = "") -> None:
     )
 
 
-def name_of(names: Any, class_id: int) -> str | None:
+def name_of(names: Names, class_id: int) -> str | None:
     """Return the name of a class, or None if it has none."""
     name = names(class_id) if callable(names) else (names or {}).get(class_id)
     return None if name is None else str(name)
 
 
-def ids_of(classes: Sequence[Any], names: Any, n_targets: int) -> list[int]:
+def ids_of(classes: Sequence[Any], names: Names, n_targets: int) -> list[int]:
     """Return the ids of classes that are given as ids or names, each once.
 
     ValueError if one of them is none of the model's, or if a name is that of several.
     """
     found = [int(one) if is_integer(one) else _id_of(str(one), names, n_targets) for one in classes]
     if not all(0 <= class_id < n_targets for class_id in found):
-        raise wrong_value(
-            "classes", list(classes), f"to hold ids in [0, {n_targets}), or names of these classes"
+        raise ValueError(
+            f"Expected a class id in [0, {n_targets}), or the name of a class, in `classes`. "
+            f"Received: classes={list(classes)!r}"
         )
     return list(dict.fromkeys(found))
 
 
-def _id_of(name: str, names: Any, n_targets: int) -> int:
+def _id_of(name: str, names: Names, n_targets: int) -> int:
     if names is None:
         raise ValueError(
             f"Expected `class_names` beside a name in `classes`. Received: classes=[{name!r}] "

@@ -20,7 +20,7 @@ from eli5.checks import (
     wrong_type,
 )
 from eli5.keras.targets.callable_score import CallableScore
-from eli5.keras.targets.class_names import check_number_of_names, ids_of, name_of, read_class_names
+from eli5.keras.targets.class_names import Names, check_number_of_names, ids_of, name_of
 from eli5.keras.targets.class_scores import TOP, SelectClasses
 from eli5.keras.targets.target import Array, Contrast, Head, ScoreKind, Select, Target
 
@@ -40,13 +40,13 @@ class ClassTarget(Target):
         self,
         score: str,
         top_targets: int | None = None,
-        class_names: Any = None,
+        names: Names = None,
         classes: Sequence[Any] | None = None,
         task: str | None = None,
     ) -> None:
         self.score: str = score
         self._top_targets = top_targets
-        self._names = read_class_names(class_names)
+        self._names = names
         self._classes = classes
         self._task = task
 
@@ -157,19 +157,18 @@ def make_target(
     targets: Any,
     classes: Any,
     top_targets: Any,
-    class_names: Any,
+    names: Names,
     task: Any,
     output: Any,
 ) -> Target:
     """Return the target that a caller asks for, checked; see `eli5.explain_prediction`.
 
-    Of `targets` it is only looked at whether they are given.
+    Of `targets` it is only looked at whether they are given; `names` are read already.
     """
     if task is not None:
         expect_choice("task", task, TASKS, " or None")
     classes = None if classes is None else _check_classes(classes)
     if callable(score):
-        read_class_names(class_names)
         if not (targets is classes is top_targets is None):
             raise ValueError(
                 "Expected no `targets`, no `classes` and no `top_targets` beside a callable "
@@ -183,7 +182,7 @@ def make_target(
     expect_one_of(targets=targets, top_targets=top_targets, classes=classes)
     if task == "regression":
         _check_regression(score, top_targets)
-    return ClassTarget(score, top_targets, class_names, classes, task)
+    return ClassTarget(score, top_targets, names, classes, task)
 
 
 def _check_regression(score: str, top_targets: Any) -> None:

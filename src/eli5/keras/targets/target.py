@@ -99,6 +99,10 @@ class Target:
         """
         raise NotImplementedError
 
+    def outputs_of(self, output: int, outputs: Any) -> list[int]:
+        """Return which of the model's outputs the score is made of, as far as that is known."""
+        return [output]
+
     def rows(self, ids: Sequence[int] | None, head: Head) -> Array:
         """Return the targets of one doc as `select` takes them, int32 of shape (1, K).
 
