@@ -72,6 +72,18 @@ def test_class_names_come_from_the_labels(
     assert "The labels are" not in ended.out
 
 
+def test_classes_by_name_and_number(
+    capsys: Capsys, model_path: str, image_path: str, tmp_path: Path
+) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("red\ngreen\nblue\n", encoding="utf-8")
+    asked = ("--labels", labels, "--class", "blue", "--class", "0", "--score", "log-odds")
+    ended = run(capsys, "explain", model_path, image_path, *asked)
+    assert [label for label, *_ in ended.rows()] == [f"blue ({BLUE})", f"red ({RED})"]
+    values = run(capsys, "explain", model_path, image_path, "--task", "regression", "--class", "2")
+    assert "Output  Score (explained)\n" in values.out
+
+
 def test_labels_of_another_model_are_warned_of(
     capsys: Capsys, model_path: str, image_path: str, tmp_path: Path
 ) -> None:

@@ -22,7 +22,8 @@ _RENAMED = {
     "top_targets": "give `top`",
     "methods": "give `method`, which may be a list",
     "class_names": "give `labels`",
-    "targets": "give `top`, or `classes`, the same of all pictures",
+    "targets": "give `top`; single classes cannot be chosen",
+    "classes": "give `top`; single classes cannot be chosen",
     "images": "the pictures come from the source",
 }
 

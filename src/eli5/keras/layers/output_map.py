@@ -59,18 +59,26 @@ def _comes_from_one_place(
     model: keras.Model, inputs: Any, output: int, site: engine.Site, grid: Shape, axis: Any
 ) -> bool:
     place = tuple(size // 2 for size in grid)
-    select = _SelectPlace(output, axis, place)
-    query = engine.Query("output", select, (site,), (_is_reached,))
     arguments = inputs, np.zeros((1, 1), "int32")
+    # Of a saturated softmax the logits still have a gradient, but not at the layer that it is in.
+    queries = [
+        engine.Query(
+            "output", _SelectPlace(output, axis, place, of_logits), (site,), (_is_reached,)
+        )
+        for of_logits in (False, True)
+    ]
 
     def find() -> bool:
-        try:
-            (reached,), _ = engine.evaluate(model, *arguments, query)
-        except ValueError:  # no gradient flows back to this layer
-            return False
-        return bool(reached[0][place] and reached.sum() == 1)
+        for query in queries:
+            try:
+                (reached,), _ = engine.evaluate(model, *arguments, query)
+            except ValueError:  # no gradient flows back to this layer
+                continue
+            if reached.any():
+                return bool(reached[0][place] and reached.sum() == 1)
+        return False
 
-    return engine.recall(model, ("output map", engine.key_of(query, arguments)), find)
+    return engine.recall(model, ("output map", engine.key_of(queries[0], arguments)), find)
 
 
 # ---- traced into the engine's program ------------------------------------------------------------
@@ -78,17 +86,18 @@ def _comes_from_one_place(
 
 @dataclass(frozen=True)
 class _SelectPlace:
-    """Picks a mixture of the channels at one place of an output, before a final softmax."""
+    """Picks a mixture of the channels at one place of an output, or of what its softmax took."""
 
     output: int
     axis: int  # of the channels; 0 if there are none
     place: Shape
+    of_logits: bool
 
     def __call__(
         self, outputs: Any, activation_of: Any, targets: Any, score: Any
     ) -> tuple[Any, dict[str, Any]]:
         chosen = keras.tree.flatten(outputs)[self.output]
-        activation = activation_of(chosen)
+        activation = activation_of(chosen) if self.of_logits else None
         if activation is not None and activation.logits.shape == chosen.shape:
             chosen = activation.logits
         last = ops.moveaxis(chosen, self.axis, -1) if self.axis else chosen[..., None]
