@@ -132,8 +132,8 @@ def score_table(model: keras.Model, scenes: list[Scene], methods: Sequence[str])
     """Return how each method points with each score, as a Markdown table."""
     rows = []
     for name in methods:
-        print(f"{name} ...", file=sys.stderr, flush=True)
         rows.append([name, *(_cell(model, scenes, name, score) for score in SCORES)])
+        print(" | ".join(rows[-1]), file=sys.stderr, flush=True)  # as it takes long
     return as_table(["Method", *SCORES], rows)
 
 
