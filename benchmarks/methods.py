@@ -2,7 +2,8 @@
 
     python benchmarks/methods.py [--write docs/methods.md]
 
-The demo's model explains scenes of two objects, each object in turn, with default options.
+The demo's model explains scenes of two objects, each object in turn, with default options but for
+the score, which is the papers' own; `benchmarks/scores.py` compares the scores.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from demo_scenes import SIZE, draw_scenes
 Array = np.ndarray[Any, Any]
 
 SCRIPT = "benchmarks/methods.py"
+SCORE = "logit"  # which the methods' papers explain
 SEED = 20_000  # of scenes that the model was not trained on
 TOLERANCE = 4  # pixels, one place of the target layer; as much lies between two objects
 SECONDS = 4.0  # to spend on timing one method
@@ -115,6 +117,7 @@ def heatmaps(model: keras.Model, scenes: list[Scene], method: str) -> list[list[
         np.stack([scene.image for scene in scenes]),
         targets=[list(scene.kinds) for scene in scenes],
         method=method,
+        score=SCORE,
     )
     with warnings.catch_warnings():  # an empty heatmap counts as one that misses
         warnings.filterwarnings("ignore", "The heatmap of target", UserWarning)
@@ -155,7 +158,7 @@ def cost(model: keras.Model, scene: Scene, method: str) -> float:
     doc = scene.image[None]
 
     def explain() -> None:
-        eli5.explain_prediction(model, doc, targets=[scene.kinds[0]], method=method)
+        eli5.explain_prediction(model, doc, targets=[scene.kinds[0]], method=method, score=SCORE)
 
     def predict() -> None:
         model.predict_on_batch(doc)
@@ -225,8 +228,9 @@ def _origin(n_scenes: int) -> str:
     return textwrap.fill(
         f"Made by `python {command}` with Keras {keras.__version__} on {keras.backend.backend()}: "
         f"{n_scenes} scenes of two objects that the model was not trained on, each object asked "
-        "for in turn. Which part of the heatmap, enlarged to the picture, lies on the object asked "
-        "for and which on the other; how often its maximum lies on the object asked for or at most "
+        f"for in turn, with score={SCORE!r}. Which part of the heatmap, enlarged to the picture, "
+        "lies on the object asked for and which on the other; how often its maximum lies on the "
+        "object asked for or at most "
         f"{TOLERANCE} pixels beside it; and the time of one call of `explain_prediction` in units "
         "of one call of `predict_on_batch`, both with batch size 1 and warm (median of pairs that "
         'follow each other). "uniform" is what chance gives.',

@@ -58,7 +58,7 @@ def references() -> dict[str, Array]:
         model, batch = scene.build(), docs(scene.n_docs)
         targets = np.asarray(forward(model)(batch)).argmax(axis=1)
         found[f"{on}/targets"] = targets
-        found[f"{on}/logit"] = reference(model, batch, targets)
+        found[f"{on}/logit"] = reference(model, batch, targets, score="logit")
         found[f"{on}/output"] = reference(model, batch, targets, score="output")
     return found
 

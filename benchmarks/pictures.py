@@ -61,7 +61,7 @@ def draw_methods(model: keras.Model) -> Image.Image:
     tiles = {f"Asked for: the {class_names[target]}": image}
     for name in METHODS:
         found = eli5.explain_prediction(
-            model, scene.image[None], targets=[target], method=name, image=image
+            model, scene.image[None], targets=[target], method=name, image=image, score="logit"
         )
         tiles[name] = eli5.format_as_image(found)
     return side_by_side(tiles, columns=6, font_size=14)

@@ -54,6 +54,8 @@ def test_documented_fields() -> None:
         "attribution",
         "details",
         "placement",
+        "explained",
+        "explained_name",
     ]
 
 

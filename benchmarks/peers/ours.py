@@ -1,4 +1,4 @@
-"""Grad-CAM of this package, as it comes."""
+"""Grad-CAM of this package, of the score that its paper explains."""
 
 from __future__ import annotations
 
@@ -24,4 +24,5 @@ def reference(model: keras.Model, docs: Array, targets: Array, **options: Any) -
 
 
 def _explain(model: keras.Model, docs: Array, **options: Any) -> list[Any]:
+    options = {"score": "logit"} | options
     return list(eli5.explain_predictions(model, docs, batch_size=len(docs), **options))

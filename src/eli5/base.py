@@ -134,6 +134,11 @@ class TargetExplanation(_Container):
     placement : eli5.placement.Placement, optional
         Where the cells of the heatmap lie in the input, as the model may crop, pad, mirror, turn or
         resize it; see `Explanation.heatmap_on_input`.
+    explained : float, optional
+        The number that the heatmap explains: whose gradients, or changes, it is made of.
+    explained_name : str, optional
+        What that number is: ``"log-odds"``, ``"logit"`` or ``"output"``; ``"contrasted logit"`` of
+        Finer-CAM; for a score that is a user's function its name.
     """
 
     target: int | str
@@ -146,6 +151,8 @@ class TargetExplanation(_Container):
     attribution: NDArray[np.floating[Any]] | None = None
     details: dict[str, float] | None = None
     placement: Placement | None = None
+    explained: float | None = None
+    explained_name: str | None = None
 
 
 @dataclass(eq=False, repr=False)

@@ -28,8 +28,10 @@ def explain_prediction(
     methods: Sequence[Any] | None = None,
     score: Any = "auto",
     sign: str = "positive",
+    classes: Iterable[Any] | None = None,
     top_targets: int | None = None,
     class_names: Any = None,
+    task: str | None = None,
     grid: tuple[int, ...] | None = None,
     fusion: str = "mean",
     batch_size: int = 32,
@@ -47,7 +49,8 @@ def explain_prediction(
         ``(1, T, F)``; a series ``(1, T, F)``; or a string, for a model that takes strings or has a
         ``preprocessor``. ``(1, C, H, W)`` and the like where the model has its channels first.
     targets : list of one int, optional
-        The class to explain; the top prediction if not given.
+        The class to explain; the top prediction if not given. One sigmoid unit stands for two
+        classes: 1 is its own, 0 the other.
     layer : str, int, keras.layers.Layer or a pair, or a list of these, optional
         The target layer, by name (at any depth, as ``"base/conv"`` where ``"conv"`` is not alone),
         index into ``model.layers`` or itself. ``(layer, nth)`` picks one of several calls, in the
@@ -85,19 +88,29 @@ def explain_prediction(
         C)`` to ``(B, H, W)``; pass the same function each time, a new one is compiled anew.
     methods : sequence of str or callable, optional
         Several methods in the place of one; those that can share a run of the model.
-    score : {"auto", "output", "logit"} or callable
-        Which number is differentiated. ``"auto"``: the class score before a final softmax or
-        sigmoid where the model ends in one, as the paper defines it (a saturated softmax has no
-        gradient), otherwise the output. ``"output"``: the output as it is. ``"logit"``: the score
-        before the softmax or sigmoid, an error if there is none. A callable takes the model's
-        outputs (batch axis first) and returns one number per sample; pass the same function each
-        time, a new one is compiled anew.
+    score : {"auto", "log-odds", "logit", "output"} or callable
+        Which number is differentiated. ``"auto"``: the log-odds of the class where the model ends
+        in a softmax or sigmoid, otherwise the output; CAM and Finer-CAM, which are defined on
+        logits, take these. ``"log-odds"``: of the logits y before a softmax ``y_c - log sum_{k !=
+        c} exp y_k``, what speaks for this class and not for the others; of a sigmoid its logit; a
+        model without either has its outputs taken for logits. ``"logit"``: ``y_c``, as the papers
+        have it. ``"output"``: the output as it is, which has no gradient where it is saturated. A
+        callable takes the model's outputs (batch axis first) and returns one number per sample;
+        pass the same function each time, a new one is compiled anew.
     sign : {"positive", "negative"}
         ``"negative"`` explains what speaks against the class: the score with the other sign.
+    classes : list of int and str, optional
+        Explain these classes, by id or by name (of `class_names`), in one run of the model.
     top_targets : int, optional
         Explain this many classes, from the highest output down, in one run of the model.
     class_names : sequence, mapping or callable, optional
-        Class id to name.
+        Class id to name, for all classes; or name to class id, as Keras's ``class_indices`` are. A
+        function may return None for those without a name.
+    task : {"classification", "regression"}, optional
+        What the outputs are, where the model does not tell. ``"classification"``: the logits of
+        classes, whose probabilities are shown; one unit is that of two. ``"regression"``: values,
+        each a target of its own, explained as they are; the first if not said. If not given, one
+        unit without a sigmoid is a value, and all else are classes.
     grid : tuple of int, optional
         Height and width of the grid that a transformer's tokens lie on, where it cannot be inferred
         from the model. Tokens before the last ``height * width`` are class or register tokens. Or
@@ -117,16 +130,18 @@ def explain_prediction(
         ``image``, ``method``, ``layer``, ``description`` and ``targets``: one `TargetExplanation`
         per class, with ``attribution`` (float32, of the target layer's grid or the input's size),
         ``heatmap`` (the same in [0, 1], without what is negative), ``target``, ``score`` (the
-        model's own output for the class), ``proba`` (the same, where it is a probability). With
-        ``error`` set if estimators of this type are not supported.
+        model's own output for the class), ``proba`` (the same, where it is a probability),
+        ``explained`` (the number that the map explains) and ``explained_name``. With ``error`` set
+        if estimators of this type are not supported.
 
     Raises
     ------
     TypeError
         If `doc` is no NumPy array, `targets` no list, its item no integer, `layer` of another type,
-        `image` no Pillow image, or if no method has an option.
+        `image` no Pillow image, `classes` no list of ids and names, or if no method has an option.
     ValueError
         If the doc's shape does not match, if `targets` has not one item in ``[0, n_classes)``, if
+        there is no such class in `classes`, if `class_names` are not as many as the classes, if
         no suitable layer is found or the score cannot be differentiated with respect to it, if
         the model is no classifier, if there is no such method, or if it cannot serve the model.
 
@@ -163,8 +178,10 @@ def explain_predictions(
     methods: Sequence[Any] | None = None,
     score: Any = "auto",
     sign: str = "positive",
+    classes: Iterable[Any] | None = None,
     top_targets: int | None = None,
     class_names: Any = None,
+    task: str | None = None,
     grid: tuple[int, ...] | None = None,
     fusion: str = "mean",
     batch_size: int = 32,
@@ -192,7 +209,7 @@ def explain_predictions(
     progress : bool
         Whether a bar is shown on standard error.
     pad_value, pad_token, time, channel_names, layer, input, output, method, methods, score, sign, \
-top_targets, class_names, grid, fusion, **method_options
+classes, top_targets, class_names, task, grid, fusion, **method_options
         Of all docs; see `eli5.explain_prediction`.
 
     Yields

@@ -95,6 +95,7 @@ def test_each_picture_is_a_row_in_the_sources_order(
     assert json.loads((out / "summary.json").read_text())["n_items"] == 11
 
 
+@pytest.mark.filterwarnings("ignore:The heatmap of target")
 def test_a_row_says_what_explain_prediction_says(model: str, photos: Path, tmp_path: Path) -> None:
     bulk.explain(model, photos, tmp_path, top=2, method=["hirescam", "Saliency"], batch_size=4)
     rows = [row for row in read_rows(tmp_path) if row["id"] == "0/00003.png"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import keras
@@ -25,10 +26,12 @@ def test_top_class_with_layer_score_input_and_time(
     assert ended.fact("Method") == "Grad-CAM"
     assert ended.fact("Layer") == "colours"
     # Two thirds are blue, one third is red: softmax(10 * [1/3, 0, 2/3]).
-    ((label, score, probability),) = ended.rows()
+    ((label, probability, log_odds),) = ended.rows()
     assert label == str(BLUE)
-    assert float(score) == pytest.approx(0.965, abs=0.01)
-    assert score == probability
+    assert float(probability) == pytest.approx(0.965, abs=0.01)
+    odds = float(probability) / (1 - float(probability))
+    assert float(log_odds) == pytest.approx(math.log(odds), abs=0.02)
+    assert "Class  Probability  Log-odds (explained)" in ended.out
     assert ended.fact("Input") == (
         f"{image_path} (60x40) as 32x32 RGB, 0 to 255, which the model's layer 'rescale' scales"
     )
@@ -69,6 +72,18 @@ def test_class_names_come_from_the_labels(
     assert "The labels are" not in ended.out
 
 
+def test_classes_by_name_and_number(
+    capsys: Capsys, model_path: str, image_path: str, tmp_path: Path
+) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("red\ngreen\nblue\n", encoding="utf-8")
+    asked = ("--labels", labels, "--class", "blue", "--class", "0", "--score", "log-odds")
+    ended = run(capsys, "explain", model_path, image_path, *asked)
+    assert [label for label, *_ in ended.rows()] == [f"blue ({BLUE})", f"red ({RED})"]
+    values = run(capsys, "explain", model_path, image_path, "--task", "regression", "--class", "2")
+    assert "Output  Score (explained)\n" in values.out
+
+
 def test_labels_of_another_model_are_warned_of(
     capsys: Capsys, model_path: str, image_path: str, tmp_path: Path
 ) -> None:
@@ -95,9 +110,11 @@ def test_score_output_is_explained_if_asked_for(
 ) -> None:
     by_default = run(capsys, "explain", model_path, image_path)
     asked = run(capsys, "explain", model_path, image_path, "--score", "output")
-    assert "the score before the final softmax" in by_default.out
+    assert "the log-odds of the class" in by_default.out
     assert "the model's output" in asked.out
-    assert asked.rows() == by_default.rows()
+    assert "Class  Probability (explained)\n" in asked.out
+    probability = by_default.rows()[0][1]
+    assert probability in asked.out
 
 
 def test_empty_heatmap_is_told_once(capsys: Capsys, model_path: str, image_path: str) -> None:

@@ -157,6 +157,7 @@ def test_a_model_that_takes_no_picture(
     [
         (["--class", "3"], "Expected a class id in [0, 3)"),
         (["--class", "-1"], "Expected a class id in [0, 3)"),
+        (["--class", "cat"], "Expected `class_names` beside a name in `classes`."),
         (["--top", "4"], "Expected `top_targets` of at most 3"),
         (["--layer", "nope"], "Expected the name of a layer of model 'colour_model'."),
         (["--layer", "9"], "Expected a layer index in"),

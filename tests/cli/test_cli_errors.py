@@ -33,7 +33,10 @@ NO_MODEL = "Expected MODEL to be a .keras or .h5 file, or the name of a keras.ap
         (["layers"], 'Command "layers" parameter MODEL requires an argument.'),
         (["explain", "m.keras", "i.png", "--batch-size", "0"], 'Invalid value "0" for --batch-'),
         (["explain", "m.keras", "i.png", "--clas", "3"], "Unknown option: --clas."),
-        (["explain", "m.keras", "i.png", "--class", "cat"], "Invalid value for --class: unable"),
+        (
+            ["explain", "m.keras", "i.png", "--task", "rank"],
+            'Invalid value "rank" for --task. Choo',
+        ),
         (["explain", "m.keras", "i.png", "--top", "0"], 'Invalid value "0" for --top. Must be >='),
         (["explain", "m.keras", "i.png", "--score", "p"], 'Invalid value "p" for --score. Choose'),
         (["explain", "m.keras", "i.png", "--preprocess", "vgg"], 'Invalid value "vgg" for --pre'),

@@ -65,6 +65,7 @@ def rich() -> Explanation:
     expl.series = Series(np.zeros((3, 2)), np.arange(3.0), ["x", "y"])
     for target in expl.targets:
         target.feature_weights = 1
+        target.explained, target.explained_name = 1.5, "log-odds"
         text = DocWeightedSpans("a b", [("a", [(0, 1)], 0.5)], False, False, "title")
         target.weighted_spans = WeightedSpans([text], 1)
         target.placement = stretch((2, 2), (4, 4))

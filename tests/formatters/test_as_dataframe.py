@@ -38,6 +38,7 @@ def test_what_is_not_known_is_missing() -> None:
     row = eli5.format_as_dataframe(Explanation("net", targets=[TargetExplanation(7)])).iloc[0]
     assert row["target"] == 7
     missing = {"method", "layer", "class_name", "score", "proba", "peak_x", "peak_y", "area"}
+    missing |= {"explained", "explained_name"}
     assert {name for name in row.index if pd.isna(row[name])} == missing | {"error"}
 
 
@@ -71,8 +72,8 @@ NUMPY_NUMBERS: Any = np.int64(3), None, np.float32(0.5), np.float64(1.5)
 )
 def test_types_do_not_depend_on_what_is_missing(expl: Any) -> None:
     dtypes = {name: str(dtype) for name, dtype in eli5.format_as_dataframe(expl).dtypes.items()}
-    texts = ("estimator", "method", "layer", "class_name", "error")
-    numbers = ("score", "proba", "peak_x", "peak_y", "area")
+    texts = ("estimator", "method", "layer", "class_name", "explained_name", "error")
+    numbers = ("score", "proba", "explained", "peak_x", "peak_y", "area")
     assert dtypes == {
         "explanation": "int64",
         "target": "Int64",

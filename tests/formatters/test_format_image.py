@@ -174,20 +174,29 @@ def test_expand_heatmap() -> None:
     assert expand_heatmap(np.ones((2, 2, 4)), noisy_photo(6, 4), NEAREST).mode == "RGBA"
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
+def test_without_a_heatmap_the_image_is_drawn_as_it_is(mode: str) -> None:
+    image = noisy_photo(4, 3).convert(mode)
+    for expl in (explanation(image=image), explanation(None, image=image)):
+        drawn = format_as_image(expl)
+        assert (drawn.mode, drawn.size) == ("RGBA", (4, 3))
+        np.testing.assert_array_equal(pixels(drawn), pixels(image.convert("RGBA")))
+    sheet = format_as_image([explanation(np.eye(2), image=image), explanation(None, image=image)])
+    assert sheet.width > 8
+
+
 @pytest.mark.parametrize(
     ("expl", "error", "message"),
     [
         (Explanation("net", error='"net" is\nodd'), ValueError, 'expl.error="net" is\nodd'),
         (explanation(np.eye(2), error="failed"), ValueError, "Expected an explanation with an ima"),
         (Explanation("net"), ValueError, "Received: expl.image=None, expl.error=None"),
-        (explanation(), ValueError, "at least one target. Received: expl.targets=[]"),
         (
             explanation(np.eye(2), image=np.zeros((2, 2, 3))),
             TypeError,
             "Expected `expl.image` to be a PIL.Image.Image. Received: expl.image=array(",
         ),
         (explanation([[0, 1]]), TypeError, "Expected `heatmap` to be a NumPy array of numbers"),
-        (explanation(None), TypeError, "Received: heatmap=None (of type NoneType)"),
         (
             explanation(np.eye(2, dtype=complex)),
             TypeError,
@@ -382,8 +391,9 @@ def test_one_explanation_in_a_list_is_that_explanation(several: Any) -> None:
         ([[]], ValueError, "Expected at least one Explanation. Received: expl=[[]]"),
         ([explanation(np.eye(2)), Explanation("net", error="odd")], ValueError, "expl.error=odd"),
         ([explanation(np.eye(2)), explanation()], ValueError, "at least one target"),
+        ([explanation(), explanation(np.eye(2))], ValueError, "Received: expl.targets=[]"),
         (
-            [explanation(np.eye(2)), explanation(None)],
+            [explanation(np.eye(2)), explanation([[0, 1]])],
             TypeError,
             "Expected `heatmap` to be a NumPy",
         ),

@@ -10,7 +10,7 @@ import pytest
 
 import eli5
 from eli5.base import Explanation, TargetExplanation
-from eli5.formatters.labels import number
+from eli5.formatters.labels import number, target_numbers
 
 # --- text ----------------------------------------------------------------------------------------
 
@@ -36,6 +36,40 @@ def test_text_of_a_regression_without_probabilities() -> None:
     assert eli5.format_as_text(expl) == (
         "Model   net\n\nOutput    Score\ncontrast  2.000\n7"  #
     )
+
+
+@pytest.mark.parametrize(
+    ("numbers", "shown"),
+    [
+        ({"score": 0.5, "proba": 0.5}, {"Probability": "0.5000"}),
+        ({"score": 2.0}, {"Score": "2.000"}),
+        ({"score": math.nan, "proba": math.nan}, {"Probability": "nan"}),
+        (
+            {"score": 0.5, "proba": 0.5, "explained": 0.5, "explained_name": "output"},
+            {"Probability (explained)": "0.5000"},
+        ),
+        (
+            {"score": 0.97, "proba": 0.97, "explained": 3.476, "explained_name": "log-odds"},
+            {"Probability": "0.9700", "Log-odds (explained)": "3.476"},
+        ),
+        (
+            {"score": 2.0, "explained": 2.0, "explained_name": "margin"},
+            {"Score (explained)": "2.000"},
+        ),
+        (
+            {"score": 2.0, "proba": 0.6, "explained": 1.5, "explained_name": "log-odds"},
+            {"Score": "2.000", "Probability": "0.6000", "Log-odds (explained)": "1.500"},
+        ),
+        ({"explained": np.float32(1.5)}, {"Number (explained)": "1.500"}),
+    ],
+)
+def test_each_number_is_shown_once_and_which_is_explained(numbers: Any, shown: Any) -> None:
+    target = TargetExplanation(3, **numbers)
+    assert target_numbers(target) == shown
+    expl = Explanation("net", targets=[target])
+    for text in (eli5.format_as_text(expl), eli5.format_as_html(expl)):
+        assert all(name in text and value in text for name, value in shown.items())
+        assert text.count("(explained)") == sum("explained" in name for name in shown)
 
 
 def test_text_of_an_error() -> None:

@@ -70,7 +70,7 @@ class Ended(NamedTuple):
         return line.removeprefix(name).strip()
 
     def rows(self) -> list[list[str]]:
-        """Return the table of classes: its label, score and probability."""
+        """Return the table of classes: its label, probability and log-odds."""
         table = self.out.split("\n\n")[1].splitlines()[1:]
         return [line.rsplit(maxsplit=2) for line in table]
 

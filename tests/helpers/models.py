@@ -14,6 +14,9 @@ Array = np.ndarray[Any, Any]
 ROUNDING = 3 if keras.backend.backend() == "jax" else 1
 
 
+SEED = 11  # of the classifier's weights, with which something speaks for each class
+
+
 def make_classifier(
     activation: str | None = "softmax", units: int = 4, pool: type[layers.Layer] | None = None
 ) -> keras.Model:
@@ -33,7 +36,7 @@ def make_classifier(
         ],
         name="classifier",
     )
-    return with_weights(model)
+    return with_weights(model, SEED)
 
 
 def with_weights(model: keras.Model, seed: int = 0) -> keras.Model:

@@ -46,7 +46,8 @@ def cam_by_hand(target: int) -> tuple[Array, Array, Array]:
 @pytest.mark.parametrize("target", range(4))
 def test_on_a_net_of_convolution_pooling_dense_most_maps_are_cam(target: int) -> None:
     names = ["CAM", "Grad-CAM", "HiResCAM", "XGrad-CAM", "LayerCAM", "ShapleyCAM", "Ablation-CAM"]
-    explanations = eli5.explain_prediction(flat(), picture(), targets=[target], methods=names)
+    options: dict[str, Any] = {"targets": [target], "score": "logit"}
+    explanations = eli5.explain_prediction(flat(), picture(), methods=names, **options)
     found = {one.method: one.targets[0].attribution for one in explanations}
     maps, weights, cam = cam_by_hand(target)
     assert_equal(found["CAM"], cam)
@@ -61,9 +62,11 @@ def test_on_a_net_of_convolution_pooling_dense_most_maps_are_cam(target: int) ->
 
 
 def test_layer_cam_is_hires_cam_where_gradients_are_positive() -> None:
-    assert (cam_by_hand(2)[1] > 0).all()
-    hires_cam = explained(flat(), picture(), "HiResCAM", targets=[2])
-    assert_equal(explained(flat(), picture(), "LayerCAM", targets=[2]), hires_cam)
+    model, options = flat(), {"targets": [2], "score": "logit"}
+    *body, kernel, bias = model.get_weights()
+    model.set_weights([*body, np.abs(kernel), bias])
+    hires_cam = explained(model, picture(), "HiResCAM", **options)
+    assert_equal(explained(model, picture(), "LayerCAM", **options), hires_cam)
 
 
 # Terms
@@ -73,7 +76,8 @@ def test_layer_cam_is_hires_cam_where_gradients_are_positive() -> None:
 def test_formulas_on_the_backends_terms(layer: str) -> None:
     model = make_classifier()
     doc, options = sample_of(model), {"targets": [1], "layer": layer}
-    weights, activations, gradients, *_ = gradcam_backend(model, doc, [1], layer)
+    terms = gradcam_backend(model, doc, [1], layer, score="log-odds")
+    weights, activations, gradients, *_ = terms
     product = activations.astype("float64") * gradients
     assert_equal(explained(model, doc, "HiResCAM", **options), product.sum(axis=-1))
     cam = np.maximum(activations @ weights, 0)
@@ -135,8 +139,9 @@ def test_shapley_cam_equals_finite_differences_of_the_gradient() -> None:
     bend = (gradient(1.01 * maps) - gradient(0.99 * maps)) / 0.02
     right = np.maximum(maps @ (gradient(maps) - bend / 2).mean(axis=(0, 1)), 0)
     doc = sample_of(model)
-    assert_equal(explained(model, doc, "ShapleyCAM", layer="relu", targets=[3]), right, 2e-3)
-    grad_cam = explained(model, doc, "Grad-CAM", layer="relu", targets=[3])
+    options: dict[str, Any] = {"layer": "relu", "targets": [3], "score": "logit"}
+    assert_equal(explained(model, doc, "ShapleyCAM", **options), right, 2e-3)
+    grad_cam = explained(model, doc, "Grad-CAM", **options)
     assert np.abs(right - grad_cam).max() > 0.02 * right.max()
 
 
@@ -180,7 +185,7 @@ def test_ablation_equals_brute_force_beside_a_skip_connection(
 @pytest.mark.filterwarnings("ignore:The heatmap of target")
 @pytest.mark.parametrize("layer", ["conv", "relu", "pool"])
 def test_ablation_equals_brute_force_in_a_sequential(layer: str) -> None:
-    check_ablation(make_classifier(), layer)
+    check_ablation(make_classifier(), layer, score="logit")
 
 
 @pytest.mark.filterwarnings("ignore:The heatmap of target")
@@ -190,4 +195,4 @@ def test_ablation_equals_brute_force_in_a_sequential(layer: str) -> None:
 def test_ablation_of_tokens_leaves_those_before_the_patches(
     n_before: int, pooled: bool, layer: str
 ) -> None:
-    check_ablation(transformer(n_before, pooled=pooled), layer, n_before)
+    check_ablation(transformer(n_before, pooled=pooled), layer, n_before, score="logit")

@@ -68,7 +68,7 @@ def test_every_kind_of_model_gives_a_heatmap_of_the_layer(make: Any, doc: Array)
     model = make()
     if model.built:
         with_weights(model, seed=1)
-    explanation = eli5.explain_prediction(model, doc, layer="conv", targets=[0])
+    explanation = eli5.explain_prediction(model, doc, layer="conv", targets=[0], score="logit")
     (target,) = explanation.targets
     assert isinstance(explanation, Explanation)
     assert (explanation.estimator, explanation.method) == (model.name, "Grad-CAM")
@@ -89,7 +89,7 @@ def test_every_kind_of_model_gives_a_heatmap_of_the_layer(make: Any, doc: Array)
 
 def test_a_model_that_was_not_built_takes_any_batch_afterwards(doc: Array) -> None:
     model = unbuilt()
-    eli5.explain_prediction(model, doc, targets=[0])
+    eli5.explain_prediction(model, doc, targets=[0], score="logit")
     assert model.input_shape == (None, 12, 20, 3)
     assert model.predict(np.repeat(doc, 5, axis=0), verbose=0).shape == (5, 3)
 
@@ -158,8 +158,9 @@ def test_floats_of_any_size_give_the_same(model: keras.Model, doc: Array, dtype:
 def test_integers_are_fed_as_they_are() -> None:
     model = with_weights(any_size())
     doc = np.random.default_rng(0).integers(0, 255, (1, 9, 14, 3), dtype="uint8")
-    explanation = eli5.explain_prediction(model, doc, top_targets=3)
-    expected = eli5.explain_prediction(model, doc.astype("float32"), top_targets=3)
+    options: dict[str, Any] = {"top_targets": 3, "score": "logit"}
+    explanation = eli5.explain_prediction(model, doc, **options)
+    expected = eli5.explain_prediction(model, doc.astype("float32"), **options)
     assert explanation == expected
     np.testing.assert_array_equal(np.asarray(explanation.image), doc[0])
 
@@ -180,7 +181,14 @@ def test_parameters_stand_in_the_documented_order(model: keras.Model, doc: Array
 
 
 @pytest.mark.parametrize(
-    "class_names", [["a", "b", "c", "d"], {1: "b"}, lambda target: "abcd"[target]]
+    "class_names",
+    [
+        ["a", "b", "c", "d"],
+        {3: "d", 1: "b", 0: "a", 2: "c"},
+        {"d": 3, "b": 1, "a": 0, "c": 2},
+        lambda target: "abcd"[target],
+        {1: "b"}.get,
+    ],
 )
 def test_class_names_stand_beside_the_ids(model: keras.Model, doc: Array, class_names: Any) -> None:
     explanation = eli5.explain_prediction(model, doc, targets=[1], class_names=class_names)
@@ -188,7 +196,8 @@ def test_class_names_stand_beside_the_ids(model: keras.Model, doc: Array, class_
 
 
 def test_a_class_without_a_name_keeps_its_id(model: keras.Model, doc: Array) -> None:
-    explanation = eli5.explain_prediction(model, doc, targets=[3], class_names=["a"])
+    names = {0: "a"}.get
+    explanation = eli5.explain_prediction(model, doc, targets=[3], class_names=names)
     assert (explanation.targets[0].target, explanation.targets[0].class_name) == (3, None)
 
 
@@ -204,6 +213,13 @@ def test_another_estimator_is_named_in_the_error() -> None:
 def test_a_keras_2_model_is_told_apart() -> None:
     legacy = type("Model", (), {"__module__": "tf_keras.src.engine.training"})()
     assert "load it with Keras 3" in str(eli5.explain_prediction(legacy, np.zeros(3)).error)
+
+
+@pytest.mark.parametrize("given", [[], [keras.Input((12, 20, 3))]])
+def test_a_model_without_layers_is_not_supported(doc: Array, given: list[Any]) -> None:
+    explanation = eli5.explain_prediction(keras.Sequential(given, name="bare"), doc)
+    assert 'model "bare" is not supported' in explanation.error
+    assert explanation.targets is None
 
 
 def test_a_model_without_images_is_not_supported() -> None:
@@ -303,7 +319,11 @@ def test_bad_targets_are_refused(
         ({"top_targets": 0}, ValueError, "`top_targets` >= 1. Received: top_targets=0"),
         ({"top_targets": 5}, ValueError, "at most 4.*Received: top_targets=5"),
         ({"top_targets": True}, TypeError, r"None or an integer. Received: top_targets=True"),
-        ({"top_targets": 2, "targets": [1]}, ValueError, "either `targets` or `top_targets`"),
+        (
+            {"top_targets": 2, "targets": [1]},
+            ValueError,
+            "either `targets` or `top_targets` or `classes`",
+        ),
         ({"image": "photo.jpg"}, TypeError, "Pillow image. Received: image of type str"),
         ({"no_such_option": 1}, TypeError, "no_such_option"),
     ],

@@ -70,7 +70,7 @@ def head_of(model: keras.Model, layer: str) -> keras.Model:
 
 def test_backend_terms_equal_finite_differences_through_the_head(doc: Array) -> None:
     # A smooth head: finite differences tell nothing at the kinks of a maximum.
-    model = make_classifier(activation=None, pool=layers.AveragePooling2D)
+    model = with_weights(make_classifier(activation=None, pool=layers.AveragePooling2D))
     weights, activations, gradients, index, value = gradcam_backend(
         model, doc, [2], model.get_layer("relu")
     )
@@ -96,7 +96,8 @@ def test_backend_takes_the_top_prediction_without_targets(model: keras.Model, do
 
 
 def test_heatmap_is_the_map_of_the_backend_terms(model: keras.Model, doc: Array) -> None:
-    weights, activations, gradients, *_ = gradcam_backend(model, doc, [1], "conv")
+    terms = gradcam_backend(model, doc, [1], "conv", score="log-odds")
+    weights, activations, gradients, *_ = terms
     assert gradients.shape == activations.shape == (10, 18, 6)
     heatmap = eli5.explain_prediction(model, doc, targets=[1], layer="conv").targets[0].heatmap
     np.testing.assert_allclose(heatmap, slow_gradcam(weights, activations), atol=1e-5)
@@ -112,13 +113,47 @@ def test_equals_cam_on_a_net_of_conv_pooling_dense(doc: Array) -> None:
         ]
     )
     with_weights(model)
-    weights, activations, *_ = gradcam_backend(model, doc, [3], "conv")
+    weights, activations, *_ = gradcam_backend(model, doc, [3], "conv", score="logit")
     kernel = keras.ops.convert_to_numpy(model.get_layer("head").kernel)
     height, width, _ = activations.shape
     np.testing.assert_allclose(weights, kernel[:, 3] / (height * width), rtol=1e-4, atol=1e-8)
     cam = np.maximum(activations @ kernel[:, 3], 0)
-    heatmap = eli5.explain_prediction(model, doc, targets=[3]).targets[0].heatmap
+    explanation = eli5.explain_prediction(model, doc, targets=[3], score="logit")
+    heatmap = explanation.targets[0].heatmap
     np.testing.assert_allclose(heatmap, cam / cam.max(), atol=1e-5)
+
+
+def test_backend_differentiates_the_output_node(doc: Array) -> None:
+    model = keras.Sequential(
+        [
+            keras.Input((12, 20, 3)),
+            layers.Conv2D(5, 3, activation="relu", name="conv"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(4, activation="softmax", name="head"),
+        ]
+    )
+    with_weights(model)
+    kernel = model.get_layer("head").get_weights()[0].astype("float64")
+    conv = keras.Sequential(model.layers[:1])
+    p = model.predict(doc, verbose=0)[0].astype("float64")
+    for c in range(4):
+        weights, activations, gradients, index, value = gradcam_backend(model, doc, [c], "conv")
+        right = p[c] * (kernel[:, c] - kernel @ p) / (10 * 18)
+        np.testing.assert_allclose(weights, right, rtol=2e-4, atol=1e-9)
+        np.testing.assert_allclose(gradients, np.broadcast_to(right, (10, 18, 5)), atol=1e-8)
+        np.testing.assert_allclose(activations, conv.predict(doc, verbose=0)[0], atol=1e-6)
+        assert index == c
+        assert value == pytest.approx(p[c], abs=1e-6)
+
+
+def test_backend_takes_other_scores(doc: Array) -> None:
+    model, logits = make_classifier(), make_classifier(activation=None)
+    _, _, expected, *_ = gradcam_backend(logits, doc, [2], "conv")
+    _, _, found, *_ = gradcam_backend(model, doc, [2], "conv", score="logit")
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    terms = gradcam_backend(model, doc, None, "conv", score=lambda outputs: 3 * outputs[:, 1])
+    _, _, output, *_ = gradcam_backend(model, doc, [1], "conv")
+    np.testing.assert_allclose(terms[2], 3 * output, atol=1e-6)
 
 
 def test_dotted_name_works_after_importing_the_package() -> None:

@@ -66,10 +66,11 @@ def test_gradients_equal_finite_differences(target: int) -> None:
         return model.predict(points, verbose=0, batch_size=1024)[:, target]
 
     slopes = finite_differences(score, doc()[0].astype("float64"))
-    for made in (smooth(activation=None), smooth()):
-        saliency = explained(made, "Saliency", targets=[target]).attribution
+    for made, score_name in ((smooth(activation=None), "output"), (smooth(), "logit")):
+        options: dict[str, Any] = {"targets": [target], "score": score_name}
+        saliency = explained(made, "Saliency", **options).attribution
         np.testing.assert_allclose(saliency, np.abs(slopes).max(axis=-1), atol=2e-4)
-        product = explained(made, "Gradient × Input", targets=[target]).attribution
+        product = explained(made, "Gradient × Input", **options).attribution
         np.testing.assert_allclose(product, (slopes * doc()[0]).sum(axis=-1), atol=2e-4)
     assert np.abs(slopes).max() > 0.01
 
@@ -92,7 +93,7 @@ def test_the_gradient_of_the_output_is_that_of_the_probability() -> None:
 @pytest.mark.parametrize("baseline", [0.0, "mean", "blur"])
 def test_integrated_gradients_are_complete_on_a_smooth_net(baseline: Any) -> None:
     options = {"method": "Integrated Gradients", "top_targets": 4, "baseline": baseline}
-    explanation = eli5.explain_prediction(smooth(), doc(), **options)
+    explanation = eli5.explain_prediction(smooth(), doc(), score="logit", **options)
     logits = smooth(activation=None)
     start = np.zeros_like(doc())
     if baseline == "mean":
@@ -177,8 +178,8 @@ def test_kernel_shap_equals_the_shapley_values_by_brute_force() -> None:
                 size, joined = len(coalition), tuple(sorted((*coalition, player)))
                 weight = factorial(size) * factorial(n - size - 1) / factorial(n)
                 right[labels == player] += weight * (value[joined] - value[coalition])
-    for made in (model, smooth()):
-        found = explained(made, "kernel-shap", targets=[1], segments=labels)
+    for made, score in ((model, "output"), (smooth(), "logit")):
+        found = explained(made, "kernel-shap", targets=[1], segments=labels, score=score)
         np.testing.assert_allclose(found.attribution, right, atol=2e-5)
         assert found.details == {"n_segments": n, "n_samples": 2**n - 2}
     assert np.abs(right).max() > 0.01

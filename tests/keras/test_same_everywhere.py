@@ -37,7 +37,8 @@ def model() -> keras.Model:
 def heatmaps() -> dict[str, Any]:
     """Return the heatmaps of all classes, and the scores."""
     ramp = np.linspace(0, 2, 64, dtype="float32")[:, None]
-    explanation = eli5.explain_prediction(model(), sample((40, 64, 3)) * ramp, top_targets=5)
+    doc = sample((40, 64, 3)) * ramp
+    explanation = eli5.explain_prediction(model(), doc, top_targets=5, score="logit")
     return {
         "heatmaps": np.stack([target.heatmap for target in explanation.targets]),
         "classes": np.array([target.target for target in explanation.targets]),

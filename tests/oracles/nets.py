@@ -154,7 +154,11 @@ each_net = pytest.mark.parametrize("net", [make_net(kind) for kind in KINDS], id
 
 
 def attribution(net: Net, doc: Array, target: int, method: str, **options: Any) -> Array:
-    """Return eli5's attribution; one that is negative everywhere may be compared, too."""
+    """Return eli5's attribution; one that is negative everywhere may be compared, too.
+
+    Of the logit, as the papers have it, unless told otherwise.
+    """
+    options = {"score": "logit"} | options
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The heatmap of target .* is empty", UserWarning)
         expl = eli5.explain_prediction(net.model, doc, targets=[target], method=method, **options)

@@ -23,6 +23,7 @@ _RENAMED = {
     "methods": "give `method`, which may be a list",
     "class_names": "give `labels`",
     "targets": "give `top`; single classes cannot be chosen",
+    "classes": "give `top`; single classes cannot be chosen",
     "images": "the pictures come from the source",
 }
 

@@ -104,12 +104,10 @@ class Worker:
         self.has_worked = self.has_worked or counts.failed < counts.items
         return counts
 
-    def _explain(self, docs: Any, metadata: Any, targets: Any) -> Any:
+    def _explain(self, docs: Any, metadata: Any) -> Any:
         import eli5
 
-        return eli5.explain_predictions(
-            self.loaded.model, docs, images=metadata, targets=targets, **self.options
-        )
+        return eli5.explain_predictions(self.loaded.model, docs, images=metadata, **self.options)
 
     def _can_explain_grey(self) -> bool:
         """Tell whether a picture that no model refuses for what it shows can be explained."""

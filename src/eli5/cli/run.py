@@ -50,7 +50,8 @@ class ExplainOptions:
     Parameters
     ----------
     classes
-        Explain this class; may be given several times. [default: the likeliest class]
+        Explain this class, by its number or its name; may be given several times. [default: the
+        likeliest class]
     top
         Explain this many classes, the likeliest first.
     methods
@@ -61,8 +62,12 @@ class ExplainOptions:
         it is nested. `eli5 layers` lists them. [default: the last with a map over the picture, or
         over the tokens]
     score
-        What is explained: the class score before the final softmax or sigmoid (`logit`), the
-        model's output (`output`), or the former where there is one (`auto`).
+        What is explained: the log-odds of the class, what speaks for it and not for others
+        (`log-odds`); its score before the final softmax or sigmoid (`logit`); the model's output
+        (`output`); or the log-odds where the model ends in a softmax or sigmoid, else the output
+        (`auto`).
+    task
+        What the model's outputs are, where it does not tell: the logits of classes, or values.
     labels
         A text file of class names: line i, counted from 0, names class i.
     batch_size
@@ -72,21 +77,17 @@ class ExplainOptions:
         Print a line of JSON per picture or text and method, and nothing else.
     """
 
-    classes: Annotated[list[int] | None, Parameter(name="--class", metavar="ID")] = None
+    classes: Annotated[list[int | str] | None, Parameter(name="--class", metavar="CLASS")] = None
     top: Annotated[int | None, _AtLeastOne] = None
     methods: Annotated[
         list[str] | None, Parameter(name="--method", metavar="NAME", completer=complete_methods)
     ] = None
     layer: int | str | None = None
-    score: Literal["auto", "output", "logit"] = "auto"
+    score: Literal["auto", "log-odds", "logit", "output"] = "auto"
+    task: Literal["classification", "regression"] | None = None
     labels: Path | None = None
     batch_size: Annotated[int, _AtLeastOne] = 8
     as_json: Annotated[bool, Parameter(name="--json", show_default=False)] = False
-
-    @property
-    def targets(self) -> list[int] | None:
-        """The classes, each once."""
-        return list(dict.fromkeys(self.classes)) if self.classes else None
 
     def check(self) -> None:
         """Raise UserError if classes and their number are both asked for."""
@@ -127,7 +128,7 @@ class Inputs(Protocol):
     def make_item(self, number: int, content: Any) -> tuple[StreamItem, str]:
         """Return what was read as the model takes it, and how it became that."""
 
-    def explain(self, docs: Sequence[Any], metadata: Sequence[Any], targets: Any) -> Any:
+    def explain(self, docs: Sequence[Any], metadata: Sequence[Any]) -> Any:
         """See `eli5.loading.stream.explain_stream`."""
 
     def row(self, name: str, explanations: Sequence[Explanation]) -> str:
@@ -175,11 +176,13 @@ def _load_model(
     chosen: dict[str, Any] = {
         "layer": options.layer,
         "score": options.score,
+        "classes": options.classes,
         "top_targets": options.top,
+        "task": options.task,
     }
     try:
         methods = list({find_method(one).name: None for one in options.methods or ["Grad-CAM"]})
-        make_request(targets=options.targets, methods=methods, **chosen)
+        make_request(methods=methods, **chosen)
     except (TypeError, ValueError) as error:
         raise UserError(shortened(str(error))) from error
     loaded = models.load(model, weights)
@@ -219,7 +222,7 @@ def _explain_one(
             raise UserError(item.problem)
         loaded = perf_counter()
         # Alone it either can be explained or raises.
-        (result,) = explain_stream(inputs.explain, [item], classes=options.targets)
+        (result,) = explain_stream(inputs.explain, [item])
         done = perf_counter()
     (name,), explanations = inputs.names, result.explanations
     if file is not None:
@@ -260,7 +263,7 @@ def _explain_many(
         loaded = perf_counter()
         if folder is not None:
             # A card per method, for up to three classes.
-            n_classes = len(options.targets or ()) or options.top or 1
+            n_classes = len(options.classes or ()) or options.top or 1
             n_cards = len(options.methods or ("Grad-CAM",)) * math.ceil(n_classes / 3)
             output = OutputFolder(folder, len(inputs.names), n_cards, inputs.noun)
         _explain_all(inputs, options, output, summary)
@@ -293,7 +296,7 @@ def _explain_all(
             print_notice(f"Stopped after {n_done} of {n_inputs} {inputs.noun}.")
 
         items = _items(inputs, summary)
-        stream = explain_stream(inputs.explain, items, options.batch_size, options.targets)
+        stream = explain_stream(inputs.explain, items, options.batch_size)
         with exit_between_writes(tidy) as whole:
             try:
                 for result in stream:

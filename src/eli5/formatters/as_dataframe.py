@@ -21,7 +21,9 @@ _TARGET_TYPES = {
     **dict.fromkeys(["estimator", "method", "layer"], "string"),
     "target": "Int64",
     "class_name": "string",
-    **dict.fromkeys(["score", "proba", "peak_x", "peak_y", "area"], "float64"),
+    **dict.fromkeys(["score", "proba", "explained"], "float64"),
+    "explained_name": "string",
+    **dict.fromkeys(["peak_x", "peak_y", "area"], "float64"),
     "error": "string",
 }
 _TOKEN_TYPES = {
@@ -67,6 +69,10 @@ def format_as_dataframe(
             The name of the class; missing where none is known.
         ``score``, ``proba`` : float64
             NaN where there is none, or one that is no number.
+        ``explained`` : float64
+            The number that the heatmap explains; NaN as above.
+        ``explained_name`` : string
+            What that is, such as ``log-odds``; missing where it is not known.
         ``peak_x``, ``peak_y`` : float64
             Where the heatmap is highest: the middle of that place, as a share of the image's width
             from the left, and of its height from the top. Of a series, as a share of its steps, and
@@ -122,7 +128,9 @@ def _target_rows(number: int, expl: Explanation) -> Iterator[dict[str, Any]]:
         "error": _text(expl.error or None),
     }
     for target in expl.targets or ():
-        numbers = {"score": _number(target.score), "proba": _number(target.proba)}
+        numbers = {
+            name: _number(getattr(target, name)) for name in ("score", "proba", "explained")
+        } | {"explained_name": _text(target.explained_name)}
         yield of_all | _named(target) | numbers | _of_heatmap(_upright(target, expl))
     if not expl.targets:
         yield of_all | {"target": None}

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from eli5.base import DocWeightedSpans, Explanation, TargetExplanation, flattened
 from eli5.formatters.jinja import render
 from eli5.formatters.labels import (
-    number,
     one_line,
     printable_part,
     signed_number,
     target_label,
     target_name,
+    target_numbers,
 )
 from eli5.formatters.overlay.drawable import has_canvas
 from eli5.formatters.series.timeline import peaks_in_words, series_in_words
@@ -239,7 +239,6 @@ def _target(expl: Explanation, target: TargetExplanation) -> Data:
     # The name of a score is its target's id, too, and speaks for itself: "contrast", not "Class …".
     class_id, name = one_line(target.target), target_name(target)
     is_nameless = name == class_id and not isinstance(target.target, str)
-    numbers = {"Score": number(target.score), "Probability": number(target.proba)}
     peak = peaks_in_words(expl, target, most=1)
     return {
         "target": target,
@@ -247,7 +246,7 @@ def _target(expl: Explanation, target: TargetExplanation) -> Data:
         "name": "" if is_nameless else name,
         "id": class_id,
         "has_own_id": name != class_id,
-        "numbers": {key: value for key, value in numbers.items() if value},
+        "numbers": target_numbers(target),
         "peak": peak and f"Peak at {peak}",
     }
 

@@ -55,8 +55,9 @@ def format_as_image(
     Parameters
     ----------
     expl : Explanation or iterable of Explanation
-        An explanation with a Pillow ``image`` of any mode or a ``series``, and at least one target
-        with a heatmap; or several, as ``methods=`` and `eli5.explain_predictions` give.
+        An explanation with a Pillow ``image`` of any mode or a ``series``, and at least one target;
+        or several, as ``methods=`` and `eli5.explain_predictions` give. The image of a target
+        without a heatmap is drawn as it is, as is the image of one explanation without targets.
     resampling_filter : PIL.Image.Resampling
         How the heatmap is resized to the image; ``LANCZOS`` if not given. To a series it is
         stretched with ``BILINEAR``, which is taken if none is given, or ``NEAREST``.
@@ -93,24 +94,30 @@ def format_as_image(
         image, a heatmap is not a NumPy array, an option has the wrong type, or a series holds what
         is no number, time or name.
     ValueError
-        If there is no explanation, image, series or target (the message shows the explanation's
-        ``error``), a series is not as `eli5.base.Series` says, a heatmap has values outside [0, 1]
-        or is not of rank 2 or 3, an attribution is missing or not finite, the image's width is not
-        divisible by the number of slices of a heatmap of rank 3, or an option has an unknown value.
+        If there is no explanation, image or series (the message shows the explanation's ``error``),
+        a series or one of several explanations has no target, a series is not as `eli5.base.Series`
+        says, a heatmap has values outside [0, 1] or is not of rank 2 or 3, an attribution is
+        missing or not finite, the image's width is not divisible by the number of slices of a
+        heatmap of rank 3, or an option has an unknown value.
     """
     explanations = list(flattened(expl))
     if not explanations:
         raise ValueError(f"Expected at least one Explanation. Received: expl={expl!r}")
+    (first, *others) = explanations
     for one in explanations:
         _check(one)
+    if not (others or first.targets or first.image is None):
+        return to_rgba(first.image)
+    for one in explanations:
+        _check_targets(one)
 
     def draw(one: Explanation, target: TargetExplanation) -> Image.Image:
         shown = default_percentile(one) if percentile is None else percentile
         options = make_options(resampling_filter, colormap, alpha_limit, shown, signed)
         return _draw_overlay(one, target, options)
 
-    if len(explanations) == len(explanations[0].targets) == 1:
-        return draw(explanations[0], explanations[0].targets[0])
+    if not others and len(first.targets) == 1:
+        return draw(first, first.targets[0])
     return to_sheet(explanations, draw)
 
 
@@ -134,6 +141,9 @@ def _check(expl: Explanation) -> None:
         )
     if expl.image is not None:
         checked_picture(expl.image, "expl.image")
+
+
+def _check_targets(expl: Explanation) -> None:
     if not expl.targets:
         raise ValueError(
             "Expected an explanation with at least one target. "
@@ -146,6 +156,8 @@ def _draw_overlay(
 ) -> Image.Image:
     if expl.image is None:
         return draw_series(expl, target, options)
+    if target.heatmap is None and not (options.signed and target.attribution is not None):
+        return to_rgba(expl.image)
     layer = draw_layer(target, checked_picture(expl.image, "image"), options)
     base = to_rgba(expl.image)
     if base.getchannel("A").getextrema() != (255, 255):

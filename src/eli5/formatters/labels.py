@@ -24,6 +24,34 @@ def target_name(target: TargetExplanation) -> str:
     return one_line(target.class_name or "") or one_line(target.target)
 
 
+def target_numbers(target: TargetExplanation) -> dict[str, str]:
+    """Return the numbers of a target by what they are, each once, and which one is explained.
+
+    A score that is a probability is that alone, and a number that is explained says so:
+    ``{"Probability": "0.9700", "Log-odds (explained)": "3.476"}``.
+    """
+    numbers = {"Score": target.score, "Probability": target.proba}
+    if _is_same(target.score, target.proba):
+        del numbers["Score"]
+    if target.explained is not None:
+        own = one_line(target.explained_name or "number")
+        others = (name for name, value in numbers.items() if _is_same(value, target.explained))
+        explained = next(others, f"{own[:1].upper()}{own[1:]}")
+        numbers[explained] = target.explained
+        numbers = {
+            f"{name} (explained)" if name == explained else name: value
+            for name, value in numbers.items()
+        }
+    return {name: number(value) for name, value in numbers.items() if value is not None}
+
+
+def _is_same(one: float | None, other: float | None) -> bool:
+    if one is None or other is None:
+        return False
+    one, other = float(one), float(other)  # those of NumPy may overflow beside each other
+    return one == other or (one != one and other != other)
+
+
 def number(value: float | None) -> str:
     """Write a number with four significant digits, or nothing for ``None``."""
     if value is None:

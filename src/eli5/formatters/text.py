@@ -9,12 +9,12 @@ from unicodedata import combining, east_asian_width
 
 from eli5.base import check_single
 from eli5.formatters.labels import (
-    number,
     one_line,
     printable,
     printable_part,
     signed_number,
     target_label,
+    target_numbers,
     without_bidi_controls,
 )
 from eli5.formatters.series.timeline import peaks_in_words
@@ -88,13 +88,14 @@ def format_as_text(expl: Explanation, *, ansi: bool = False) -> str:
 
 def _target_table(expl: Explanation) -> str:
     heading, targets = "Output" if expl.is_regression else "Class", expl.targets
+    numbers = list(map(target_numbers, targets))
+    names = list(dict.fromkeys(name for of_one in numbers for name in of_one))
     table = {
         heading: [target_label(target) for target in targets],
-        "Score": [number(target.score) for target in targets],
-        "Probability": [number(target.proba) for target in targets],
+        **{name: [of_one.get(name, "") for of_one in numbers] for name in names},
         "Peak": [one_line(peaks_in_words(expl, target)) for target in targets],
     }
-    return _table(table, right=("Score", "Probability"))
+    return _table(table, right=names)
 
 
 def marked_texts(expl: Explanation, target: TargetExplanation, *, ansi: bool) -> list[str]:

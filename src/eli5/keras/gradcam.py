@@ -58,7 +58,12 @@ def gradcam(weights: Array, activations: Array) -> Array:
 
 
 def gradcam_backend(
-    model: keras.Model, doc: Array, targets: list[int] | None, activation_layer: Any
+    model: keras.Model,
+    doc: Array,
+    targets: list[int] | None,
+    activation_layer: Any,
+    *,
+    score: Any = "output",
 ) -> tuple[Array, Array, Array, int, float]:
     """Return the terms of the Grad-CAM formula, and by-products.
 
@@ -72,6 +77,9 @@ def gradcam_backend(
         See `eli5.explain_prediction`.
     activation_layer : keras.layers.Layer, str, int or None
         The target layer.
+    score : {"output", "log-odds", "logit", "auto"} or callable
+        Which number is differentiated; see `eli5.explain_prediction`, where another one is the
+        default. ``"output"`` is the model's output node as it is.
 
     Returns
     -------
@@ -80,7 +88,7 @@ def gradcam_backend(
     activations : numpy.ndarray, shape (H, W, C), float32
         The layer's output.
     gradients : numpy.ndarray, shape (H, W, C), float32
-        Of the class score before a final softmax or sigmoid with respect to the activations; raw.
+        Of the score with respect to the activations; raw.
     predicted_idx : int
         The class that is explained: the target, or the top prediction.
     predicted_val : float
@@ -92,10 +100,10 @@ def gradcam_backend(
         See `eli5.explain_prediction`.
     """
     check_targets(targets)
-    request = make_request(targets=targets, layer=activation_layer)
+    request = make_request(targets=targets, layer=activation_layer, score=score)
     with engine.steady():
         plan = make_plan(request, [read_sample(model, doc, DocOptions(targets=targets))])
-        select = request.target.select(plan.output)
+        select = request.target.select(plan.output, plan.head, plan.kinds, reported=plan.kinds)
         query = engine.Query(request.target.score, select, plan.sites, (_terms,))
         (terms,), report = engine.evaluate(model, plan.inputs, plan.targets, query)
     weights, activations, gradients = (term[0] for term in terms)

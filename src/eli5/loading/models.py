@@ -37,10 +37,13 @@ def load(model: str, weights: Path | None) -> LoadedModel:
     return LoadedModel(_from_file(model)) if is_model_file(model) else _application(model, weights)
 
 
-def class_names(loaded: LoadedModel, labels: list[str] | None) -> list[str] | None:
+def class_names(
+    loaded: LoadedModel, labels: list[str] | None
+) -> list[str] | Callable[[int], str | None] | None:
     """Return the names of the classes: the labels given, else an application's own, else None.
 
-    Warns if the labels are not as many as the classes, or if the application's cannot be had.
+    Warns if the labels are not as many as the classes, which then are named as far as they go, or
+    if the application's cannot be had.
     """
     if labels is None:
         return None if loaded.family is None else _imagenet_names(loaded.family)
@@ -52,6 +55,7 @@ def class_names(loaded: LoadedModel, labels: list[str] | None) -> list[str] | No
             "another model.",
             stacklevel=2,
         )
+        return dict(enumerate(labels)).get
     return labels
 
 

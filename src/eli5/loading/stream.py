@@ -36,25 +36,24 @@ def explain_stream(
     explain: Callable[..., Any],
     items: Iterable[StreamItem],
     batch_size: int = 1,
-    classes: list[int] | None = None,
     *,
     has_worked: bool = False,
     try_model: Callable[[], bool] | None = None,
 ) -> Iterator[StreamResult]:
     """Explain one item after the other; `batch_size` of them are in memory.
 
-    `explain` takes lists of ``docs``, ``metadata`` and ``targets``, as `explain_predictions` does.
+    `explain` takes lists of ``docs`` and ``metadata``, and gives what `explain_predictions` does.
     UserError if not one item of the first batch can be explained, unless the model `has_worked`
     before, or `try_model` tells that it does with what it should take: then the items are at fault.
     """
     source = iter(items)
     while batch := list(itertools.islice(source, batch_size)):
         try:
-            results = _explain(explain, batch, classes)
+            results = _explain(explain, batch)
         except _FAILED as error:
             # Of the model, and then nothing can be explained; or of an item, such as a picture
             # that is too small for a model that takes any size.
-            results = [_explain_alone(explain, item, classes) for item in batch]
+            results = [_explain_alone(explain, item) for item in batch]
             works = has_worked or any(result.explanations for result in results)
             if not (works or (try_model is not None and try_model())):
                 if not isinstance(error, _WRONG):
@@ -69,26 +68,21 @@ def explain_stream(
 
 def can_explain(explain: Callable[..., Any], item: StreamItem) -> bool:
     """Tell whether one item can be explained."""
-    return bool(_explain_alone(explain, item, None).explanations)
+    return bool(_explain_alone(explain, item).explanations)
 
 
-def _explain(
-    explain: Callable[..., Any], batch: Sequence[StreamItem], classes: list[int] | None
-) -> list[StreamResult]:
+def _explain(explain: Callable[..., Any], batch: Sequence[StreamItem]) -> list[StreamResult]:
     good = [item for item in batch if not item.problem]
     docs, metadata = [item.doc for item in good], [item.metadata for item in good]
-    targets = None if classes is None else [classes] * len(good)
-    explained = iter(explain(docs=docs, metadata=metadata, targets=targets) if good else ())
+    explained = iter(explain(docs=docs, metadata=metadata) if good else ())
     return [
         StreamResult(item.number, [] if item.problem else next(explained), item.problem)
         for item in batch
     ]
 
 
-def _explain_alone(
-    explain: Callable[..., Any], item: StreamItem, classes: list[int] | None
-) -> StreamResult:
+def _explain_alone(explain: Callable[..., Any], item: StreamItem) -> StreamResult:
     try:
-        return _explain(explain, [item], classes)[0]
+        return _explain(explain, [item])[0]
     except _FAILED as error:
         return StreamResult(item.number, [], shortened(str(error)))

@@ -52,7 +52,7 @@ def test_a_text_and_the_weights_of_its_tokens(model: keras.Model) -> None:
     ):
         assert spans.document[start:end] == token
         assert weight == value
-    assert "token raises the score" in expl.description
+    assert "token raises the log-odds" in expl.description
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,9 @@ def twin(model: keras.Model) -> Twin:
 
 
 def attribution(model: keras.Model, method: str, **options: Any) -> Array:
-    expl = eli5.explain_prediction(model, IDS, targets=[TARGET], method=method, **options)
+    """Return the attribution of the logit, which the twin computes."""
+    options |= {"targets": [TARGET], "method": method, "score": "logit"}
+    expl = eli5.explain_prediction(model, IDS, **options)
     return np.asarray(expl.targets[0].attribution)
 
 
@@ -82,7 +84,7 @@ def test_integrated_gradients(model: keras.Model, twin: Twin) -> None:
 def test_integrated_gradients_are_complete(model: keras.Model, twin: Twin) -> None:
     vectors = twin.vectors(IDS[0])
     whole, empty = twin.logits(vectors)[TARGET], twin.logits(0 * vectors)[TARGET]
-    options: dict[str, Any] = {"method": "Integrated Gradients", "steps": 200}
+    options: dict[str, Any] = {"method": "Integrated Gradients", "steps": 200, "score": "logit"}
     expl = eli5.explain_prediction(model, IDS, targets=[TARGET], **options)
     assert expl.targets[0].attribution.sum() == pytest.approx(whole - empty, rel=0.01)
     assert expl.targets[0].details["completeness_error"] < 0.01
@@ -205,7 +207,7 @@ def test_padding_changes_nothing_where_the_model_masks_it(kind: str) -> None:
     with_weights(model, seed=SEEDS[kind])
     short, long = np.array([[4, 5, 2, 8]]), np.array([[4, 5, 2, 8, 0, 0, 0]])
     for method in ("Grad-CAM", "HiResCAM", "Gradient × Input", "Occlusion", "Integrated Gradients"):
-        options: dict[str, Any] = {"method": method, "targets": [1]}
+        options: dict[str, Any] = {"method": method, "targets": [1], "score": "logit"}
         plain = eli5.explain_prediction(model, short, **options).targets[0]
         padded = eli5.explain_prediction(model, long, **options).targets[0]
         assert plain.score == pytest.approx(padded.score, abs=1e-6)
@@ -219,7 +221,7 @@ def test_a_text_that_speaks_against_a_class_as_a_whole_is_not_empty() -> None:
     dense[:, TARGET] = -1
     kernel, bias, offset = np.ones((3, 5, 6)), np.zeros(6), np.zeros(N_CLASSES)
     model.set_weights([vectors, kernel, bias, dense, offset])
-    options: dict[str, Any] = {"method": "Gradient × Input"}
+    options: dict[str, Any] = {"method": "Gradient × Input", "score": "logit"}
     (against,) = eli5.explain_prediction(model, IDS, targets=[TARGET], **options).targets
     assert (against.attribution < 0).all()
     assert not against.heatmap.any()

@@ -111,7 +111,7 @@ def positive(model: keras.Model) -> keras.Model:
 @pytest.mark.parametrize("kind", CHOICES)
 def test_the_last_feature_map_is_chosen(kind: str, doc: Array) -> None:
     make, expected = CHOICES[kind]
-    explanation = eli5.explain_prediction(build(make), np.abs(doc), top_targets=3)
+    explanation = eli5.explain_prediction(build(make), np.abs(doc), top_targets=3, score="logit")
     assert explanation.layer == expected
     assert f"layer {expected!r} (" in str(explanation.description)
     assert "chosen automatically" in str(explanation.description)
@@ -128,7 +128,7 @@ def simple() -> keras.Model:
     ("layer", "expected"), [("conv", "conv"), (1, "conv"), (-4, "conv"), (2, "act"), (None, "act")]
 )
 def test_a_layer_is_given_by_name_or_index(layer: Any, expected: str, doc: Array) -> None:
-    explanation = eli5.explain_prediction(simple(), doc, layer=layer, top_targets=3)
+    explanation = eli5.explain_prediction(simple(), doc, layer=layer, top_targets=3, score="logit")
     assert explanation.layer == expected
     assert ("automatically" in str(explanation.description)) == (layer is None)
 

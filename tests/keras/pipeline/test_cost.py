@@ -288,7 +288,8 @@ def test_only_maps_leave_the_program(n_maps: int, cost: Cost) -> None:
     model, _ = network(n_maps)
     eli5.explain_prediction(model, sample(SIZE), methods=CAMS[:2], top_targets=5)
     maps = 2 * 5 * (math.prod(GRID) * 4 + 4)  # float32, and four flags for each
-    assert cost.n_bytes == [maps + 5 * (4 + 4)]  # the classes and their outputs
+    # The classes, their outputs, and the numbers that are explained.
+    assert cost.n_bytes == [maps + 5 * (4 + 4 + 4)]
 
 
 @pytest.mark.parametrize(

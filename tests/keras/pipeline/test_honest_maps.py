@@ -51,7 +51,7 @@ def test_a_black_doc_is_no_dead_layer(classifier: keras.Model) -> None:
 
 def test_what_lowers_the_score_is_named_so(classifier: keras.Model) -> None:
     options: dict[str, Any] = {"sign": "negative", "method": empty_map}
-    with pytest.warns(UserWarning, match="activations lowers the score before the final softmax"):
+    with pytest.warns(UserWarning, match="activations lowers the log-odds of the class"):
         eli5.explain_prediction(classifier, sample(SIZE), **options)
 
 

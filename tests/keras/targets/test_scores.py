@@ -85,7 +85,8 @@ def test_score_before_the_activation_is_found_and_equals_the_logit_model(
     model = ENDINGS[ending]()
     logits = build(layers.Dense(4))
     for target in range(4):
-        _, _, gradients, _, value = gradcam_backend(model, doc, [target], "conv")
+        terms = gradcam_backend(model, doc, [target], "conv", score="logit")
+        _, _, gradients, _, value = terms
         _, _, expected, _, _ = gradcam_backend(logits, doc, [target], "conv")
         np.testing.assert_allclose(gradients, expected, atol=1e-6)
         np.testing.assert_allclose(value, model.predict(doc, verbose=0)[0, target], atol=1e-6)
@@ -94,7 +95,7 @@ def test_score_before_the_activation_is_found_and_equals_the_logit_model(
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_probability_is_reported_where_the_output_is_one(ending: str, doc: Array) -> None:
-    explanation = eli5.explain_prediction(ENDINGS[ending](), doc, top_targets=4)
+    explanation = eli5.explain_prediction(ENDINGS[ending](), doc, top_targets=4, score="logit")
     for target in explanation.targets:
         assert target.proba == (None if "log" in ending else target.score)
 
@@ -109,7 +110,7 @@ def saturate(model: keras.Model) -> keras.Model:
 def test_a_saturated_model_gets_the_heatmap_of_its_logits(activation: str, doc: Array) -> None:
     model = saturate(make_classifier(activation=activation))
     logits = saturate(make_classifier(activation=None))
-    explanation = eli5.explain_prediction(model, doc)
+    explanation = eli5.explain_prediction(model, doc, score="logit")
     expected = eli5.explain_prediction(logits, doc, targets=[explanation.targets[0].target])
     assert explanation.targets[0].score == 1.0
     assert explanation.targets[0].proba == 1.0
@@ -132,8 +133,8 @@ def test_output_is_differentiated_as_it_is_when_asked(doc: Array) -> None:
     cam = np.maximum(activations @ weights, 0)
     heatmap = eli5.explain_prediction(model, doc, targets=[1], layer="conv", score="output")
     np.testing.assert_allclose(heatmap.targets[0].heatmap, cam / cam.max(), atol=1e-4)
-    automatic = eli5.explain_prediction(model, doc, targets=[1], layer="conv")
-    assert np.abs(automatic.targets[0].heatmap - heatmap.targets[0].heatmap).max() > 0.01
+    logit = eli5.explain_prediction(model, doc, targets=[1], layer="conv", score="logit")
+    assert np.abs(logit.targets[0].heatmap - heatmap.targets[0].heatmap).max() > 0.01
 
 
 def test_a_saturated_output_gives_an_empty_heatmap_that_says_why(doc: Array) -> None:
@@ -144,8 +145,10 @@ def test_a_saturated_output_gives_an_empty_heatmap_that_says_why(doc: Array) -> 
     assert "is empty: the gradient of the model's output is zero" in str(explanation.description)
 
 
-def test_logit_is_the_same_as_auto_where_there_is_one(model: keras.Model, doc: Array) -> None:
-    assert eli5.explain_prediction(model, doc, score="logit") == eli5.explain_prediction(model, doc)
+def test_log_odds_are_the_default_where_there_are_logits(model: keras.Model, doc: Array) -> None:
+    explanation = eli5.explain_prediction(model, doc, score="log-odds")
+    assert explanation == eli5.explain_prediction(model, doc)
+    assert explanation != eli5.explain_prediction(model, doc, score="logit")
 
 
 def test_logit_is_refused_where_there_is_none(doc: Array) -> None:
@@ -175,9 +178,10 @@ def test_a_callable_explains_what_is_no_classifier() -> None:
     inputs = keras.Input((12, 20, 3))
     x = layers.Conv2D(4, 3, activation="relu", name="conv")(inputs)
     model = with_weights(keras.Model(inputs, layers.Conv2D(2, 1, name="mask")(x)))
-    explanation = eli5.explain_prediction(
-        model, sample((12, 20, 3)), layer="conv", score=lambda mask: mask[0, 3, 4, 1]
-    )
+    with pytest.warns(UserWarning, match="comes from layer 'conv' place by place"):
+        explanation = eli5.explain_prediction(
+            model, sample((12, 20, 3)), layer="conv", score=lambda mask: mask[0, 3, 4, 1]
+        )
     assert explanation.targets[0].target == "<lambda>"
     assert explanation.targets[0].heatmap.shape == (10, 18)
 
@@ -185,7 +189,11 @@ def test_a_callable_explains_what_is_no_classifier() -> None:
 @pytest.mark.parametrize(
     ("score", "error", "message"),
     [
-        ("logits", ValueError, r"\('auto', 'output', 'logit'\) or a callable. Received: score='lo"),
+        (
+            "logits",
+            ValueError,
+            r"\('auto', 'log-odds', 'logit', 'output'\) or a callable. Received: score='lo",
+        ),
         (3, TypeError, "Received: score=3"),
         (None, TypeError, "Received: score=None"),
         (lambda outputs: outputs, ValueError, r"one number per sample.*returned shape \(1, 4\)"),

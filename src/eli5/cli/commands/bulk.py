@@ -56,7 +56,7 @@ def explain_bulk(
     ] = None,
     top: Annotated[int, Parameter(validator=_AtLeastOne)] = 1,
     layer: int | str | None = None,
-    score: Literal["auto", "output", "logit"] = "auto",
+    score: Literal["auto", "log-odds", "logit", "output"] = "auto",
     preprocess: Literal["tf", "torch", "caffe", "unit", "none"] | None = None,
     labels: Path | None = None,
     weights: Path | None = None,

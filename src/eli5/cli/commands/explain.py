@@ -117,12 +117,10 @@ class _Pictures(Inputs):
         doc, description = picture_to_doc(self.loaded, content, self.preprocess)
         return StreamItem(number, doc, content), description
 
-    def explain(self, docs: Sequence[Any], metadata: Sequence[Any], targets: Any) -> Any:
+    def explain(self, docs: Sequence[Any], metadata: Sequence[Any]) -> Any:
         import eli5
 
-        return eli5.explain_predictions(
-            self.loaded.model, docs, images=metadata, targets=targets, **self.options
-        )
+        return eli5.explain_predictions(self.loaded.model, docs, images=metadata, **self.options)
 
 
 # ---- which pictures are meant --------------------------------------------------------------------

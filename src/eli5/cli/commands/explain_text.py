@@ -142,16 +142,12 @@ class _Texts(Inputs):
         _warn_if_cut(content, sample)
         return StreamItem(number, sample), self.conversion
 
-    def explain(self, docs: Sequence[Sample], metadata: Sequence[Any], targets: Any) -> Any:
+    def explain(self, docs: Sequence[Sample], metadata: Sequence[Any]) -> Any:
         from eli5.keras.pipeline.explain import explain_samples
         from eli5.keras.pipeline.request import make_request
 
-        per_doc = targets or [None] * len(docs)
-        samples = [
-            sample._replace(targets=classes, number=number)
-            for number, (sample, classes) in enumerate(zip(docs, per_doc, strict=True))
-        ]
-        return explain_samples(samples, make_request(targets=per_doc[0], **self.options))
+        samples = [sample._replace(number=number) for number, sample in enumerate(docs)]
+        return explain_samples(samples, make_request(**self.options))
 
     def row(self, name: str, explanations: Sequence[Explanation]) -> str:
         """Return classes and scores, and the text below them, its strong words marked."""

@@ -76,6 +76,8 @@ def take_doc(
     """
     check_doc(model, doc)
     if not is_ready:
+        if isinstance(model, keras.Sequential) and not model.layers:
+            raise UnsupportedDocError(model)
         if kind is None and isinstance(doc, np.ndarray):
             _check_rank(model, doc)
         ensure_built(model, doc)

@@ -72,6 +72,11 @@ class Method(NamedTuple):
         return smoothing | self.own_options
 
     @property
+    def is_on_logits(self) -> bool:
+        """Whether it is defined on the logits of the classes, and on no other number."""
+        return self.needs in ("contrast", "gap-dense")
+
+    @property
     def smooths(self) -> bool:
         """Whether the options of the smoothing are the method's, too."""
         return self.is_smoothable or not self.is_black_box

@@ -17,7 +17,13 @@ import numpy as np
 
 from eli5.checks import expect_integer, expect_number, wrong_value
 from eli5.keras.methods.baseline import make_baseline
-from eli5.keras.methods.probe import Attributions, Probe, batches, equal_but_for_rounding
+from eli5.keras.methods.probe import (
+    ROUNDING,
+    Attributions,
+    Probe,
+    batches,
+    equal_but_for_rounding,
+)
 from eli5.keras.methods.resize import resize
 from eli5.placement import lay_out
 
@@ -135,7 +141,8 @@ def ablation_cam(probe: Probe) -> Attributions:
 
     Desai and Ramaswamy, "Ablation-CAM: Visual Explanations for Deep Convolutional Network via
     Gradient-free Localization", WACV 2020. ``y_k`` is the score with ``A_k`` set to zero. A score
-    ``y`` of 0 divides nothing: the map is then not scaled.
+    ``y`` that is 0, or no more beside the ``y_k`` than rounding leaves, divides nothing: the map is
+    then not scaled. (The log-odds of a class cross 0 where it is as likely as not.)
 
     Returns
     -------
@@ -150,8 +157,9 @@ def ablation_cam(probe: Probe) -> Attributions:
     maps = probe.activations()
     n = maps.shape[-1]
     score, *ablated = probe.ablated_scores(np.arange(-1, n)).astype("float64")
-    drops = score - np.array(ablated)
-    return _rectified_sum(drops / np.where(score == 0, 1, np.abs(score)), maps)
+    others = np.array(ablated)
+    is_zero = np.abs(score) <= ROUNDING * np.abs(others).max(axis=0, initial=0)
+    return _rectified_sum((score - others) / np.where(is_zero, 1, np.abs(score)), maps)
 
 
 @np.errstate(over="ignore", invalid="ignore")

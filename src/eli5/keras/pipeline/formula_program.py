@@ -9,17 +9,16 @@ from typing import Any
 
 from keras import ops
 
-from eli5.checks import expect_integer, expect_number
 from eli5.keras import engine
 from eli5.keras.methods.lookup import ChosenMethod
 from eli5.keras.methods.normalize import diagnostics
 from eli5.keras.pipeline.plan import Plan
-from eli5.keras.targets.classes import Contrast
 
 
 def formula_query(plan: Plan, methods: Sequence[ChosenMethod]) -> engine.Query:
     """Return the query that asks for all formulas at once; without any, for the scores."""
-    contrasts = list(dict.fromkeys(_contrast(one) for one in methods)) or [None]
+    # Without formulas one score stands for all that leave the program.
+    kinds = list(dict.fromkeys(map(plan.kind_of, methods))) or list(plan.kinds[:1])
     sites = [
         site
         for site in (*plan.sites, plan.input_site)
@@ -28,18 +27,18 @@ def formula_query(plan: Plan, methods: Sequence[ChosenMethod]) -> engine.Query:
     per_site = [
         SiteFormulas(
             tuple(
-                _formula(one, contrasts.index(_contrast(one)))
+                _formula(one, kinds.index(plan.kind_of(one)))
                 for one in methods
                 if reads_site(one, site)
             ),
-            len(contrasts),
+            len(kinds),
         )
         for site in sites
     ]
     target = plan.request.target
     return engine.Query(
         target.score,
-        target.select(plan.output, plan.request.sign, tuple(contrasts)),
+        target.select(plan.output, plan.head, tuple(kinds), plan.request.sign, plan.kinds),
         tuple(sites),
         tuple(per_site),
         second_order=tuple(
@@ -54,16 +53,6 @@ def formula_query(plan: Plan, methods: Sequence[ChosenMethod]) -> engine.Query:
 def reads_site(chosen: ChosenMethod, site: engine.Site) -> bool:
     """Tell whether a formula is one of this site's."""
     return (chosen.method.at == "input") == site.is_input
-
-
-def _contrast(chosen: ChosenMethod) -> Contrast | None:
-    if chosen.method.needs != "contrast":
-        return None
-    options = chosen.method.own_options | chosen.options
-    return Contrast(
-        expect_integer("n_similar", options["n_similar"], least=1),
-        expect_number("gamma", options["gamma"], least=0),
-    )
 
 
 def _formula(chosen: ChosenMethod, block: int) -> Formula:

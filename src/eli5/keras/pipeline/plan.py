@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from eli5.checks import expect_integer, expect_number
 from eli5.keras import engine
 from eli5.keras.inputs.model_inputs import blank_doc, repeat_doc
 from eli5.keras.inputs.sample import Sample, read_sample
@@ -18,9 +19,11 @@ from eli5.keras.layers import candidate_layers
 from eli5.keras.layers.cell_positions import Located, locate, place_axes
 from eli5.keras.layers.gap_head import check_gap_dense
 from eli5.keras.layers.measured_alignment import measure_alignment
+from eli5.keras.layers.output_map import find_output_maps
 from eli5.keras.layers.target_layer import find_target_layer
+from eli5.keras.methods.lookup import ChosenMethod
 from eli5.keras.pipeline.request import Request
-from eli5.keras.targets.target import find_output
+from eli5.keras.targets.target import Contrast, Head, ScoreKind, find_output
 
 Array = np.ndarray[Any, Any]
 
@@ -35,12 +38,13 @@ class Plan(NamedTuple):
     targets: Array  # int32, shape (B, K); see `Target.rows`
     trace: engine.Trace  # of one call of the model
     output: int  # which output is explained, in the order of `keras.tree.flatten`
-    n_classes: int | None  # None if the target has no classes
-    activation: str | None  # the softmax or sigmoid that the output comes from
+    head: Head  # what the units of that output stand for
     # The explained input, as what is differentiated or perturbed; of token ids their embedding.
     input_site: engine.Site
     located: tuple[Located, ...] = ()  # the target layers, and where their cells lie
     slot: int | None = None  # of one doc: its place in the batch, see `eli5.keras.engine.Query`
+    # Those of them that the output comes from place by place; see `find_output_maps`.
+    output_maps: tuple[engine.Site, ...] = ()
 
     @property
     def sample(self) -> Sample:
@@ -64,8 +68,10 @@ class Plan(NamedTuple):
 
     def query(self, **fields: Any) -> engine.Query:
         """Return the query about this plan's scores; see `eli5.keras.engine.Query`."""
-        select = self.request.target.select(self.output, self.request.sign, reports=False)
-        return engine.Query(self.request.target.score, select, slot=self.slot, **fields)
+        request = self.request
+        kinds = (request.target.kind(self.head, on_logits=False),)
+        select = request.target.select(self.output, self.head, kinds, request.sign)
+        return engine.Query(request.target.score, select, slot=self.slot, **fields)
 
     def filled(self) -> tuple[Any, Array]:
         """Return inputs and targets, repeated to the one number of samples that the model takes.
@@ -75,6 +81,17 @@ class Plan(NamedTuple):
         n = self.sample.fixed_batch or 1
         return repeat_doc(self.inputs, n), np.repeat(self.targets, n, axis=0)
 
+    def kind_of(self, chosen: ChosenMethod) -> ScoreKind:
+        """Return which number a method explains."""
+        contrast = make_contrast(chosen) if chosen.method.needs == "contrast" else None
+        on_logits = chosen.method.is_on_logits
+        return self.request.target.kind(self.head, contrast, on_logits=on_logits)
+
+    @property
+    def kinds(self) -> tuple[ScoreKind, ...]:
+        """The numbers that the methods explain, each once."""
+        return tuple(dict.fromkeys(map(self.kind_of, self.request.methods)))
+
     def of_doc(self, number: int, classes: Array) -> Plan:
         """Return the plan of one doc of the batch, with its class ids as targets."""
         return self._replace(
@@ -83,6 +100,15 @@ class Plan(NamedTuple):
             targets=classes[None],
             slot=number if self.sample.fixed_batch else None,
         )
+
+
+def make_contrast(chosen: ChosenMethod) -> Contrast:
+    """Return what a method contrasts the score with; TypeError or ValueError of a wrong option."""
+    options = chosen.method.own_options | chosen.options
+    return Contrast(
+        expect_integer("n_similar", options["n_similar"], least=1),
+        expect_number("gamma", options["gamma"], least=0),
+    )
 
 
 @contextlib.contextmanager
@@ -119,23 +145,22 @@ def make_plan(request: Request, samples: Sequence[Sample], size: int | None = No
         inputs = repeat_doc(sample.inputs, sample.fixed_batch or 1)
         trace = engine.trace(sample.model, inputs, sample.input_index)
         output = find_output(sample.model, trace.outputs, request.output)
-        activation = trace.activations[output]
         spec = keras.tree.flatten(trace.outputs)[output]
-        n_classes = request.target.check(spec, activation)
+        head = request.target.check(spec, trace.activations[output])
         plan = Plan(
             request=request,
             samples=samples,
             model=sample.model,
             inputs=sample.inputs,
-            targets=request.target.rows(sample.targets, n_classes),
+            targets=request.target.rows(sample.targets, head),
             trace=trace,
             output=output,
-            n_classes=n_classes,
-            activation=activation,
+            head=head,
             input_site=sample.kind.input_site(sample, trace, is_needed=request.needs_input),
         )
         if request.needs_layer:
             plan = plan._replace(located=_target_layers(plan))
+            plan = plan._replace(output_maps=_output_maps(plan, plan.sites))
     _check_methods(plan)
     return _as_batch(plan, sample.fixed_batch or size or len(samples))
 
@@ -147,7 +172,7 @@ def _as_batch(plan: Plan, size: int) -> Plan:
     rows = []
     for sample in plan.samples:
         with at_doc(sample.number):
-            rows.append(plan.request.target.rows(sample.targets, plan.n_classes))
+            rows.append(plan.request.target.rows(sample.targets, plan.head))
     width = max(row.shape[1] for row in rows)
     rows = [np.pad(row, ((0, 0), (0, width - row.shape[1])), mode="edge") for row in rows]
     docs = [sample.inputs for sample in plan.samples]
@@ -166,16 +191,16 @@ def _check_methods(plan: Plan) -> None:
             f"{kind.words.noun}. Smooth over noisy copies instead: n_samples=8"
         )
     needs = {one.method.needs: one.method.name for one in request.methods}
-    if "contrast" in needs and plan.n_classes == 1:
+    if "contrast" in needs and plan.head.n_units == 1:
         raise ValueError(
             f"Expected a model with several classes for method={needs['contrast']!r}, which "
             "contrasts them. Received: a model with one output unit. Choose another method."
         )
     if "gap-dense" not in needs:
         return
-    if request.target.score == "output" and plan.activation is not None:
+    if request.target.score == "output" and plan.head.activation is not None:
         raise ValueError(
-            f"Expected the class score before the final {plan.activation} for "
+            f"Expected the class score before the final {plan.head.activation} for "
             f"method={needs['gap-dense']!r}. Received: score='output'"
         )
     for site in plan.sites:
@@ -246,12 +271,30 @@ def _find_sites(plan: Plan) -> list[engine.Site]:
         if len({(id(site.operation), site.nth) for site in sites}) < len(sites):
             raise ValueError(f"Expected each layer once. Received: layer={layer!r}")
         return sites
-    sites = candidate_layers.candidate_sites(view)
+    candidates = candidate_layers.candidate_sites(view)
+    output_maps = _output_maps(plan, candidates)
+    sites = [site for site in candidates if site not in output_maps]
+    if not sites:
+        raise ValueError(
+            "Expected a model with a feature map that its output does not come from place by "
+            f"place. Received: {candidates[0].path!r} as the last of {len(candidates)} that give "
+            "no more than the prediction itself. Choose a method that explains the input, such as "
+            "Occlusion, or name the layer."
+        )
     # With one input and one output the last map is what the score comes from; tokens may not be,
     # nor is the last layer that runs where there are several.
     n_outputs = sum(spec is not None for spec in keras.tree.flatten(plan.trace.outputs))
     is_certain = len(sites[0].shape) > 3 and n_inputs + n_outputs == 2
     return [sites[0 if is_certain else _last_that_reacts(plan, sites)]]
+
+
+def _output_maps(plan: Plan, sites: Sequence[engine.Site]) -> tuple[engine.Site, ...]:
+    """Return the sites where a map shows the prediction, and not what it comes from."""
+    found: list[engine.Site] = []
+    for output in plan.request.target.outputs_of(plan.output, plan.trace.outputs):
+        flags = find_output_maps(plan.model, plan.filled()[0], plan.trace, output, sites)
+        found += [site for site, is_one in zip(sites, flags, strict=True) if is_one]
+    return tuple(dict.fromkeys(found))
 
 
 def _check_sees_input(trace: engine.Trace, site: engine.Site, n_inputs: int) -> None:
@@ -272,10 +315,7 @@ def _last_that_reacts(plan: Plan, sites: list[engine.Site]) -> int:
     the last attention on, as does a head that takes the last step of a recurrent layer: a gradient
     at one place alone is no map. Without any other it is the last site.
     """
-    target = plan.request.target
-    query = engine.Query(
-        target.score, target.select(plan.output), tuple(sites), (_reacts,) * len(sites)
-    )
+    query = plan.query(sites=tuple(sites), formulas=(_reacts,) * len(sites))
     arguments = plan.filled()
 
     def find() -> int:

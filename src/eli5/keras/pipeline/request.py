@@ -11,6 +11,7 @@ from eli5.keras.layers.target_layer import check_layer
 from eli5.keras.layers.token_grid import check_grid
 from eli5.keras.methods.fusion import FUSIONS
 from eli5.keras.methods.lookup import ChosenMethod, choose_methods
+from eli5.keras.targets.class_names import read_class_names
 from eli5.keras.targets.classes import make_target
 from eli5.keras.targets.target import Target
 
@@ -53,8 +54,10 @@ def make_request(
     methods: Sequence[Any] | None = None,
     score: Any = "auto",
     sign: str = "positive",
+    classes: Iterable[Any] | None = None,
     top_targets: int | None = None,
     class_names: Any = None,
+    task: str | None = None,
     input: str | int | None = None,
     output: str | int | None = None,
     grid: tuple[int, ...] | None = None,
@@ -66,7 +69,15 @@ def make_request(
 
     Of `targets` it is only looked at whether they are given.
     """
-    target = make_target(score, targets, top_targets, class_names, output)
+    target = make_target(
+        score=score,
+        targets=targets,
+        classes=classes,
+        top_targets=top_targets,
+        names=read_class_names(class_names),
+        task=task,
+        output=output,
+    )
     check_layer(layer)
     check_grid(grid)
     expect_choice("fusion", fusion, FUSIONS)
@@ -103,13 +114,17 @@ _OTHERS = ("images", *DocOptions._fields, *(make_request.__kwdefaults__ or ()))
 def _check_agreement(request: Request) -> None:
     """Raise ValueError if options that are right by themselves do not go together."""
     names = [one.method.name for one in request.methods]
-    contrasting = [
-        one.method.name for one in request.methods if one.method.needs in ("contrast", "gap-dense")
-    ]
-    if contrasting and not request.target.has_class:
+    on_logits = [one.method.name for one in request.methods if one.method.is_on_logits]
+    if on_logits and not request.target.has_class:
         raise ValueError(
-            f"Expected the score of a class for method={contrasting[0]!r}. Received: a callable "
+            f"Expected the score of a class for method={on_logits[0]!r}. Received: a callable "
             "`score`. Leave `score` out, or choose another method."
+        )
+    if on_logits and request.target.score == "log-odds":
+        raise ValueError(
+            f"Expected the logits of the classes for method={on_logits[0]!r}, which is defined on "
+            "them. Received: score='log-odds'. Leave `score` out: then it takes the logits, and "
+            "other methods the log-odds."
         )
     if request.layer is not None and not request.needs_layer:
         raise ValueError(

@@ -13,7 +13,7 @@ from eli5.checks import warn
 from eli5.keras.inputs.sample import Sample
 from eli5.keras.methods.lookup import ChosenMethod
 from eli5.keras.methods.normalize import why_empty
-from eli5.keras.pipeline.plan import Array, Plan
+from eli5.keras.pipeline.plan import Plan
 from eli5.keras.pipeline.run_methods import MethodResult, Report
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ def compose(
     sample = plan.samples[number]
     # A batch is as wide as its widest doc.
     n_targets = len(sample.targets) if sample.targets else None
-    classes, outputs = report["classes"][number], report["outputs"][number]
+    own = {name: values[number] for name, values in report.items()}
     explanations = [
-        _explanation(plan, sample, chosen, result, classes[:n_targets], outputs, display)
+        _explanation(plan, sample, chosen, result, own, n_targets, display)
         for chosen, result in zip(plan.request.methods, results, strict=True)
     ]
     return explanations if plan.request.is_list else explanations[0]
@@ -62,20 +62,23 @@ def _explanation(
     sample: Sample,
     chosen: ChosenMethod,
     result: MethodResult,
-    classes: Array,
-    outputs: Array,
+    report: Report,
+    n_targets: int | None,
     display: Display,
 ) -> Explanation:
-    method, target = chosen.method, plan.request.target
+    method = chosen.method
     targets = []
-    for k, class_id in enumerate(classes):
-        one = target.explanation(int(class_id), float(outputs[k]), plan.n_classes, plan.activation)
+    for k, one in enumerate(_targets(plan, chosen, report)[:n_targets]):
         # Copies, for views would keep the batch.
         one.attribution, one.heatmap = np.array(result.maps[k]), np.array(result.heatmaps[k])
         one.details = dict(result.details[k]) if len(result.details) else None
         one.placement = result.placement
         targets.append(one)
-    warned = [*_empty_heatmaps(plan, sample, chosen, result, targets), *_not_finite(display)]
+    warned = [
+        *_empty_heatmaps(plan, sample, chosen, result, targets),
+        *_shows_the_output(plan, chosen),
+        *_not_finite(display),
+    ]
     for note in warned:
         which = "" if sample.number is None else f"Doc {sample.number}: "
         warn(which + note)
@@ -86,12 +89,25 @@ def _explanation(
         description=" ".join(description),
         error="",
         method=method.name,
-        is_regression=target.is_regression(plan.n_classes, plan.activation),
+        is_regression=plan.head.is_regression,
         targets=targets,
         image=display.image,
         layer=plan.layer_names if method.at == "layer" else None,
     )
     return sample.kind.finish(expl, sample, cells)
+
+
+def _targets(plan: Plan, chosen: ChosenMethod, report: Report) -> list[TargetExplanation]:
+    """Return what is known of each target of one doc without its maps; see `Target.select`."""
+    kind = plan.kind_of(chosen)
+    numbers = {name: values for name, values in report.items() if name != "classes"}
+    numbers["explained"] = report["explained"][plan.kinds.index(kind)]
+    return [
+        plan.request.target.explanation(
+            int(class_id), {name: float(of[k]) for name, of in numbers.items()}, plan.head, kind
+        )
+        for k, class_id in enumerate(report["classes"])
+    ]
 
 
 def _empty_heatmaps(
@@ -104,7 +120,7 @@ def _empty_heatmaps(
     """Say of each target whose heatmap is empty why it is."""
     at = chosen.method.at
     where = f"layer {plan.layer_names!r}" if at == "layer" else "the input"
-    score = plan.request.target.name(plan.activation)
+    score = _score_name(plan, chosen)
     shown = sample.kind.shown(result.maps, result.heatmaps)
     for k, target in enumerate(targets):
         if not shown[k].any():
@@ -114,6 +130,10 @@ def _empty_heatmaps(
             yield f"The heatmap of target {target.target} at {where} is empty: {why}."
 
 
+def _score_name(plan: Plan, chosen: ChosenMethod) -> str:
+    return plan.request.target.name(plan.head, plan.kind_of(chosen))
+
+
 def _raises(plan: Plan) -> str:
     return "raises" if plan.request.sign > 0 else "lowers"
 
@@ -121,6 +141,16 @@ def _raises(plan: Plan) -> str:
 def _not_finite(display: Display) -> Iterator[str]:
     if not display.is_finite:
         yield "The doc holds values that are not finite (NaN or infinity)."
+
+
+def _shows_the_output(plan: Plan, chosen: ChosenMethod) -> Iterator[str]:
+    """Say that a layer gives no more than the prediction."""
+    if chosen.method.at == "layer" and plan.output_maps:
+        names = ", ".join(repr(site.path) for site in plan.output_maps)
+        yield (
+            f"The model's output comes from layer {names} place by place: the heatmap shows the "
+            "prediction, and not what it comes from. Choose a layer further in front."
+        )
 
 
 def _completeness(targets: Sequence[TargetExplanation]) -> Iterator[str]:
@@ -147,16 +177,19 @@ def _describe(
         several = "layers" if len(plan.sites) > 1 else "layer"
         where = f"{several} {plan.layer_names!r} ({size}{how})"
     shows = method.shows.format(
-        score=plan.request.target.name(plan.activation),
+        score=_score_name(plan, chosen),
         raises=_raises(plan),
         region=words.region,
         place=words.cell,
     )
     yield f"{method.name} heatmap of {where}: {shows}."
-    if plan.n_classes == 1 and plan.activation == "sigmoid":
+    if plan.head.is_binary:
+        unit, other = "one sigmoid unit", "one less that value"
+        if plan.head.activation is None:
+            unit, other = "one unit, a logit", "the same with the other sign"
         yield (
-            "The model has one sigmoid unit, target 0: a low value of it speaks for the negative "
-            "class."
+            f"The model has {unit}, which stands for two classes: target 1 has its value, target "
+            f"0 {other}."
         )
     if method.at == "layer" and not all(one.is_known for one in plan.located):
         yield (

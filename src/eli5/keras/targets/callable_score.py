@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from eli5.base import TargetExplanation
-from eli5.keras.targets.target import Array, Select, Target
+from eli5.keras.targets.target import Array, Contrast, Head, ScoreKind, Select, Target
 
 
 class CallableScore(Target):
@@ -24,34 +24,42 @@ class CallableScore(Target):
 
     def __init__(self, score: Callable[..., Any], *, takes_all: bool) -> None:
         self.score: Any = score
-        self._takes_all = takes_all
+        self.takes_all = takes_all
 
-    def check(self, spec: keras.KerasTensor, activation: str | None) -> None:
-        return None  # what it returns shows only when it runs
+    def check(self, spec: keras.KerasTensor, activation: str | None) -> Head:
+        # What it returns shows only when it runs.
+        return Head(activation=activation, is_regression=True)
 
-    def rows(self, ids: Sequence[int] | None, n_classes: int | None) -> Array:
+    def outputs_of(self, output: int, outputs: Any) -> list[int]:
+        specs = keras.tree.flatten(outputs)
+        # Beside the classes another output may be there to be looked at.
+        are_maps = all(len(spec.shape) > 2 for spec in specs)
+        return list(range(len(specs))) if self.takes_all and are_maps else [output]
+
+    def rows(self, ids: Sequence[int] | None, head: Head) -> Array:
         return np.zeros((1, 1), "int32")
+
+    def kind(self, head: Head, contrast: Contrast | None = None, *, on_logits: bool) -> ScoreKind:
+        return ScoreKind(_name(self.score))
 
     def select(
         self,
         output: int,
+        head: Head,
+        kinds: tuple[ScoreKind, ...],
         sign: int = 1,
-        contrasts: tuple[Any, ...] = (None,),
-        *,
-        reports: bool = True,
+        reported: tuple[ScoreKind, ...] = (),
     ) -> Select:
-        return _SelectNumber(None if self._takes_all else output, sign)
+        return _SelectNumber(None if self.takes_all else output, sign)
 
-    def name(self, activation: str | None) -> str:
-        return f"{_name(self.score)}(outputs)"
-
-    def is_regression(self, n_classes: int | None, activation: str | None) -> bool:
-        return True
+    def name(self, head: Head, kind: ScoreKind) -> str:
+        return f"{kind.name}(outputs)"
 
     def explanation(
-        self, class_id: int, value: float, n_classes: int | None, activation: str | None
+        self, class_id: int, numbers: Mapping[str, float], head: Head, kind: ScoreKind
     ) -> TargetExplanation:
-        return TargetExplanation(_name(self.score), score=value)
+        value = numbers["outputs"]
+        return TargetExplanation(kind.name, score=value, explained=value, explained_name=kind.name)
 
 
 @dataclass(frozen=True)
@@ -66,7 +74,8 @@ class _SelectNumber:
     ) -> tuple[Any, dict[str, Any]]:
         chosen = outputs if self.output is None else keras.tree.flatten(outputs)[self.output]
         scores = _one_per_sample(score(chosen), int(targets.shape[0]), score)
-        report = {"classes": targets, "outputs": ops.cast(scores, "float32")}
+        values = ops.cast(scores, "float32")
+        report = {"classes": targets, "outputs": values, "explained": values[:, None]}
         return self.sign * scores, report
 
 

@@ -1,52 +1,56 @@
-"""Classes as targets: those that are asked for, or the likeliest, and the score of each."""
+"""Classes as targets: those that are asked for, or the likeliest, and which number of each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from eli5.base import TargetExplanation
 from eli5.checks import (
     expect_choice,
     expect_integer,
+    expect_list,
     expect_one_of,
-    expect_type,
     is_integer,
     listed,
     shown,
     wrong_type,
 )
 from eli5.keras.targets.callable_score import CallableScore
-from eli5.keras.targets.target import Array, Select, Target
+from eli5.keras.targets.class_names import Names, check_number_of_names, ids_of, name_of
+from eli5.keras.targets.class_scores import TOP, SelectClasses
+from eli5.keras.targets.target import Array, Contrast, Head, ScoreKind, Select, Target
 
-ClassNames = Sequence[str] | Mapping[int, str] | Callable[[int], str]
-
-SCORES = ("auto", "output", "logit")
-
-# Names of final activations whose result is a probability (log_softmax gives none).
-_PROBABILITIES = ("softmax", "sigmoid")
-
-_TOP = -1  # in an array of targets: "the class of this rank", not a class id
+SCORES = ("auto", "log-odds", "logit", "output")
+TASKS = ("classification", "regression")
 
 
 class ClassTarget(Target):
-    """Classes of a classifier: those of a doc, or the likeliest; see `eli5.explain_prediction`."""
+    """Classes of a classifier: those of a doc, or the likeliest; see `eli5.explain_prediction`.
+
+    The values of a regression are targets as well, each of its own.
+    """
 
     has_class = True
 
     def __init__(
-        self, score: str, top_targets: int | None = None, class_names: ClassNames | None = None
+        self,
+        score: str,
+        top_targets: int | None = None,
+        names: Names = None,
+        classes: Sequence[Any] | None = None,
+        task: str | None = None,
     ) -> None:
-        self.score = score
+        self.score: str = score
         self._top_targets = top_targets
-        self._class_names = class_names
+        self._names = names
+        self._classes = classes
+        self._task = task
 
-    def check(self, spec: keras.KerasTensor, activation: str | None) -> int:
+    def check(self, spec: keras.KerasTensor, activation: str | None) -> Head:
         shape = tuple(spec.shape)
         if len(shape) not in (1, 2):
             raise ValueError(
@@ -54,97 +58,197 @@ class ClassTarget(Target):
                 f"a model with output shape {shape}. Give `score=` a callable that takes the "
                 "outputs and returns the number to explain, or name another output: `output=`."
             )
-        if self.score == "logit" and activation is None:
+        n_units = 1 if len(shape) == 1 else int(shape[1])
+        head = self._read_head(n_units, activation)
+        if self.score == "logit" and not head.has_logits:
             raise ValueError(
                 'Expected a model that ends in a softmax or a sigmoid for score="logit". Received: '
-                'a model without one at its end. If it ends in logits, use score="output".'
+                'a model without one at its end. If it ends in logits, use score="output", or say '
+                'so: task="classification".'
             )
-        return 1 if len(shape) == 1 else int(shape[1])
+        advice = ""
+        if n_units == 1 and not head.is_binary:
+            advice = 'If its one unit is the logit of two classes, say so: task="classification"'
+        check_number_of_names(self._names, head.n_targets, advice)
+        return head
 
-    def rows(self, ids: Sequence[int] | None, n_classes: int | None) -> Array:
-        most = n_classes or 1
+    def _read_head(self, n_units: int, activation: str | None) -> Head:
+        is_declared = self._task == "classification"
+        are_logits = activation is None and (is_declared or self.score == "log-odds")
+        is_regression = self._task == "regression" or (
+            n_units == 1 and activation is None and not are_logits
+        )
+        is_binary = n_units == 1 and not is_regression and (are_logits or activation == "sigmoid")
+        return Head(2 if is_binary else n_units, n_units, activation, is_regression, are_logits)
+
+    def rows(self, ids: Sequence[int] | None, head: Head) -> Array:
+        most = head.n_targets
+        if self._classes is not None:
+            ids = ids_of(self._classes, self._names, most)
         if ids is None:
-            n_targets = self._top_targets or 1
-            if n_targets > most:
-                raise ValueError(
-                    f"Expected `top_targets` of at most {most}, the number of the model's "
-                    f"classes. Received: top_targets={n_targets}"
-                )
-            return np.full((1, n_targets), _TOP, dtype="int32")
+            return self._default_row(most)
         if not all(0 <= class_id < most for class_id in ids):
+            two = ", whose unit stands for two classes" if head.is_binary else ""
             raise ValueError(
                 f"Expected a class id in [0, {most}), as the model's output has shape "
-                f"(1, {most}). Received: targets={list(ids)!r}"
+                f"(1, {head.n_units}){two}. Received: targets={list(ids)!r}"
             )
         return np.array([ids], dtype="int32")
+
+    def _default_row(self, n_targets: int) -> Array:
+        if self._task == "regression":
+            return np.zeros((1, 1), "int32")  # values have no rank
+        n_top = self._top_targets or 1
+        if n_top > n_targets:
+            raise ValueError(
+                f"Expected `top_targets` of at most {n_targets}, the number of the model's "
+                f"classes. Received: top_targets={n_top}"
+            )
+        return np.full((1, n_top), TOP, dtype="int32")
+
+    def kind(self, head: Head, contrast: Contrast | None = None, *, on_logits: bool) -> ScoreKind:
+        name = self.score
+        if name == "auto":
+            is_class = head.has_logits and not head.is_regression
+            name = "log-odds" if is_class else "output"
+        if name == "log-odds" and on_logits:
+            name = "logit"
+        return ScoreKind(name, contrast)
 
     def select(
         self,
         output: int,
+        head: Head,
+        kinds: tuple[ScoreKind, ...],
         sign: int = 1,
-        contrasts: tuple[Any, ...] = (None,),
-        *,
-        reports: bool = True,
+        reported: tuple[ScoreKind, ...] = (),
     ) -> Select:
-        return _SelectClasses(output, sign, contrasts, reports)
+        return SelectClasses(output, head, kinds, sign, reported)
 
-    def name(self, activation: str | None) -> str:
-        if self.score == "output" or activation is None:
+    def name(self, head: Head, kind: ScoreKind) -> str:
+        if kind.name == "output":
             return "the model's output"
-        return f"the score before the final {activation}"
-
-    def is_regression(self, n_classes: int | None, activation: str | None) -> bool:
-        return n_classes == 1 and activation is None
+        if kind.name == "log-odds":
+            return "the log-odds of the class"
+        return f"the score before the final {head.activation}" if head.activation else "the logit"
 
     def explanation(
-        self, class_id: int, value: float, n_classes: int | None, activation: str | None
+        self, class_id: int, numbers: Mapping[str, float], head: Head, kind: ScoreKind
     ) -> TargetExplanation:
+        value, proba = numbers["outputs"], None
+        if not head.is_regression:
+            if head.has_probabilities:
+                proba = value
+            elif self._task == "classification":
+                proba = numbers["probabilities"]
         return TargetExplanation(
             class_id,
-            proba=value if activation in _PROBABILITIES else None,
+            proba=proba,
             score=value,
-            class_name=_class_name(self._class_names, class_id, n_classes),
+            class_name=name_of(self._names, class_id),
+            explained=numbers["explained"],
+            explained_name=f"contrasted {kind.name}" if kind.contrast else kind.name,
         )
 
 
 def make_target(
-    score: Any, targets: Any, top_targets: Any, class_names: Any, output: Any
+    *,
+    score: Any,
+    targets: Any,
+    classes: Any,
+    top_targets: Any,
+    names: Names,
+    task: Any,
+    output: Any,
 ) -> Target:
     """Return the target that a caller asks for, checked; see `eli5.explain_prediction`.
 
-    Of `targets` it is only looked at whether they are given.
+    Of `targets` it is only looked at whether they are given; `names` are read already.
     """
-    _check_class_names(class_names)
+    if task is not None:
+        expect_choice("task", task, TASKS, " or None")
+    classes = None if classes is None else _check_classes(classes)
     if callable(score):
-        if targets is not None or top_targets is not None:
+        if not (targets is classes is top_targets is None):
             raise ValueError(
-                "Expected no `targets` and no `top_targets` beside a callable `score`, which picks "
-                f"its number itself. Received: targets={shown(targets)}, "
-                f"top_targets={top_targets!r}"
+                "Expected no `targets`, no `classes` and no `top_targets` beside a callable "
+                f"`score`, which picks its number itself. Received: targets={shown(targets)}, "
+                f"top_targets={top_targets!r}, classes={shown(classes)}"
             )
         return CallableScore(score, takes_all=output is None)
     expect_choice("score", score, SCORES, " or a callable")
     if top_targets is not None:
         expect_integer("top_targets", top_targets, least=1, expected="None or an integer")
-        expect_one_of(targets=targets, top_targets=top_targets)
-    return ClassTarget(score, top_targets, class_names)
+    expect_one_of(targets=targets, top_targets=top_targets, classes=classes)
+    if task == "regression":
+        _check_regression(score, top_targets)
+    return ClassTarget(score, top_targets, names, classes, task)
+
+
+def _check_regression(score: str, top_targets: Any) -> None:
+    if score == "log-odds":
+        raise ValueError(
+            "Expected a score that values have for task='regression'. Received: score='log-odds', "
+            "which classes have. Leave `score` out."
+        )
+    if top_targets is not None:
+        raise ValueError(
+            "Expected no `top_targets` for task='regression', as values are not likelier than "
+            f"others. Received: top_targets={top_targets}. Say which: "
+            f"classes={list(range(min(top_targets, 3)))}"
+        )
+
+
+def _check_classes(classes: Any) -> list[Any]:
+    advice = f"Give a list: classes={_as_classes(classes)}"
+    found = expect_list("classes", classes, _is_class, "a list of class ids and names", advice)
+    if not found:
+        raise ValueError("Expected `classes` to hold at least one class. Received: classes=[]")
+    return found
 
 
 def check_targets(targets: Any) -> None:
-    """Raise TypeError or ValueError if `targets` is neither None nor a list with one integer."""
-    expect_type("targets", targets, list | None, "None or a list with one class id")
+    """Raise TypeError or ValueError if `targets` is neither None nor a list with one integer.
+
+    The error ends in the call that works.
+    """
     if targets is None:
         return
+    works = f"classes={_as_classes(targets)}"
+    if not isinstance(targets, list):
+        mended = f"[{int(targets)}]" if is_integer(targets) else "[0]"
+        raise wrong_type(
+            "targets",
+            targets,
+            "None or a list with one class id",
+            f"One class is asked for with targets={mended}, several, by id or name, with {works}",
+        )
     if len(targets) != 1:
         raise ValueError(
-            "Expected `targets` to be a list with one class id. "
-            f"Received: targets={targets!r} with {len(targets)} items"
+            "Expected `targets` to be a list with one class id. Received: "
+            f"targets={shown(targets)} with {len(targets)} items. Ask for several with {works}"
         )
     if not is_integer(targets[0]):
         raise TypeError(
-            "Expected the class id in `targets` to be an integer. "
-            f"Received: targets={targets!r} with an item of type {type(targets[0]).__name__}"
+            "Expected the class id in `targets` to be an integer. Received: "
+            f"targets={shown(targets)} with an item of type {type(targets[0]).__name__}. Names, "
+            f"and several classes, are asked for with {works}"
         )
+
+
+def _as_classes(given: Any) -> list[Any]:
+    """Return what a caller may have meant, as `classes` takes it."""
+    items = listed(given)
+    items = [given] if items is None else items
+    good = [int(one) if is_integer(one) else one for one in items if _is_class(one)]
+    return good if good and len(good) == len(items) and len(good) <= _SHOWN else [0, "dog"]
+
+
+def _is_class(value: Any) -> bool:
+    return is_integer(value) or isinstance(value, str)
+
+
+_SHOWN = 5  # classes in the call that an error shows
 
 
 def as_class_ids(targets: Any) -> list[int]:
@@ -154,118 +258,7 @@ def as_class_ids(targets: Any) -> list[int]:
     if not ids or not all(map(is_integer, ids)):
         raise TypeError(
             "Expected a doc's entry in `targets` to be a class id or a list of them. Received: "
-            f"{shown(targets)} (of type {type(targets).__name__})"
+            f"{shown(targets)} (of type {type(targets).__name__}). The same classes of all docs, "
+            f"by id or name, are asked for with classes={_as_classes(targets)}"
         )
     return [int(one) for one in ids]
-
-
-def _check_class_names(class_names: Any) -> None:
-    is_list = isinstance(class_names, Sequence | np.ndarray) and not isinstance(class_names, str)
-    is_known = class_names is None or is_list or isinstance(class_names, Mapping)
-    if not (is_known or callable(class_names)):
-        expected = "a sequence, a mapping of class ids or a callable"
-        raise wrong_type("class_names", class_names, expected)
-
-
-def _class_name(class_names: ClassNames | None, class_id: int, n_classes: int | None) -> str | None:
-    if class_names is None:
-        return None
-    if callable(class_names):
-        return str(class_names(class_id))
-    if n_classes == 1 and len(class_names) == 2:
-        class_id = 1  # one unit for two classes: it is high for the second
-    keys = (class_id, str(class_id)) if isinstance(class_names, Mapping) else (class_id,)
-    for key in keys:
-        try:
-            return str(class_names[key])  # type: ignore[index]
-        except (LookupError, TypeError):  # fewer names than classes: the id must do
-            continue
-    return None
-
-
-# ---- traced into the engine's program ------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """A score less that of similar classes: ``y_c - gamma * mean(y_d)``, arXiv:2501.11309.
-
-    Similar are the `n_similar` classes ``d`` whose scores are closest to ``y_c``, or all others if
-    there are fewer.
-    """
-
-    n_similar: int
-    gamma: float
-
-
-@dataclass(frozen=True)
-class _SelectClasses:
-    """Picks the scores of classes; see `eli5.keras.targets.target.Target.select`."""
-
-    output: int
-    sign: int
-    contrasts: tuple[Contrast | None, ...]
-    reports: bool
-
-    def __call__(
-        self, outputs: Any, activation_of: Callable[[Any], Any], targets: Any, score: Any
-    ) -> tuple[Any, dict[str, Any]]:
-        """Return the scores, (B, K * len(contrasts)), and a report, see `eli5.keras.engine.Query`.
-
-        In `targets`, (B, K), `_TOP` in column k stands for the class with the k-th highest output.
-        The report has the ``classes`` and the model's own ``outputs`` for them, (B, K).
-        """
-        chosen = keras.tree.flatten(outputs)[self.output]
-        activation = None if score == "output" else activation_of(chosen)
-        scored = chosen if activation is None else activation.logits
-        if len(chosen.shape) == 1:
-            chosen, scored = chosen[:, None], scored[:, None]
-        _check_batch(chosen, targets)
-        classes = _ranked(chosen, targets) if self.reports else targets
-        blocks = [_contrasted(scored, classes, contrast) for contrast in self.contrasts]
-        scores = blocks[0] if len(blocks) == 1 else ops.concatenate(blocks, axis=1)
-        if not self.reports:
-            return self.sign * scores, {}
-        values = ops.cast(_pick(chosen, classes), "float32")
-        return self.sign * scores, {"classes": classes, "outputs": values}
-
-
-def _ranked(outputs: Any, targets: Any) -> Any:
-    # Sorted and not `top_k`, which on PyTorch leaves open which of two equal outputs comes first.
-    ranked = ops.argsort(-ops.cast(outputs, "float32"), axis=1)[:, : targets.shape[1]]
-    return ops.where(targets == _TOP, ops.cast(ranked, "int32"), targets)
-
-
-def _contrasted(scored: Any, classes: Any, contrast: Contrast | None) -> Any:
-    own = _pick(scored, classes)
-    if contrast is None:
-        return own
-    n_similar = min(contrast.n_similar, scored.shape[1] - 1)
-    fixed = ops.cast(ops.stop_gradient(scored), "float32")
-    columns = []
-    for k in range(classes.shape[1]):
-        distances = ops.abs(fixed - _pick(fixed, classes[:, k : k + 1]))
-        is_own = ops.arange(scored.shape[1], dtype="int32")[None] == classes[:, k : k + 1]
-        nearest = ops.argsort(ops.where(is_own, float("inf"), distances), axis=1)[:, :n_similar]
-        similar = _pick(scored, ops.cast(nearest, "int32"))
-        columns.append(own[:, k] - contrast.gamma * ops.mean(similar, axis=1))
-    return ops.stack(columns, axis=1)
-
-
-def _pick(outputs: Any, classes: Any) -> Any:
-    """Return the outputs (B, n) of some classes (B, K).
-
-    A sum over a mask, whose gradient is the mask: taking along an axis costs TensorFlow many small
-    operations, back and forth.
-    """
-    ids = ops.arange(outputs.shape[1], dtype="int32")
-    is_class = ids[None, None] == classes[:, :, None]
-    return ops.sum(ops.where(is_class, outputs[:, None], 0), axis=2)
-
-
-def _check_batch(outputs: Any, targets: Any) -> None:
-    if int(outputs.shape[0]) != int(targets.shape[0]):
-        raise ValueError(
-            f"Expected a model that gives one row of outputs per sample, {targets.shape[0]} here. "
-            f"Received: outputs of shape {tuple(outputs.shape)}"
-        )

@@ -7,8 +7,8 @@ such class.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -23,35 +23,104 @@ Array = np.ndarray[Any, Any]
 Select = Callable[..., tuple[Any, dict[str, Any]]]
 
 
+class Head(NamedTuple):
+    """What the units of the explained output stand for.
+
+    Attributes
+    ----------
+    n_targets : int
+        How many targets there are to choose from; 0 if there are none. One unit that stands for two
+        classes has two.
+    n_units : int
+    activation : str or None
+        The softmax, sigmoid or log_softmax that the output comes from.
+    is_regression : bool
+        Whether the units are values and no classes.
+    are_logits : bool
+        Whether the output of a model without such an activation is taken for logits, because the
+        caller says so.
+    """
+
+    n_targets: int = 0
+    n_units: int = 1
+    activation: str | None = None
+    is_regression: bool = False
+    are_logits: bool = False
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether one unit stands for two classes: it is high for the second."""
+        return self.n_units == 1 and self.n_targets == 2
+
+    @property
+    def has_logits(self) -> bool:
+        """Whether the logits of the classes are known."""
+        return self.activation is not None or self.are_logits
+
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether the output is a probability; a log_softmax gives none."""
+        return self.activation in ("softmax", "sigmoid")
+
+
+class Contrast(NamedTuple):
+    """A score less that of similar classes: ``y_c - gamma * mean(y_d)``, arXiv:2501.11309.
+
+    Similar are the `n_similar` classes ``d`` whose scores are closest to ``y_c``, or all others if
+    there are fewer.
+    """
+
+    n_similar: int
+    gamma: float
+
+
+class ScoreKind(NamedTuple):
+    """Which number of a target is explained: ``"log-odds"``, say, and what it is contrasted with.
+
+    Methods that are defined on another number than the rest take their own, in the same run.
+    """
+
+    name: str
+    contrast: Contrast | None = None
+
+
 class Target:
     """What is explained."""
 
-    score: Hashable  # what tells programs for one target from those for another
+    score: Any  # hashable: what tells programs for one target from those for another
     # Whether it is the score of a class, which methods may contrast with those of others.
     has_class: bool
 
-    def check(self, spec: keras.KerasTensor, activation: str | None) -> int | None:
-        """Return the number of classes of an output, or None if this target has no classes.
+    def check(self, spec: keras.KerasTensor, activation: str | None) -> Head:
+        """Return what the units of an output stand for.
 
         `spec` is the model's output for one sample, `activation` the softmax or sigmoid that it
         comes from. ValueError if the model has no such number.
         """
         raise NotImplementedError
 
-    def rows(self, ids: Sequence[int] | None, n_classes: int | None) -> Array:
+    def outputs_of(self, output: int, outputs: Any) -> list[int]:
+        """Return which of the model's outputs the score is made of, as far as that is known."""
+        return [output]
+
+    def rows(self, ids: Sequence[int] | None, head: Head) -> Array:
         """Return the targets of one doc as `select` takes them, int32 of shape (1, K).
 
         ValueError if one of them is not in the model's output.
         """
         raise NotImplementedError
 
+    def kind(self, head: Head, contrast: Contrast | None = None, *, on_logits: bool) -> ScoreKind:
+        """Return which number a method explains, which may be defined on logits alone."""
+        raise NotImplementedError
+
     def select(
         self,
         output: int,
+        head: Head,
+        kinds: tuple[ScoreKind, ...],
         sign: int = 1,
-        contrasts: tuple[Any, ...] = (None,),
-        *,
-        reports: bool = True,
+        reported: tuple[ScoreKind, ...] = (),
     ) -> Select:
         """Return what picks the scores in the engine's program.
 
@@ -59,28 +128,30 @@ class Target:
         ----------
         output : int
             Which output of the model, in the order of `keras.tree.flatten`.
+        head : Head
+        kinds : tuple of ScoreKind
+            One block of K columns of scores for each.
         sign : int
             -1 to explain what lowers the score.
-        contrasts : tuple of Contrast or None
-            One block of K columns of scores for each; None is the score itself.
-        reports : bool
-            False if all class ids are known and the scores are all that is wanted: many samples are
-            then not ranked for nothing.
+        reported : tuple of ScoreKind
+            Of which kinds the scores leave the program, too: ``explained``, shape (B, kinds, K),
+            beside the ``classes`` and the model's own ``outputs`` for them, shape (B, K). None if
+            all class ids are known and the scores are all that is wanted: many samples are then not
+            ranked for nothing.
         """
         raise NotImplementedError
 
-    def name(self, activation: str | None) -> str:
+    def name(self, head: Head, kind: ScoreKind) -> str:
         """Name the number that is differentiated, for people: ``"the model's output"``."""
         raise NotImplementedError
 
-    def is_regression(self, n_classes: int | None, activation: str | None) -> bool:
-        """Tell whether a value and not a class is explained."""
-        raise NotImplementedError
-
     def explanation(
-        self, class_id: int, value: float, n_classes: int | None, activation: str | None
+        self, class_id: int, numbers: Mapping[str, float], head: Head, kind: ScoreKind
     ) -> TargetExplanation:
-        """Return the explanation of one target, without its maps."""
+        """Return the explanation of one target, without its maps.
+
+        `numbers` are its own of what was reported; see `select`.
+        """
         raise NotImplementedError
 
 

@@ -1,0 +1,113 @@
+"""Layers whose map is the model's output itself: what is explained there is the prediction.
+
+An output per place, such as a mask, may come from a layer place by place: it is the layer's own
+output, or an activation or a convolution of size 1 is all that lies between. A gradient tells,
+whatever the model's code does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from eli5.keras import engine
+
+Shape = tuple[int, ...]
+
+
+def find_output_maps(
+    model: keras.Model, inputs: Any, trace: engine.Trace, output: int, sites: Sequence[engine.Site]
+) -> list[bool]:
+    """Tell of each site whether each place of an output comes from the same place there alone.
+
+    Tried at the middle of the output, and kept. Where nothing flows back there, it is not known,
+    and False.
+    """
+    spec = keras.tree.flatten(trace.outputs)[output]
+    if len(spec.shape) < 3 or "float" not in spec.dtype:
+        return [False] * len(sites)
+    grids = [_grid_of(site) for site in sites]
+    found = []
+    for site, grid in zip(sites, grids, strict=True):
+        axis = _channel_axis(tuple(spec.shape[1:]), grid)
+        is_whole = site.shape[:1] == (1,) and axis is not None
+        found.append(is_whole and _comes_from_one_place(model, inputs, output, site, grid, axis))
+    return found
+
+
+def _grid_of(site: engine.Site) -> Shape:
+    if site.grid is not None:
+        return site.grid
+    return site.shape[2:] if site.channels_first else site.shape[1:-1]
+
+
+def _channel_axis(shape: Shape, grid: Shape) -> int | None:
+    """Return which axis of an output has its channels, batch axis included; 0 if none has.
+
+    None if the output has another grid.
+    """
+    axes = {shape: 0, shape[1:]: 1, shape[:-1]: len(shape)}
+    return axes.get(grid)
+
+
+def _comes_from_one_place(
+    model: keras.Model, inputs: Any, output: int, site: engine.Site, grid: Shape, axis: Any
+) -> bool:
+    place = tuple(size // 2 for size in grid)
+    n = len(keras.tree.flatten(inputs)[0])
+    arguments = inputs, np.zeros((n, 1), "int32")
+    # Of a saturated softmax the logits still have a gradient, but not at the layer that it is in.
+    queries = [
+        engine.Query(
+            "output", _SelectPlace(output, axis, place, of_logits), (site,), (_is_reached,)
+        )
+        for of_logits in (False, True)
+    ]
+
+    def find() -> bool:
+        for query in queries:
+            try:
+                (reached,), _ = engine.evaluate(model, *arguments, query)
+            except ValueError:  # no gradient flows back to this layer
+                continue
+            if reached.any():
+                return bool(reached[0][place] and reached.sum() == 1)
+        return False
+
+    return engine.recall(model, ("output map", engine.key_of(queries[0], arguments)), find)
+
+
+# ---- traced into the engine's program ------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _SelectPlace:
+    """Picks a mixture of the channels at one place of an output, or of what its softmax took."""
+
+    output: int
+    axis: int  # of the channels; 0 if there are none
+    place: Shape
+    of_logits: bool
+
+    def __call__(
+        self, outputs: Any, activation_of: Any, targets: Any, score: Any
+    ) -> tuple[Any, dict[str, Any]]:
+        chosen = keras.tree.flatten(outputs)[self.output]
+        activation = activation_of(chosen) if self.of_logits else None
+        if activation is not None and activation.logits.shape == chosen.shape:
+            chosen = activation.logits
+        last = ops.moveaxis(chosen, self.axis, -1) if self.axis else chosen[..., None]
+        channels = last[(slice(None), *self.place)]
+        # No two channels alike, lest they cancel.
+        weights = ops.cast(ops.cos(ops.arange(channels.shape[-1], dtype="float32")), chosen.dtype)
+        return ops.sum(channels * weights, axis=-1, keepdims=True), {}
+
+
+def _is_reached(activations: Any, gradients: list[Any], _: Any) -> Any:
+    """Tell of each place whether the score has a gradient there; traced, ``(B, *grid)``."""
+    return ops.any(gradients[0] != 0, axis=-1)

@@ -1,0 +1,113 @@
+"""Names of classes, from ids to names and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from eli5.checks import did_you_mean, is_integer, shown, wrong_type, wrong_value
+
+# By class id, as `read_class_names` gives them.
+Names = Callable[[int], Any] | dict[int, Any] | None
+
+
+def read_class_names(class_names: Any) -> Names:
+    """Return what `class_names` say, by class id; a function as it is.
+
+    ``{"cat": 0}``, as Keras's ``class_indices`` are, is turned round. JSON has made strings of the
+    ids in ``{"0": "cat"}``.
+
+    Raises
+    ------
+    TypeError
+        If they are no sequence, mapping or callable.
+    ValueError
+        If a mapping has no class ids, or one of them twice.
+    """
+    if class_names is None or callable(class_names):
+        return class_names
+    if isinstance(class_names, Mapping):
+        return _read_mapping(class_names)
+    if isinstance(class_names, Sequence | np.ndarray) and not isinstance(class_names, str | bytes):
+        return dict(enumerate(class_names))
+    expected = "a sequence, a mapping of class ids or a callable"
+    raise wrong_type("class_names", class_names, expected)
+
+
+def _read_mapping(mapping: Mapping[Any, Any]) -> dict[int, Any]:
+    pairs = list(mapping.items())
+    if pairs and all(isinstance(key, str) and is_integer(value) for key, value in pairs):
+        pairs = [(value, key) for key, value in pairs]
+    ids = [_as_id(key) for key, _ in pairs]
+    if None in ids or len(set(ids)) < len(ids):
+        raise wrong_value(
+            "class_names",
+            mapping,
+            "to map each class id to its name, or each name to its class id",
+            'A mapping that works: {0: "cat", 1: "dog"}',
+        )
+    return {int(one): name for one, (_, name) in zip(ids, pairs, strict=True) if one is not None}
+
+
+def _as_id(key: Any) -> int | None:
+    if is_integer(key):
+        return int(key)
+    return int(key) if isinstance(key, str) and key.isdecimal() else None
+
+
+def check_number_of_names(names: Names, n_targets: int, advice: str = "") -> None:
+    """Raise ValueError if names that are no function are not those of ``0 … n_targets - 1``."""
+    if not isinstance(names, dict) or names.keys() == set(range(n_targets)):
+        return
+    received = f"{len(names)} names"
+    if len(names) == n_targets:
+        received += f", none of them for class {min(set(range(n_targets)) - names.keys())}"
+    raise ValueError(
+        f"Expected `class_names` to name each of the model's {n_targets} classes. Received: "
+        f"{received}, class_names={shown(names)}. "
+        f"{advice or 'To name some of them, give a function: class_names=names.get'}"
+    )
+
+
+def name_of(names: Names, class_id: int) -> str | None:
+    """Return the name of a class, or None if it has none."""
+    name = names(class_id) if callable(names) else (names or {}).get(class_id)
+    return None if name is None else str(name)
+
+
+def ids_of(classes: Sequence[Any], names: Names, n_targets: int) -> list[int]:
+    """Return the ids of classes that are given as ids or names, each once.
+
+    ValueError if one of them is none of the model's, or if a name is that of several.
+    """
+    found = [int(one) if is_integer(one) else _id_of(str(one), names, n_targets) for one in classes]
+    if not all(0 <= class_id < n_targets for class_id in found):
+        raise ValueError(
+            f"Expected a class id in [0, {n_targets}), or the name of a class, in `classes`. "
+            f"Received: classes={list(classes)!r}"
+        )
+    return list(dict.fromkeys(found))
+
+
+def _id_of(name: str, names: Names, n_targets: int) -> int:
+    if names is None:
+        raise ValueError(
+            f"Expected `class_names` beside a name in `classes`. Received: classes=[{name!r}] "
+            f"without them. Give the names, or the id: classes=[0] to classes=[{n_targets - 1}]"
+        )
+    known = {class_id: name_of(names, class_id) for class_id in range(n_targets)}
+    ids = [class_id for class_id, its_name in known.items() if its_name == name]
+    if len(ids) > 1:
+        raise ValueError(
+            f"Expected a name of one class. Received: classes=[{name!r}], which names "
+            f"{len(ids)}. Give the id: classes={ids}"
+        )
+    if not ids:
+        meant = did_you_mean(name, filter(None, known.values()))
+        raise ValueError(
+            f"Expected `classes` to hold names in `class_names`. Received: classes=[{name!r}]"
+            f"{meant and '. '}{meant}"
+        )
+    return ids[0]

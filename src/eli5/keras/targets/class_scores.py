@@ -1,0 +1,152 @@
+"""The scores of classes, traced into the engine's program: log-odds, logits, outputs.
+
+A score is asked for as a `ScoreKind`. All K targets of a sample are picked at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from eli5.keras.targets.target import Head, ScoreKind
+
+TOP = -1  # in an array of targets: "the class of this rank", not a class id
+
+
+@dataclass(frozen=True)
+class SelectClasses:
+    """Picks the scores of classes; see `eli5.keras.targets.target.Target.select`."""
+
+    output: int
+    head: Head
+    kinds: tuple[ScoreKind, ...]
+    sign: int
+    reported: tuple[ScoreKind, ...]
+
+    def __call__(
+        self, outputs: Any, activation_of: Callable[[Any], Any], targets: Any, score: Any
+    ) -> tuple[Any, dict[str, Any]]:
+        """Return the scores, (B, K * len(kinds)), and a report, see `eli5.keras.engine.Query`.
+
+        In `targets`, (B, K), `TOP` in column k stands for the class with the k-th highest output.
+        """
+        chosen = keras.tree.flatten(outputs)[self.output]
+        units = _units(chosen, activation_of(chosen), self.head)
+        _check_batch(chosen, targets)
+        classes = _ranked(units.values, targets) if self.reported else targets
+        blocks = [_scores(units, classes, kind) for kind in self.kinds]
+        scores = blocks[0] if len(blocks) == 1 else ops.concatenate(blocks, axis=1)
+        return self.sign * scores, self._report(units, classes) if self.reported else {}
+
+    def _report(self, units: _Units, classes: Any) -> dict[str, Any]:
+        explained = [_float32(_scores(units, classes, kind)) for kind in self.reported]
+        report = {
+            "classes": classes,
+            "outputs": _float32(_pick(units.values, classes)),
+            "explained": ops.stack(explained, axis=1),
+        }
+        if self.head.has_logits and not self.head.has_probabilities:
+            odds = _scores(units, classes, ScoreKind("log-odds"))
+            report["probabilities"] = ops.sigmoid(_float32(odds))
+        return report
+
+
+class _Units(NamedTuple):
+    """What an output says of each class, tensors of shape (B, n_classes)."""
+
+    values: Any  # the model's own output
+    logits: Any  # the same where no logits are known
+    are_independent: bool  # whether a class's logit is its log-odds, as that of a sigmoid is
+
+
+def _units(chosen: Any, activation: Any, head: Head) -> _Units:
+    values, logits = chosen, chosen if activation is None else activation.logits
+    if len(chosen.shape) == 1:
+        values, logits = values[:, None], logits[:, None]
+    if head.is_binary:
+        # In float32, or half precision would round what is left of one.
+        values, logits = _float32(values), _float32(logits)
+        other = -values if activation is None else 1 - values
+        values = ops.concatenate([other, values], axis=1)
+        logits = ops.concatenate([-logits, logits], axis=1)
+    is_sigmoid = activation is not None and activation.name == "sigmoid"
+    return _Units(values, logits, is_sigmoid or head.n_units == 1)
+
+
+def _scores(units: _Units, classes: Any, kind: ScoreKind) -> Any:
+    """Return the scores of one kind, shape (B, K)."""
+    if kind.name == "log-odds" and not units.are_independent:
+        return log_odds(units.logits, classes)
+    scored = units.values if kind.name == "output" else units.logits
+    return _pick(scored, classes) if kind.contrast is None else _less(scored, classes, kind)
+
+
+def log_odds(logits: Any, classes: Any) -> Any:
+    """Return ``y_c - log sum_{k != c} exp y_k``, float32 of shape (B, K), for classes (B, K).
+
+    It is ``log(p_c / (1 - p_c))`` of the softmax p, exact also where that is 0 or 1. Of all classes
+    but the likeliest, what the others sum up to has the likeliest's 1 in it, so that taking a class
+    out of the sum loses no digits; the others of the likeliest itself are summed up without it. So
+    nothing but the picked scores has a row per class and target.
+    """
+    logits = _float32(logits)
+    own = _pick(logits, classes)
+    top = ops.cast(ops.argmax(logits, axis=1), "int32")[:, None]
+    ids = ops.arange(logits.shape[1], dtype="int32")[None]
+    largest = ops.stop_gradient(ops.max(logits, axis=1, keepdims=True))
+    total = ops.sum(ops.exp(logits - largest), axis=1, keepdims=True)
+    rest = ops.where(ids == top, float("-inf"), logits)
+    second = ops.stop_gradient(ops.max(rest, axis=1, keepdims=True))
+    beside_top = second + ops.log(ops.sum(ops.exp(rest - second), axis=1, keepdims=True))
+    # A 1 where it is not used, as the gradient of a logarithm of 0 is not finite.
+    others = ops.where(classes == top, 1.0, total - ops.exp(own - largest))
+    return own - ops.where(classes == top, beside_top, largest + ops.log(others))
+
+
+def _ranked(outputs: Any, targets: Any) -> Any:
+    # Sorted and not `top_k`, which on PyTorch leaves open which of two equal outputs comes first.
+    ranked = ops.argsort(-_float32(outputs), axis=1)[:, : targets.shape[1]]
+    return ops.where(targets == TOP, ops.cast(ranked, "int32"), targets)
+
+
+def _less(scored: Any, classes: Any, kind: ScoreKind) -> Any:
+    """Return the scores of classes less those of similar ones; see `Contrast`."""
+    contrast: Any = kind.contrast
+    own = _pick(scored, classes)
+    n_similar = min(contrast.n_similar, scored.shape[1] - 1)
+    fixed = _float32(ops.stop_gradient(scored))
+    columns = []
+    for k in range(classes.shape[1]):
+        distances = ops.abs(fixed - _pick(fixed, classes[:, k : k + 1]))
+        is_own = ops.arange(scored.shape[1], dtype="int32")[None] == classes[:, k : k + 1]
+        nearest = ops.argsort(ops.where(is_own, float("inf"), distances), axis=1)[:, :n_similar]
+        similar = _pick(scored, ops.cast(nearest, "int32"))
+        columns.append(own[:, k] - contrast.gamma * ops.mean(similar, axis=1))
+    return ops.stack(columns, axis=1)
+
+
+def _pick(outputs: Any, classes: Any) -> Any:
+    """Return the outputs (B, n) of some classes (B, K).
+
+    A sum over a mask, whose gradient is the mask: taking along an axis costs TensorFlow many small
+    operations, back and forth.
+    """
+    ids = ops.arange(outputs.shape[1], dtype="int32")
+    is_class = ids[None, None] == classes[:, :, None]
+    return ops.sum(ops.where(is_class, outputs[:, None], 0), axis=2)
+
+
+def _check_batch(outputs: Any, targets: Any) -> None:
+    if int(outputs.shape[0]) != int(targets.shape[0]):
+        raise ValueError(
+            f"Expected a model that gives one row of outputs per sample, {targets.shape[0]} here. "
+            f"Received: outputs of shape {tuple(outputs.shape)}"
+        )
+
+
+def _float32(tensor: Any) -> Any:
+    return ops.cast(tensor, "float32")
