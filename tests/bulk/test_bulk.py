@@ -276,6 +276,7 @@ def changed(kind: str, tmp_path: Path) -> dict[str, Any]:
     "kind",
     ["model", "source", "method", "option", "layer", "score", "preprocess", "labels", "dtype"],
 )
+@pytest.mark.filterwarnings("ignore:The model's first layer, 'rescale'")
 def test_whatever_changes_results_makes_a_run_beside(
     kind: str, model: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,9 +16,8 @@ import numpy as np
 import pytest
 
 from eli5.callbacks.loggers import Epoch, open_loggers, tensorboard
-from eli5.callbacks.loggers.mlflow import MLflowLogger
+from eli5.callbacks.loggers.active_runs import MLflowLogger, WandbLogger
 from eli5.callbacks.loggers.tensorboard import TensorBoardLogger
-from eli5.callbacks.loggers.wandb import WandbLogger
 from helpers.logged_epochs import epoch, pixels
 
 TAGS = ("explanations/grad-cam", "explanations/gradient-x-input")

@@ -128,8 +128,9 @@ def test_the_heatmap_is_that_of_the_head_by_hand(name: str) -> None:
     target = int(maps.max((0, 1)).argmax())
     expected = maps[..., target] / maps[..., target].max()
 
-    explanation = eli5.explain_prediction(model, picture(), targets=[target])
+    explanation = eli5.explain_prediction(model, picture(), targets=[target], score="logit")
     assert explanation.layer == CHOICES[name][0]
     np.testing.assert_allclose(explanation.targets[0].heatmap, expected, atol=1e-5)
-    named = eli5.explain_prediction(model, picture(), targets=[target], layer=explanation.layer)
+    options: Any = {"targets": [target], "layer": explanation.layer, "score": "logit"}
+    named = eli5.explain_prediction(model, picture(), **options)
     np.testing.assert_array_equal(named.targets[0].heatmap, explanation.targets[0].heatmap)

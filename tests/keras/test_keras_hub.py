@@ -64,7 +64,8 @@ def gradcam_of_resnet(model: keras.Model, doc: Any, target: int) -> Any:
 def test_resnet_task_is_explained_at_the_backbones_last_map(activation: str | None) -> None:
     model, doc = resnet(activation), np.abs(sample(SIZE))
     with_weights(model).set_weights([np.abs(weight) for weight in model.get_weights()])
-    explanation = eli5.explain_prediction(model, doc, targets=[1])
+    score = "output" if activation is None else "logit"
+    explanation = eli5.explain_prediction(model, doc, targets=[1], score=score)
     assert str(explanation.layer).startswith("backbone/stack1")
     assert explanation.targets[0].heatmap.shape == (4, 6)
     assert (explanation.targets[0].proba is None) == (activation is None)
@@ -74,7 +75,7 @@ def test_resnet_task_is_explained_at_the_backbones_last_map(activation: str | No
 
 @pytest.mark.filterwarnings("ignore:The heatmap of target")
 def test_vit_task_is_explained_at_the_last_tokens_that_count() -> None:
-    explanation = eli5.explain_prediction(vit(), sample(SIZE), top_targets=4)
+    explanation = eli5.explain_prediction(vit(), sample(SIZE), top_targets=4, score="output")
     assert str(explanation.layer).startswith("backbone/")
     assert str(explanation.layer).endswith("transformer_block_2/ln_1")
     assert {target.heatmap.shape for target in explanation.targets} == {(4, 6)}

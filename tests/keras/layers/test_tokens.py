@@ -65,9 +65,8 @@ def test_the_last_normalised_tokens_that_count_are_folded(
     n_prefix: int, pooled: bool, convolution: bool, layer: str
 ) -> None:
     model = transformer(n_prefix, pooled=pooled, convolution=convolution)
-    # Of the logits, whose gradient is written out below; the model may end in them.
-    score = "logit" if pooled else "output"
-    explanation = eli5.explain_prediction(model, picture(), top_targets=4, score=score)
+    # Of the logits, whose gradient is written out above.
+    explanation = eli5.explain_prediction(model, picture(), top_targets=4, score="logit")
     assert explanation.layer == layer
     assert "(3x5, chosen automatically)" in str(explanation.description)
     full = [target for target in explanation.targets if target.heatmap.any()]

@@ -88,9 +88,11 @@ def test_stateful_models_are_explained_from_their_state(
     doc = sample((STEPS, CHANNELS))
     model = stateful(batch, seed=1)
     before = [ops.convert_to_numpy(layer.states[0]).copy() for layer in model.layers[:2]]
-    found = eli5.explain_prediction(model, doc, method=method, **options).targets[0]
+    # The logit, whose maps are not empty for these weights.
+    options = {"method": method, "score": "logit", **options}
+    found = eli5.explain_prediction(model, doc, **options).targets[0]
     expected = eli5.explain_prediction(
-        free_twin(model, 0), doc, method=method, targets=[found.target], **options
+        free_twin(model, 0), doc, targets=[found.target], **options
     ).targets[0]
     largest = np.abs(expected.attribution).max()
     assert largest > 0
@@ -106,12 +108,13 @@ def test_each_doc_of_a_batch_has_the_state_of_its_row() -> None:
     model = stateful(3, seed=2)
     docs = np.concatenate([sample((STEPS, CHANNELS), seed) for seed in range(5)])
     for method in ("Saliency", "Occlusion"):
-        found = list(eli5.explain_predictions(model, docs, method=method))
+        options: dict[str, Any] = {"method": method, "score": "logit"}
+        found = list(eli5.explain_predictions(model, docs, **options))
         assert len(found) == 5
         for k, one in enumerate(found):
             twin = free_twin(model, k % 3)
             target = [one.targets[0].target]
-            alone = eli5.explain_prediction(twin, docs[k : k + 1], method=method, targets=target)
+            alone = eli5.explain_prediction(twin, docs[k : k + 1], targets=target, **options)
             np.testing.assert_allclose(
                 one.targets[0].heatmap, alone.targets[0].heatmap, atol=ROUNDING * 1e-4
             )
@@ -201,5 +204,6 @@ def test_a_bidirectional_layer_keeps_two_states() -> None:
     x = layers.GlobalAveragePooling1D()(x)
     model = with_weights(keras.Model(inputs, layers.Dense(2, activation="softmax")(x)))
     for method in ("Grad-CAM", "RISE"):
-        found = eli5.explain_prediction(model, sample((STEPS, CHANNELS)), method=method)
+        doc = sample((STEPS, CHANNELS))
+        found = eli5.explain_prediction(model, doc, method=method, score="logit")
         assert found.targets[0].heatmap.shape == (STEPS,)

@@ -11,13 +11,13 @@ from types import ModuleType
 from typing import IO, NamedTuple
 
 from eli5.bulk import filesystem
-from eli5.bulk.sources import folder, items, lists, parquet, tar
+from eli5.bulk.sources import items, parquet, paths, tar
 from eli5.bulk.sources.items import ItemRange, SourceItem, unreadable
 
 # Those that name pictures elsewhere; they give (id, path). The plan keeps them in a listing.
 _PATHS: dict[str, Callable[[list[str], str | None], Iterator[tuple[str, str]]]] = {
-    "folder": lambda files, skip: folder.paths(files[0], skip),
-    "list": lambda files, _: lists.paths(files),
+    "folder": lambda files, skip: paths.folder_paths(files[0], skip),
+    "list": lambda files, _: paths.list_paths(files),
     "parquet-paths": lambda files, _: parquet.paths(files),
 }
 # Those that hold the pictures themselves: modules with `ranges` and `read`.
@@ -55,8 +55,8 @@ def list_ranges(
 ) -> Iterator[ItemRange]:
     """Yield the ranges of a source without the folder `skip`; paths go to `listing`, or `name`."""
     if source.format in _PATHS:
-        paths = _PATHS[source.format](source.files, skip)
-        return lists.write_listing(paths, shard_size, listing, name)
+        found = _PATHS[source.format](source.files, skip)
+        return paths.write_listing(found, shard_size, listing, name)
     return _CONTAINERS[source.format].ranges(source.files, shard_size)
 
 
@@ -66,7 +66,7 @@ def read_range(source_format: str, file: str, start: int, n: int) -> Iterator[So
     What cannot be read any more, because the file has vanished or is damaged, becomes items whose
     reading fails, with the file's name and a number as ids.
     """
-    read = lists.read_listing if source_format in _PATHS else _CONTAINERS[source_format].read
+    read = paths.read_listing if source_format in _PATHS else _CONTAINERS[source_format].read
     done = 0
     try:
         for item in read(file, start, n):

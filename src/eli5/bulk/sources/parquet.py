@@ -26,7 +26,7 @@ def format_of(file: str) -> str:
 
 
 def paths(files: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield id and path of each row; see `eli5.bulk.sources.lists.paths`."""
+    """Yield id and path of each row; see `eli5.bulk.sources.paths.list_paths`."""
     for file in files:
         with _open(file) as table:
             column = _check_column(_path_column(table.schema_arrow), file, table)

@@ -15,10 +15,9 @@ import numpy as np
 from PIL import Image
 
 from eli5.base import Explanation, TargetExplanation
+from eli5.callbacks.loggers.active_runs import MLflowLogger, WandbLogger
 from eli5.callbacks.loggers.folder import FolderLogger
-from eli5.callbacks.loggers.mlflow import MLflowLogger
 from eli5.callbacks.loggers.tensorboard import TensorBoardLogger
-from eli5.callbacks.loggers.wandb import WandbLogger
 from eli5.checks import expect_flag, expect_type, need, wrong_value
 from eli5.formatters.image import format_as_image
 from eli5.formatters.overlay.picture import to_rgba

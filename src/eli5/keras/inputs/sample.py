@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 import numpy as np
+from keras import layers
 
 from eli5.checks import warn
 from eli5.keras import engine
 from eli5.keras.inputs.image import IMAGE
 from eli5.keras.inputs.kind import Kind
-from eli5.keras.inputs.masked_steps import find_masked_steps
 from eli5.keras.inputs.model_inputs import (
     ModelInputs,
     UnsupportedDocError,
     check_model,
     find_fixed_batch,
+    read_output,
     take_doc,
 )
 from eli5.keras.inputs.series import SERIES
@@ -191,7 +192,7 @@ def _told_apart(
         size=kind.size(values, _channels_first(trace, call)),
         fixed_batch=n_samples,
         stand_in=call,
-        masked=None if call else find_masked_steps(model, arrays, index, trace, n_samples or 1),
+        masked=None if call else _find_masked_steps(model, arrays, index, trace, n_samples or 1),
         image=None if isinstance(about.image, str) else about.image,
         targets=about.targets,
         number=about.number,
@@ -249,3 +250,83 @@ def check_doc_options(about: DocOptions, doc: Any = None) -> Kind | None:
             "which speak for two of them."
         )
     return kinds[0] if kinds else None
+
+
+# ---- steps that the model masks ------------------------------------------------------------------
+
+# What may stand between the doc and the masking, as it makes each step of that step alone.
+_PER_STEP = (
+    layers.Activation,
+    layers.BatchNormalization,
+    layers.Dense,
+    layers.Dropout,
+    layers.GaussianNoise,
+    layers.Identity,
+    layers.LayerNormalization,
+    layers.Normalization,
+    layers.ReLU,
+    layers.Rescaling,
+)
+
+
+def _find_masked_steps(
+    model: keras.Model, arrays: Any, input_index: int, trace: engine.Trace, n_samples: int = 1
+) -> Array | None:
+    """Return which steps of a doc ``(1, T, F)`` a `Masking` layer masks.
+
+    Parameters
+    ----------
+    model : keras.Model
+    arrays, input_index, trace
+        See `Sample`.
+    n_samples : int
+        How many the model takes at once.
+
+    Returns
+    -------
+    numpy.ndarray of bool, shape (T,)
+        None if it masks none.
+    """
+    values = keras.tree.flatten(arrays)[input_index]
+    if values.ndim != 3 or trace.channels_first:
+        return None
+    masked = np.zeros(values.shape[1], bool)
+    for call in trace.calls:
+        if _masks_steps(call, trace, values.shape):
+            masked |= _masked_by(model, arrays, trace, call, values, n_samples)
+    return masked if masked.any() else None
+
+
+def _masks_steps(call: engine.Call, trace: engine.Trace, shape: tuple[int, ...]) -> bool:
+    """Tell whether a call masks the steps of the doc, and not what a window has made of them."""
+    if not isinstance(call.operation(), layers.Masking) or not call.has_positions:
+        return False
+    if call.shape[:2] != shape[:2] or not call.is_outside:
+        return False
+    before = call.parent
+    while before is not None:
+        if not isinstance(trace.calls[before].operation(), _PER_STEP):
+            return False
+        before = trace.calls[before].parent
+    return True
+
+
+def _masked_by(
+    model: keras.Model,
+    arrays: Any,
+    trace: engine.Trace,
+    call: engine.Call,
+    values: Array,
+    n_samples: int,
+) -> Array:
+    """Return which steps one call of a `Masking` masks, found by the layer's own comparison."""
+    masking: Any = call.operation()
+    if call.parent is not None:
+        taken = read_output(model, arrays, trace.calls[call.parent], n_samples)
+    elif all(type(op()).__name__ in ("Functional", "Sequential") for op in call.within):
+        taken = values
+    else:
+        # A `call` of a user's own may have computed with the doc before: what is masked is zero.
+        return np.asarray((read_output(model, arrays, call, n_samples)[0] == 0).all(axis=-1))
+    mask_value = np.asarray(masking.mask_value, taken.dtype)
+    return np.asarray((taken[0] == mask_value).all(axis=-1))

@@ -10,6 +10,7 @@ import keras
 from keras import layers
 
 from eli5.keras.engine import Call, Site, Trace
+from eli5.keras.layers.cell_positions import joined_grid
 from eli5.keras.layers.conditions import View, is_map, is_tokens, obstacle, reduced_axes
 from eli5.keras.layers.map_axes import SPECTROGRAMS, Axes, is_waveform
 from eli5.keras.layers.token_grid import infer_grid
@@ -83,7 +84,7 @@ def list_target_layers(view: View) -> list[TargetLayer]:
     """List the suitable layers in execution order."""
     sites = [(site_of(call, axes, view), call) for call, axes in candidate_calls(view)]
     return [
-        TargetLayer(call.path, site.grid or _grid_of(call), call.nth)
+        TargetLayer(call.path, site.grid or _whole_grid_of(call, view), call.nth)
         for site, call in sites
         if site is not None
     ]
@@ -238,6 +239,12 @@ def _maps(view: View) -> list[Shape]:
     ]
 
 
+def _whole_grid_of(call: Call, view: View) -> Shape:
+    """Return the grid of a map, of frames or patches that of all of them."""
+    joined = joined_grid(call, view.places) if call.shape[0] > 1 else ()
+    return joined or _grid_of(call)
+
+
 def _grid_of(call: Call) -> Shape:
     return call.shape[2:] if call.channels_first else call.shape[1:-1]
 
@@ -266,7 +273,7 @@ def why_unfit(layer: Any, call: Call, axes: Axes | None, view: View) -> str:
 def list_candidates(view: View) -> str:
     """List the suitable layers, for an error."""
     names = [
-        f"{call.path!r} ({'x'.join(map(str, _grid_of(call)))})"
+        f"{call.path!r} ({'x'.join(map(str, _whole_grid_of(call, view)))})"
         for call, _ in reversed(candidate_calls(view))
     ]
     if not names:

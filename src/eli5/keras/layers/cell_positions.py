@@ -143,13 +143,18 @@ def joins(call: Call, size: Shape, places: range) -> bool:
 
     That is certain where the axes were followed; else it is measured.
     """
-    if call.alignment is None:
-        return False
-    if call.alignment.root is not None:
+    if call.alignment is not None and call.alignment.root is not None:
         return len(call.shape) > 3
+    return len(joined_grid(call, places)) == len(size)
+
+
+def joined_grid(call: Call, places: range) -> Shape:
+    """Return the grid of the samples of a call, put together; ``()`` if that is not known."""
+    if call.alignment is None or call.alignment.root is not None:
+        return ()
     site = Site(None, 0, call.path, call.channels_first, shape=call.shape)
     found = _find_cells(call.alignment, site, places)
-    return found is not None and len(found[1]) == len(size)
+    return () if found is None else tuple(one.size for one in found[1])
 
 
 Found = tuple[Site, list[Cells], Alignment]

@@ -29,6 +29,11 @@ class View(NamedTuple):
         first = int(self.channels_first and len(self.shape) > len(self.size) + 1)
         return tuple(range(first, first + len(self.size)))
 
+    @property
+    def places(self) -> range:
+        """The same axes, the batch axis counted."""
+        return range(1 + self.spatial[0], 1 + self.spatial[0] + len(self.size))
+
     def axes(self) -> list[Axes | None]:
         """Return the axes of each call; see `axes_of_calls`."""
         return axes_of_calls(self.trace, self.shape, self.start)
@@ -46,8 +51,7 @@ def obstacle(call: Call, axes: Axes | None, view: View) -> str:
     if "float" not in call.dtype:
         return f"whose output is of type {call.dtype}"
     if n_samples(call) != 1:
-        places = range(1 + view.spatial[0], 1 + view.spatial[0] + len(view.size))
-        known = view.start is None and joins(call, view.size, places)
+        known = view.start is None and joins(call, view.size, view.places)
         return "" if known else f"of {n_samples(call)} samples for one doc"
     if is_map(call, axes, view) or is_tokens(call, view) or reduced_axes(call, axes, view):
         return ""

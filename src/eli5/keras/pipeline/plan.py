@@ -17,9 +17,8 @@ from eli5.keras.inputs.model_inputs import blank_doc, repeat_doc
 from eli5.keras.inputs.sample import Sample, read_sample
 from eli5.keras.layers import candidate_layers
 from eli5.keras.layers.cell_positions import Located, locate, place_axes
-from eli5.keras.layers.gap_head import check_gap_dense
 from eli5.keras.layers.measured_alignment import measure_alignment
-from eli5.keras.layers.output_map import find_output_maps
+from eli5.keras.layers.model_head import check_gap_dense, find_output_maps
 from eli5.keras.layers.target_layer import find_target_layer
 from eli5.keras.methods.lookup import ChosenMethod
 from eli5.keras.pipeline.request import Request
@@ -315,7 +314,10 @@ def _last_that_reacts(plan: Plan, sites: list[engine.Site]) -> int:
     the last attention on, as does a head that takes the last step of a recurrent layer: a gradient
     at one place alone is no map. Without any other it is the last site.
     """
-    query = plan.query(sites=tuple(sites), formulas=(_reacts,) * len(sites))
+    # With a report, for which the likeliest classes are found.
+    select = plan.request.target.select(plan.output, plan.head, plan.kinds, reported=plan.kinds)
+    sites_and_formulas = tuple(sites), (_reacts,) * len(sites)
+    query = engine.Query(plan.request.target.score, select, *sites_and_formulas)
     arguments = plan.filled()
 
     def find() -> int:
