@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 BACKENDS := jax tensorflow torch
 RESULTS := benchmarks/results
 
-.PHONY: demo test test-oracles test-faults bench bench-peers bench-bulk pictures notebooks lint format clean \
+.PHONY: demo test test-oracles test-faults test-places bench bench-peers bench-bulk pictures notebooks lint format clean \
     $(BACKENDS:%=test-%)
 
 demo: $(VENV)/.demo
@@ -27,6 +27,11 @@ test-oracles: $(VENV)/.oracles
 # Bulk runs whose driver, workers, disk, Ray actors and Ray nodes fail; minutes of real processes.
 test-faults: $(VENV)/.dev
 	KERAS_BACKEND=jax TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest tests/faults
+
+# Random models that crop, pad, mirror, turn, resize, reshape: 200 on each backend, and the counts.
+test-places: $(VENV)/.dev
+	for backend in $(BACKENDS); do KERAS_BACKEND=$$backend TF_CPP_MIN_LOG_LEVEL=3 ELI5_MOVING_MODELS=200 \
+	    $(BIN)/python -m pytest -s tests/keras/layers/test_moving_models.py || exit 1; done
 
 # What explanations cost, in units of the backend's own forward pass.
 bench: $(VENV)/.dev

@@ -18,6 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import matplotlib
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 import eli5
@@ -67,9 +68,27 @@ def draw_methods(model: keras.Model) -> Image.Image:
     return side_by_side(tiles, columns=6, font_size=14)
 
 
+def draw_crop(model: keras.Model) -> Image.Image:
+    """Draw what a model sees that crops and mirrors a larger picture, stretched and in place."""
+    scene, (top, left) = load_scene(), (16, 112)
+    size = scene.image.shape[0]
+    canvas = np.full((size + 2 * top, size + 2 * left, 3), 235, np.uint8)
+    canvas[top : top + size, left : left + size] = scene.image[:, ::-1]
+    inputs = keras.Input(canvas.shape)
+    seen = keras.ops.flip(keras.layers.CenterCrop(size, size)(inputs), axis=2)
+    wrapped = keras.Model(inputs, model(seen))
+    found = eli5.explain_prediction(wrapped, canvas[None], targets=[scene.kinds[0]])
+    tiles = {"The picture": Image.fromarray(canvas)}
+    tiles["Where the layer looked"] = eli5.format_as_image(found)
+    found.targets[0].placement = None
+    tiles["Stretched over all of it"] = eli5.format_as_image(found)
+    return side_by_side(tiles, columns=3, font_size=16)
+
+
 PICTURES: dict[str, Callable[[keras.Model], Image.Image]] = {
     "docs/demo.png": draw_demo,
     "docs/methods.png": draw_methods,
+    "docs/crop.png": draw_crop,
 }
 
 

@@ -33,6 +33,7 @@ def explain_prediction(
     class_names: Any = None,
     task: str | None = None,
     grid: tuple[int, ...] | None = None,
+    data_format: str | None = None,
     fusion: str = "mean",
     batch_size: int = 32,
     **method_options: Any,
@@ -115,6 +116,8 @@ def explain_prediction(
         Height and width of the grid that a transformer's tokens lie on, where it cannot be inferred
         from the model. Tokens before the last ``height * width`` are class or register tokens. Or
         of the picture that flat columns are, see `image`.
+    data_format : {"channels_first", "channels_last"}, optional
+        Where the channels of a picture are, if its model does not show it: the description says so.
     fusion : {"mean", "max"}
         How the maps of several layers become one, each divided by its largest absolute value.
     batch_size : int
@@ -183,6 +186,7 @@ def explain_predictions(
     class_names: Any = None,
     task: str | None = None,
     grid: tuple[int, ...] | None = None,
+    data_format: str | None = None,
     fusion: str = "mean",
     batch_size: int = 32,
     progress: bool = False,
@@ -209,7 +213,7 @@ def explain_predictions(
     progress : bool
         Whether a bar is shown on standard error.
     pad_value, pad_token, time, channel_names, layer, input, output, method, methods, score, sign, \
-classes, top_targets, class_names, task, grid, fusion, **method_options
+classes, top_targets, class_names, task, grid, data_format, fusion, **method_options
         Of all docs; see `eli5.explain_prediction`.
 
     Yields

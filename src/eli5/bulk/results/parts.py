@@ -5,6 +5,7 @@ A part is a table with a row per item, method and target, and says of itself wha
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -12,6 +13,7 @@ import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
 
 from eli5.bulk import filesystem
@@ -58,6 +60,7 @@ class Row(NamedTuple):
     height: int | None = None
     width: int | None = None
     heatmap: Any = None  # an array of shape (height * width,), row by row
+    placement: str | None = None  # where its cells lie, as JSON
     overlay: str | None = None  # its file, relative to the run's folder
     description: str | None = None
 
@@ -224,6 +227,7 @@ def rows_of(
             height=target.heatmap.shape[0],
             width=target.heatmap.shape[1],
             heatmap=target.heatmap.ravel().astype(dtype),
+            placement=json.dumps(asdict(target.placement)),
             overlay=overlay,
             description=expl.description,
         )

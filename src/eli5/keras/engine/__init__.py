@@ -114,7 +114,8 @@ def _trace(model: keras.Model, variables: list[keras.Variable], inputs: Any, pic
         outputs, watch = _call(model, inputs, zip(variables, values, strict=False), recorder)
         names = [a and a.name for a in map(watch.activation_of, keras.tree.flatten(outputs))]
         specs = keras.tree.map_structure(spec_of_output, outputs)
-        whole = Trace(recorder.finish(), specs, names, recorder.channels_first)
+        layout = recorder.channels_first, recorder.is_layout_known
+        whole = Trace(recorder.finish(), specs, names, *layout)
         traces.append(of_one_sample(whole, int(leaves[picture].shape[0])))
 
     _backend.trace(run, variables, inputs)

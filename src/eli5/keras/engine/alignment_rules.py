@@ -483,6 +483,17 @@ def _mel_spectrogram(operation: Any, before: Alignment, shape: Shape, _: Any) ->
     return insert(after, 1, shape[1])
 
 
+def _stft_spectrogram(operation: Any, before: Alignment, shape: Shape, _: Any) -> Alignment | None:
+    if len(before.axes) != 2 or len(shape) < 3:
+        return None
+    size = operation.frame_length
+    windows = [size], [operation.frame_step or size // 2], [1]
+    after = _slide(before, shape, [1], *windows, operation.padding)
+    for axis, bands in enumerate(shape[2:], 2):
+        after = insert(after, axis, bands)
+    return after
+
+
 def _query(_: Any, before: Alignment, shape: Shape, __: Any) -> Alignment | None:
     return _keep(before, shape)
 
@@ -531,6 +542,7 @@ _LAYERS: tuple[tuple[tuple[type, ...], Rule], ...] = (
     (_named(["Bidirectional"]), _bidirectional),
     (_named(["LSTM", "GRU", "SimpleRNN", "RNN"]), _recurrent),
     (_named(["MelSpectrogram"]), _mel_spectrogram),
+    (_named(["STFTSpectrogram"]), _stft_spectrogram),
     (_named(["AdditiveAttention", "Attention", "GroupedQueryAttention", "MultiHeadAttention"]),
      _query),
 )  # fmt: skip

@@ -62,13 +62,15 @@ class Trace(NamedTuple):
     `outputs` is what it returned, with a `keras.KerasTensor` for each tensor and None for all else,
     and `activations` the softmax or sigmoid that each came from, if any, in the order of
     `keras.tree.flatten`.
-    `channels_first` tells the layout of the picture.
+    `channels_first` tells the layout of the picture, `is_layout_known` whether that is more than a
+    guess.
     """
 
     calls: list[Call]
     outputs: Any
     activations: list[str | None]
     channels_first: bool
+    is_layout_known: bool = True
 
     def index_of(self, site: Site) -> int:
         """Return the position of a site's call among the calls."""
@@ -166,6 +168,13 @@ class Recorder:
         if self._input_layout is None:
             return self._default and len(self._input_shape) > 3
         return self._input_layout
+
+    @property
+    def is_layout_known(self) -> bool:
+        """Whether anything tells where the picture's channels are."""
+        first, last = (self._input_shape[axis] in _CHANNELS for axis in (1, -1))
+        is_told = self._seen_layout is not None or self._is_layout_told
+        return is_told or len(self._input_shape) < 4 or first != last
 
     def finish(self) -> list[Call]:
         """Return the calls, with the layout of each map as far as it was followed."""

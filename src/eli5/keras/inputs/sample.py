@@ -106,6 +106,7 @@ def read_sample(
     *,
     input: str | int | None = None,
     grid: tuple[int, ...] | None = None,
+    data_format: str | None = None,
     like: Sample | None = None,
 ) -> Sample:
     """Read one doc.
@@ -120,6 +121,8 @@ def read_sample(
         Which of several inputs is explained.
     grid : tuple of int, optional
         Height and width of the picture that flat columns are.
+    data_format : {"channels_first", "channels_last"}, optional
+        Where the picture's channels are, for a model that does not show it.
     like : Sample, optional
         One that was read before, for the same model and options: what a doc of the same shapes has
         in common with it is not found out again.
@@ -142,7 +145,7 @@ def read_sample(
         which = text.input
         details = TextDetails.of(text)
     inputs = take_doc(model, doc, which, kind, is_ready=like is not None and like.model is model)
-    sample = _told_apart(model, inputs, about, kind, grid, like)
+    sample = _told_apart(model, inputs, about, kind, grid, data_format, like)
     sample = _warned(sample, like)
     sample = sample._replace(given_model=given_model, details=details, mask_id=mask_id)
     return sample.kind.complete(sample, sample.trace)
@@ -154,6 +157,7 @@ def _told_apart(
     about: DocOptions,
     kind: Kind | None,
     grid: tuple[int, ...] | None,
+    data_format: str | None,
     like: Sample | None,
 ) -> Sample:
     """Return what the model tells of a doc: of which kind it is, and what it does with it."""
@@ -164,7 +168,7 @@ def _told_apart(
         n_samples = engine.recall(
             model, ("batch", signature), lambda: find_fixed_batch(model, inputs)
         )
-        trace = trace_model(model, inputs, n_samples)
+        trace = _with_layout(trace_model(model, inputs, n_samples), data_format)
         like = None
     stand_in = None
     if kind is None or kind is IMAGE:
@@ -197,6 +201,13 @@ def _told_apart(
         targets=about.targets,
         number=about.number,
     )
+
+
+def _with_layout(trace: engine.Trace, data_format: str | None) -> engine.Trace:
+    """Return the trace with the layout of the picture that a caller gives."""
+    if data_format is None:
+        return trace
+    return trace._replace(channels_first=data_format == "channels_first", is_layout_known=True)
 
 
 def _recognised(

@@ -88,8 +88,7 @@ def _taken(
 ) -> tuple[Shape, Axes] | None:
     """Return shape and axes of the tensor that a call takes; None if nothing is known of it.
 
-    Of several tensors, and of what a user's own code computed, it is assumed that they are as the
-    last output of that rank was.
+    Of several tensors it is assumed that they are as the last output of that rank was.
     """
     if call.parent is not None:
         axes = known.get(call.parent)
@@ -98,6 +97,8 @@ def _taken(
     reads_doc = isinstance(operation, layers.Reshape) and math.prod(doc) == math.prod(call.shape)
     if reads_doc or isinstance(operation, (*SPECTROGRAMS, layers.Embedding, layers.Permute)):
         return doc, tuple(range(len(doc) - 1))
+    if call.alignment is not None and call.alignment.root is not None:
+        return None  # the model's own code may have moved it
     axes = last.get(rank)
     if isinstance(operation, _SUM_UP) and not operation.return_sequences:
         axes = last.get(rank + 1)

@@ -23,7 +23,7 @@ def explain_one(model: keras.Model, doc: Any, **options: Any) -> Any:
     about, rest = split_options(options)
     request = make_request(targets=about.targets, **rest)
     with engine.steady():
-        sample = read_sample(model, doc, about, input=request.input, grid=request.grid)
+        sample = read_sample(model, doc, about, **request.about_input)
         return explain_batch(request, [sample])[0]
 
 
@@ -80,9 +80,7 @@ def _read(
             except StopIteration:
                 return
             with engine.steady():
-                like = read_sample(
-                    model, doc, about, input=request.input, grid=request.grid, like=like
-                )
+                like = read_sample(model, doc, about, like=like, **request.about_input)
         yield like
 
 

@@ -143,6 +143,7 @@ def make_plan(request: Request, samples: Sequence[Sample], size: int | None = No
         # Anew, as the model may have been changed since the sample was read.
         inputs = repeat_doc(sample.inputs, sample.fixed_batch or 1)
         trace = engine.trace(sample.model, inputs, sample.input_index)
+        trace = trace._replace(channels_first=sample.trace.channels_first)
         output = find_output(sample.model, trace.outputs, request.output)
         spec = keras.tree.flatten(trace.outputs)[output]
         head = request.target.check(spec, trace.activations[output])

@@ -16,6 +16,7 @@ from eli5.keras.targets.classes import make_target
 from eli5.keras.targets.target import Target
 
 _DEFAULT_METHOD = "Grad-CAM"
+DATA_FORMATS = ("channels_first", "channels_last")
 
 
 class Request(NamedTuple):
@@ -29,8 +30,14 @@ class Request(NamedTuple):
     input: str | int | None
     output: str | int | None
     grid: tuple[int, ...] | None
+    data_format: str | None
     fusion: str
     batch_size: int
+
+    @property
+    def about_input(self) -> dict[str, Any]:
+        """What is said of the inputs of the model; see `eli5.keras.inputs.sample.read_sample`."""
+        return {"input": self.input, "grid": self.grid, "data_format": self.data_format}
 
     @property
     def needs_layer(self) -> bool:
@@ -61,6 +68,7 @@ def make_request(
     input: str | int | None = None,
     output: str | int | None = None,
     grid: tuple[int, ...] | None = None,
+    data_format: str | None = None,
     fusion: str = "mean",
     batch_size: int = 32,
     **method_options: Any,
@@ -80,6 +88,8 @@ def make_request(
     )
     check_layer(layer)
     check_grid(grid)
+    if data_format is not None:
+        expect_choice("data_format", data_format, DATA_FORMATS)
     expect_choice("fusion", fusion, FUSIONS)
     expect_integer("batch_size", batch_size, least=1)
     expect_type(
@@ -100,6 +110,7 @@ def make_request(
         input,
         output,
         grid,
+        data_format,
         fusion,
         batch_size,
     )

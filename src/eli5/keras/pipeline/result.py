@@ -165,6 +165,26 @@ def _completeness(targets: Sequence[TargetExplanation]) -> Iterator[str]:
         )
 
 
+def _doubts(plan: Plan, sample: Sample, *, is_at_layer: bool) -> Iterator[str]:
+    """Say what is not known of the doc or of the layer, or has no part in the prediction."""
+    if is_at_layer and not all(one.is_known for one in plan.located):
+        yield (
+            f"Where its cells lie in {sample.kind.words.explained} could not be told: they are "
+            "spread evenly over all of it."
+        )
+    if not sample.trace.is_layout_known:
+        found = "first" if sample.channels_first else "last"
+        yield (
+            f"Nothing in the model tells where the channels of the doc are; they are taken to be "
+            f"{found}. Say it with data_format=."
+        )
+    if sample.masked is not None:
+        yield (
+            f"The model masks {sample.masked.sum()} of {len(sample.masked)} steps: they have no "
+            "part in its prediction."
+        )
+
+
 def _describe(
     plan: Plan, sample: Sample, chosen: ChosenMethod, cells: tuple[int, ...]
 ) -> Iterator[str]:
@@ -191,16 +211,7 @@ def _describe(
             f"The model has {unit}, which stands for two classes: target 1 has its value, target "
             f"0 {other}."
         )
-    if method.at == "layer" and not all(one.is_known for one in plan.located):
-        yield (
-            f"Where its cells lie in {words.explained} could not be told: they are spread evenly "
-            "over all of it."
-        )
-    if sample.masked is not None:
-        yield (
-            f"The model masks {sample.masked.sum()} of {len(sample.masked)} steps: they have no "
-            "part in its prediction."
-        )
+    yield from _doubts(plan, sample, is_at_layer=method.at == "layer")
     if method.at == "layer" and len(plan.sites) > 1:
         yield f"The layers' maps are fused by their {plan.request.fusion}."
     smoothing = chosen.smoothing
