@@ -50,7 +50,7 @@ def assert_agree(followed: Located, measured: Located) -> None:
         assert (off <= cell).all(), (one, other)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(6))
 def test_they_agree_on_models_that_move_what_they_see(seed: int) -> None:
     n_axes = 1 + seed % 3
     model = moving_model(seed, n_axes)

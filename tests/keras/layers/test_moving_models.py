@@ -16,7 +16,7 @@ from helpers.moving_models import moving_model, object_at
 
 Array = np.ndarray[Any, Any]
 
-N_MODELS = int(os.environ.get("ELI5_MOVING_MODELS", "24"))
+N_MODELS = int(os.environ.get("ELI5_MOVING_MODELS", "12"))
 _counts: dict[str, int] = {}
 
 
