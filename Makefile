@@ -15,10 +15,14 @@ demo: $(VENV)/.demo
 
 test: $(BACKENDS:%=test-%)
 
+# What knows nothing of Keras is tested once, beside PyTorch.
+WITHOUT_KERAS := formatters saving tools
+test-jax test-tensorflow: LEFT_OUT := $(WITHOUT_KERAS:%=--ignore=tests/%)
+
 # A process per core, with one thread each. TensorFlow reports the machine it runs on; the level
 # drops that.
 $(BACKENDS:%=test-%): test-%: $(VENV)/.dev
-	KERAS_BACKEND=$* TF_CPP_MIN_LOG_LEVEL=3 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+	KERAS_BACKEND=$* TF_CPP_MIN_LOG_LEVEL=3 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(LEFT_OUT)
 
 # Against captum and autograd written out by hand, on PyTorch.
 test-oracles: $(VENV)/.oracles
