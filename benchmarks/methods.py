@@ -111,7 +111,7 @@ def _measure(model: keras.Model, scenes: list[Scene]) -> Iterator[Row]:
 
 
 def heatmaps(model: keras.Model, scenes: list[Scene], method: str) -> list[list[Array]]:
-    """Return the heatmaps of each scene's objects."""
+    """Return the heatmaps of each scene's objects, of the picture's size."""
     explanations = eli5.explain_predictions(
         model,
         np.stack([scene.image for scene in scenes]),
@@ -121,23 +121,18 @@ def heatmaps(model: keras.Model, scenes: list[Scene], method: str) -> list[list[
     )
     with warnings.catch_warnings():  # an empty heatmap counts as one that misses
         warnings.filterwarnings("ignore", "The heatmap of target", UserWarning)
-        return [[target.heatmap for target in one.targets] for one in explanations]
+        return [[one.heatmap_on_input(k) for k in range(len(one.targets))] for one in explanations]
 
 
 def judge(name: str, maps: list[list[Array]], scenes: list[Scene]) -> Row:
     """Return the means over all objects of all scenes."""
     found = [
-        _judge_one(_enlarged(heatmap), scene.masks[k], scene.masks[1 - k])
+        _judge_one(heatmap.astype("float64"), scene.masks[k], scene.masks[1 - k])
         for scene, pair in zip(scenes, maps, strict=True)
         for k, heatmap in enumerate(pair)
     ]
     asked, other, hits = map(float, np.mean(found, axis=0))
     return Row(name, asked, other, hits)
-
-
-def _enlarged(heatmap: Array) -> Array:
-    image = Image.fromarray(heatmap)
-    return np.asarray(image.resize((SIZE, SIZE), Image.Resampling.BILINEAR), "float64")
 
 
 def _judge_one(heatmap: Array, mask: Array, other: Array) -> tuple[float, float, float]:

@@ -168,21 +168,19 @@ def measure(
         warnings.filterwarnings("ignore", ".*The heatmap of target", UserWarning)
         return [
             [
-                judge(target.heatmap, mask)
-                for target, mask in zip(one.targets, scene.masks, strict=True)
+                judge(one.heatmap_on_input(k).astype("float64"), mask)
+                for k, mask in enumerate(scene.masks)
             ]
             for one, scene in zip(explanations, scenes, strict=True)
         ]
 
 
 def judge(heatmap: Array, mask: Array) -> tuple[float, float]:
-    """Return the share of an enlarged heatmap on a mask, and how much of its maximum lies there."""
+    """Return the share of a heatmap on a mask, and how much of its maximum lies there."""
     if not heatmap.any():
         return 0.0, 0.0
-    image = Image.fromarray(heatmap).resize(mask.shape[::-1], Image.Resampling.BILINEAR)
-    enlarged = np.asarray(image, "float64")
-    hits = mask[enlarged == enlarged.max()]
-    return float(enlarged[mask].sum() / enlarged.sum()), float(hits.mean())
+    hits = mask[heatmap == heatmap.max()]
+    return float(heatmap[mask].sum() / heatmap.sum()), float(hits.mean())
 
 
 def bootstrap_interval(values: Array, seed: int = 0) -> tuple[float, float]:

@@ -118,3 +118,16 @@ def test_a_layer_behind_a_rescaling_tells_the_layout() -> None:
     x = layers.AveragePooling2D(2, data_format="channels_first")(x)
     model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x)))
     assert read_sample(model, np.ones((1, 3, 8, 8), "float32")).channels_first
+
+
+def test_a_layout_that_is_given_is_not_that_of_the_call_before() -> None:
+    inputs = keras.Input((3, 3, 3))
+    x = layers.Lambda(lambda y: 1.0 * y, name="same")(inputs)
+    model = keras.Model(inputs, layers.Dense(2, kernel_initializer="ones")(layers.Flatten()(x)))
+    doc = bright((3, 3, 3), (0, 1, 2))
+    places = {}
+    for data_format in ("channels_last", "channels_first"):
+        expl = eli5.explain_prediction(model, doc, layer="same", data_format=data_format)
+        heat = expl.heatmap_on_input()
+        places[data_format] = np.unravel_index(heat.argmax(), heat.shape)
+    assert places == {"channels_last": (0, 1), "channels_first": (1, 2)}

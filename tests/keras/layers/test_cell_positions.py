@@ -317,3 +317,35 @@ def test_samples_that_nobody_can_tell_are_refused() -> None:
     message = r"sees one sample for one doc.* Received: layer='conv', with 3 samples of shape"
     with pytest.raises(ValueError, match=message):
         eli5.explain_prediction(model, object_at((32, 32), (9, 9), 4), layer="conv")
+
+
+def test_pieces_that_nobody_can_tell_are_not_chosen() -> None:
+    def shuffled(x: Any) -> Any:
+        return layers.Lambda(lambda y: ops.concatenate([y[:, :16], y[:, 16:], y[:, 8:24]]))(x)
+
+    inputs = keras.Input((32, 32, 1))
+    whole = layers.Conv2D(1, 1, kernel_initializer="ones", name="whole")(inputs)
+    x = layers.Conv2D(1, 1, kernel_initializer="ones", name="pieces")(shuffled(whole))
+    x = ops.reshape(layers.GlobalAveragePooling2D()(x), (-1, 3))
+    model = keras.Model(inputs, layers.Dense(2, kernel_initializer="ones")(x))
+    assert eli5.explain_prediction(model, object_at((32, 32), (9, 9), 4)).layer == "whole"
+
+
+class OneAtATime(keras.Model):  # type: ignore[misc]
+    """Whose own code takes one doc alone, and mirrors it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = layers.Conv2D(1, 1, kernel_initializer="ones", name="conv")
+        self.dense = layers.Dense(2, kernel_initializer="ones")
+
+    def call(self, x: Any) -> Any:
+        heat = self.conv(ops.flip(ops.reshape(x, (1, *SIZE, 1)), axis=2))
+        return self.dense(ops.reshape(heat, (1, SIZE[0] * SIZE[1])))
+
+
+def test_a_model_that_takes_one_doc_is_measured_with_one() -> None:
+    model, doc = OneAtATime(), object_at(SIZE, (20, 44), 4)
+    model(doc)
+    expl = eli5.explain_prediction(model, doc, layer="conv")
+    np.testing.assert_allclose(peak(expl.heatmap_on_input()), [19.5, 43.5], atol=1)

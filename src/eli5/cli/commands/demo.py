@@ -75,15 +75,10 @@ def explain_demo(*, out: Annotated[Path, Parameter(show_default=False)] = Path()
 
 def _share_table(expl: Explanation, scene: Scene, class_names: Sequence[str]) -> str:
     """Return which share of each heatmap falls on each object, as lines."""
-    import numpy as np
-    from PIL import Image
-
     names = [class_names[kind] for kind in scene.kinds]
-    height, width = scene.masks.shape[1:]
     lines = [f"Share of the heatmap that lies on the {' | the '.join(names)}:"]
-    for name, target in zip(names, expl.targets, strict=True):
-        heatmap = Image.fromarray(target.heatmap).resize((width, height), Image.Resampling.BILINEAR)
-        spread = np.asarray(heatmap)
+    for k, name in enumerate(names):
+        spread = expl.heatmap_on_input(k)
         shares = " | ".join(f"{spread[mask].sum() / spread.sum():4.0%}" for mask in scene.masks)
         lines.append(f"  asked for the {name:<{max(map(len, names))}}  {shares}")
     return "\n".join(lines)

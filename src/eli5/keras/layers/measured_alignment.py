@@ -8,6 +8,7 @@ model and a shape.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -55,8 +56,11 @@ def measure_alignment(
         if operation is None or not call.is_outside or "float" not in call.dtype:
             return None
         site = Site(operation, call.nth, call.path, shape=call.shape, dtype=call.dtype)
-        docs = _noise(inputs, input_site, fixed_batch or _COPIES)
-        return _measure(model, docs, site, input_site)
+        for n in dict.fromkeys((fixed_batch or _COPIES, fixed_batch or 1)):
+            docs = _noise(inputs, input_site, n)
+            with contextlib.suppress(Exception):  # whatever a model raises on several docs
+                return _measure(model, docs, site, input_site)
+        return None  # nothing behind the input can be differentiated there
 
     return engine.recall(model, key, measure)
 
@@ -67,10 +71,7 @@ def _measure(model: keras.Model, docs: Any, site: Site, input_site: Site) -> Ali
     whole = input_site._replace(channels_first=False, has_channels=False, grid=None)
     query = engine.Query("alignment", SelectSlices(slices), (whole,), (_centres,), score_site=site)
     n = len(keras.tree.flatten(docs)[0])
-    try:
-        (found,), _ = engine.evaluate(model, docs, np.zeros((n, 1), "int32"), query)
-    except (TypeError, ValueError):  # nothing behind the input can be differentiated there
-        return None
+    (found,), _ = engine.evaluate(model, docs, np.zeros((n, 1), "int32"), query)
     return _alignment(slices, found.astype("float64"), site.shape, input_site.shape)
 
 

@@ -220,6 +220,7 @@ def _target_layers(plan: Plan) -> tuple[Located, ...]:
         sample.signature,
         sample.input_index,
         sample.kind.name,
+        sample.channels_first,
         sample.stand_in and sample.stand_in.path,
         engine.Reference(request.target.score),
         request.output,
@@ -272,6 +273,8 @@ def _find_sites(plan: Plan) -> list[engine.Site]:
             raise ValueError(f"Expected each layer once. Received: layer={layer!r}")
         return sites
     candidates = candidate_layers.candidate_sites(view)
+    # What sees pieces that cannot be put together is taken, and refused, only if nothing else does.
+    candidates = [site for site in candidates if _can_be_located(plan, site)] or candidates
     output_maps = _output_maps(plan, candidates)
     sites = [site for site in candidates if site not in output_maps]
     if not sites:
@@ -286,6 +289,17 @@ def _find_sites(plan: Plan) -> list[engine.Site]:
     n_outputs = sum(spec is not None for spec in keras.tree.flatten(plan.trace.outputs))
     is_certain = len(sites[0].shape) > 3 and n_inputs + n_outputs == 2
     return [sites[0 if is_certain else _last_that_reacts(plan, sites)]]
+
+
+def _can_be_located(plan: Plan, site: engine.Site) -> bool:
+    """Tell whether a layer sees one sample for one doc, or several whose places can be told."""
+    if site.shape[:1] == (1,):
+        return True
+    try:
+        _locate(plan, site)
+    except ValueError:
+        return False
+    return True
 
 
 def _output_maps(plan: Plan, sites: Sequence[engine.Site]) -> tuple[engine.Site, ...]:
