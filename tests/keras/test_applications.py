@@ -53,6 +53,14 @@ def draw(initializer: Any, shape: tuple[int, ...], dtype: Any = None) -> Any:
     return ops.convert_to_tensor(values, dtype)
 
 
+# Where the first cell of that layer lies, by the arithmetic of kernels, strides and padding: a
+# convolution of 7 with a border of 3, a pooling of 3 with one of 1, and strides of 1x1 convolutions
+# move nothing in ResNet50; each of MobileNet's five strides pads on the far side only, and moves
+# the cells by a pixel of its own input; VGG16 halves four times by pairs.
+FIRST_CELLS = {"ResNet50": 0, "MobileNet": 1 + 2 + 4 + 8 + 16, "VGG16": (16 - 1) / 2}
+STRIDES = {"ResNet50": 32, "MobileNet": 32, "VGG16": 16}
+
+
 @pytest.fixture(autouse=True)
 def _quick_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     for kind in (keras.initializers.VarianceScaling, keras.initializers.TruncatedNormal):
@@ -75,6 +83,11 @@ def test_the_last_feature_map_is_chosen(name: str) -> None:
     layer, grid = CHOICES[name]
     plan = make_plan(make_request(), [read_sample(model, picture())])
     assert plan.sites[0].path == layer
+    (located,) = plan.located
+    assert located.is_known
+    if name in FIRST_CELLS:
+        assert located.placement.first == (FIRST_CELLS[name],) * 2
+        assert located.placement.strides(grid) == [STRIDES[name]] * 2
     grids = {site.name: site.grid for site in eli5.keras.target_layers(model)}
     assert grids[layer] == grid
     assert all(np.prod(places) > 1 for places in grids.values())
