@@ -160,8 +160,8 @@ def test_all_controls_are_reached_by_the_tab_key_and_show_it(open_page: Open) ->
     assert reached == [
         ("range", "Opacity of the heatmap in percent"),
         ("checkbox", None),
-        ("radio", "tabby cat (0), score 0.7000, probability 0.7000"),
-        ("radio", "tabby cat (0), score 0.7000, probability 0.7000"),
+        ("radio", "tabby cat (0), probability 0.7000"),
+        ("radio", "tabby cat (0), probability 0.7000"),
     ]
 
 

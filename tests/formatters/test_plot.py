@@ -255,6 +255,11 @@ def test_without_a_colour_bar() -> None:
         ({"score": None}, "name 0\nGrad-CAM"),
         ({"method": None}, "name 0\nscore 0.2500"),
         ({"score": None, "method": None}, "name 0"),
+        ({"explained": 0.25}, "name 0\nscore (explained) 0.2500 · Grad-CAM"),
+        (
+            {"proba": 0.25, "explained": -1.1, "explained_name": "log-odds", "method": None},
+            "name 0\nprobability 0.2500 · log-odds (explained) -1.100",
+        ),
         ({"class_name": "$\\frac{x}$ & <b>"}, "$\\frac{x}$ & <b>\nscore 0.2500 · Grad-CAM"),
         ({"class_name": "x\U000f1234"}, "x\ufffd (100)\nscore 0.2500 · Grad-CAM"),
     ],

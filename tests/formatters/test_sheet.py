@@ -295,6 +295,22 @@ def test_long_names_take_two_lines(name: str, expected: list[str]) -> None:
     assert max(caption.text_width(line, 13) for line in lines) <= 190
 
 
+@pytest.mark.parametrize(
+    ("explained", "expected"),
+    [
+        ({}, "0.5000"),
+        ({"explained": 0.5, "explained_name": "score"}, "0.5000"),
+        ({"explained": 3.4761, "explained_name": "log-odds"}, "0.5000 · log-odds 3.476"),
+        ({"explained": 3.4761}, "0.5000 · explained 3.476"),
+    ],
+)
+def test_captions_name_the_number_that_is_explained(
+    explained: dict[str, Any], expected: str
+) -> None:
+    target = TargetExplanation(0, class_name="tabby", score=0.5, **explained)
+    assert caption.caption_lines("", target, 13, 190) == ["tabby", expected]
+
+
 def test_captions_of_low_strips_are_small() -> None:
     strips = explanation(0, 0, size=(16 * 64, 64))
     assert format_as_image(strips).height < 3 * 64 + 40

@@ -14,7 +14,13 @@ from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib.ft2font import FT2Font
 
-from eli5.formatters.labels import number, one_line, target_label, target_name
+from eli5.formatters.labels import (
+    one_line,
+    score_and_explained,
+    target_label,
+    target_name,
+    target_numbers,
+)
 
 if TYPE_CHECKING:
     from eli5.base import Explanation, TargetExplanation
@@ -37,23 +43,25 @@ def headings(explanations: Sequence[Explanation]) -> list[str]:
 def caption_lines(
     heading: str, target: TargetExplanation, font_size: int, width: float
 ) -> list[str]:
-    """Write a heading, and name and score of a target, in at most five lines."""
-    # The score has a line of its own, or it would wander to the left of a name that is read right
-    # to left.
-    texts = drawable(heading), _drawable_name(target), number(target.score)
+    """Write a heading, and name and numbers of a target, each in at most two lines."""
+    # The numbers have a line of their own, or they would wander to the left of a name that is read
+    # right to left.
+    texts = drawable(heading), _drawable_name(target), drawable(score_and_explained(target))
     return _wrapped(texts, font_size, width)
 
 
 def title_lines(
     expl: Explanation, target: TargetExplanation, font_size: int, width: float
 ) -> list[str]:
-    """Write class, score and method in at most four lines, for a figure."""
+    """Write class, numbers and method in at most four lines, for a figure."""
     kind = "Output" if expl.is_regression else "Class"
     is_number = not target.class_name and not isinstance(target.target, str)
     name = f"{kind} {target_name(target)}" if is_number else _drawable_name(target)
-    score = f"score {number(target.score)}" if target.score is not None else ""
-    facts = " · ".join(fact for fact in (score, drawable(one_line(expl.method or ""))) if fact)
-    return _wrapped((name, facts), font_size, width)
+    numbers = [
+        f"{name[:1].lower()}{name[1:]} {value}" for name, value in target_numbers(target).items()
+    ]
+    facts = " · ".join(filter(None, [*numbers, one_line(expl.method or "")]))
+    return _wrapped((name, drawable(facts)), font_size, width)
 
 
 def _drawable_name(target: TargetExplanation) -> str:

@@ -45,6 +45,17 @@ def target_numbers(target: TargetExplanation) -> dict[str, str]:
     return {name: number(value) for name, value in numbers.items() if value is not None}
 
 
+def score_and_explained(target: TargetExplanation) -> str:
+    """Write the score, and the number that is explained where it is another, in little room.
+
+    ``"0.9700 · log-odds 3.476"``.
+    """
+    explained = target.explained if not _is_same(target.score, target.explained) else None
+    name = one_line(target.explained_name or "explained")
+    parts = number(target.score), f"{name} {number(explained)}" if explained is not None else ""
+    return " · ".join(filter(None, parts))
+
+
 def _is_same(one: float | None, other: float | None) -> bool:
     if one is None or other is None:
         return False

@@ -47,7 +47,7 @@ def test_a_bar_for_each_token_in_the_order_of_the_text() -> None:
         assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first is on top
         assert ax.get_xlabel() == "weight"
     assert axes[0].get_xlim() == axes[1].get_xlim()
-    assert axes[1].get_title() == "negative\nscore 1.500 · Occlusion"
+    assert axes[1].get_title() == "negative\nscore 1.500 · probability 0.5000 · Occlusion"
 
 
 def test_of_many_tokens_the_heaviest() -> None:
