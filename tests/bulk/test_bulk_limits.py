@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tarfile
+import threading
 import tracemalloc
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +190,7 @@ def test_a_header_has_a_limit(kind: bytes, tmp_path: Path, monkeypatch: Patch) -
 def test_a_size_below_zero_does_not_go_round_for_ever(tmp_path: Path) -> None:
     file = tmp_path / "a.tar"
     first = header("0.png", 0)
-    file.write_bytes(first + header("1.png", -1024) + END)
+    file.write_bytes(first + header("1.png", -512) + END)
     with pytest.raises(UserError, match=r"a\.tar, which is damaged, or"):
         list(tar.ranges([str(file)], 9))
 
@@ -234,6 +237,32 @@ def test_a_pipe_leaves_its_neighbours(model: str, tmp_path: Path) -> None:
     (photos / "c.png").write_bytes(picture_bytes(1))
     summary = bulk.explain(model, photos, tmp_path / "out")
     assert (summary.n_items, [one["id"] for one in summary.failures]) == (3, ["b.png"])
+
+
+class _Endless(BaseHTTPRequestHandler):
+    sent = 0
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):  # the other side has had enough
+            while "endless" in self.path or type(self).sent < 2**20:
+                self.wfile.write(bytes(2**18))
+                type(self).sent += 2**18
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+def test_a_server_of_no_end(monkeypatch: Patch) -> None:
+    monkeypatch.setattr(limits, "PICTURE_BYTES", 2**20)
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Endless) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        assert filesystem.read_bytes(f"{url}/a.png") == bytes(2**20)
+        with pytest.raises(OSError, match="it is larger than 1 MiB"):
+            filesystem.read_bytes(f"{url}/endless.png")
+        server.shutdown()
 
 
 @pytest.mark.parametrize(
