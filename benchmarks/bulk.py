@@ -9,7 +9,6 @@ they do not grow with the number of pictures.
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import shutil
 import statistics
@@ -82,7 +81,7 @@ def _predicting(model: str, task: Task) -> Callable[[], None]:
     loaded = LoadedModel(keras.saving.load_model(model, compile=False))
 
     def decode(ref: Any) -> Any:
-        picture = decode_picture(io.BytesIO(ref.read()), ref.path)
+        picture = decode_picture(ref.read(), ref.path)
         return picture_to_doc(loaded, picture, "tf")[0]
 
     def predict() -> None:

@@ -263,6 +263,36 @@ def flags(tree: ast.AST) -> Iterator[ast.AST]:
                 yield node
 
 
+def test_pictures_are_opened_in_formats_that_are_named() -> None:
+    # Or an EPS of any name would come to Ghostscript.
+    found = places(opened_pictures, but="")
+    assert not found, as_list(found)
+
+
+def opened_pictures(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield the calls of ``Image.open`` that leave the formats open."""
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Call)
+            and ast.unparse(node.func).endswith("Image.open")
+            and not any(keyword.arg == "formats" for keyword in node.keywords)
+        ):
+            yield node
+
+
+@pytest.mark.parametrize(
+    ("source", "n"),
+    [
+        ("Image.open(file)", 1),
+        ("PIL.Image.open(file, 'r')", 1),
+        ("Image.open(file, formats=formats)", 0),
+        ("open(file)", 0),
+    ],
+)
+def test_open_formats_are_recognised(source: str, n: int) -> None:
+    assert len(list(opened_pictures(ast.parse(source)))) == n
+
+
 @pytest.mark.parametrize(
     ("source", "n"),
     [

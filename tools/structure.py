@@ -25,10 +25,11 @@ from typing import NamedTuple
 # folder or a module; modules of one part are free. __init__ is eli5's own, with its version.
 _TABLE = {
     "checks": "",
+    "limits": "",
     "placement": "",
     "base": "checks placement",
     "formatters": "base",
-    "saving": "formatters __init__",
+    "saving": "formatters limits __init__",
     "demo": "",
     "keras.engine": "base",
     "keras.methods": "keras.engine",
@@ -36,7 +37,7 @@ _TABLE = {
     "keras.layers": "keras.engine",
     "keras.text": "keras.layers keras.targets keras.methods",
     "keras.inputs": "keras.text",
-    "loading": "keras.inputs",
+    "loading": "keras.inputs limits",
     "keras.pipeline": "keras.inputs",
     "keras": "keras.pipeline",
     "explain": "keras",

@@ -12,7 +12,7 @@ from typing import Any
 import fsspec
 import pytest
 
-from eli5 import bulk
+from eli5 import bulk, limits
 from eli5.bulk import filesystem
 from eli5.bulk.plan import read_items, read_shards
 from eli5.bulk.sources import read_range
@@ -273,10 +273,14 @@ def test_what_is_no_picture_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(OSError, match="it is no file but a folder, a pipe or a device"):
         filesystem.read_bytes("/dev/zero")
     (tmp_path / "large").write_bytes(b"12345")
-    monkeypatch.setattr(filesystem, "LARGEST", 4)
-    with pytest.raises(OSError, match="it is larger than 0 MiB"):
-        filesystem.read_bytes(str(tmp_path / "large"))
     make_tar(tmp_path / "a.tar", {"0.png": b"12345"})
+    monkeypatch.setattr(limits, "PICTURE_BYTES", 5)
+    assert filesystem.read_bytes(str(tmp_path / "large")) == b"12345"
     (item,) = read_range("tar", str(tmp_path / "a.tar"), 0, 1)
-    with pytest.raises(OSError, match="it is larger than 0 MiB"):
+    assert item.read() == b"12345"
+    monkeypatch.setattr(limits, "PICTURE_BYTES", 4)
+    with pytest.raises(OSError, match="it is larger than 4 bytes"):
+        filesystem.read_bytes(str(tmp_path / "large"))
+    (item,) = read_range("tar", str(tmp_path / "a.tar"), 0, 1)
+    with pytest.raises(OSError, match="it is larger than 4 bytes"):
         item.read()

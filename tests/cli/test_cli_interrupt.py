@@ -21,6 +21,15 @@ COMMAND = [sys.executable, "-m", "eli5", "explain"]
 ENVIRONMENT = {**os.environ, "KERAS_BACKEND": keras.backend.backend()}
 
 
+# Python runs it before anything else: so a picture is read until the test has done with it.
+_PIPES_ARE_FILES = """
+import stat
+
+is_file = stat.S_ISREG
+stat.S_ISREG = lambda mode: is_file(mode) or stat.S_ISFIFO(mode)
+"""
+
+
 class ExitError(Exception):
     """What ends the process in a test: `os._exit` would end the tests."""
 
@@ -123,12 +132,13 @@ def photos(tmp_path: Path) -> Path:
 def test_ctrl_c_leaves_complete_files(model_path: str, photos: Path, tmp_path: Path) -> None:
     pipe, out = tmp_path / "pipe.png", tmp_path / "out"
     os.mkfifo(pipe)
+    (tmp_path / "sitecustomize.py").write_text(_PIPES_ARE_FILES)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [*COMMAND, model_path, photos, pipe, photos / "4.png", "--batch-size", "2", "--out", out],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=ENVIRONMENT,
+        env={**ENVIRONMENT, "PYTHONPATH": os.pathsep.join((str(tmp_path), *sys.path))},
     )
     signal.signal(signal.SIGINT, before)
     with process:

@@ -45,9 +45,25 @@ def test_a_broken_picture_is_told_of_in_one_line(
     assert ended.code == 1
     assert ended.err == (
         "eli5: error: Expected IMAGE to be a picture that Pillow can read. Received: "
-        f"IMAGE={colour_photos}/broken.png, which cannot be read: cannot identify image file "
-        f"'{colour_photos}/broken.png'\n"
+        f"IMAGE={colour_photos}/broken.png, which cannot be read: cannot identify image file\n"
     )
+
+
+def test_a_pipe_is_told_of_and_the_others_are_explained(
+    capsys: Capsys, model_path: str, colour_photos: Path, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("broken.png", "green.png"):
+        (colour_photos / name).unlink()
+    os.mkfifo(colour_photos / "broken.png")
+    (colour_photos / "green.png").symlink_to(tmp_path / "pipe")
+    ended = run(capsys, "explain", model_path, colour_photos)
+    assert (ended.code, ended.fact("Images")) == (1, "2 explained, 2 skipped")
+    assert ended.err.splitlines() == [
+        "eli5: error: Expected IMAGE to be a file. Received: "
+        f"IMAGE={colour_photos / name}, which is a pipe or a device"
+        for name in ("broken.png", "green.png")
+    ]
 
 
 @pytest.mark.parametrize(("size", "is_one"), [((60, 40), False), ((61, 61), True)])

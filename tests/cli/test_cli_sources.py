@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from eli5 import limits
 from eli5.cli.commands.explain import find_pictures
 from eli5.cli.console import UserError, as_typed
 from eli5.loading.files import RECORDS
@@ -81,6 +82,46 @@ def test_patterns(pattern: str, names: list[str], base: str) -> None:
     assert found.base == Path(os.path.abspath(base))
 
 
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("**/*.tif", ["photos/sub/deep/c.tif"]),
+        ("**", inside("photos", ALL)),
+        ("./**/deep/*", ["./photos/sub/deep/c.tif"]),
+        ("photos/**/**/d.webp", ["photos/sub/d.webp"]),
+        ("photos/**/sub/**/c.tif", ["photos/sub/deep/c.tif"]),
+        ("ph*/**/deep/**/c.*", ["photos/sub/deep/c.tif"]),
+        ("photos/sub**/d.webp", ["photos/sub/d.webp"]),
+    ],
+)
+@pytest.mark.usefixtures("photos")
+def test_patterns_for_folders_at_any_depth(pattern: str, names: list[str]) -> None:
+    assert sorted(find_pictures([pattern]).paths) == names
+
+
+@pytest.mark.parametrize("pattern", ["photos/**/*.webp", "photos/**/**/d.*", "**/d.webp"])
+def test_patterns_do_not_go_round_with_links(photos: Path, pattern: str) -> None:
+    for name in "xyz":  # of paths of forty links, there are 3 ** 40
+        (photos / "sub" / name).symlink_to(photos)
+    assert find_pictures([pattern]).paths == ["photos/sub/d.webp"]
+
+
+@pytest.mark.parametrize("argument", ["deep", "deep/**/*.png"])
+def test_folders_in_folders_have_a_limit(photos: Path, argument: str) -> None:
+    bottom = Path("deep", *"d" * limits.FOLDER_LEVELS)
+    filled(bottom, ["a.png"])
+    filled(Path("deep"), ["b.png"])
+    both = [os.path.join("deep", "b.png"), os.fspath(bottom / "a.png")]
+    found = find_pictures([argument])
+    assert (sorted(found.paths), found.problems) == (sorted(both), [])
+    filled(bottom / "e", ["c.png"])
+    found = find_pictures([argument])
+    assert sorted(found.paths) == sorted(both)
+    (problem,) = found.problems
+    assert problem.startswith("Expected IMAGE to be a folder with at most 100 levels of folders. ")
+    assert problem.endswith(f"IMAGE={bottom / 'e'}, which is too deep to be looked into")
+
+
 @pytest.mark.usefixtures("photos")
 def test_a_name_that_exists_is_no_pattern() -> None:
     # As a pattern it would match a file called "1.jpg".
@@ -118,13 +159,16 @@ def test_the_folder_that_all_arguments_lie_in(arguments: list[str], base: str) -
     assert find_pictures(arguments).base == Path(os.path.abspath(base))
 
 
-def test_pipes_are_no_pictures_and_broken_links_are(photos: Path) -> None:
+def test_pipes_and_broken_links_are_told_of_when_they_are_read(photos: Path) -> None:
     os.mkfifo(photos / "pipe.png")
+    (photos / "y.png").symlink_to("pipe.png")
     (photos / "z.png").symlink_to("nowhere.png")
-    assert find_pictures(["photos"]).paths == [
-        *inside("photos", [*ALL[:3], "z.png"]),
-        *inside("photos", ALL[3:]),
-    ]
+    odd = ["pipe.png", "y.png", "z.png"]
+    names = [*inside("photos", [*ALL[:3], *odd]), *inside("photos", ALL[3:])]
+    assert find_pictures(["photos"]).paths == names
+    assert find_pictures(["photos/*.png"]).paths == inside("photos", odd)
+    with pytest.raises(UserError, match=r"image=photos/y\.png, which is a pipe or a device$"):
+        find_pictures(["photos/y.png"])
 
 
 def test_links_to_folders_are_not_followed(photos: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from eli5 import limits
 from eli5.cli.commands.explain_text import TextSource, find_texts
 from eli5.cli.console import UserError, as_typed
 from helpers.cli_helpers import fails
@@ -47,6 +48,15 @@ def test_lines_keep_their_numbers() -> None:
         TextSource("reviews.txt:3", "  so bad  ", "reviews.txt"),
         TextSource("words:1", "a", "words"),
     ]
+
+
+def test_standard_input_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "TEXT_BYTES", 7)
+    stdin(monkeypatch, b"so good")
+    assert find_texts([], lines=False) == [TextSource("stdin", "so good")]
+    stdin(monkeypatch, b"so good!")
+    with pytest.raises(UserError, match="TEXT=-, which cannot be read: it is larger than 7 bytes"):
+        find_texts([], lines=False)
 
 
 @pytest.mark.parametrize("arguments", [[], ["-"]])
@@ -108,10 +118,10 @@ def test_lines_are_those_of_files() -> None:
 
 
 def test_a_file_that_breaks_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(path: Path, **_: object) -> str:
-        raise OSError(5, "Input/output error", str(path))
+    def broken(path: str, **_: object) -> None:
+        raise OSError(5, "Input/output error", path)
 
-    monkeypatch.setattr(Path, "read_text", broken)
+    monkeypatch.setattr(limits, "open_file", broken)
     message = r"Expected `text` to be a text file in UTF-8\. Received: text=reviews\.txt, which can"
     with pytest.raises(UserError, match=message):
         find_texts(["reviews.txt"], lines=False)

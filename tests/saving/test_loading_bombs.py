@@ -26,14 +26,14 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def test_a_file_that_is_too_large_is_not_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     full_explanation().save(path)
-    monkeypatch.setattr("eli5.saving.explanation_file.LARGEST", 100)
+    monkeypatch.setattr("eli5.limits.SAVED_BYTES", 100)
     refused(path, "it is larger than 100 bytes")
 
 
 def test_too_much_json_is_not_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Explanation("net", decision_tree=[[]] * 1000).save(path)
-    monkeypatch.setattr("eli5.saving.explanation_file.LARGEST_JSON", 2000)
-    refused(path, "its JSON is larger than 2000 bytes")
+    monkeypatch.setattr("eli5.limits.SAVED_JSON_BYTES", 2000)
+    refused(path, r"its JSON has \d{4} bytes, and at most 2000 are read")
 
 
 def test_a_picture_that_would_be_too_large_is_not_read(path: Path) -> None:
@@ -51,8 +51,8 @@ def test_a_small_file_that_unpacks_to_a_large_one_is_not_unpacked(
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("zeros.npy", bytes(2**22))
     assert path.stat().st_size < 2**14
-    monkeypatch.setattr("eli5.saving.explanation_file.LARGEST", 2**22)
-    refused(path, r"it unpacks to 419\d{4} bytes, and at most 4194304 are read")
+    monkeypatch.setattr("eli5.limits.SAVED_BYTES", 2**22)
+    refused(path, r"it unpacks to 419\d{4} bytes, and at most 4 MiB are read")
 
 
 def test_json_of_other_arrays_and_pictures_is_refused(tmp_path: Path) -> None:

@@ -149,11 +149,11 @@ def test_what_is_too_large_to_be_loaded_is_not_saved(
 ) -> None:
     expl = full_explanation()
     n_pixels = expl.image.width * expl.image.height
-    monkeypatch.setattr("eli5.saving.explanation_file.LARGEST", 3 * n_pixels - 1)
+    monkeypatch.setattr("eli5.limits.SAVED_BYTES", 3 * n_pixels - 1)
     match = rf"Expected image to have at most {3 * n_pixels - 1} bytes, .*{3 * n_pixels} bytes\. Ma"
     with pytest.raises(ValueError, match=match):
         expl.save(path)
-    monkeypatch.setattr("eli5.saving.explanation_file.LARGEST_JSON", 500)
+    monkeypatch.setattr("eli5.limits.SAVED_JSON_BYTES", 500)
     expl.image = None
     match = r"Expected the explanation's JSON to have at most 500 bytes, .* arrays take less"
     with pytest.raises(ValueError, match=match):
@@ -164,7 +164,7 @@ def test_what_is_too_large_to_be_loaded_is_not_saved(
 def test_an_archive_that_is_too_large_to_be_loaded_is_not_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("eli5.saving.explanation_file.LARGEST", 1000)
+    monkeypatch.setattr("eli5.limits.SAVED_BYTES", 1000)
     with pytest.raises(ValueError, match=r"Expected the explanation to have at most 1000 bytes"):
         full_explanation().save(tmp_path / "saved.npz")
 

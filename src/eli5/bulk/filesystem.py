@@ -12,11 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
+from eli5 import limits
 from eli5.checks import need
 from eli5.loading.errors import UserError
 from eli5.saving.atomic_write import write_atomically
-
-LARGEST = 1 << 28  # bytes of one picture's file; Pillow has its own limit for what it unpacks to
 
 # What stands before the path in a URL, the path, and what stands behind it, for URLs can be
 # chained: zip://photo.png::s3://bucket/photos.zip
@@ -116,21 +115,40 @@ def glob(pattern: str) -> list[str]:
 
 
 def open_file(path: str) -> IO[bytes]:
-    """Open a file to read in it, from any byte on."""
+    """Open a file to read in it, from any byte on; OSError if it is none."""
     fs, inner = _locate(path)
+    _expect_file(fs, inner)
     return fs.open(inner, "rb")
 
 
 def read_bytes(path: str) -> bytes:
-    """Read a picture's file; OSError if it is no file, or larger than `LARGEST`."""
+    """Read a picture's file; OSError if it is none, or larger than `eli5.limits` has it."""
     fs, inner = _locate(path)
-    # A pipe would never end, and opening it might wait for ever. A URL has none, and asking costs.
-    if not is_remote(path) and fs.info(inner)["type"] != "file":
-        raise OSError("it is no file but a folder, a pipe or a device")
-    content = bytes(fs.cat_file(inner, 0, LARGEST + 1))
-    if len(content) > LARGEST:
-        raise OSError(f"it is larger than {LARGEST >> 20} MiB")
+    _expect_file(fs, inner)
+    if _speaks(fs, "http"):
+        content = _read_stream(fs, inner, limits.PICTURE_BYTES + 1)
+    else:
+        content = bytes(fs.cat_file(inner, 0, limits.PICTURE_BYTES + 1))
+    if len(content) > limits.PICTURE_BYTES:
+        raise OSError(f"it is larger than {limits.in_words(limits.PICTURE_BYTES)}")
     return content
+
+
+def _read_stream(fs: Any, url: str, n: int) -> bytes:
+    """Read up to `n` bytes, and more from no server: many send all, whatever they are asked for."""
+    content = bytearray()
+    # A block of 0 bytes stands for a stream. With any size, the server is not asked for it.
+    with fs.open(url, "rb", block_size=0, size=1) as stream:
+        while len(content) < n and (chunk := stream.read(min(n - len(content), 1 << 20))):
+            content += chunk
+    return bytes(content)
+
+
+def _expect_file(fs: Any, inner: str) -> None:
+    # A pipe would never end, and opening it might wait for ever. Elsewhere there is none, and
+    # asking costs.
+    if _speaks(fs, "file") and fs.info(inner)["type"] != "file":
+        raise OSError("it is no file but a folder, a pipe or a device")
 
 
 def write(path: str, content: bytes) -> None:
@@ -185,6 +203,10 @@ def write_errors(
             f"Expected `out` to be a folder that can be written to. Received: {path}: {reason}. "
             f"{advice}".rstrip()
         ) from error
+
+
+def _speaks(fs: Any, protocol: str) -> bool:
+    return protocol in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
 
 
 def _locate(path: str) -> tuple[Any, str]:

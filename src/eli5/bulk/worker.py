@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import re
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PIL import Image
 
+from eli5 import limits
 from eli5.bulk import filesystem
 from eli5.bulk.job import Job
 from eli5.bulk.plan import Shard, read_items
@@ -129,8 +129,10 @@ class Worker:
         waiting: deque[tuple[SourceItem, Future[StreamItem]]] = deque()
         try:
             while True:
-                for number, item in islice(numbered, ahead + 1 - len(waiting)):
-                    waiting.append((item, self.threads.submit(self._decode, number, item)))
+                while len(waiting) <= ahead and _has_room(one for one, _ in waiting):
+                    if (pair := next(numbered, None)) is None:
+                        break
+                    waiting.append((pair[1], self.threads.submit(self._decode, *pair)))
                 if not waiting:
                     return
                 item, future = waiting.popleft()
@@ -144,7 +146,7 @@ class Worker:
     def _decode(self, number: int, item: SourceItem) -> StreamItem:
         """Read an item: into a doc, and for overlays its picture, or into a problem."""
         try:
-            picture = decode_picture(io.BytesIO(item.read()), item.path)
+            picture = decode_picture(item.read(), item.path)
             doc = self._doc(picture)
             if self.job.overlays and max(picture.size) > _OVERLAY:
                 picture.thumbnail((_OVERLAY, _OVERLAY))
@@ -194,6 +196,11 @@ class Worker:
             with filesystem.write_errors(path):
                 filesystem.write(path, content)  # it may be half of one until a part names it
         return parts.rows_of(item.id, item.path, result.explanations, overlay, self.job.dtype)
+
+
+def _has_room(waiting: Iterable[SourceItem]) -> bool:
+    """Tell whether another picture's file may be taken into the memory."""
+    return sum(item.size for item in waiting) <= limits.WAITING_BYTES
 
 
 def _draw_overlay(explanations: Sequence[Explanation]) -> bytes:

@@ -52,7 +52,8 @@ def load_scene() -> Scene:
     """Load the demo picture with the class ids and masks of its objects."""
     from PIL import Image
 
-    with Image.open(SCENE) as image, Image.open(SCENE_MASKS) as masks:
+    scene, scene_masks = (Image.open(path, formats=("PNG",)) for path in (SCENE, SCENE_MASKS))
+    with scene as image, scene_masks as masks:
         labels = np.asarray(masks)
         present = [int(label) for label in np.unique(labels) if label]
         pixels = np.stack([labels == label for label in present])

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 import os
 import re
 import zipfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from eli5 import limits
 from eli5.loading.errors import UserError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 # What is taken for a picture where it is found; a file that is named counts whatever its ending.
-ENDINGS = (
-    ".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png",
-    ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp",
-)  # fmt: skip
+ENDINGS = tuple(sorted(itertools.chain(*limits.PICTURE_FORMATS.values())))
 
 # A folder with a file of this name is a result of ``eli5 explain``.
 RECORDS = "explanations.jsonl"
@@ -58,12 +58,17 @@ def check_model(model: str, weights: Path | None) -> None:
         raise wrong_argument("model", model, "a file as Keras saves it", reason)
 
 
-def check_readable(path: str | Path, name: str) -> None:
-    """Raise UserError if there is no such file, or if it may not be read."""
+def check_readable(path: str | Path, name: str, *, pipes: bool = False) -> None:
+    """Raise UserError if there is no such file, or if it may not be read.
+
+    A pipe or a device is none, as it might never end; but what is text may come through `pipes`.
+    """
     if not os.path.exists(path):
         reason = "does not exist"
     elif os.path.isdir(path):
         reason = "is a folder"
+    elif not (pipes or os.path.isfile(path)):
+        reason = "is a pipe or a device"
     elif not os.access(path, os.R_OK):
         reason = "may not be read (permission denied)"
     else:
@@ -76,44 +81,75 @@ def read_lines(path: str | Path, name: str, content: str = "") -> list[str]:
 
     `name` is the argument that names the file, and `content` what each line is, for the errors.
     """
-    check_readable(path, name)
+    check_readable(path, name, pipes=True)
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        with limits.open_file(path, pipes=True) as file:
+            return read_text(file).split("\n")
+    except (OSError, ValueError) as error:
         expected = f"a text file in UTF-8{f' with one {content} per line' if content else ''}"
         reason = f", which cannot be read: {error}"
         raise wrong_argument(name, path, expected, reason) from error
-    return text.rstrip("\n").split("\n")
+
+
+def read_text(file: IO[bytes]) -> str:
+    """Return what is in an open text file, without ends of lines at its end.
+
+    ValueError if it is no text in UTF-8, or if it is larger, or has more lines, than `eli5.limits`
+    has it.
+    """
+    content = limits.read_bounded(file, limits.TEXT_BYTES)
+    text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
+    if text.count("\n") >= limits.TEXT_LINES:
+        raise ValueError(f"it has more than {limits.TEXT_LINES} lines")
+    return text
 
 
 def read_picture(path: str | Path) -> Image:
     """Read the picture in a file; see `decode_picture`."""
     check_readable(path, "image")
-    return decode_picture(path, path)
+    try:
+        with limits.open_file(path) as file:
+            content = limits.read_bounded(file, limits.PICTURE_BYTES)
+    except (OSError, ValueError) as error:
+        raise _no_picture(path, error) from error
+    return decode_picture(content, path)
 
 
-def decode_picture(file: str | Path | IO[bytes], path: str | Path) -> Image:
+def decode_picture(content: bytes, path: str | Path) -> Image:
     """Read a picture, upright as its EXIF orientation says, with 8 bits per channel.
 
     Grey values of 16 bits are brought to 8 bits; the range of 32-bit values is not known. Errors,
-    each a UserError, call the file `path`.
+    each a UserError, call the file `path`; `eli5.limits` has the formats, and how large it may be.
     """
     from PIL import Image, ImageOps  # only where a picture is read
 
+    Image.init()
+    # An older Pillow may lack one of them, and would fail on its name.
+    formats = [name for name in limits.PICTURE_FORMATS if name in Image.OPEN]
     try:
-        with Image.open(file) as opened:
+        with Image.open(io.BytesIO(content), formats=formats) as opened:
+            if opened.width * opened.height > limits.PICTURE_PIXELS:
+                size = f"{opened.width}x{opened.height} pixels"
+                raise ValueError(f"it has {size}, and at most {limits.PICTURE_PIXELS} are read")
             picture = ImageOps.exif_transpose(opened)
             picture.load()
     # Pillow's readers raise whatever comes to them from a broken file.
     except Exception as error:
-        # Without the address that an open file has in the message.
-        reason = f", which cannot be read: {str(error).partition(' <')[0] or type(error).__name__}"
-        raise wrong_argument("image", path, "a picture that Pillow can read", reason) from error
+        raise _no_picture(path, error) from error
     if picture.mode.startswith("I;16"):
         import numpy as np
 
-        return Image.fromarray(np.rint(np.asarray(picture, "float64") / 257).astype("uint8"))
+        pixels = np.array(picture, "uint32")  # four bytes of each, where floats would take eight
+        pixels += 128  # so that they are rounded
+        pixels //= 257
+        return Image.fromarray(pixels.astype("uint8"))
     if picture.mode in ("I", "F"):
         reason = " with 32 bits, of unknown range. Convert it first."
         raise wrong_argument("image", path, "a picture with 8 or 16 bits per channel", reason)
     return picture
+
+
+def _no_picture(path: str | Path, error: Exception) -> UserError:
+    # Without the address that an open file has in the message.
+    reason = f", which cannot be read: {str(error).partition(' <')[0] or type(error).__name__}"
+    return wrong_argument("image", path, "a picture that Pillow can read", reason)

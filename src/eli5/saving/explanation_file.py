@@ -15,16 +15,16 @@ import re
 import sys
 import zipfile
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
-from eli5 import __version__, base
+from eli5 import __version__, base, limits
 from eli5.base import Explanation, check_single
 from eli5.checks import wrong_type, wrong_value
 from eli5.formatters.as_dict import SCHEMA_VERSION
@@ -37,10 +37,6 @@ _PNG_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 _DOCUMENT = "explanation.json"
 _SIMPLE = re.compile(r"[\w.\[\]]+", re.ASCII)
-
-# How many bytes an explanation may have, unpacked, and how many of them may be JSON. A file of a
-# stranger must not fill the memory; JSON takes up to twenty times its size when it is read.
-LARGEST, LARGEST_JSON = 2**30, 2**27
 
 # The names of the dtypes that an array may have: bool, ints and floats of 8 to 64 bits.
 DTYPES = [np.dtype(code).name for code in "?bhiqBHIQefd"]
@@ -110,17 +106,18 @@ def load(path: str | os.PathLike[str]) -> Explanation:
     ------
     ValueError
         If the ending is another one, the file is damaged or was not saved by eli5, it is of a newer
-        version, or it is too large: more than 1 GiB, unpacked, or more than 128 MiB of JSON.
+        version, or it is too large; see docs/security.md.
+    OSError
+        If there is no such file, or it is a folder, a pipe or a device.
     """
     ending = _ending(path, _READERS, "Pictures and pages cannot be read back.")
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        # Python makes room for as much as is asked for.
-        content = file.read(min(size, LARGEST) + 1)
+    with limits.open_file(path) as file:
+        return _read(file, ending, path)
+
+
+def _read(file: IO[bytes], ending: str, path: str | os.PathLike[str]) -> Explanation:
     try:
-        if len(content) > LARGEST:
-            raise ValueError(f"it is larger than {LARGEST} bytes")
-        return _READERS[ending](content)
+        return _READERS[ending](limits.read_bounded(file, limits.SAVED_BYTES))
     except ImportError:
         raise  # the picture needs Pillow
     # A damaged file makes zipfile, json, NumPy and Pillow raise whatever comes to them.
@@ -146,32 +143,57 @@ def _write_page(expl: Explanation) -> bytes:
 
 
 def _write_json(expl: Explanation) -> bytes:
-    return _to_json(expl, _listed, ensure_ascii=False)
+    sizes = [0]
+
+    def put(where: str, array: Array, is_picture: bool) -> Entry:
+        if not is_picture:
+            return _listed(array)
+        sizes.append(array.nbytes)
+        _check_size("the explanation's pictures", sum(sizes), limits.SAVED_BYTES)
+        return _packed(array)
+
+    return _to_json(expl, put, ensure_ascii=False)
 
 
-def _listed(where: str, array: Array, is_picture: bool) -> Entry:
-    if is_picture:
-        from PIL import Image
+def _packed(array: Array) -> Entry:
+    from PIL import Image
 
-        height, width = array.shape[:2]
-        mode = _PNG_MODES[array.nbytes // (height * width)]
-        buffer = io.BytesIO()
-        Image.frombytes(mode, (width, height), array.tobytes()).save(buffer, "PNG")
-        return {"png": b64encode(buffer.getvalue()).decode()}
+    height, width = array.shape[:2]
+    mode = _PNG_MODES[array.nbytes // (height * width)]
+    buffer = io.BytesIO()
+    Image.frombytes(mode, (width, height), array.tobytes()).save(buffer, "PNG")
+    return {"png": b64encode(buffer.getvalue()).decode()}
+
+
+def _listed(array: Array) -> Entry:
     values, is_odd = array.astype(object), ~np.isfinite(array)
     values[is_odd] = array[is_odd].astype(str)  # "nan", "inf" or "-inf", which NumPy reads
     return {"values": values.tolist()}
 
 
-def _from_lists(entry: Entry) -> Array:
-    if "png" in entry:
+def _read_json(content: bytes) -> Explanation:
+    room = limits.SAVED_BYTES
+
+    def get(entry: Entry) -> Array:
+        nonlocal room
+        if "png" not in entry:
+            return _from_lists(entry)
         from PIL.PngImagePlugin import PngImageFile
 
         # Image.open would warn of a large picture, or refuse it; how large it may be is known here.
         with PngImageFile(io.BytesIO(b64decode(entry["png"], validate=True))) as picture:
             if picture.size != (entry["width"], entry["height"]):  # before it is unpacked
                 raise ValueError(f"its PNG has the size {picture.size}")
+            room -= math.prod(picture.size) * len(picture.getbands())
+            if room < 0:
+                most = limits.in_words(limits.SAVED_BYTES)
+                raise ValueError(f"its pictures unpack to more than {most}")
             return np.asarray(picture)
+
+    return _from_json(content, get)
+
+
+def _from_lists(entry: Entry) -> Array:
     if entry["dtype"] not in DTYPES:
         raise ValueError(f"one of its arrays is of dtype {entry['dtype']!r}")
     return np.array(entry["values"], entry["dtype"]).reshape(entry["shape"])
@@ -195,16 +217,22 @@ def _write_npz(expl: Explanation) -> bytes:
         # An entry made by hand has no date, so that the same is written as the same bytes.
         archive.writestr(zipfile.ZipInfo(_DOCUMENT), text, zipfile.ZIP_DEFLATED)
         size = sum(member.file_size for member in archive.infolist())
-    _check_size("the explanation", size, LARGEST)
+    _check_size("the explanation", size, limits.SAVED_BYTES)
+    _check_size("the explanation", len(arrays), limits.SAVED_MEMBERS, "arrays")
     return buffer.getvalue()
 
 
 def _read_npz(content: bytes) -> Explanation:
+    # Each makes an object, before anything can be asked of the archive.
+    n_members = content.count(b"PK\1\2")
+    if n_members > limits.SAVED_MEMBERS + 1:
+        raise ValueError(f"it has {n_members} members, and at most {limits.SAVED_MEMBERS} are read")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = {member.filename: member for member in archive.infolist()}
         size = sum(member.file_size for member in archive.infolist())
-        if size > LARGEST:
-            raise ValueError(f"it unpacks to {size} bytes, and at most {LARGEST} are read")
+        if size > limits.SAVED_BYTES:
+            most = limits.in_words(limits.SAVED_BYTES)
+            raise ValueError(f"it unpacks to {size} bytes, and at most {most} are read")
 
         # Each is taken once, or a small file could ask for one large array many times. Only as many
         # bytes as it says are unpacked; of other kinds of compression Python would unpack all.
@@ -238,16 +266,27 @@ def _to_json(expl: Explanation, put: Put, **options: Any) -> bytes:
     # UTF-8 has no half characters, as an odd file name may bring them; JSON has an escape for them,
     # which this happens to be.
     text = json.dumps(document, allow_nan=False, **options).encode("utf-8", "backslashreplace")
-    _check_size("the explanation's JSON", len(text), LARGEST_JSON)
+    for size, most, unit in _json_sizes(text):
+        _check_size("the explanation's JSON", size, most, unit)
     return text
 
 
-def _check_size(what: str, n_bytes: int, largest: int) -> None:
+def _json_sizes(text: bytes) -> Iterator[tuple[int, int, str]]:
+    """Yield how much of something is in a document, how much may be, and what it is.
+
+    Marks within strings count as well.
+    """
+    yield len(text), limits.SAVED_JSON_BYTES, "bytes"
+    yield text.count(b"[") + text.count(b"{"), limits.SAVED_JSON_LISTS, "lists and objects"
+    yield text.count(b","), limits.SAVED_JSON_ITEMS, "items"
+
+
+def _check_size(what: str, size: int, most: int, unit: str = "bytes") -> None:
     """Raise ValueError for what `eli5.load` would not read, before it is saved."""
-    if n_bytes > largest:
+    if size > most:
         raise ValueError(
-            f"Expected {what} to have at most {largest} bytes, to be saved. Received: {n_bytes} "
-            "bytes. Make the picture smaller; arrays take less room in .npz than in .json."
+            f"Expected {what} to have at most {most} {unit}, to be saved. Received: {size} {unit}. "
+            "Make the picture smaller; arrays take less room in .npz than in .json."
         )
 
 
@@ -291,6 +330,9 @@ def _encode_container(value: Any, where: str, put: Put) -> Any:
         items = [_encode(item, f"{where}[{key!r}]", put) for key, item in value.items()]
         if "$" not in value and all(isinstance(key, str) for key in value):
             return dict(zip(value, items, strict=True))
+        if len(value) > limits.SAVED_KEYS:
+            expected = f"to have at most {limits.SAVED_KEYS} keys that are no strings, to be saved"
+            raise wrong_value(where, value, expected, "Make them strings")
         keys = [_encode(key, f"a key of {where}", put) for key in value]
         return {"$": "dict", "items": [*map(list, zip(keys, items, strict=True))]}
     if isinstance(value, base.Placement):
@@ -322,15 +364,16 @@ def _encode_image(image: Any, where: str, put: Put) -> Entry:
     pixels = np.asarray(image)
     if not pixels.size:
         raise wrong_value(f"{where}.size", image.size, "to be of a picture with pixels")
-    _check_size(where, pixels.nbytes, LARGEST)
+    _check_size(where, pixels.nbytes, limits.SAVED_BYTES)
     looks = _encode(base.looks(image), f"{where}.info", put)
     return {"$": "image", **looks, **put(where, pixels, True)}
 
 
 def _from_json(text: bytes, get: Get) -> Explanation:
     """Read what `_to_json` wrote; of anything else, raise an error of any type."""
-    if len(text) > LARGEST_JSON:
-        raise ValueError(f"its JSON is larger than {LARGEST_JSON} bytes")
+    for size, most, unit in _json_sizes(text):
+        if size > most:
+            raise ValueError(f"its JSON has {size} {unit}, and at most {most} are read")
     # Read twice, as a newer version may have what the decoders of this one cannot read.
     document = json.loads(text)
     if document["version"] not in range(1, SCHEMA_VERSION + 1):  # each version only added kinds
@@ -339,10 +382,17 @@ def _from_json(text: bytes, get: Get) -> Explanation:
             f"{document.get('saved_with')}; eli5 {__version__} knows versions 1 to "
             f"{SCHEMA_VERSION}. Install a newer eli5-keras"
         )
+    del document  # it takes as much memory as what follows
     decoders = DECODERS | {"array": get, "image": partial(_decode_image, get)}
     document = json.loads(text, object_hook=lambda e: decoders[e["$"]](e) if "$" in e else e)
     del document["version"], document["saved_with"]
     return Explanation(**document)
+
+
+def _decode_dict(entry: Entry) -> dict[Any, Any]:
+    if len(entry["items"]) > limits.SAVED_KEYS:
+        raise ValueError(f"one of its dicts has more than {limits.SAVED_KEYS} keys")
+    return dict(entry["items"])
 
 
 def _decode_dates(entry: Entry) -> Array:
@@ -367,7 +417,7 @@ def _decode_placement(entry: Entry) -> Any:
 DECODERS: dict[str, Callable[[Entry], Any]] = {
     "bytes": lambda entry: b64decode(entry["base64"], validate=True),
     "dates": _decode_dates,
-    "dict": lambda entry: dict(entry["items"]),
+    "dict": _decode_dict,
     "float": lambda entry: float(entry["value"]),
     "placement": _decode_placement,
     "str": lambda entry: "".join(map(chr, entry["code_points"])),  # of earlier versions
@@ -380,7 +430,7 @@ def _decode_image(get: Get, entry: Entry) -> Any:
     from PIL import Image
 
     mode, size = entry["mode"], (entry["width"], entry["height"])
-    if math.prod(size) * len(Image.new(mode, (1, 1)).tobytes()) > LARGEST:
+    if math.prod(size) * len(Image.new(mode, (1, 1)).tobytes()) > limits.SAVED_BYTES:
         raise ValueError(f"its picture has the size {size}")
     pixels = get(entry).tobytes()
     # A byte of its own for each pixel of mode "1", where Pillow has a bit.
@@ -397,6 +447,6 @@ def _decode_image(get: Get, entry: Entry) -> Any:
 
 _WRITERS = {".html": _write_page, ".json": _write_json, ".npz": _write_npz}
 _READERS: dict[str, Callable[[bytes], Explanation]] = {
-    ".json": partial(_from_json, get=_from_lists),
+    ".json": _read_json,
     ".npz": _read_npz,
 }

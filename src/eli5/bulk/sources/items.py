@@ -24,6 +24,12 @@ class SourceItem(NamedTuple):
     id: str
     path: str  # the picture's file, or the file that holds it
     read: Callable[[], bytes]  # returns the picture's file, or raises OSError
+    size: int = 0  # bytes of the picture's file that it holds in memory until then
+
+
+def held(name: str, path: str, content: bytes) -> SourceItem:
+    """Return an item whose picture's file is in memory."""
+    return SourceItem(name, path, lambda: content, len(content))
 
 
 class ItemRange(NamedTuple):

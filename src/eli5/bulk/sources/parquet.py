@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from eli5 import limits
 from eli5.bulk import filesystem
 from eli5.bulk.sources import items
 from eli5.checks import need
 
-_ROWS = 64  # read at once: their pictures are in memory
+_ROWS = 64  # read at once, at most: their pictures are in memory
+_BUFFER = 1 << 20  # bytes of the file that are read at once, or it would be the column of a group
+_TOO_LARGE = object()  # stands for a value that is not taken out of Arrow's memory
 _BINARY = {"binary", "large_binary", "binary_view"}
 _STRINGS = {"string", "large_string", "string_view"}
 
@@ -60,7 +64,11 @@ def _open(file: str) -> Iterator[Any]:
         items.source_errors(file, "a Parquet file", (ValueError,)),
         filesystem.open_file(file) as stream,
     ):
-        yield need("pyarrow.parquet").ParquetFile(stream)
+        table = need("pyarrow.parquet").ParquetFile(stream, buffer_size=_BUFFER)
+        n_bytes = stream.seek(0, os.SEEK_END)
+        if table.metadata.num_rows > n_bytes:  # without columns to read, nothing else would tell
+            raise ValueError(f"{n_bytes} bytes cannot hold {table.metadata.num_rows} rows")
+        yield table
 
 
 def _row_id(file: str, row: int) -> str:
@@ -71,8 +79,11 @@ def _item(name: str, cell: Any, file: str) -> items.SourceItem:
     """Return the item of a cell: a picture, or bytes and path, of which one may be missing."""
     pair = cell if isinstance(cell, dict) else {"bytes": cell}
     content, path = pair.get("bytes"), pair.get("path")
+    if content is _TOO_LARGE or (content is None and path is _TOO_LARGE):
+        most = limits.in_words(limits.PICTURE_BYTES)
+        return items.unreadable(name, file, f"it is larger than {most}")
     if content is not None:
-        return items.SourceItem(name, file, lambda: bytes(content))
+        return items.held(name, file, content)
     if not path:
         return items.unreadable(name, file, "the row has no picture")
     path = items.resolve(path, file)
@@ -88,13 +99,55 @@ def _rows(table: Any, start: int, n: int, column: str | None) -> Iterator[tuple[
         yield from ((number, "", None) for number in numbers)
         return
     for batch in _batches(table, columns, start, n):
-        values, nothing = batch.to_pydict(), [None] * batch.num_rows
-        pairs = zip(values.get(id_column, nothing), values.get(column, nothing), strict=True)
-        for name, cell in pairs:
-            yield next(numbers), "" if name is None else str(name), cell
+        names, cells = (
+            [None] * batch.num_rows if one is None else _values(batch.column(one))
+            for one in (id_column, column)
+        )
+        for name, cell, number in zip(names, cells, numbers, strict=False):
+            if name is _TOO_LARGE or (cell is _TOO_LARGE and not _is_content(batch, column)):
+                expected = f"have ids and paths of at most {limits.ENTRY_CHARS} bytes"
+                raise items.wrong_source(expected, f"a longer one in row {number}")
+            yield number, "" if name is None else str(name), cell
 
 
-def _batches(table: Any, columns: list[str], start: int, n: int) -> Iterator[Any]:
+def _is_content(batch: Any, column: str | None) -> bool:
+    return column is not None and _holds_pictures(batch.schema.field(column).type)
+
+
+def _values(array: Any) -> list[Any]:
+    """Return the values of an array, but `_TOO_LARGE` for each that is, before it is copied.
+
+    Of structs, they are dicts of bytes and path; whatever else is there is left where it is.
+    """
+    compute = need("pyarrow.compute")
+    if need("pyarrow").types.is_struct(array.type):
+        names = [field.name for field in array.type if field.name in ("bytes", "path")]
+        columns = [_values(compute.struct_field(array, name)) for name in names]
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    sizes = _sizes(array)
+    if sizes is None:
+        return list(array.to_pylist())
+    most = limits.PICTURE_BYTES if _is_one_of(array.type, _BINARY) else limits.ENTRY_CHARS
+    if (compute.max(sizes).as_py() or 0) <= most:
+        return list(array.to_pylist())
+    return [
+        _TOO_LARGE if (size or 0) > most else array[row].as_py()
+        for row, size in enumerate(sizes.to_pylist())
+    ]
+
+
+def _sizes(array: Any) -> Any:
+    """Return of how many bytes each value is, or None if they are no bytes or strings."""
+    arrow, compute = need("pyarrow"), need("pyarrow.compute")
+    if not _is_one_of(array.type, _BINARY | _STRINGS):
+        return None
+    if arrow.types.is_dictionary(array.type):
+        return compute.take(_sizes(array.dictionary), array.indices)
+    is_view = str(array.type).endswith("_view")  # which Arrow cannot measure
+    return compute.binary_length(array.cast(arrow.large_binary()) if is_view else array)
+
+
+def _batches(table: Any, columns: Sequence[str], start: int, n: int) -> Iterator[Any]:
     """Yield the rows from `start` to `start` + `n`; whole groups of rows outside are not read."""
     groups: list[int] = []  # Arrow reads those only
     first = skip = 0
@@ -105,7 +158,8 @@ def _batches(table: Any, columns: list[str], start: int, n: int) -> Iterator[Any
                 skip = start - first
             groups.append(group)
         first += rows
-    for batch in table.iter_batches(batch_size=_ROWS, row_groups=groups, columns=columns):
+    at_once = _rows_at_once(table.metadata, groups, columns)
+    for batch in table.iter_batches(batch_size=at_once, row_groups=groups, columns=columns):
         before = min(skip, batch.num_rows)
         skip -= before
         part = batch.slice(before, n)
@@ -113,6 +167,19 @@ def _batches(table: Any, columns: list[str], start: int, n: int) -> Iterator[Any
         yield part
         if not n:
             return
+
+
+def _rows_at_once(metadata: Any, groups: Sequence[int], columns: Sequence[str]) -> int:
+    """Return of how many rows the values fit into memory, whatever their sizes are.
+
+    One row may have nearly all that there is in its group; or each of them, where they share it.
+    """
+    largest = 1
+    for group in map(metadata.row_group, groups):
+        for chunk in map(group.column, range(group.num_columns)):
+            if any(f"{chunk.path_in_schema}.".startswith(f"{name}.") for name in columns):
+                largest = max(largest, chunk.total_uncompressed_size)
+    return max(min(limits.PARQUET_BYTES // largest, _ROWS), 1)
 
 
 def _check_column(column: str | None, file: str, table: Any) -> str:

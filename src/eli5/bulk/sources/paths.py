@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import IO
 
+from eli5 import limits
 from eli5.bulk import filesystem
 from eli5.bulk.sources import items
 from eli5.loading.files import ENDINGS, RECORDS
@@ -40,8 +41,11 @@ def folder_paths(folder: str, skip: str | None) -> Iterator[tuple[str, str]]:
             yield inner[start:], path
 
 
-def _walk(folder: str, entries: _Entries, skip: str | None) -> Iterator[str]:
+def _walk(folder: str, entries: _Entries, skip: str | None, level: int = 0) -> Iterator[str]:
     """Yield the paths of all files below a folder, by name, with few folders in memory."""
+    if level > limits.FOLDER_LEVELS:
+        expected = f"be a folder with at most {limits.FOLDER_LEVELS} levels of folders"
+        raise items.wrong_source(expected, f"{folder}, which is too deep to be looked into")
     for name, is_folder in sorted(entries):
         path = filesystem.join(folder, name)
         if name.startswith("."):
@@ -49,7 +53,7 @@ def _walk(folder: str, entries: _Entries, skip: str | None) -> Iterator[str]:
         if not is_folder:
             yield path
         elif _real(path) != skip and not _are_results(inner := _list(path)):
-            yield from _walk(path, inner, skip)
+            yield from _walk(path, inner, skip, level + 1)
 
 
 def _real(path: str) -> str:
@@ -83,19 +87,29 @@ def list_paths(files: list[str]) -> Iterator[tuple[str, str]]:
             io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text,
         ):
             separator = _SEPARATORS.get(filesystem.url_path(file)[-4:].lower())
-            entries = _lines(text) if separator is None else _rows(text, file, separator)
+            most = limits.ENTRY_CHARS if separator is None else limits.CSV_LINE_CHARS
+            lines = _lines(text, most)
+            entries = _entries(lines) if separator is None else _rows(lines, file, separator)
             for name, path in entries:
                 yield name, items.resolve(path, file)
 
 
-def _lines(text: Iterable[str]) -> Iterator[tuple[str, str]]:
-    for line in text:
+def _lines(text: IO[str], most: int) -> Iterator[str]:
+    """Yield the lines of a file with their ends; ValueError for one of more characters."""
+    while line := text.readline(most + 2):
+        if len(line.rstrip("\r\n")) > most:
+            raise ValueError(f"it has a line of more than {most} characters")
+        yield line
+
+
+def _entries(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for line in lines:
         if entry := line.rstrip("\r\n"):
             yield entry, entry
 
 
-def _rows(text: Iterable[str], file: str, separator: str) -> Iterator[tuple[str, str]]:
-    rows = csv.DictReader(text, delimiter=separator)
+def _rows(lines: Iterable[str], file: str, separator: str) -> Iterator[tuple[str, str]]:
+    rows = csv.DictReader(lines, delimiter=separator)
     columns = list(rows.fieldnames or ())
     path = items.find_column(columns, items.PATH_COLUMNS) or (
         columns[0] if len(columns) == 1 else None

@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext
 from itertools import islice
 from typing import IO
 
+from eli5 import limits
 from eli5.bulk import filesystem
 from eli5.bulk.sources import items
 from eli5.loading.files import ENDINGS
@@ -28,7 +29,7 @@ def ranges(files: list[str], shard_size: int) -> Iterator[items.ItemRange]:
                 received = f"{file}, which is compressed. Name it .tar.gz"
                 raise items.wrong_source("be a tar file", received)
             stream.seek(0)
-            with tarfile.open(fileobj=stream, mode="r:") as archive:
+            with _open_archive(stream) as archive:
                 pictures = ((member.offset, _id(file, member)) for member in _pictures(archive))
                 for chunk in items.chunks(pictures, shard_size):
                     yield items.ItemRange(file, chunk[0][0], [name for _, name in chunk])
@@ -39,9 +40,9 @@ def read(file: str, start: int, n: int) -> Iterator[items.SourceItem]:
     """Yield `n` pictures from the byte `start` of a file, unpacked, on."""
     with _open(file) as stream:
         stream.seek(start)
-        with tarfile.open(fileobj=stream, mode="r:") as archive:
+        with _open_archive(stream) as archive:
             for member in islice(_pictures(archive), n):
-                yield _read(archive, member, file)
+                yield _read(stream, member, file)
 
 
 @contextmanager
@@ -50,6 +51,23 @@ def _open(file: str) -> Iterator[IO[bytes]]:
         is_plain = filesystem.url_path(file).lower().endswith(".tar")
         with nullcontext(raw) if is_plain else gzip.open(raw) as stream:
             yield stream  # type: ignore[misc]
+
+
+class _Headers:
+    """What `tarfile` reads headers from: not those of gigabytes, as a name may be said to be."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stream, self.seek, self.tell = stream, stream.seek, stream.tell
+
+    def read(self, n: int) -> bytes:
+        if not 0 <= n <= limits.TAR_HEADER_BYTES:
+            most = limits.in_words(limits.TAR_HEADER_BYTES)
+            raise tarfile.ReadError(f"a header is of {n} bytes, and at most {most} are read")
+        return self.stream.read(n)
+
+
+def _open_archive(stream: IO[bytes]) -> tarfile.TarFile:
+    return tarfile.open(fileobj=_Headers(stream), mode="r:")  # type: ignore[call-overload]
 
 
 def _check_end(stream: IO[bytes], end: int) -> None:
@@ -71,6 +89,8 @@ def _pictures(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """Yield the pictures in an archive, and the links that are called so, from `start` on."""
     while (member := archive.next()) is not None:
         archive.members = []  # type: ignore[attr-defined]  # or it would keep them all
+        if archive.offset <= member.offset:  # it would go round for ever
+            raise tarfile.ReadError(f"the size of {member.name} is less than nothing")
         is_file_or_link = member.isfile() or member.islnk() or member.issym()
         if is_file_or_link and member.name.lower().endswith(ENDINGS):
             yield member
@@ -80,17 +100,22 @@ def _id(file: str, member: tarfile.TarInfo) -> str:
     return f"{filesystem.file_name(file)}/{member.name}"
 
 
-def _read(archive: tarfile.TarFile, member: tarfile.TarInfo, file: str) -> items.SourceItem:
+def _read(stream: IO[bytes], member: tarfile.TarInfo, file: str) -> items.SourceItem:
     """Read a picture at once, because the file is read from its start to its end."""
     name = _id(file, member)
     if not member.isfile():
         # To follow it, all headers before it would have to be read for each shard.
         return items.unreadable(name, file, "it is a link, and links in tar files are not followed")
-    if member.size > filesystem.LARGEST:
-        return items.unreadable(name, file, f"it is larger than {filesystem.LARGEST >> 20} MiB")
+    if member.issparse():  # no picture is, and a hole of any size takes no room
+        return items.unreadable(name, file, "it is a sparse file, and those are not read")
+    if member.size > limits.PICTURE_BYTES:
+        most = limits.in_words(limits.PICTURE_BYTES)
+        return items.unreadable(name, file, f"it is larger than {most}")
     try:
-        picture = archive.extractfile(member)
-        content = b"" if picture is None else picture.read()
+        stream.seek(member.offset_data)
+        content = stream.read(member.size)
+        if len(content) < member.size:
+            raise tarfile.ReadError("unexpected end of data")
     except _DAMAGE as error:
         return items.unreadable(name, file, f"the tar file is damaged: {items.reason(error)}")
-    return items.SourceItem(name, file, lambda: content)
+    return items.held(name, file, content)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from cyclopts import Parameter
 
+from eli5 import limits
 from eli5.cli.console import UserError, wrong_argument
 from eli5.cli.output import PICTURE_ENDINGS, file_or_folder, name_overlays
 from eli5.cli.run import DEFAULT_OPTIONS, ExplainOptions, Inputs, explain_inputs
@@ -182,34 +184,64 @@ def _find(argument: str, found: FoundPictures) -> Iterator[str]:
         check_readable(argument, "image")
         yield argument
         return
-    for match in sorted(glob.glob(argument, recursive=True)):
+    for match in _matches(argument, found):
         if _is_result(match, found.base):
             found.results.append(match)
         elif os.path.isdir(match):
             yield from _walk(match, found)
-        elif _is_picture(match):
+        elif match.lower().endswith(ENDINGS):
             yield match
 
 
+# Of a pattern: any folders, however deep.
+_ANY_DEPTH = re.compile(rf"(?:^|(?<=[{re.escape(os.sep)}/]))(?:\*\*(?:[{re.escape(os.sep)}/]+|$))+")
+
+
+def _matches(pattern: str, found: FoundPictures) -> Iterator[str]:
+    """Yield what matches a pattern, by name.
+
+    `glob` alone would follow links for ``**``, and two that lead back go round for ever.
+    """
+    head, *tail = _ANY_DEPTH.split(pattern, maxsplit=1)
+    if not tail:
+        yield from sorted(glob.glob(pattern))
+        return
+    for top in sorted(glob.glob(head)) if head else [os.curdir]:
+        for folder, _ in _folders(top, found):
+            inner = os.path.join(folder, "") if head else os.path.join(folder, "")[2:]
+            yield from _matches(glob.escape(inner) + (tail[0] or "*"), found)
+
+
 def _walk(top: str, found: FoundPictures) -> Iterator[str]:
+    for folder, names in _folders(top, found):
+        shown = sorted(name for name in names if not name.startswith("."))
+        # A pipe, too, and a link to nothing: it is told of when it is read.
+        yield from (os.path.join(folder, one) for one in shown if one.lower().endswith(ENDINGS))
+
+
+def _folders(top: str, found: FoundPictures) -> Iterator[tuple[str, list[str]]]:
+    """Yield a folder and all in it, each with the names of its files; no links, nor hidden ones."""
+
     def note(error: OSError) -> None:
-        reason = f", which cannot be read: {error.strerror}"
-        problem = wrong_argument("IMAGE", error.filename, "a folder that can be read", reason)
-        found.problems.append(str(problem))
+        add(error.filename, "a folder that can be read", f"which cannot be read: {error.strerror}")
+
+    def add(folder: str, expected: str, reason: str) -> None:
+        problem = str(wrong_argument("IMAGE", folder, expected, f", {reason}"))
+        if problem not in found.problems:  # a pattern may come by more than once
+            found.problems.append(problem)
 
     for folder, inner, names in os.walk(top, onerror=note):
         if RECORDS in names:
             found.results.append(folder)
             inner.clear()
             continue
+        if len(Path(folder).parts) - len(Path(top).parts) > limits.FOLDER_LEVELS:
+            expected = f"a folder with at most {limits.FOLDER_LEVELS} levels of folders"
+            add(folder, expected, "which is too deep to be looked into")
+            inner.clear()
+            continue
         inner[:] = sorted(name for name in inner if not name.startswith("."))
-        shown = sorted(name for name in names if not name.startswith("."))
-        yield from filter(_is_picture, (os.path.join(folder, name) for name in shown))
-
-
-def _is_picture(path: str) -> bool:
-    # Not a pipe, which would never end; but a broken link, which is to be told of.
-    return path.lower().endswith(ENDINGS) and (os.path.isfile(path) or os.path.islink(path))
+        yield folder, names
 
 
 def _is_result(path: str, base: Path) -> bool:

@@ -19,7 +19,7 @@ from eli5.cli.output import TEXT_ENDINGS, file_or_folder
 from eli5.cli.report import as_row
 from eli5.cli.run import DEFAULT_OPTIONS, ExplainOptions, Inputs, explain_inputs
 from eli5.loading import files
-from eli5.loading.files import read_lines
+from eli5.loading.files import read_lines, read_text
 from eli5.loading.stream import StreamItem
 
 if TYPE_CHECKING:
@@ -275,8 +275,8 @@ def _read_stdin() -> str:
     if sys.stdin.isatty():
         print_notice("Reading a text from the terminal; Ctrl-D on a line of its own ends it.")
     try:
-        return sys.stdin.buffer.read().decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
+        return read_text(sys.stdin.buffer)
+    except ValueError as error:
         reason = f", which cannot be read: {error}"
         raise wrong_argument("TEXT", _STDIN, "a text in UTF-8", reason) from error
 
