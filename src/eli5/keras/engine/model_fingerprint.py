@@ -106,10 +106,9 @@ class _State:
             if any(True for _ in self.changed(thing, ignored)):
                 return False
             self._take_over(values)
-        for k, _, part in self._parts:  # a loop: a generator would cost more here
-            if not part.is_unchanged(values[k], ignored):
-                return False
-        return True
+        return not self._parts or all(
+            part.is_unchanged(values[k], ignored) for k, _, part in self._parts
+        )
 
     def changed(self, thing: Any, ignored: frozenset[Attribute]) -> Iterator[Any]:
         """Yield the names of the attributes that are not what they were, or were not there."""
