@@ -1,6 +1,7 @@
 """Explain Keras models: the documented functions are in `explain_prediction` and `gradcam`."""
 
 from eli5.keras import explain_prediction, gradcam, methods
+from eli5.keras.engine import forget
 from eli5.keras.explain_prediction import explain_prediction_keras
 from eli5.keras.methods import METHODS
 from eli5.keras.pipeline.plan import target_layers
@@ -9,6 +10,7 @@ __all__ = [
     "METHODS",
     "explain_prediction",
     "explain_prediction_keras",
+    "forget",
     "gradcam",
     "methods",
     "target_layers",

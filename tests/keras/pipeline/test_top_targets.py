@@ -7,10 +7,12 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from keras import layers
 
 import eli5
 from eli5.keras import METHODS
 from helpers.model_kinds import SIZE, flat, picture
+from helpers.models import sample, with_weights
 
 Array = np.ndarray[Any, Any]
 BACKEND = keras.backend.backend()
@@ -83,14 +85,15 @@ def test_formulas_and_classes_share_one_forward_pass(
     net: keras.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options: dict[str, Any] = {"top_targets": 3, "methods": FORMULAS}
-    eli5.explain_prediction(net, picture(), **options)
     calls, original = [], type(net).call
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         calls.append(self)
         return original(self, *args, **kwargs)
 
-    monkeypatch.setattr(type(net), "call", call)
+    monkeypatch.setattr(type(net), "call", call)  # before: another `call` is compiled anew
+    eli5.explain_prediction(net, picture(), **options)
+    calls.clear()
     eli5.explain_prediction(net, picture(), **options)
     # Elsewhere than on PyTorch the compiled program runs without Python.
     assert len(calls) == (BACKEND == "torch")
@@ -102,18 +105,44 @@ def test_a_black_box_method_runs_as_often_for_one_class_as_for_several(
     if BACKEND != "torch":
         pytest.skip("runs can be counted on PyTorch alone, where Python runs each")
     net, original = flat(), keras.Sequential.call
-    counts: list[int] = []
+    counts = [0]
     options: dict[str, Any] = {"method": "Occlusion", "patch": 8, "stride": 8}
-    eli5.explain_prediction(net, picture(), **options)
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         counts[-1] += 1
         return original(self, *args, **kwargs)
 
-    monkeypatch.setattr(keras.Sequential, "call", call)
+    monkeypatch.setattr(keras.Sequential, "call", call)  # before: another `call` is traced anew
+    eli5.explain_prediction(net, picture(), **options)
+    counts.clear()
     for n_targets in (1, 2):
         counts.append(0)
         eli5.explain_prediction(net, picture(), top_targets=n_targets, **options)
     # The classes, the windows, 15 of them in one batch, and the whole picture.
     assert counts == [3, 3]
     assert SIZE[0] // 8 * SIZE[1] // 8 == 15
+
+
+@pytest.mark.filterwarnings("ignore:The heatmap of target")
+def test_many_classes_are_explained_a_few_at_a_time() -> None:
+    model = with_weights(
+        keras.Sequential(
+            [
+                *(keras.Input((6, 7, 3)), layers.Conv2D(4, 3), layers.GlobalAveragePooling2D()),
+                layers.Dense(70, activation="softmax"),
+            ]
+        )
+    )
+    doc = sample((6, 7, 3))
+    methods = ["HiResCAM", "Integrated Gradients", "VarGrad", "Occlusion"]
+    probabilities = keras.ops.convert_to_numpy(model(doc))[0]
+    for expl in eli5.explain_prediction(model, doc, top_targets=35, methods=methods):
+        ids = [target.target for target in expl.targets]
+        assert ids == np.argsort(-probabilities, kind="stable")[:35].tolist()
+        for k in (0, 20, 34):
+            alone = eli5.explain_prediction(model, doc, targets=[ids[k]], method=expl.method)
+            np.testing.assert_allclose(
+                expl.targets[k].attribution, alone.targets[0].attribution, rtol=1e-4, atol=1e-6
+            )
+            assert expl.targets[k].explained == pytest.approx(alone.targets[0].explained, abs=1e-5)
+            assert expl.targets[k].proba == pytest.approx(probabilities[ids[k]], abs=1e-6)

@@ -7,6 +7,7 @@ score with respect to some layers' activations. Exactly one backend's file is im
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from eli5.keras.engine.alignment import Alignment as Alignment
 from eli5.keras.engine.alignment import Part as Part
 from eli5.keras.engine.alignment import align_input as align_input
 from eli5.keras.engine.alignment import compose as compose
+from eli5.keras.engine.cache import forget as forget
 from eli5.keras.engine.cache import is_known as is_known
 from eli5.keras.engine.cache import memory_of
 from eli5.keras.engine.cache import steady as steady
@@ -42,6 +44,7 @@ def trace(model: keras.Model, inputs: Any, picture: int = 0) -> Trace:
     matter, in the order of `keras.tree.flatten`. If they are of several samples, for a model that
     takes no other number of them, shapes are still told for one.
     """
+    _expect_same_process()
     memory, key = memory_of(model), (signature(inputs), picture)
     return memory.recall_trace(key, lambda: _trace(model, memory.variables, inputs, picture))
 
@@ -73,23 +76,64 @@ def evaluate(
     ------
     ValueError
         If the scores depend on none of the sites' outputs in a differentiable way.
+    RuntimeError
+        In a process that was forked after the model was used, or within a model's own `call`.
     """
+    _expect_same_process()
     memory, arguments = memory_of(model), (inputs, targets, *extra)
     key = key_of(query, arguments)
-    run = memory.recall(key, lambda: _compile(model, memory.variables, query, arguments))
-    return run(*arguments)
+    functions = functions_of(query.score, *(reference() for reference in query.functions))
+    return memory.run(
+        key,
+        lambda: _compile(model, memory.variables, query, arguments),
+        functions,
+        arguments,
+    )
 
 
-def recall(model: keras.Model, key: Hashable, make: Callable[[], T]) -> T:
-    """Return what `make` tells of a model, kept: neither it nor the key may hold the model."""
-    return memory_of(model).recall(("answer", key), make)
+# The process in which models are explained; None before the first.
+_process_id: int | None = None
+
+
+def _expect_same_process() -> None:
+    """Refuse what would wait for ever: a fork has none of the backend's threads, but its locks."""
+    global _process_id
+    process_id = os.getpid()
+    if _process_id is None:
+        _process_id = process_id
+    if _process_id != process_id:
+        raise RuntimeError(
+            "Expected a process of its own, or the one in which models were explained before. "
+            "Received: a process that was forked from that one, in which "
+            f"{keras.backend.backend()} may hang. Start processes with "
+            'multiprocessing.get_context("spawn"), or explain in the forked ones alone.'
+        )
+
+
+def recall(
+    model: keras.Model,
+    key: Hashable,
+    make: Callable[[], T],
+    functions: Sequence[Callable[..., Any]] = (),
+) -> T:
+    """Return what `make` tells of a model, kept: neither it nor the key may hold the model.
+
+    It is made anew where `functions`, a user's own that it depends on, have changed.
+    """
+    return memory_of(model).recall(("answer", key), make, functions)
+
+
+def functions_of(*things: Any) -> list[Callable[..., Any]]:
+    """Return those that are a user's own functions, or objects that are called."""
+    return [thing for thing in things if callable(thing)]
 
 
 def key_of(query: Query, arguments: Any) -> Hashable:
     """Return what a query about arguments like these is kept under."""
     sites = tuple((id(site.operation), *site[1:]) for site in _touched(query))
     changes = tuple(change for _, change in query.replace)
-    rest = query._replace(score=Reference(query.score), sites=(), replace=(), score_site=None)
+    score = Reference(query.score)
+    rest = query._replace(score=score, sites=(), replace=(), score_site=None, functions=())
     return sites, changes, rest, signature(arguments)
 
 
@@ -256,6 +300,12 @@ def _call(
     model: keras.Model, inputs: Any, state: Any, on_output: hooks.OnOutput
 ) -> tuple[Any, hooks.Watch]:
     """Call the model in inference, watched; whatever it assigns to its variables is dropped."""
+    if hooks.is_watching():
+        raise RuntimeError(
+            "Expected an explanation that is asked for outside of what it runs. Received: one that "
+            f"is asked for within a model's own `call`, of {model.name!r}. "
+            "Explain before, or after, the model is called."
+        )
     with (
         hooks.watch(on_output, _backend.ACTIVATIONS, _backend.CASTS) as watch,
         keras.StatelessScope(state_mapping=state),

@@ -6,18 +6,39 @@ import contextlib
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import Any, TypeVar, cast
 
 import keras
 
 from eli5.keras.engine.model_fingerprint import Attribute, Fingerprint, parts_of
+from eli5.keras.engine.query import Reference
 from eli5.keras.engine.tracing import Trace
 
 T = TypeVar("T")
 
 # Traces and programs kept per model; the least recently used goes first.
 _CAPACITY = 128
+
+
+class _Entry:
+    """What is kept, and the state of the functions that it was made with."""
+
+    def __init__(self, value: Any, functions: list[Any], before: Fingerprint) -> None:
+        self.value = value
+        self.fingerprint = before
+        self._functions: list[Any] | None = [Reference(function) for function in functions]
+
+    def settle(self, is_last: bool = False) -> None:
+        """Ignore what the functions wrote themselves while they were traced, as a counter is."""
+        if self._functions is None:
+            return
+        written = frozenset(self.fingerprint.changed())
+        if written:
+            functions = [reference() for reference in self._functions]
+            self.fingerprint = Fingerprint(functions, self.fingerprint.ignored | written)
+        if is_last:
+            self._functions = None
 
 
 class Memory:
@@ -29,7 +50,7 @@ class Memory:
         self._parts = [weakref.ref(part) for part in parts_of(model)]
         self._ignored: frozenset[Attribute] = frozenset()
         self._fingerprint = Fingerprint(parts_of(model))
-        self._entries: OrderedDict[Hashable, Any] = OrderedDict()
+        self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
         self._lock = threading.RLock()
 
     def is_up_to_date(self) -> bool:
@@ -55,15 +76,40 @@ class Memory:
             self._ignored |= written
             self._fingerprint = Fingerprint(operations.values(), self._ignored)
 
-    def recall(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return the program, or what else is kept under `key`, made if it is not there."""
+    def recall(
+        self, key: Hashable, make: Callable[[], T], functions: Iterable[Callable[..., Any]] = ()
+    ) -> T:
+        """Return the program, or what else is kept under `key`, made if it is not there.
+
+        It is made anew where `functions`, a user's own that it was made with, have changed.
+        """
         with self._lock:
-            if key not in self._entries:
-                self._entries[key] = make()
+            entry = self._entries.get(key)
+            if entry is None or not entry.fingerprint.is_unchanged():
+                ignored = entry.fingerprint.ignored if entry is not None else frozenset()
+                functions = list(functions)
+                before = Fingerprint(functions, ignored)
+                entry = self._entries[key] = _Entry(make(), functions, before)
+                entry.settle()
             self._entries.move_to_end(key)
             if len(self._entries) > _CAPACITY:
                 self._entries.popitem(last=False)
-            return self._entries[key]
+            return cast(T, entry.value)
+
+    def run(
+        self,
+        key: Hashable,
+        make: Callable[[], Callable[..., T]],
+        functions: Iterable[Callable[..., Any]],
+        arguments: Iterable[Any],
+    ) -> T:
+        """Run the program under `key`, which may be traced in its first run only; see `recall`."""
+        program = self.recall(key, make, functions)
+        results = program(*arguments)
+        with self._lock:
+            if (entry := self._entries.get(key)) is not None:
+                entry.settle(is_last=True)
+        return results
 
 
 _memories: dict[int, tuple[weakref.ref[keras.Model], Memory]] = {}
@@ -101,6 +147,29 @@ def steady() -> Iterator[None]:
         yield
     finally:
         _thread.pinned = None
+
+
+def forget(model: keras.Model) -> None:
+    """Drop all that is kept of a model: the next explanation compiles it anew.
+
+    What is assigned to a model, its layers, their classes, and to the functions that they call is
+    noticed without this. What is changed within is not: an array's numbers, an attribute of an
+    object that a layer holds, a module's global.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The model that was changed.
+
+    Raises
+    ------
+    TypeError
+        If `model` is no Keras model.
+    """
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"Expected a keras.Model. Received: {type(model).__name__}")
+    with _lock:
+        _memories.pop(id(model), None)
 
 
 def _known(model: keras.Model) -> Memory | None:

@@ -101,6 +101,11 @@ def watch(
         _uninstall()
 
 
+def is_watching() -> bool:
+    """Tell whether somebody watches on this thread."""
+    return getattr(_thread, "watch", None) is not None
+
+
 def _install(activations: Sequence[Function], casts: Sequence[Function]) -> None:
     global _watching
     with _lock:

@@ -98,6 +98,8 @@ class Query(NamedTuple):
     # tensors of shape (B, *grid, C); there are K gradients. Only the results leave the device.
     # Without formulas nothing is differentiated.
     formulas: tuple[Callable[..., Any], ...] = ()
+    # To a user's own functions that the formulas call: the program is made anew where they change.
+    functions: tuple[Reference, ...] = ()
     # The indices of the sites whose formulas get K products of the score's Hessian there with the
     # activations. Formulas at the others get None.
     second_order: tuple[int, ...] = ()
@@ -139,12 +141,6 @@ class Reference:
     def __call__(self) -> Any:
         """Return the thing, or None if it is gone."""
         return self._get()
-
-    def is_to(self, thing: Any) -> bool:
-        """Tell whether it gives this very thing; faster than a reference to that."""
-        if isinstance(thing, types.MethodType):
-            return self == Reference(thing)
-        return thing is not None and self._get() is thing
 
     def __hash__(self) -> int:
         return hash(self._key)

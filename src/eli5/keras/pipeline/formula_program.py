@@ -41,6 +41,7 @@ def formula_query(plan: Plan, methods: Sequence[ChosenMethod]) -> engine.Query:
         target.select(plan.output, plan.head, tuple(kinds), plan.request.sign, plan.kinds),
         tuple(sites),
         tuple(per_site),
+        functions=tuple(part.function for formulas in per_site for part in formulas.parts),
         second_order=tuple(
             s
             for s, site in enumerate(sites)

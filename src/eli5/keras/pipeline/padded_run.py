@@ -12,6 +12,8 @@ import numpy as np
 from eli5.keras import engine
 from eli5.keras.pipeline.plan import Array, Plan
 
+_MOST_CLASSES = 16  # in one program
+
 
 def run_padded(
     plan: Plan, batch_size: int, query: engine.Query, per_sample: Array, *extra: Array
@@ -26,9 +28,35 @@ def run_padded(
 def run_all(plan: Plan, query: engine.Query, padded: Array, *extra: Array) -> Any:
     """Ask the same about rows that fill their batch already."""
     targets = np.repeat(plan.targets, len(padded), axis=0)
-    with advise_on_batches(len(padded)):
-        result, _ = engine.evaluate(plan.model, plan.inputs, targets, query, padded, *extra)
-    return result
+    return run_classes(plan, targets, query, padded, *extra)[0]
+
+
+def run_classes(plan: Plan, targets: Array, query: engine.Query, *extra: Array) -> tuple[Any, Any]:
+    """Ask about all classes of `targets`, (B, K), a few dozen at a time where there are many.
+
+    A program differentiates each class for itself, so that its size grows with them.
+    """
+    n = targets.shape[1]
+    n_parts = -(-n // _MOST_CLASSES) if query.formulas else 1
+    size = -(-n // n_parts)  # one program does for all parts
+    padded = np.pad(targets, ((0, 0), (0, n_parts * size - n)), "edge")
+    with advise_on_batches(len(targets)):
+        parts = [
+            engine.evaluate(plan.model, plan.inputs, some, query, *extra)
+            for some in np.split(padded, n_parts, axis=1)
+        ]
+    if n_parts == 1:
+        return parts[0]
+    results, reports = zip(*parts, strict=True)
+    # What is combined of a batch has no axis for it.
+    return _joined(results, 1 if query.combine is None else 0, n), _joined(reports, 1, n)
+
+
+def _joined(parts: Any, axis: int, n: int) -> Any:
+    """Join what was answered about some classes each, and leave out those past the n-th."""
+    return keras.tree.map_structure(
+        lambda *of: np.take(np.concatenate(of, axis=axis), range(n), axis=axis), *parts
+    )
 
 
 @contextlib.contextmanager

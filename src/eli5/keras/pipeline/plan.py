@@ -235,7 +235,8 @@ def _target_layers(plan: Plan) -> tuple[Located, ...]:
             for one in located
         ]
 
-    cached = engine.recall(sample.model, key, find_weakly)
+    functions = engine.functions_of(request.target.score)
+    cached = engine.recall(sample.model, key, find_weakly, functions)
     return tuple(
         one._replace(site=one.site._replace(operation=operation())) for operation, one in cached
     )
@@ -339,7 +340,8 @@ def _last_that_reacts(plan: Plan, sites: list[engine.Site]) -> int:
         answers, _ = engine.evaluate(plan.model, *arguments, query)
         return next((k for k, answer in enumerate(answers) if answer.any()), 0)
 
-    return engine.recall(plan.model, ("reacts", engine.key_of(query, arguments)), find)
+    key, functions = engine.key_of(query, arguments), engine.functions_of(query.score)
+    return engine.recall(plan.model, ("reacts", key), find, functions)
 
 
 def _reacts(activations: Any, gradients: list[Any], _: Any) -> Any:

@@ -101,7 +101,7 @@ def _targets(plan: Plan, chosen: ChosenMethod, report: Report) -> list[TargetExp
     """Return what is known of each target of one doc without its maps; see `Target.select`."""
     kind = plan.kind_of(chosen)
     numbers = {name: values for name, values in report.items() if name != "classes"}
-    numbers["explained"] = report["explained"][plan.kinds.index(kind)]
+    numbers["explained"] = report["explained"][:, plan.kinds.index(kind)]
     return [
         plan.request.target.explanation(
             int(class_id), {name: float(of[k]) for name, of in numbers.items()}, plan.head, kind

@@ -22,7 +22,7 @@ from eli5.keras.pipeline.keras_probe import (
     make_probe,
     without_padding,
 )
-from eli5.keras.pipeline.padded_run import advise_on_batches, pad_batch, run_all
+from eli5.keras.pipeline.padded_run import pad_batch, run_all, run_classes
 from eli5.keras.pipeline.plan import Array, Plan
 from eli5.placement import Placement, stretch
 
@@ -93,8 +93,7 @@ def _run_formulas(plan: Plan) -> tuple[dict[int, list[MethodResult]], list[Outpu
     query = formula_query(plan, list(formulas.values()))
     if len(plan.targets) == 1 and not formulas and plan.sites:
         query = query._replace(sites=plan.sites, read=True)
-    with advise_on_batches(len(plan.targets)):
-        results, report = engine.evaluate(plan.model, plan.inputs, plan.targets, query)
+    results, report = run_classes(plan, plan.targets, query)
     if query.read:
         return {}, results[1], report
     per_formula: dict[int, list[tuple[Array, Placement, Array]]] = {k: [] for k in formulas}

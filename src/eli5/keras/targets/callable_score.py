@@ -75,7 +75,7 @@ class _SelectNumber:
         chosen = outputs if self.output is None else keras.tree.flatten(outputs)[self.output]
         scores = _one_per_sample(score(chosen), int(targets.shape[0]), score)
         values = ops.cast(scores, "float32")
-        report = {"classes": targets, "outputs": values, "explained": values[:, None]}
+        report = {"classes": targets, "outputs": values, "explained": values[..., None]}
         return self.sign * scores, report
 
 

@@ -14,7 +14,9 @@ from keras import ops
 
 from eli5.keras.targets.target import Head, ScoreKind
 
-TOP = -1  # in an array of targets: "the class of this rank", not a class id
+TOP = -1  # in an array of targets: the likeliest class; -2 the next, and so on
+
+_LARGEST_MASK = 1 << 17  # numbers per sample
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class SelectClasses:
     ) -> tuple[Any, dict[str, Any]]:
         """Return the scores, (B, K * len(kinds)), and a report, see `eli5.keras.engine.Query`.
 
-        In `targets`, (B, K), `TOP` in column k stands for the class with the k-th highest output.
+        In `targets`, (B, K), ``TOP - k`` stands for the class with the k-th highest output, k = 0
+        for the highest.
         """
         chosen = keras.tree.flatten(outputs)[self.output]
         units = _units(chosen, activation_of(chosen), self.head)
@@ -47,7 +50,7 @@ class SelectClasses:
         report = {
             "classes": classes,
             "outputs": _float32(_pick(units.values, classes)),
-            "explained": ops.stack(explained, axis=1),
+            "explained": ops.stack(explained, axis=2),
         }
         if self.head.has_logits and not self.head.has_probabilities:
             odds = _scores(units, classes, ScoreKind("log-odds"))
@@ -109,8 +112,9 @@ def log_odds(logits: Any, classes: Any) -> Any:
 
 def _ranked(outputs: Any, targets: Any) -> Any:
     # Sorted and not `top_k`, which on PyTorch leaves open which of two equal outputs comes first.
-    ranked = ops.argsort(-_float32(outputs), axis=1)[:, : targets.shape[1]]
-    return ops.where(targets == TOP, ops.cast(ranked, "int32"), targets)
+    order = ops.cast(ops.argsort(-_float32(outputs), axis=1), "int32")
+    ranks = ops.maximum(TOP - targets, 0)
+    return ops.where(targets <= TOP, ops.take_along_axis(order, ranks, axis=1), targets)
 
 
 def _less(scored: Any, classes: Any, kind: ScoreKind) -> Any:
@@ -133,8 +137,10 @@ def _pick(outputs: Any, classes: Any) -> Any:
     """Return the outputs (B, n) of some classes (B, K).
 
     A sum over a mask, whose gradient is the mask: taking along an axis costs TensorFlow many small
-    operations, back and forth.
+    operations, back and forth. For many classes the mask would be too large.
     """
+    if classes.shape[1] * outputs.shape[1] > _LARGEST_MASK:
+        return ops.take_along_axis(outputs, classes, axis=1)
     ids = ops.arange(outputs.shape[1], dtype="int32")
     is_class = ids[None, None] == classes[:, :, None]
     return ops.sum(ops.where(is_class, outputs[:, None], 0), axis=2)

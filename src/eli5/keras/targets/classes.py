@@ -104,7 +104,7 @@ class ClassTarget(Target):
                 f"Expected `top_targets` of at most {n_targets}, the number of the model's "
                 f"classes. Received: top_targets={n_top}"
             )
-        return np.full((1, n_top), TOP, dtype="int32")
+        return TOP - np.arange(n_top, dtype="int32")[None]
 
     def kind(self, head: Head, contrast: Contrast | None = None, *, on_logits: bool) -> ScoreKind:
         name = self.score

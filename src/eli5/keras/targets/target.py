@@ -134,7 +134,7 @@ class Target:
         sign : int
             -1 to explain what lowers the score.
         reported : tuple of ScoreKind
-            Of which kinds the scores leave the program, too: ``explained``, shape (B, kinds, K),
+            Of which kinds the scores leave the program, too: ``explained``, shape (B, K, kinds),
             beside the ``classes`` and the model's own ``outputs`` for them, shape (B, K). None if
             all class ids are known and the scores are all that is wanted: many samples are then not
             ranked for nothing.
