@@ -15,14 +15,16 @@ demo: $(VENV)/.demo
 
 test: $(BACKENDS:%=test-%)
 
-# What knows nothing of Keras is tested once, beside PyTorch.
-WITHOUT_KERAS := formatters saving tools
-test-jax test-tensorflow: LEFT_OUT := $(WITHOUT_KERAS:%=--ignore=tests/%)
+# PyTorch, the fastest, runs all tests. What asks the same of each backend, such as the formatters,
+# the command line or the sources of bulk runs, is tested there alone, but for a run of each.
+test-jax test-tensorflow: TESTED := tests/keras tests/demo tests/test_ipython.py \
+    tests/bulk/test_bulk_processes.py tests/callbacks/test_callbacks_training.py \
+    tests/cli/test_cli_applications.py tests/cli/test_cli_text.py tests/docs/test_docs_examples.py
 
 # A process per core, with one thread each. TensorFlow reports the machine it runs on; the level
 # drops that.
 $(BACKENDS:%=test-%): test-%: $(VENV)/.dev
-	KERAS_BACKEND=$* TF_CPP_MIN_LOG_LEVEL=3 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(LEFT_OUT)
+	KERAS_BACKEND=$* TF_CPP_MIN_LOG_LEVEL=3 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(TESTED)
 
 # Against captum and autograd written out by hand, on PyTorch.
 test-oracles: $(VENV)/.oracles
