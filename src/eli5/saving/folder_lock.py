@@ -1,0 +1,71 @@
+"""One process at a time writes to a folder: the lock is a file in it, held by an open handle."""
+
+from __future__ import annotations
+
+import io
+import os
+from types import ModuleType
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows has none: there nobody is kept out
+    fcntl = None
+
+
+def open_locked(path: str | os.PathLike[str]) -> io.FileIO:
+    """Open a file to append to it, made if it is not there, and keep all others from doing so here.
+
+    Until it is closed; the end of the process, any end, closes it. Writes are not buffered.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process, or another open handle of this one, has it.
+    OSError
+        If the file cannot be opened, or its disk knows no locks.
+    """
+    while True:
+        file = open(path, "ab", buffering=0)  # noqa: SIM115 - as long as the lock
+        try:
+            if fcntl is None:
+                return file
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_still(path, file):
+                return file
+        except BaseException:
+            file.close()
+            raise
+        file.close()
+
+
+def _is_still(path: str | os.PathLike[str], file: io.FileIO) -> bool:
+    """Tell whether a name still stands for an open file, which its last holder may have removed."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
+
+
+def is_locked(path: str | os.PathLike[str]) -> bool | None:
+    """Tell whether somebody has a file locked, or None if nobody can."""
+    if fcntl is None or not os.path.exists(path):
+        return None
+    with open(path, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def append_whole(file: io.FileIO, content: bytes) -> None:
+    """Append all of the content, or, whatever interrupts that, none of it."""
+    end = os.fstat(file.fileno()).st_size
+    try:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[file.write(rest) :]
+    except BaseException:
+        file.truncate(end)
+        raise
