@@ -20,7 +20,7 @@ from eli5.bulk.job import Job
 from eli5.bulk.plan import Shard, read_items
 from eli5.bulk.results import parts
 from eli5.bulk.results.parts import Row
-from eli5.bulk.results.run_folder import OVERLAYS, PARTS
+from eli5.bulk.results.run_folder import FRAGMENTS, OVERLAYS, PARTS
 from eli5.bulk.sources.items import SourceItem
 from eli5.loading.errors import UserError, shortened
 from eli5.loading.files import decode_picture
@@ -123,7 +123,7 @@ class Worker:
 
     def _decoded(self, task: Task, items: list[SourceItem]) -> Iterator[StreamItem]:
         """Yield the items of a task in their order, decoded in threads ahead of the model."""
-        numbered = enumerate(islice(read_items(task.shard), task.low, task.high))
+        numbered = enumerate(read_items(*task))
         # So the next batch is ready while the model works; so many pictures are in memory.
         ahead = 2 * self.job.batch_size
         waiting: deque[tuple[SourceItem, Future[StreamItem]]] = deque()
@@ -192,7 +192,7 @@ class Worker:
             overlay = f"{OVERLAYS}/{_overlay_name(task, result.number, item)}"
             path = filesystem.join(self.folder, overlay)
             with filesystem.write_errors(path):
-                filesystem.write(path, content)  # it may be half of one until a part names it
+                filesystem.write_aside(path, content, filesystem.join(self.folder, FRAGMENTS))
         return parts.rows_of(item.id, item.path, result.explanations, overlay, self.job.dtype)
 
 
