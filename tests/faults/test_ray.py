@@ -17,9 +17,9 @@ import pytest
 
 from eli5 import bulk
 from helpers.bulk_helpers import (
-    aborting_decoder,
     check_complete,
     environment,
+    hostile_decoders,
     make_photos,
     read_rows,
     small_model,
@@ -91,7 +91,7 @@ def test_an_item_aborts_its_actor(model: str, tmp_path: Path) -> None:
     photos, out = tmp_path / "photos", tmp_path / "out"
     ids = make_photos(photos, 12)
     (photos / "1" / "00004.png").write_bytes(b"ABORT")
-    path = aborting_decoder(tmp_path / "site")
+    path = hostile_decoders(tmp_path / "site")
     argv = ["--shard-size", "4", "--overlays", "--ray", "local", "--workers", "2"]
     process = start(model, photos, "--out", out, *argv, PYTHONPATH=path)
     _, error = process.communicate(timeout=400)

@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from helpers.bulk_helpers import (
-    aborting_decoder,
     check_complete,
+    hostile_decoders,
     make_photos,
     read_rows,
     small_model,
@@ -60,7 +60,7 @@ def test_several_items_abort_their_worker(
     for name in killers:
         (photos / name).write_bytes(b"ABORT")
     argv = ["--shard-size", "32", "--overlays", "--workers", "2"]
-    path = aborting_decoder(tmp_path / "site")
+    path = hostile_decoders(tmp_path / "site")
     process = start(model, photos, "--out", out, *argv, PYTHONPATH=path)
     _, error = process.communicate(timeout=400)
     assert process.returncode == 1, error

@@ -111,19 +111,36 @@ def start(*argv: object, **variables: str) -> subprocess.Popen[str]:
 
 
 # Python runs it before anything else, in each process that has its folder in PYTHONPATH.
-_ABORTING = """
-import os
+_HOSTILE = """
+import os, re, signal, time
 from PIL import Image
 
 def abort(*_):
     os.abort()
 
-Image.register_open("ABORT", abort, lambda start: start.startswith(b"ABORT"))
+def killed(*_):  # as Linux does where memory runs out; it takes whom this says
+    with open("/proc/self/oom_score_adj") as file, open(os.environ["TOLD"], "w") as told:
+        told.write(file.read())
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def hang(*_):
+    while True:
+        time.sleep(1)
+
+def stuck(*_):  # and keeps Python's lock
+    re.match("(a*)*b", "a" * 60)
+
+for decode in (abort, killed, hang, stuck):
+    name = decode.__name__.upper()
+    Image.register_open(name, decode, lambda start, name=name: start.startswith(name.encode()))
 """
 
 
-def aborting_decoder(folder: Path) -> str:
-    """Return a PYTHONPATH with which a picture that starts with ABORT aborts its process."""
+def hostile_decoders(folder: Path) -> str:
+    """Return a PYTHONPATH with which a picture aborts, kills, hangs or blocks its process.
+
+    It is one that starts with ABORT, KILLED, HANG or STUCK.
+    """
     folder.mkdir()
-    (folder / "sitecustomize.py").write_text(_ABORTING)
+    (folder / "sitecustomize.py").write_text(_HOSTILE)
     return os.pathsep.join((str(folder), *filter(None, [os.environ.get("PYTHONPATH")])))

@@ -51,6 +51,7 @@ def explain(
     overlays: bool = False,
     shard_size: int = 1000,
     batch_size: int = 32,
+    time_limit: float = 60.0,
     workers: int | None = None,
     ray: str | None = None,
     cpus_per_worker: float = 1.0,
@@ -95,6 +96,9 @@ def explain(
         keeps its own.
     batch_size : int
         How many pictures the model sees at once.
+    time_limit : float
+        How many seconds a picture may take to be read and decoded; one that takes longer has
+        failed.
     workers : int, optional
         So many processes, each with its part of the cores. If not given, this process works alone;
         with `ray`, the cluster is filled.
@@ -151,6 +155,7 @@ def explain(
         weights=weights,
         overlays=overlays,
         batch_size=batch_size,
+        time_limit=time_limit,
         dtype=dtype,
         **options,
     )
