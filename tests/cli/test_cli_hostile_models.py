@@ -177,7 +177,7 @@ def test_code_in_a_lambda_does_not_run(
     capsys: Capsys, image_path: str, tmp_path: Path, marker: Path, ending: str
 ) -> None:
     place = str(marker)
-    code = layers.Lambda(lambda x: (Path(place).touch(), x)[1], output_shape=(32, 32, 3))
+    code = layers.Lambda(lambda x: (Path(place).write_bytes(b""), x)[1], output_shape=(32, 32, 3))
     path = Path(saved(colour_model(code), tmp_path, f"model{ending}"))
     marker.unlink(missing_ok=True)  # saving has built the model
     assert "Requested the deserialization of a `Lambda` layer" in refusal(capsys, path, image_path)

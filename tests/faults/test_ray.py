@@ -18,6 +18,7 @@ import pytest
 from eli5 import bulk
 from helpers.bulk_helpers import (
     check_complete,
+    check_kills,
     environment,
     hostile_decoders,
     make_photos,
@@ -73,6 +74,10 @@ def test_a_local_cluster_gives_the_rows_of_one_process(model: str, tmp_path: Pat
     bulk.explain(model, photos, tmp_path / "one", shard_size=10, batch_size=2, overlays=True)
     check_complete(tmp_path / "ray", ids, ["1/00007.png"])
     assert read_rows(tmp_path / "ray") == read_rows(tmp_path / "one")
+
+
+def test_the_driver_is_killed_at_random_moments(model: str, tmp_path: Path) -> None:
+    check_kills(10, model, tmp_path, 200, [*ARGV, "--ray", "local", "--workers", "2"])
 
 
 def test_an_actor_is_killed(model: str, tmp_path: Path) -> None:

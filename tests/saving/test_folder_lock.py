@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -44,6 +46,30 @@ def test_a_lock_whose_file_was_removed_guards_nothing(
     with open_locked(path):
         assert path.exists()
         assert is_locked(path) is True
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK, None])
+def test_where_there_are_no_locks_nobody_is_kept_out(
+    number: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any) -> None:
+        raise OSError(number, "no locks here")
+
+    fcntl = (
+        None if number is None else SimpleNamespace(flock=refused, LOCK_EX=1, LOCK_SH=2, LOCK_NB=4)
+    )
+    monkeypatch.setattr("eli5.saving.folder_lock.fcntl", fcntl)
+    with open_locked(tmp_path / "lock"), open_locked(tmp_path / "lock"):
+        assert is_locked(tmp_path / "lock") is None
+
+
+def test_any_other_error_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any) -> None:
+        raise OSError(errno.EIO, "a broken disk")
+
+    monkeypatch.setattr(pytest.importorskip("fcntl"), "flock", refused)
+    with pytest.raises(OSError, match="a broken disk"):
+        open_locked(tmp_path / "lock")
 
 
 class _FullDisk(io.FileIO):

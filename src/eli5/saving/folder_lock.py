@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from types import ModuleType
@@ -9,34 +10,49 @@ from types import ModuleType
 fcntl: ModuleType | None
 try:
     import fcntl
-except ModuleNotFoundError:  # Windows has none: there nobody is kept out
+except ModuleNotFoundError:
     fcntl = None
+
+
+# Windows, and some disks of networks: there nobody is kept out.
+_NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 
 
 def open_locked(path: str | os.PathLike[str]) -> io.FileIO:
     """Open a file to append to it, made if it is not there, and keep all others from doing so here.
 
-    Until it is closed; the end of the process, any end, closes it. Writes are not buffered.
+    Until it is closed; the end of the process, any end, closes it. Writes are not buffered. Where
+    there are no locks, it is opened without one.
 
     Raises
     ------
     BlockingIOError
         If another process, or another open handle of this one, has it.
     OSError
-        If the file cannot be opened, or its disk knows no locks.
+        If the file cannot be opened.
     """
     while True:
         file = open(path, "ab", buffering=0)  # noqa: SIM115 - as long as the lock
         try:
-            if fcntl is None:
-                return file
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_still(path, file):
+            if _lock(file, shared=False) is None or _is_still(path, file):
                 return file
         except BaseException:
             file.close()
             raise
         file.close()
+
+
+def _lock(file: io.IOBase, *, shared: bool) -> bool | None:
+    """Lock an open file, or return None if there are no locks; BlockingIOError if one holds it."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            return None
+        raise
+    return True
 
 
 def _is_still(path: str | os.PathLike[str], file: io.FileIO) -> bool:
@@ -49,14 +65,13 @@ def _is_still(path: str | os.PathLike[str], file: io.FileIO) -> bool:
 
 def is_locked(path: str | os.PathLike[str]) -> bool | None:
     """Tell whether somebody has a file locked, or None if nobody can."""
-    if fcntl is None or not os.path.exists(path):
+    if not os.path.exists(path):
         return None
     with open(path, "rb") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return None if _lock(file, shared=True) is None else False
         except BlockingIOError:
             return True
-    return False
 
 
 def append_whole(file: io.FileIO, content: bytes) -> None:
