@@ -34,6 +34,7 @@ def _decoders(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     def fill(*_: Any) -> None:
         raise MemoryError
 
+    Image.init()  # or what Pillow registers meanwhile would be gone with what is undone
     for name, decode in (("HANG", hang), ("BIG", fill)):
         monkeypatch.setitem(Image.OPEN, name, (decode, _starts_with(name.encode())))
     monkeypatch.setattr(Image, "ID", [*Image.ID, "HANG", "BIG"])
