@@ -32,7 +32,7 @@ test-oracles: $(VENV)/.oracles
 
 # Bulk runs whose driver, workers, disk, Ray actors and Ray nodes fail; minutes of real processes.
 test-faults: $(VENV)/.dev
-	KERAS_BACKEND=jax TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest tests/faults
+	KERAS_BACKEND=jax TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest -s tests/faults
 
 # Random models that crop, pad, mirror, turn, resize, reshape: 200 on each backend, and the counts.
 test-places: $(VENV)/.dev

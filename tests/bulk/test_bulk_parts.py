@@ -99,7 +99,52 @@ def test_a_full_disk_is_not_an_items_fault(tmp_path: Path, monkeypatch: pytest.M
         pytest.raises(UserError, match="Expected `out` to be a folder that can be written to"),
         filesystem.write_errors(str(tmp_path)),
     ):
-        filesystem.write(str(tmp_path / "overlays" / "0" / "a.jpg"), b"")
+        filesystem.write_aside(str(tmp_path / "overlays" / "0" / "a.jpg"), b"", str(tmp_path))
+    assert os.listdir(tmp_path) == ["overlays"]
+
+
+def test_a_write_that_is_broken_off_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, drafts = tmp_path / "overlays" / "a.jpg", tmp_path / "fragments"
+    drafts.mkdir()
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        filesystem.write_aside(str(path), b"new", str(drafts))
+    monkeypatch.undo()
+    assert not path.exists()
+    assert os.listdir(drafts) == []
+    filesystem.write_aside(str(path), b"new", str(drafts))
+    assert path.read_bytes() == b"new"
+
+
+def test_what_a_killed_write_leaves_is_removed(tmp_path: Path) -> None:
+    parts.prepare_folders(str(tmp_path))
+    (tmp_path / "fragments" / ".17.abc").write_bytes(b"half")
+    parts.prepare_folders(str(tmp_path))
+    assert os.listdir(tmp_path / "fragments") == []
+
+
+def test_damage_in_the_rows_is_found_by_a_checksum(tmp_path: Path) -> None:
+    path = tmp_path / "part.parquet"
+    write(path, [good_row(f"{number:03}") for number in range(100)])
+    assert parts.is_whole(str(path))
+    good = path.read_bytes()
+    footer = len(good) - int.from_bytes(good[-8:-4], "little") - 8
+    missed = []
+    for place in range(0, footer, 7):
+        path.write_bytes(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
+        missed += [place] if parts.is_whole(str(path)) else []
+    assert missed == []
+    path.write_bytes(good[:-20])
+    assert not parts.is_whole(str(path))
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        parts.is_whole(str(path))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from eli5 import bulk
+from eli5.bulk.plan import Shard
 from eli5.bulk.results import parts
 from eli5.bulk.results.parts import Counts
 from eli5.bulk.results.run_folder import locked
@@ -89,6 +90,25 @@ def test_an_interrupted_retry_does_not_begin_again(
     assert drop_failed(str(out)) == 2
 
 
+@pytest.mark.parametrize("days", [-1000, 1000])
+def test_a_retry_compares_no_clocks(days: int, tmp_path: Path) -> None:
+    shards = [Shard(number, f"{number:x}", "list", "file", 0, 2) for number in range(3)]
+    (tmp_path / "shards.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in shards))
+    parts.prepare_folders(str(tmp_path))
+    for shard in shards:
+        # As of a machine whose clock is wrong.
+        counts = Counts(2, shard.number % 2, 1.0, time.time() + days * 86400)
+        path = tmp_path / "parts" / parts.part_name(shard)
+        with parts.new_part(str(path), "float32", lambda counts=counts: counts):  # type: ignore[misc]
+            pass
+    assert drop_failed(str(tmp_path)) == 1
+    assert parts.list_parts(str(tmp_path)) == {
+        parts.part_name(shards[0]),
+        parts.part_name(shards[2]),
+    }
+    assert drop_failed(str(tmp_path)) == 0  # as long as the retry is noted
+
+
 # ---- damage --------------------------------------------------------------------------------------
 
 
@@ -140,26 +160,61 @@ def foreign_part(out: Path) -> None:
     pq.write_table(pa.table({"a": [1]}), part_files(out)[0])
 
 
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (no_shards, "Expected .*shards.jsonl to be the list of shards .* Take another folder"),
-        (half_a_shard, "Expected .*shards.jsonl to be the list of shards"),
-        (damaged_part, "Expected a part that a bulk run has written. Received: .* Remove it"),
-        (part_that_is_cut_short, "Expected a part that a bulk run has written. .* Remove it"),
-        (foreign_part, "Expected a part that a bulk run has written. .*'items'"),
-    ],
-)
+def damaged_rows(out: Path) -> None:
+    path = part_files(out)[0]
+    content = path.read_bytes()
+    path.write_bytes(content[:100] + bytes(20) + content[120:])
+
+
+@pytest.mark.parametrize("damage", [no_shards, half_a_shard])
 def test_damage_that_is_told_of(
-    damage: Callable[[Path], None], message: str, model: str, photos: Path, out: Path
+    damage: Callable[[Path], None], model: str, photos: Path, out: Path
 ) -> None:
     bulk.explain(model, photos, out)
     (out / "summary.json").unlink()
     damage(out)
+    message = r"Expected .*shards.jsonl to be the list of shards .* Take another folder"
     with pytest.raises(ValueError, match=message):
         bulk.status(out)
     with pytest.raises(ValueError, match=message):
         bulk.explain(model, photos, out)
+
+
+@pytest.mark.parametrize("retry_failed", [False, True])
+@pytest.mark.parametrize(
+    "damage", [damaged_part, part_that_is_cut_short, foreign_part, damaged_rows]
+)
+def test_a_damaged_part_is_made_again(
+    damage: Callable[[Path], None],
+    model: str,
+    photos: Path,
+    out: Path,
+    capsys: Capsys,
+    *,
+    retry_failed: bool,
+) -> None:
+    first, rows = bulk.explain(model, photos, out, shard_size=3), read_rows(out)
+    (out / "summary.json").unlink()
+    damage(out)
+    if damage is not damaged_rows:  # whose footer says what it said
+        with pytest.raises(ValueError, match=r"Expected a part that a bulk run .* Remove it"):
+            bulk.status(out)
+    again = bulk.explain(model, photos, out, progress=True, retry_failed=retry_failed)
+    assert again._replace(seconds=0, finished=0) == first._replace(seconds=0, finished=0)
+    assert read_rows(out) == rows
+    said = "explained again: 2." if retry_failed else "Damaged parts that are made again: 1."
+    assert said in capsys.readouterr().err
+
+
+def test_a_disk_that_damages_whatever_is_written(
+    model: str, photos: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "is_whole", lambda _: False)
+    with pytest.raises(
+        ValueError, match=r"gives back what was written .* 1 damaged parts, 3 times"
+    ):
+        bulk.explain(model, photos, out)
+    assert not (out / "summary.json").exists()
 
 
 def test_a_list_of_shards_that_is_cut_between_two(model: str, photos: Path, out: Path) -> None:

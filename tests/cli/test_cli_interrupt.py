@@ -14,7 +14,7 @@ import keras
 import pytest
 from PIL import Image
 
-from eli5.cli.interrupts import exit_between_writes
+from eli5.cli.interrupts import exit_at_once, exit_between_writes
 from helpers.cli_helpers import TIMEOUT, interrupt, open_for, two_colours
 
 COMMAND = [sys.executable, "-m", "eli5", "explain"]
@@ -65,6 +65,20 @@ def test_at_once_between_writes() -> None:
         work()
     assert done == ["written", "tidied"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("_interruptible")
+def test_at_once_but_not_before_what_was_made_is_gone() -> None:
+    done: list[str] = []
+
+    def work() -> None:
+        with exit_at_once(lambda: done.append("gone")):
+            signal.raise_signal(signal.SIGINT)
+            done.append("went on")
+
+    with pytest.raises(ExitError, match="130"):
+        work()
+    assert done == ["gone"]
 
 
 @pytest.mark.usefixtures("_interruptible")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def model() -> keras.Model:
 def _loaded(model: keras.Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Let the command have one and the same model, but for what it has put in front of it."""
     monkeypatch.chdir(tmp_path)
-    Path("model.h5").touch()
+    h5py.File("model.h5", "w").close()
     loads(monkeypatch, model)
     write(WORDS)
 

@@ -15,6 +15,7 @@ import pytest
 from eli5 import bulk
 from helpers.bulk_helpers import (
     check_complete,
+    check_kills,
     command,
     environment,
     make_photos,
@@ -29,47 +30,11 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     return small_model(tmp_path_factory.mktemp("model"))
 
 
-def seconds_of_a_run(model: str, photos: Path, out: Path, *argv: object) -> float:
-    begun = time.monotonic()
-    process = start(model, photos, "--out", out, *argv)
-    process.communicate(timeout=300)
-    return time.monotonic() - begun
-
-
 @pytest.mark.parametrize("workers", [None, 2], ids=["serial", "processes"])
 def test_killed_at_random_moments(workers: int | None, model: str, tmp_path: Path) -> None:
-    photos, out = tmp_path / "photos", tmp_path / "out"
-    broken = [3, 333]
-    ids = make_photos(photos, 600, broken=broken)
-    failed = [name for name in ids if int(name[2:7]) in broken]
-    argv: list[object] = ["--shard-size", "4", "--batch-size", "2", "--overlays"]
-    argv += [] if workers is None else ["--workers", workers]
-    usual = seconds_of_a_run(model, photos, tmp_path / "whole", *argv)
-    rng = random.Random(0)
-    kills = 0
-    for _ in range(200):
-        if kills == (20 if workers is None else 8):
-            break
-        process = start(model, photos, "--out", out, *argv)
-        # From its first second, in which nothing may be there, on: most of it while it works.
-        until = time.monotonic() + usual * rng.uniform(0.05, 1.0)
-        while process.poll() is None and time.monotonic() < until:
-            time.sleep(0.005)
-        was_running = process.poll() is None
-        process.kill()
-        process.communicate()
-        kills += was_running
-        if not was_running:  # it was done: some of it is to be done again
-            for part in sorted((out / "parts").glob("*.parquet"))[::2]:
-                part.unlink()
-            (out / "summary.json").unlink(missing_ok=True)
-    assert kills == (20 if workers is None else 8)
-    process = start(model, photos, "--out", out, *argv)
-    _, error = process.communicate(timeout=300)
-    assert process.returncode == 1, error  # two pictures are broken
-    check_complete(out, ids, failed)
-    rows, whole = read_rows(out), read_rows(tmp_path / "whole")
-    assert rows == whole
+    argv = ["--shard-size", "4", "--batch-size", "2", "--overlays"]
+    argv += [] if workers is None else ["--workers", str(workers)]
+    check_kills(20, model, tmp_path, 600, argv)
 
 
 def test_no_worker_outlives_its_driver(model: str, tmp_path: Path) -> None:

@@ -17,9 +17,10 @@ import pytest
 
 from eli5 import bulk
 from helpers.bulk_helpers import (
-    aborting_decoder,
     check_complete,
+    check_kills,
     environment,
+    hostile_decoders,
     make_photos,
     read_rows,
     small_model,
@@ -75,6 +76,10 @@ def test_a_local_cluster_gives_the_rows_of_one_process(model: str, tmp_path: Pat
     assert read_rows(tmp_path / "ray") == read_rows(tmp_path / "one")
 
 
+def test_the_driver_is_killed_at_random_moments(model: str, tmp_path: Path) -> None:
+    check_kills(10, model, tmp_path, 200, [*ARGV, "--ray", "local", "--workers", "2"])
+
+
 def test_an_actor_is_killed(model: str, tmp_path: Path) -> None:
     photos, out = tmp_path / "photos", tmp_path / "out"
     ids = make_photos(photos, 600)
@@ -91,7 +96,7 @@ def test_an_item_aborts_its_actor(model: str, tmp_path: Path) -> None:
     photos, out = tmp_path / "photos", tmp_path / "out"
     ids = make_photos(photos, 12)
     (photos / "1" / "00004.png").write_bytes(b"ABORT")
-    path = aborting_decoder(tmp_path / "site")
+    path = hostile_decoders(tmp_path / "site")
     argv = ["--shard-size", "4", "--overlays", "--ray", "local", "--workers", "2"]
     process = start(model, photos, "--out", out, *argv, PYTHONPATH=path)
     _, error = process.communicate(timeout=400)

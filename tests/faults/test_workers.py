@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from helpers.bulk_helpers import (
-    aborting_decoder,
     check_complete,
+    hostile_decoders,
     make_photos,
     read_rows,
     small_model,
@@ -60,10 +60,28 @@ def test_several_items_abort_their_worker(
     for name in killers:
         (photos / name).write_bytes(b"ABORT")
     argv = ["--shard-size", "32", "--overlays", "--workers", "2"]
-    path = aborting_decoder(tmp_path / "site")
+    path = hostile_decoders(tmp_path / "site")
     process = start(model, photos, "--out", out, *argv, PYTHONPATH=path)
     _, error = process.communicate(timeout=400)
     assert process.returncode == 1, error
     check_complete(out, ids, killers)
     errors = {row["error"] for row in read_rows(out) if not row["ok"]}
     assert errors == {"Nothing can be explained with it: the worker process was ended by SIGABRT"}
+
+
+def test_native_code_that_hangs_ends_its_worker(model: str, tmp_path: Path) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    ids = make_photos(photos, 8)
+    (photos / ids[5]).write_bytes(b"STUCK")
+    argv = ["--shard-size", "1", "--overlays", "--workers", "2", "--time-limit", "1"]
+    process = start(
+        model, photos, "--out", out, *argv, PYTHONPATH=hostile_decoders(tmp_path / "site")
+    )
+    _, error = process.communicate(timeout=600)
+    assert process.returncode == 1, error
+    check_complete(out, ids, [ids[5]])
+    (row,) = (row for row in read_rows(out) if not row["ok"])
+    assert row["error"] == (
+        "Nothing can be explained with it: the worker process ended with exit code 1, as for "
+        "native code that hangs"
+    )

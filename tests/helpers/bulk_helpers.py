@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+import random
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -110,25 +112,87 @@ def start(*argv: object, **variables: str) -> subprocess.Popen[str]:
     )
 
 
+def check_kills(
+    n_kills: int, model: str, folder: Path, n: int, argv: Sequence[str], **variables: str
+) -> None:
+    """Kill a run at random moments, start it again each time, and count the rows in the end."""
+    photos, out, whole = folder / "photos", folder / "out", folder / "whole"
+    ids = make_photos(photos, n, broken=[3, n // 2])
+    failed = [name for name in ids if int(name[2:7]) in (3, n // 2)]
+    begun = time.monotonic()
+    start(model, photos, "--out", whole, *argv, **variables).communicate(timeout=600)
+    usual, kills, rng = time.monotonic() - begun, 0, random.Random(0)
+    for _ in range(10 * n_kills):
+        if kills == n_kills:
+            break
+        kills += _is_killed(start(model, photos, "--out", out, *argv, **variables), usual, rng)
+        # What is done already is to be done again, or there would soon be nothing left to kill.
+        if len(list((out / "parts").glob("*.parquet"))) == len(list((whole / "parts").iterdir())):
+            for part in sorted((out / "parts").glob("*.parquet"))[::2]:
+                part.unlink()
+            (out / "summary.json").unlink(missing_ok=True)
+    assert kills == n_kills
+    process = start(model, photos, "--out", out, *argv, **variables)
+    _, error = process.communicate(timeout=600)
+    found = [row["id"] for row in read_rows(out)]
+    lost, doubled = len({*ids} - {*found}), len(found) - len({*found})
+    seconds = time.monotonic() - begun
+    print(f"\n{kills} kills, {n} pictures: {lost} lost, {doubled} doubled; {seconds:.0f} s")
+    assert process.returncode == 1, error  # two pictures are broken
+    check_complete(out, ids, failed)
+    assert read_rows(out) == read_rows(whole)
+
+
+def _is_killed(process: subprocess.Popen[str], usual: float, rng: random.Random) -> bool:
+    """Kill a run, from its first moment, in which nothing may be there, on; or it ends before."""
+    until = time.monotonic() + usual * rng.uniform(0.05, 1.0)
+    while process.poll() is None and time.monotonic() < until:
+        time.sleep(0.005)
+    was_running = process.poll() is None
+    process.kill()
+    process.communicate()
+    return was_running
+
+
 # Python runs it before anything else, in each process that has its folder in PYTHONPATH.
-_ABORTING = """
-import os
+_HOSTILE = """
+import os, re, signal, time
 from PIL import Image
 
 plain = Image.open
 
-def open_or_abort(file, *arguments, **options):
-    if file.read(5) == b"ABORT":
-        os.abort()
+def abort(*_):
+    os.abort()
+
+def killed(*_):  # as Linux does where memory runs out; it takes whom this says
+    with open("/proc/self/oom_score_adj") as file, open(os.environ["TOLD"], "w") as told:
+        told.write(file.read())
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def hang(*_):
+    while True:
+        time.sleep(1)
+
+def stuck(*_):  # and keeps Python's lock
+    re.match("(a*)*b", "a" * 60)
+
+def open_or_harm(file, *arguments, **options):
+    start = file.read(8)
+    for harm in (abort, killed, hang, stuck):
+        if start.startswith(harm.__name__.upper().encode()):
+            harm()
     file.seek(0)
     return plain(file, *arguments, **options)
 
-Image.open = open_or_abort
+Image.open = open_or_harm
 """
 
 
-def aborting_decoder(folder: Path) -> str:
-    """Return a PYTHONPATH with which a picture that starts with ABORT aborts its process."""
+def hostile_decoders(folder: Path) -> str:
+    """Return a PYTHONPATH with which a picture aborts, kills, hangs or blocks its process.
+
+    It is one that starts with ABORT, KILLED, HANG or STUCK.
+    """
     folder.mkdir()
-    (folder / "sitecustomize.py").write_text(_ABORTING)
+    (folder / "sitecustomize.py").write_text(_HOSTILE)
     return os.pathsep.join((str(folder), *filter(None, [os.environ.get("PYTHONPATH")])))

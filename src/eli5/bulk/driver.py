@@ -10,7 +10,6 @@ import time
 import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from itertools import islice
 from typing import Any, NamedTuple
 
 from eli5.bulk.executors.pool import Event, ExecutorOptions, Pool, SerialPool
@@ -151,7 +150,7 @@ class _Driver:
 
     def _set_aside(self, task: Task, reason: str) -> parts.Counts:
         """Write the row of an item that no worker survives."""
-        (item,) = islice(read_items(task.shard), task.low, task.high)
+        (item,) = read_items(*task)
         row = parts.Row(item.id, item.path, False, f"Nothing can be explained with it: {reason}")
         counts = parts.Counts(1, 1, 0.0, time.time())
         path = parts.fragment_path(self.folder, *task)

@@ -75,7 +75,7 @@ def estimate(
     job = make_job(model, **options)
     with tempfile.TemporaryDirectory(prefix="eli5-bulk-") as folder, _keep_to_cores(cores):
         plan = make_plan(folder, Plan(name, "estimate", {}, shard_size), find_source(name))
-        shard = next(read_shards(folder))
+        shard = next(read_shards(folder))._replace(ids="")  # it was listed just now
         parts.prepare_folders(folder)
         return _measure(job, folder, plan, Task(shard, 0, min(shard.n, job.batch_size)))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any
@@ -151,18 +152,38 @@ def _expect_file(fs: Any, inner: str) -> None:
         raise OSError("it is no file but a folder, a pipe or a device")
 
 
-def write(path: str, content: bytes) -> None:
-    """Write a file and the folders above it; on this machine, a kill may leave half of it."""
-    fs, inner = _locate(path)
-    fs.pipe_file(inner, content)
-
-
 def write_whole(path: str, content: bytes) -> None:
     """Write a file so that its name never stands for half of it."""
     if is_remote(path):
-        write(path, content)  # object stores show a file once all of it is there
+        _put(path, content)
     else:
         write_atomically(path, content)
+
+
+def write_aside(path: str, content: bytes, drafts: str) -> None:
+    """Write a file and the folders above it; only a loss of power may leave half of it.
+
+    `drafts` is a folder on the same disk, which somebody empties of what a kill leaves there. It is
+    not synced, which would take longer than all else: what names the file is.
+    """
+    if is_remote(path):
+        _put(path, content)
+        return
+    draft = os.path.join(drafts, f".{os.getpid()}.{secrets.token_hex(8)}")
+    try:
+        with open(draft, "xb") as file:
+            file.write(content)
+        os.makedirs(parent(path), exist_ok=True)
+        os.replace(draft, path)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(draft)
+
+
+def _put(path: str, content: bytes) -> None:
+    """Put a file to a URL; object stores show it once all of it is there."""
+    fs, inner = _locate(path)
+    fs.pipe_file(inner, content)
 
 
 def publish(draft: str, path: str) -> None:

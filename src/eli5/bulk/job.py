@@ -31,6 +31,7 @@ class Job(NamedTuple):
     batch_size: int  # pictures that the model sees at once
     threads: int  # that decode
     backend: str
+    time_limit: float = 60.0  # seconds for each picture to be read and decoded
 
 
 def ingredients(job: Job) -> dict[str, Any]:

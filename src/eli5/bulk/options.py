@@ -40,6 +40,7 @@ def make_job(
     weights: str | os.PathLike[str] | None = None,
     overlays: bool = False,
     batch_size: int = 32,
+    time_limit: float = 60.0,
     dtype: str = "float32",
     **more: Any,
 ) -> Job:
@@ -49,6 +50,8 @@ def make_job(
     """
     checks.expect_integer("top", top, least=1)
     checks.expect_integer("batch_size", batch_size, least=1)
+    if checks.expect_number("time_limit", time_limit, least=0) == 0:
+        raise checks.wrong_value("time_limit", time_limit, "> 0")
     checks.expect_flag("overlays", overlays)
     checks.expect_choice("dtype", dtype, DTYPES)
     _check_renamed(more)
@@ -62,7 +65,7 @@ def make_job(
     if preprocess is not None:
         checks.expect_choice("preprocess", preprocess, MODES, also=" or None")
     methods, labels, threads = _methods(names, plain), _labels(labels), min(4, available_cores())
-    ours = (overlays, dtype, batch_size, threads, backend)
+    ours = (overlays, dtype, batch_size, threads, backend, time_limit)
     return Job(name, weights_path, methods, plain, preprocess, labels, *ours)
 
 

@@ -12,13 +12,13 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from eli5.bulk import filesystem
 from eli5.bulk.sources import Source, list_ranges, read_range
-from eli5.bulk.sources.items import ItemRange, SourceItem
+from eli5.bulk.sources.items import ItemRange, SourceItem, changed_source
 from eli5.loading.errors import UserError
 
 PLAN, SHARDS, LISTING = "plan.json", "shards.jsonl", "listing.jsonl"
@@ -29,11 +29,12 @@ class Shard(NamedTuple):
     """Items that are explained together, into one part."""
 
     number: int
-    id: str  # a hash of the job's fingerprint and of the ids of its items
+    id: str  # a hash of the job's fingerprint and of `ids`
     format: str  # of the source
     file: str
     start: int  # in the file; see `eli5.bulk.sources.items.ItemRange`
     n: int  # of items
+    ids: str = ""  # a hash of the ids of its items, in order; "" where nothing is to be checked
 
 
 class Plan(NamedTuple):
@@ -100,10 +101,16 @@ def make_plan(
 
 
 def _shard(number: int, items: ItemRange, source_format: str, fingerprint: str) -> Shard:
-    digest = hashlib.blake2b(fingerprint.encode(), digest_size=12)
-    for name in items.ids:
+    ids = _digest(items.ids)
+    place = (source_format, items.file, items.start, len(items.ids))
+    return Shard(number, _digest([fingerprint, ids]), *place, ids)
+
+
+def _digest(names: Iterable[str]) -> str:
+    digest = hashlib.blake2b(digest_size=12)
+    for name in names:
         digest.update(f"{len(name)}:{name}".encode("utf-8", "surrogatepass"))
-    return Shard(number, digest.hexdigest(), source_format, items.file, items.start, len(items.ids))
+    return digest.hexdigest()
 
 
 def read_plan(folder: str) -> Plan | None:
@@ -140,6 +147,22 @@ def _damage(path: str, expected: str, received: str = "") -> Iterator[None]:
         ) from error
 
 
-def read_items(shard: Shard) -> Iterator[SourceItem]:
-    """Yield the items of a shard."""
-    return read_range(shard.format, shard.file, shard.start, shard.n)
+def read_items(shard: Shard, low: int = 0, high: int | None = None) -> Iterator[SourceItem]:
+    """Yield the items of a shard, from `low` to below `high`.
+
+    UserError, at the end, if the items of the whole shard are not those that were listed: then
+    those of other shards may be among them, and some would be lost and others be there twice.
+    """
+    names: list[str] | None = [] if shard.ids else None
+    end = shard.n if high is None else high
+    for number, item in enumerate(read_range(shard.format, shard.file, shard.start, shard.n)):
+        if not item.is_listed:
+            names = None  # what cannot be read is not compared; it fails, and says why
+        if names is not None:
+            names.append(item.id)
+        if low <= number < end:
+            yield item
+        if names is None and number + 1 >= end:
+            return
+    if names is not None and _digest(names) != shard.ids:
+        raise changed_source(shard.file, "holds others, or in another order,")

@@ -17,13 +17,20 @@ from eli5.bulk.plan import Plan, make_plan, read_plan
 from eli5.bulk.progress import notify, notify_every, show_progress
 from eli5.bulk.results import parts
 from eli5.bulk.results.run_folder import PARTS, RETRY, SUMMARY, claim_run_folder, forget_plan
-from eli5.bulk.results.summary import Summary, read_all_counts, read_summary, write_summary
+from eli5.bulk.results.summary import (
+    Summary,
+    find_damaged,
+    read_all_counts,
+    read_summary,
+    write_summary,
+)
 from eli5.bulk.signals import stop_between_batches
 from eli5.bulk.sources import find_source
 from eli5.bulk.worker import Stopped
 from eli5.checks import expect_flag, expect_integer, expect_number, expect_type, need, wrong_value
 from eli5.loading.errors import UserError
 
+_ROUNDS = 3  # in which parts are found to be damaged, until it is not chance
 _LISTING = 10.0  # seconds between two lines as long as a source is listed
 
 _Path = str | os.PathLike[str]
@@ -44,6 +51,7 @@ def explain(
     overlays: bool = False,
     shard_size: int = 1000,
     batch_size: int = 32,
+    time_limit: float = 60.0,
     workers: int | None = None,
     ray: str | None = None,
     cpus_per_worker: float = 1.0,
@@ -88,6 +96,9 @@ def explain(
         keeps its own.
     batch_size : int
         How many pictures the model sees at once.
+    time_limit : float
+        How many seconds a picture may take to be read and decoded; one that takes longer has
+        failed.
     workers : int, optional
         So many processes, each with its part of the cores. If not given, this process works alone;
         with `ray`, the cluster is filled.
@@ -144,6 +155,7 @@ def explain(
         weights=weights,
         overlays=overlays,
         batch_size=batch_size,
+        time_limit=time_limit,
         dtype=dtype,
         **options,
     )
@@ -192,7 +204,7 @@ def _run(
             )
         with stop_between_batches() as stop_signal:
             try:
-                if retry_failed and (n_failed := drop_failed(folder)):
+                if retry_failed and (n_failed := drop_damaged(folder) + drop_failed(folder)):
                     tell(f"Shards with pictures that failed, explained again: {n_failed}.")
                 summary = _finish(job, folder, executor, plan, stop_signal, shown=shown)
             except UserError:
@@ -219,8 +231,31 @@ def _finish(
             f"Expected the list of shards in {folder} to be that of all {plan.n_items} pictures. "
             f"Received: one of {remaining.n_items + remaining.done_items}. Take another folder."
         )
+    if not remaining.n_shards and (summary := read_summary(folder)):
+        return summary
+    for _ in range(_ROUNDS):
+        _explain_remaining(job, folder, executor, plan, stop_signal, shown=shown)
+        if not (n_damaged := drop_damaged(folder)):
+            return write_summary(folder, plan)
+        tell(f"Damaged parts that are made again: {n_damaged}.")
+    raise UserError(
+        f"Expected {filesystem.join(folder, PARTS)} to lie on a disk that gives back what was "
+        f"written to it. Received: {n_damaged} damaged parts, {_ROUNDS} times in a row"
+    )
+
+
+def _explain_remaining(
+    job: Job,
+    folder: str,
+    executor: ExecutorOptions,
+    plan: Plan,
+    stop_signal: Callable[[], int],
+    *,
+    shown: bool,
+) -> None:
+    tell, remaining = partial(notify, shown=shown), count_remaining(folder)
     if not remaining.n_shards:
-        return read_summary(folder) or write_summary(folder, plan)
+        return
     parts.prepare_folders(folder)
     if remaining.done_items:
         tell(f"{remaining.done_items} of {plan.n_items} are done already; going on.")
@@ -238,7 +273,15 @@ def _finish(
             f"Expected {filesystem.join(folder, PARTS)} to keep the parts of this run. Received: "
             "less than was written. Run it again, and let nothing else remove files there."
         )
-    return write_summary(folder, plan)
+
+
+def drop_damaged(folder: str) -> int:
+    """Remove the parts that are damaged, and tell how many there were; all of them are read."""
+    paths = [filesystem.join(folder, PARTS, name) for name in parts.planned_parts(folder)]
+    damaged = find_damaged(paths)
+    for path in damaged:
+        filesystem.remove(path)
+    return len(damaged)
 
 
 def drop_failed(folder: str) -> int:

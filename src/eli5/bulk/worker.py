@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PIL import Image
@@ -20,7 +22,7 @@ from eli5.bulk.job import Job
 from eli5.bulk.plan import Shard, read_items
 from eli5.bulk.results import parts
 from eli5.bulk.results.parts import Row
-from eli5.bulk.results.run_folder import OVERLAYS, PARTS
+from eli5.bulk.results.run_folder import FRAGMENTS, OVERLAYS, PARTS
 from eli5.bulk.sources.items import SourceItem
 from eli5.loading.errors import UserError, shortened
 from eli5.loading.files import decode_picture
@@ -80,7 +82,6 @@ class Worker:
             "class_names": names,
             "batch_size": job.batch_size,
         }
-        self.threads = ThreadPoolExecutor(job.threads, thread_name_prefix="eli5-decode")
         self.has_worked = False
 
     def run(self, task: Task, advance: Advance) -> parts.Counts:
@@ -122,26 +123,31 @@ class Worker:
         return picture_to_doc(self.loaded, picture, self.job.preprocess)[0]
 
     def _decoded(self, task: Task, items: list[SourceItem]) -> Iterator[StreamItem]:
-        """Yield the items of a task in their order, decoded in threads ahead of the model."""
-        numbered = enumerate(islice(read_items(task.shard), task.low, task.high))
+        """Yield the items of a task in their order, decoded in threads ahead of the model.
+
+        One that hangs becomes a problem; its thread is left behind, and another takes its place.
+        """
+        numbered = enumerate(read_items(*task))
         # So the next batch is ready while the model works; so many pictures are in memory.
         ahead = 2 * self.job.batch_size
-        waiting: deque[tuple[SourceItem, Future[StreamItem]]] = deque()
+        waiting: deque[tuple[SourceItem, _Decoding]] = deque()
+        threads = _Threads(self.job.threads, self.job.time_limit)
         try:
             while True:
                 while len(waiting) <= ahead and _has_room(one for one, _ in waiting):
                     if (pair := next(numbered, None)) is None:
                         break
-                    waiting.append((pair[1], self.threads.submit(self._decode, *pair)))
+                    waiting.append((pair[1], threads.submit(partial(self._decode, *pair))))
                 if not waiting:
                     return
-                item, future = waiting.popleft()
+                item, decoding = waiting.popleft()
                 # Without what it was read from, which may be its content.
                 items.append(item._replace(read=bytes))
-                yield future.result()
+                limit = f"{self.job.time_limit:g} s (`time_limit`)"
+                problem = f"Expected a picture that is read and decoded within {limit}. It was not."
+                yield threads.result(decoding) or StreamItem(len(items) - 1, problem=problem)
         finally:
-            for _, future in waiting:
-                future.cancel()
+            threads.close()
 
     def _decode(self, number: int, item: SourceItem) -> StreamItem:
         """Read an item: into a doc, and for overlays its picture, or into a problem."""
@@ -194,13 +200,77 @@ class Worker:
             overlay = f"{OVERLAYS}/{_overlay_name(task, result.number, item)}"
             path = filesystem.join(self.folder, overlay)
             with filesystem.write_errors(path):
-                filesystem.write(path, content)  # it may be half of one until a part names it
+                filesystem.write_aside(path, content, filesystem.join(self.folder, FRAGMENTS))
         return parts.rows_of(item.id, item.path, result.explanations, overlay, self.job.dtype)
 
 
 def _has_room(waiting: Iterable[SourceItem]) -> bool:
     """Tell whether another picture's file may be taken into the memory."""
     return sum(item.size for item in waiting) <= limits.WAITING_BYTES
+
+
+# Not those of `concurrent.futures`: Python waits for them at its end, so one that hangs would keep
+# the process for ever.
+class _Threads:
+    """Threads that decode one item after the other, in the order in which they come."""
+
+    def __init__(self, n: int, time_limit: float) -> None:
+        self.time_limit, self.n_begun = time_limit, 0
+        self.queue: SimpleQueue[_Decoding | None] = SimpleQueue()
+        for _ in range(n):
+            self._start()
+
+    def _start(self) -> None:
+        self.n_begun += 1
+        name = f"eli5-decode-{self.n_begun}"
+        threading.Thread(target=_decode_all, args=(self.queue,), name=name, daemon=True).start()
+
+    def submit(self, decode: Callable[[], StreamItem]) -> _Decoding:
+        """Let a thread decode an item as soon as it is free."""
+        decoding = _Decoding(decode)
+        self.queue.put(decoding)
+        return decoding
+
+    def result(self, decoding: _Decoding) -> StreamItem | None:
+        """Wait for the oldest item that is waited for; None if it takes too long once it began."""
+        while not decoding.is_done.wait(decoding.time_left(self.time_limit)):
+            if not decoding.time_left(self.time_limit):
+                decoding.is_left = True
+                self._start()
+                return None
+        return decoding.item
+
+    def close(self) -> None:
+        """Let all threads end that can, without what has not begun."""
+        with suppress(Empty):
+            while True:
+                self.queue.get_nowait()
+        for _ in range(self.n_begun):
+            self.queue.put(None)
+
+
+class _Decoding:
+    """What is to be decoded, and what came of it."""
+
+    def __init__(self, decode: Callable[[], StreamItem]) -> None:
+        self.decode = decode
+        self.item: StreamItem | None = None
+        self.begun: float | None = None
+        self.is_done = threading.Event()
+        self.is_left = False  # nobody waits for it any more
+
+    def time_left(self, limit: float) -> float:
+        """Return how many seconds it may still take, of those that it has once it has begun."""
+        return limit if self.begun is None else max(0.0, self.begun + limit - time.monotonic())
+
+
+def _decode_all(queue: SimpleQueue[_Decoding | None]) -> None:
+    while decoding := queue.get():
+        decoding.begun = time.monotonic()
+        decoding.item = decoding.decode()
+        decoding.is_done.set()
+        if decoding.is_left:  # another has this one's place
+            return
 
 
 def _draw_overlay(explanations: Sequence[Explanation]) -> bytes:

@@ -17,7 +17,7 @@ from eli5.loading.errors import shortened as shortened
 _ARGUMENTS = ("image", "model", "source", "text")
 _OPTIONS = (
     "cpus_per_worker", "gpus_per_worker", "labels", "out", "overlays", "preprocess", "ray",
-    "retry_failed", "shard_size", "vocabulary", "weights", "workers",
+    "retry_failed", "shard_size", "time_limit", "vocabulary", "weights", "workers",
 )  # fmt: skip
 _NAME = "|".join((*_ARGUMENTS, *_OPTIONS))
 # In backticks, or before what was received; not within a path.

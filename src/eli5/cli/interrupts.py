@@ -13,9 +13,16 @@ _INTERRUPTED = 128 + signal.SIGINT  # the exit code, as shells have it
 
 
 @contextmanager
-def exit_at_once() -> Iterator[None]:
-    """Let Ctrl-C end the process at once, with exit code 130; there must be nothing to clean up."""
-    with handled(lambda _: os._exit(_INTERRUPTED), signal.SIGINT):
+def exit_at_once(clean_up: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Let Ctrl-C end the process at once, with exit code 130; `clean_up` is called before."""
+
+    def end(_: int) -> None:
+        try:
+            clean_up()
+        finally:
+            os._exit(_INTERRUPTED)
+
+    with handled(end, signal.SIGINT):
         yield
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from eli5.cli.console import UserError, wrong_argument
 from eli5.formatters.picture_file import PICTURE_FORMATS, format_as_picture_file
 from eli5.loading.files import RECORDS
 from eli5.saving.atomic_write import write_atomically
+from eli5.saving.folder_lock import append_whole, open_locked
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -58,6 +60,8 @@ def check_output(
         raise wrong_argument("--out", path, expected, " (permission denied)")
     if path.is_dir():
         raise wrong_argument("--out", path, "a file", ", which is a folder")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise wrong_argument("--out", path, "a file that may be written to", " (permission denied)")
     if any(_is_same(path, source) for source in sources if source is not None):
         expected = "another file than those that are read"
         raise wrong_argument("--out", path, expected, ", which would be overwritten")
@@ -100,6 +104,11 @@ def _content(
 # ---- a folder ------------------------------------------------------------------------------------
 
 
+_INDEX = "index.html"
+# What a folder holds beside the overlays; on some disks the case of letters does not tell apart.
+_PAGES = re.compile(rf"index(-\d+)?\.html|{re.escape(RECORDS)}", re.IGNORECASE)
+
+
 def check_folder(folder: Path) -> None:
     """Check that a folder can be written to and holds nothing but results of this command."""
     existing = next(one for one in [folder, *folder.absolute().parents] if os.path.exists(one))
@@ -112,6 +121,28 @@ def check_folder(folder: Path) -> None:
         expected = "a new or empty folder, or one that this command has made"
         advice = f"Take a folder in it: --out {folder / 'explained'}"
         raise wrong_argument("--out", folder, expected, f", which holds other files. {advice}")
+    if existing == folder and (wrong := next(_folders_in_the_way(folder), None)):
+        expected = "a folder in which pages and lines can be written"
+        raise wrong_argument("--out", folder, expected, f", but {wrong} is a folder")
+
+
+def check_sources(folder: Path, sources: Iterable[str]) -> None:
+    """Check that no page or line takes the place of what is read."""
+    pages = [folder / name for name in _names_in(folder) if _PAGES.fullmatch(name)]
+    for source in sources:
+        if any(_is_same(page, source) for page in pages):
+            expected = "a folder without what is read"
+            reason = f", where {source} would be overwritten"
+            raise wrong_argument("--out", folder, expected, reason)
+
+
+def _folders_in_the_way(folder: Path) -> Iterator[Path]:
+    pages = (folder / name for name in sorted(_names_in(folder)) if _PAGES.fullmatch(name))
+    return filter(Path.is_dir, pages)
+
+
+def _names_in(folder: Path) -> list[str]:
+    return os.listdir(folder) if folder.is_dir() else []
 
 
 def _is_ours(folder: Path) -> bool:
@@ -122,8 +153,15 @@ def _is_ours(folder: Path) -> bool:
     return RECORDS in names or all(name.startswith(".") for name in names)
 
 
+# What is in the way of one overlay; anything else, such as a full disk, is in the way of all.
+_IN_THE_WAY = (errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.EACCES, errno.ENAMETOOLONG)
+
+
 class OutputFolder:
-    """Writes one result after the other; nothing is made before the first; see `Gallery`."""
+    """Writes one result after the other, and keeps other runs out of its folder until `release`.
+
+    See `Gallery` for the pages. UserError if another run has the folder, or it cannot be made.
+    """
 
     def __init__(self, folder: Path, n_inputs: int, cards_per_input: int, noun: str) -> None:
         self.folder = folder
@@ -131,6 +169,29 @@ class OutputFolder:
         self.has_begun = False
         self.pages: list[Path] = []
         self.n_overlays = 0
+        absolute = folder.absolute()
+        self.made = [one for one in [absolute, *absolute.parents] if not one.exists()]
+        with self._disk():
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                # First of all there is what tells that the folder holds results.
+                self.records = open_locked(folder / RECORDS)
+            except BlockingIOError as error:
+                expected = "a folder that no other run works on"
+                reason = ", on which one is at work right now"
+                raise wrong_argument("--out", folder, expected, reason) from error
+
+    def release(self) -> None:
+        """Let other runs in; of a folder to which nothing was written, nothing is left."""
+        if self.records.closed:
+            return
+        with self.records:
+            is_empty = not self.has_begun and not os.fstat(self.records.fileno()).st_size
+            if is_empty and os.listdir(self.folder) == [RECORDS]:
+                (self.folder / RECORDS).unlink()
+                with suppress(OSError):  # another run may have put something there meanwhile
+                    for folder in self.made:
+                        folder.rmdir()
 
     def add(
         self,
@@ -139,30 +200,40 @@ class OutputFolder:
         explanations: Sequence[Explanation],
         records: Sequence[str],
     ) -> str:
-        """Write all there is of one input, or return why its overlay cannot be drawn."""
+        """Write all there is of one input, or return why its overlay cannot be drawn or written."""
         if overlay is not None:
             try:
                 content = _content(explanations, overlay.suffix.lower(), name="the overlay")
             except ValueError as error:  # its format may not hold so many pixels
                 return str(error)
-            self.write_records([])  # first of all what tells that the folder holds results
-            with self._disk():
-                (self.folder / overlay).parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(self.folder / overlay, content)
+            self.write_records([])  # an earlier run's lines go before its overlays
+            if problem := self._write_overlay(self.folder / overlay, content):
+                return problem
             self.n_overlays += 1
         self.write_records(records)
         with self._disk():
             self.gallery.add(title, explanations)
         return ""
 
-    def write_records(self, records: Sequence[str]) -> None:
-        """Write lines, such as of an input that could not be explained."""
+    def _write_overlay(self, path: Path, content: bytes) -> str:
         with self._disk():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            path, mode = self.folder / RECORDS, "a" if self.has_begun else "w"
-            with open(path, mode, encoding="ascii", newline="\n") as file:
-                file.writelines(f"{record}\n" for record in records)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(path, content)
+            except OSError as error:
+                if error.errno not in _IN_THE_WAY:
+                    raise
+                reason = f"Received: {path}: {error.strerror}"
+                return f"Expected its overlay to be a file that can be written. {reason}"
+        return ""
+
+    def write_records(self, records: Sequence[str]) -> None:
+        """Write lines, such as of an input that could not be explained: all of them, or none."""
+        with self._disk():
+            if not self.has_begun:
+                self.records.truncate(0)
             self.has_begun = True
+            append_whole(self.records, "".join(f"{record}\n" for record in records).encode("ascii"))
 
     def finish(self) -> None:
         """Write the last page."""
@@ -184,7 +255,7 @@ def name_overlays(paths: Sequence[str], base: Path) -> list[Path]:
     It is the picture's, where that names a format that can be written; else ``.png`` takes the
     place of the ending, or follows it where the name is taken, in upper or lower case.
     """
-    sources = [Path(os.path.abspath(path)).relative_to(base) for path in paths]
+    sources = [_beside_pages(Path(os.path.abspath(path)).relative_to(base)) for path in paths]
     taken = {str(folder).casefold() for source in sources for folder in source.parents}
     names: dict[int, Path] = {}
     # Those first that keep their name, or another's new name might take it.
@@ -192,6 +263,12 @@ def name_overlays(paths: Sequence[str], base: Path) -> list[Path]:
         names[k] = next(name for name in _names(sources[k]) if str(name).casefold() not in taken)
         taken.add(str(names[k]).casefold())
     return [names[k] for k in sorted(names)]
+
+
+def _beside_pages(source: Path) -> Path:
+    """Return another name for what lies in a folder that is called as a page is."""
+    first, *rest = source.parts
+    return Path(f"{first}.d", *rest) if rest and _PAGES.fullmatch(first) else source
 
 
 def _is_writable(source: Path) -> bool:
@@ -209,7 +286,6 @@ def _names(source: Path) -> Iterator[Path]:
 CARDS = 100  # on a page of ``index.html``; such a page has less than 20 MB
 _AREA = 16_000_000  # pixels of all pictures of a page, about what it shows of them
 _LARGEST = 1600 * 1600
-_INDEX = "index.html"
 Link = tuple[str, str]  # a text, and the page behind it; empty where there is none
 
 
@@ -251,7 +327,7 @@ class Gallery:
             page = pages[0].read_text(encoding="utf-8").replace(old_links, links)
             write_atomically(pages[0], page.encode())
         for old in self.folder.glob("index-*.html"):
-            if re.fullmatch(r"index-\d+\.html", old.name) and old not in pages and pages:
+            if _PAGES.fullmatch(old.name) and old not in pages and pages:
                 old.unlink()  # of an earlier run with more pictures
         return pages
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -30,7 +31,7 @@ from eli5.cli.console import (
     shortened,
 )
 from eli5.cli.interrupts import exit_at_once, exit_between_writes
-from eli5.cli.output import OutputFolder, check_output, write_output
+from eli5.cli.output import OutputFolder, check_output, check_sources, write_output
 from eli5.loading import files
 from eli5.loading.stream import StreamItem, StreamResult, explain_stream
 
@@ -255,21 +256,29 @@ def _explain_many(
     if inputs.results:
         more = f" and {len(inputs.results) - 1} more" if len(inputs.results) > 1 else ""
         print_notice(f"Left out, as this command has made it: {inputs.results[0]}{more}.")
-    summary, output = report.RunSummary(inputs.heading), None
+    summary = report.RunSummary(inputs.heading)
+    output = None if folder is None else _open_folder(folder, inputs, options)
+    release: Callable[[], None] = (lambda: None) if output is None else output.release
     begun = perf_counter()
-    with report.collected_warnings() as counts:
-        with exit_at_once():
-            backend = start()
-        loaded = perf_counter()
-        if folder is not None:
-            # A card per method, for up to three classes.
-            n_classes = len(options.classes or ()) or options.top or 1
-            n_cards = len(options.methods or ("Grad-CAM",)) * math.ceil(n_classes / 3)
-            output = OutputFolder(folder, len(inputs.names), n_cards, inputs.noun)
-        _explain_all(inputs, options, output, summary)
+    try:
+        with report.collected_warnings() as counts:
+            with exit_at_once(release):
+                backend = start()
+            loaded = perf_counter()
+            _explain_all(inputs, options, output, summary)
+    finally:
+        release()
     seconds, notes = (loaded - begun, perf_counter() - loaded), report.warning_lines(counts)
     summary.print_summary(notes, backend, seconds, output, as_json=options.as_json)
     return 1 if summary.n_skipped or inputs.problems else 0
+
+
+def _open_folder(folder: Path, inputs: Inputs, options: ExplainOptions) -> OutputFolder:
+    check_sources(folder, inputs.files)
+    # A card per method, for up to three classes.
+    n_classes = len(options.classes or ()) or options.top or 1
+    n_cards = len(options.methods or ("Grad-CAM",)) * math.ceil(n_classes / 3)
+    return OutputFolder(folder, len(inputs.names), n_cards, inputs.noun)
 
 
 def _explain_all(
@@ -292,6 +301,8 @@ def _explain_all(
         def tidy() -> None:
             progress.stop()
             finish()
+            if output is not None:
+                output.release()
             n_done = summary.n_explained + summary.n_skipped
             print_notice(f"Stopped after {n_done} of {n_inputs} {inputs.noun}.")
 
@@ -303,9 +314,12 @@ def _explain_all(
                     with whole():
                         summary.add(_hand_on(result, inputs, options, output, overlays))
                         progress.advance()
-            finally:
-                with whole():
+            except BaseException:
+                with whole(), suppress(UserError):  # what went wrong first is what is told
                     finish()
+                raise
+            with whole():
+                finish()
 
 
 def _items(inputs: Inputs, summary: report.RunSummary) -> Iterator[StreamItem]:

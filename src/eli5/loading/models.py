@@ -17,6 +17,7 @@ import numpy as np
 
 from eli5.loading.errors import UserError, shortened
 from eli5.loading.files import MODEL_OR_NAME, is_model_file, wrong_argument
+from eli5.loading.model_file import check_file, check_outputs, limited_weights
 from eli5.loading.quiet import muted_stderr
 
 
@@ -73,8 +74,11 @@ _ADVICE = {
 
 def _from_file(path: str) -> keras.Model:
     try:
-        with muted_stderr():  # an .h5 file imports TensorFlow, where it is installed
-            return keras.saving.load_model(path, compile=False, safe_mode=True)
+        # An .h5 file imports TensorFlow, where it is installed.
+        with muted_stderr(), limited_weights(check_file(path)):
+            model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        check_outputs(model)
+        return model
     # Keras raises whatever comes to it from a broken file.
     except Exception as error:
         reason = _reason(error)
@@ -111,6 +115,8 @@ def _built(constructor: Callable[..., keras.Model], weights: Path | None) -> ker
         with _downloads_on_stderr():
             model = constructor(weights="imagenet" if weights is None else None)
         if weights is not None:
+            if is_model_file(str(weights)):
+                check_file(str(weights))
             model.load_weights(weights)
     except Exception as error:
         reason = _reason(error)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
+import threading
+import time
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -10,6 +13,7 @@ from eli5.bulk.job import Job
 from eli5.bulk.worker import Advance, Stopped, Task, Worker
 from eli5.loading.errors import UserError, shortened
 
+_GRACE = 30.0  # seconds, beyond what a picture may take
 _FAILED_STARTS = 3  # of workers, in a row, after which no other is started
 
 # OpenMP (PyTorch, NumPy), XLA (JAX), and TensorFlow twice.
@@ -98,6 +102,22 @@ def try_task(worker: Worker, task: Task, advance: Advance) -> Event:
         raise
     except Exception as error:  # a backend may raise anything, of a lack of memory say
         return Event("lost", shortened(f"{type(error).__name__}: {error}"), task)
+
+
+def end_if_stuck(time_limit: float) -> None:
+    """End this process, a worker, if no Python runs in it for longer than pictures may take.
+
+    So it is with a decoder that hangs in native code and keeps Python's lock: no thread can find
+    that out. The timer, which is no thread of Python, is set anew as long as one runs.
+    """
+    sink = open(os.devnull, "wb")  # noqa: SIM115 - where it would tell what hangs
+
+    def go_on() -> None:
+        while True:
+            faulthandler.dump_traceback_later(time_limit + _GRACE, exit=True, file=sink)
+            time.sleep(1.0)
+
+    threading.Thread(target=go_on, name="eli5-stuck", daemon=True).start()
 
 
 def check_starts(n_failed: int, reason: str, notify: Notify) -> None:

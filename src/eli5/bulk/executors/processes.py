@@ -6,10 +6,19 @@ import multiprocessing
 import os
 import signal
 import threading
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eli5.bulk.executors.pool import Event, Notify, check_starts, thread_variables, try_task
+from eli5.bulk.executors.pool import (
+    Event,
+    Notify,
+    check_starts,
+    end_if_stuck,
+    thread_variables,
+    try_task,
+)
 from eli5.bulk.job import Job
 from eli5.bulk.worker import Task, Worker
 from eli5.loading.errors import UserError
@@ -102,7 +111,8 @@ class _Process:
         self.process.join()
         code = self.process.exitcode or 0
         if code >= 0:
-            return f"the worker process ended with exit code {code}"
+            hint = ", as for native code that hangs" if code == 1 else ""
+            return f"the worker process ended with exit code {code}{hint}"
         name = signal.Signals(-code).name
         hint = ", as for a lack of memory" if name == "SIGKILL" else ""
         return f"the worker process was ended by {name}{hint}"
@@ -122,6 +132,7 @@ def _work(pipe: Connection, job: Job, folder: str, cores: set[int]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     _end_with_parent()
+    _end_before_parent()
     os.environ["KERAS_BACKEND"] = job.backend
     if cores:
         # The backends make as many threads as there are cores that they may use.
@@ -129,6 +140,7 @@ def _work(pipe: Connection, job: Job, folder: str, cores: set[int]) -> None:
         os.environ.update(thread_variables(len(cores)))
     try:
         worker = Worker(job, folder)
+        end_if_stuck(job.time_limit)
         pipe.send(Event("ready", worker.warnings))
         while True:
             task: Task = pipe.recv()
@@ -149,3 +161,9 @@ def _end_with_parent() -> None:
             os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _end_before_parent() -> None:
+    """Let Linux end this process, not the driver, where memory runs out; others know no such."""
+    with suppress(OSError):  # who may not say so is left as it is
+        Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")

@@ -16,6 +16,7 @@ from eli5.bulk.executors.pool import (
     Notify,
     Pool,
     check_starts,
+    end_if_stuck,
     thread_variables,
     try_task,
 )
@@ -118,6 +119,7 @@ class _Actor:
             self.worker = Worker(self.job, self.folder)
         except UserError as error:
             return Event("refused", error.lines)
+        end_if_stuck(self.job.time_limit)
         return Event("ready", self.worker.warnings)
 
     def run(self, task: Task) -> Event:

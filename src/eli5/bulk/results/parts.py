@@ -5,12 +5,14 @@ A part is a table with a row per item, method and target, and says of itself wha
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
 import re
 import secrets
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 _BUFFERED = 32 << 20  # bytes of rows that are held before they are written
 _TEXT = 1000  # bytes that a row takes beside its heatmap, about
 _PREFIX = "eli5."
+_BODY = "body"  # in the footer, with that prefix: size and CRC-32 of all before it
 _DRAFTS = tuple(f".{name}" for name in ("plan-", PLAN, SUMMARY, RETRY))
 _PART = re.compile(r"part-\d{8,}-[0-9a-f]+\.parquet")
 
@@ -126,7 +129,7 @@ def new_part(path: str, dtype: str, count: Callable[[], Counts]) -> Iterator[Par
             writer.note(count())
         finally:
             with filesystem.write_errors(path):
-                writer.file.close()
+                writer.close()
         with filesystem.write_errors(path):
             filesystem.publish(draft, path)
     finally:
@@ -139,7 +142,10 @@ class PartWriter:
 
     def __init__(self, path: str, draft: str, dtype: str) -> None:
         self.path, self.schema = path, make_schema(dtype)
-        self.file = need("pyarrow.parquet").ParquetWriter(draft, self.schema, compression="zstd")
+        self.sink = _Sink(io.FileIO(draft, "wb"))
+        self.file = need("pyarrow.parquet").ParquetWriter(
+            self.sink, self.schema, compression="zstd"
+        )
         self.rows: list[Row] = []
         self.size = 0
 
@@ -164,22 +170,65 @@ class PartWriter:
     def note(self, counts: Counts) -> None:
         """Write what the part holds into it."""
         values = {f"{_PREFIX}{name}": str(value) for name, value in counts._asdict().items()}
+        # What follows is the footer, in which this stands.
+        values[f"{_PREFIX}{_BODY}"] = f"{self.sink.size} {self.sink.checksum}"
         self.file.add_key_value_metadata(values)
+
+    def close(self) -> None:
+        """Write the footer, and close the file even if that fails."""
+        try:
+            self.file.close()
+        finally:
+            self.sink.close()
+
+
+class _Sink(io.BufferedWriter):
+    """A file that knows size and checksum of what was written to it so far."""
+
+    size = checksum = 0
+
+    def write(self, content: Any) -> int:
+        self.size += memoryview(content).nbytes
+        self.checksum = zlib.crc32(content, self.checksum)
+        return super().write(content)
 
 
 def read_counts(path: str) -> Counts:
     """Read what a part says of itself, without reading its rows; UserError if it is none."""
+    return _read_notes(path)[0]
+
+
+def _read_notes(path: str) -> tuple[Counts, int, int]:
+    """Read counts, and size and checksum of all before the footer; UserError if it is no part."""
     try:
         with filesystem.open_file(path) as file:
             metadata = need("pyarrow.parquet").read_metadata(file).metadata or {}
         values = {k.decode().removeprefix(_PREFIX): v for k, v in metadata.items()}
         items, failed, seconds, finished = (float(values[name]) for name in Counts._fields)
-        return Counts(int(items), int(failed), seconds, finished)
+        size, checksum = map(int, values.get(_BODY, b"0 0").split())
+        return Counts(int(items), int(failed), seconds, finished), size, checksum
     except (OSError, ValueError, LookupError) as error:  # Arrow's own errors are among them
         raise UserError(
             f"Expected a part that a bulk run has written. Received: {path}: "
             f"{shortened(str(error))}. Remove it, and run it again: it is made again."
         ) from error
+
+
+def is_whole(path: str) -> bool:
+    """Tell whether a part is what was written: its rows by a checksum, so all of it is read.
+
+    OSError, or whatever a library raises, if it cannot be read at all, such as from far away.
+    """
+    try:
+        _, size, expected = _read_notes(path)
+    except UserError:
+        size, expected = 0, -1
+    checksum = 0
+    with filesystem.open_file(path) as file:
+        while chunk := file.read(1 << 20):
+            checksum = zlib.crc32(chunk[:size], checksum)
+            size -= len(chunk[:size])
+    return (size, checksum) == (0, expected)
 
 
 def merge(folder: str, shard: Shard, spans: list[tuple[int, int]], dtype: str) -> Counts:

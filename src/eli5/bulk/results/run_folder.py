@@ -5,18 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import ModuleType
 
 from eli5.bulk import filesystem
 from eli5.bulk.job import fingerprint
 from eli5.bulk.plan import LISTING, PLAN, SHARDS, Plan, read_plan
 from eli5.loading.errors import UserError
-
-fcntl: ModuleType | None
-try:
-    import fcntl
-except ModuleNotFoundError:  # Windows has none: there nobody is kept out
-    fcntl = None
+from eli5.saving.folder_lock import is_locked, open_locked
 
 LOCK, PARTS, OVERLAYS, FRAGMENTS, SUMMARY, RETRY = (
     "lock", "parts", "overlays", "fragments", "summary.json", "retry.json",
@@ -74,34 +68,25 @@ def runs_in(out: str) -> list[str]:
 @contextmanager
 def locked(folder: str) -> Iterator[None]:
     """Keep other runs out of a folder on a disk; the end of the process, any end, frees it."""
-    if fcntl is None or filesystem.is_remote(folder):
+    if filesystem.is_remote(folder):
         yield
         return
     with filesystem.write_errors(folder, ""):
         os.makedirs(folder, exist_ok=True)
-        file = open(os.path.join(folder, LOCK), "wb")  # noqa: SIM115 - as long as the lock
-    with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file = open_locked(os.path.join(folder, LOCK))
         except BlockingIOError as error:
             raise UserError(
                 f"Expected `out` to be a folder that no other run works on. Received: {folder}, "
                 "on which one is at work right now"
             ) from error
+    with file:
         yield
 
 
 def is_at_work(folder: str) -> bool | None:
     """Tell whether a run is at work in a folder, or None if nobody can."""
-    path = os.path.join(folder, LOCK)
-    if fcntl is None or filesystem.is_remote(folder) or not os.path.exists(path):
-        return None
-    with open(path, "rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    return None if filesystem.is_remote(folder) else is_locked(os.path.join(folder, LOCK))
 
 
 def _check_ours(out: str) -> None:

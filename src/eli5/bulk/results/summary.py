@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from eli5.bulk import filesystem
 from eli5.bulk.plan import Plan, read_plan
@@ -18,6 +18,8 @@ from eli5.bulk.results import parts
 from eli5.bulk.results.run_folder import PARTS, SUMMARY, is_at_work, runs_in
 from eli5.checks import need
 from eli5.loading.errors import UserError
+
+T = TypeVar("T")
 
 _THREADS = 16  # for parts that are far away
 _EXAMPLES = 10
@@ -169,10 +171,20 @@ def _rate(counts: list[parts.Counts]) -> float:
 
 def read_all_counts(paths: list[str]) -> list[parts.Counts]:
     """Read what each part says of itself."""
+    return _for_all(parts.read_counts, paths)
+
+
+def find_damaged(paths: list[str]) -> list[str]:
+    """Return the parts that cannot be read, or whose rows are not those that were written."""
+    whole = _for_all(parts.is_whole, paths)
+    return [path for path, is_whole in zip(paths, whole, strict=True) if not is_whole]
+
+
+def _for_all(read: Callable[[str], T], paths: list[str]) -> list[T]:
     if not any(map(filesystem.is_remote, paths)):
-        return list(map(parts.read_counts, paths))  # threads would only get into each other's way
+        return list(map(read, paths))  # threads would only get into each other's way
     with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(parts.read_counts, paths))
+        return list(pool.map(read, paths))
 
 
 def _read_failures(path: str) -> Iterator[dict[str, str]]:

@@ -64,7 +64,7 @@ def read_range(source_format: str, file: str, start: int, n: int) -> Iterator[So
     """Yield exactly `n` items of a file, from `start` on.
 
     What cannot be read any more, because the file has vanished or is damaged, becomes items whose
-    reading fails, with the file's name and a number as ids.
+    reading fails, with the file's name and a number as ids. UserError if there are less items now.
     """
     read = paths.read_listing if source_format in _PATHS else _CONTAINERS[source_format].read
     done = 0
@@ -72,11 +72,14 @@ def read_range(source_format: str, file: str, start: int, n: int) -> Iterator[So
         for item in read(file, start, n):
             yield item
             done += 1
-        problem = f"{file} has become shorter, or is damaged"
     except Exception as error:  # whatever the library says of a damaged file
         problem = f"{file} cannot be read: {items.reason(error)}"
-    for number in range(done, n):
-        yield unreadable(f"{file}#{start}+{number}", file, problem)
+        for number in range(done, n):
+            lost = unreadable(f"{file}#{start}+{number}", file, problem)
+            yield lost._replace(is_listed=False)
+        return
+    if done < n:
+        raise items.changed_source(file, "has become shorter")
 
 
 def _find(source: str) -> Source:

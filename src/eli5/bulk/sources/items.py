@@ -25,6 +25,7 @@ class SourceItem(NamedTuple):
     path: str  # the picture's file, or the file that holds it
     read: Callable[[], bytes]  # returns the picture's file, or raises OSError
     size: int = 0  # bytes of the picture's file that it holds in memory until then
+    is_listed: bool = True  # whether the id is the one that the source was listed with
 
 
 def held(name: str, path: str, content: bytes) -> SourceItem:
@@ -67,6 +68,14 @@ def resolve(path: str, file: str) -> str:
     if filesystem.is_remote(path) or os.path.isabs(path):
         return path
     return filesystem.join(filesystem.parent(file), path)
+
+
+def changed_source(file: str, how: str) -> UserError:
+    """Return the error for a source that is not any more what it was when it was listed."""
+    return UserError(
+        f"Expected `source` to hold the items that were listed when the run began, in their order. "
+        f"Received: {file}, which {how} by now. Put back what it was, or take a new `out`"
+    )
 
 
 def wrong_source(expected: str, received: str) -> UserError:

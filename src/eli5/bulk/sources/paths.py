@@ -67,7 +67,8 @@ def _list(folder: str) -> _Entries:
 
 
 def _are_results(entries: _Entries) -> bool:
-    names = {name for name, _ in entries}
+    # A folder may be called as a file of ours, and holds pictures nevertheless.
+    names = {name for name, is_folder in entries if is_folder == (name == "parts")}
     return any(names >= results for results in _RESULTS)
 
 

@@ -37,12 +37,19 @@ def ranges(files: list[str], shard_size: int) -> Iterator[items.ItemRange]:
 
 
 def read(file: str, start: int, n: int) -> Iterator[items.SourceItem]:
-    """Yield `n` pictures from the byte `start` of a file, unpacked, on."""
+    """Yield `n` pictures from the byte `start` of a file, unpacked, on.
+
+    Fewer, if there are no more. TarError if that is because the file is cut off.
+    """
     with _open(file) as stream:
         stream.seek(start)
         with _open_archive(stream) as archive:
+            done = 0
             for member in islice(_pictures(archive), n):
                 yield _read(stream, member, file)
+                done += 1
+            if done < n:
+                _check_end(stream, archive.offset)
 
 
 @contextmanager

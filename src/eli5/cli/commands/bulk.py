@@ -63,6 +63,7 @@ def explain_bulk(
     overlays: bool = False,
     shard_size: Annotated[int, Parameter(validator=_AtLeastOne)] = 1000,
     batch_size: Annotated[int, Parameter(validator=_AtLeastOne)] = 32,
+    time_limit: Annotated[float, Parameter(validator=Number(gt=0))] = 60.0,
     workers: Annotated[int | None, Parameter(validator=_AtLeastOne)] = None,
     ray: Annotated[str | None, Parameter(metavar="ADDRESS")] = None,
     cpus_per_worker: Annotated[float, Parameter(validator=Number(gt=0))] = 1.0,
@@ -108,6 +109,8 @@ def explain_bulk(
         How many pictures a part is for: what is lost at most if a worker is.
     batch_size
         How many pictures the model sees at once.
+    time_limit
+        Seconds that a picture may take to be read and decoded; one that takes longer has failed.
     workers
         So many processes share the cores. A picture that ends its process is set aside.
         [default: this process alone; with --ray, as many as the cluster has room for]
@@ -136,6 +139,7 @@ def explain_bulk(
         "overlays": overlays,
         "shard_size": shard_size,
         "batch_size": batch_size,
+        "time_limit": time_limit,
         "dtype": dtype,
     }
     with exit_at_once():

@@ -247,7 +247,7 @@ def _folders(top: str, found: FoundPictures) -> Iterator[tuple[str, list[str]]]:
 def _is_result(path: str, base: Path) -> bool:
     """Tell whether a match of a pattern lies in a folder of results below the pattern's base."""
     inner = Path(os.path.abspath(path)).relative_to(base)
-    return any(os.path.exists(base / part / RECORDS) for part in [inner, *inner.parents])
+    return any(os.path.isfile(base / part / RECORDS) for part in [inner, *inner.parents])
 
 
 def _is_below(path: str, folder: Path | None) -> bool:
