@@ -68,6 +68,11 @@ def to_channels_first(x: Any) -> Any:
     return layers.Permute((2, 3, 1))(layers.ReLU()(x))
 
 
+def by_halves(x: Any) -> Any:
+    conv = layers.Conv2D(1, 3, strides=2, padding="same", kernel_initializer="ones")
+    return layers.Concatenate(axis=1)([conv(x[:, :32]), conv(x[:, 32:])])
+
+
 # The move, and where the object is.
 CASES: dict[str, tuple[Move, tuple[int, int]]] = {
     "CenterCrop": (lambda x: layers.CenterCrop(32, 32)(x), (20, 44)),
@@ -93,6 +98,16 @@ CASES: dict[str, tuple[Move, tuple[int, int]]] = {
     "transposed convolution": (
         lambda x: layers.Conv2DTranspose(1, 3, 2, "same", kernel_initializer="ones")(x), (20, 44)),
     "valid convolutions": (valid_convolutions, (9, 52)),
+    "two halves, joined": (lambda x: ops.concatenate([x[:, :, :32], x[:, :, 32:]], 2), (20, 44)),
+    "halves through one layer, joined": (lambda x: by_halves(x), (40, 12)),
+    "mirrored, and joined in its order": (
+        lambda x: layers.Concatenate(axis=1)(
+            [ops.flip(x, axis=1)[:, :16], ops.flip(x, axis=1)[:, 16:]]), (40, 12)),
+    "zeros in front of it": (
+        lambda x: ops.concatenate([ops.zeros_like(x[:, :, :40]), x], axis=2), (20, 44)),
+    "a mirrored border": (
+        lambda x: layers.Concatenate(axis=2)(
+            [ops.flip(x[:, :, :10], 2), x, ops.flip(x[:, :, -10:], 2)]), (20, 44)),
     "Cropping2D, then a mirror": (
         lambda x: ops.flip(layers.Cropping2D(((16, 0), (0, 8)))(x), axis=1), (40, 12)),
 }  # fmt: skip
@@ -158,6 +173,66 @@ def test_what_sees_everything_is_stretched_and_says_so() -> None:
     expl = eli5.explain_prediction(pooled(mix), object_at(SIZE, (20, 44), 4), layer="conv")
     assert expl.targets[0].placement == stretch((32, 32), SIZE)
     assert "Where its cells lie in the picture could not be told" in expl.description
+
+
+# What joins or blends tensors that lie at different places: no cell of it lies at one.
+BLENDS: dict[str, Move] = {
+    "swapped halves": lambda x: layers.Concatenate(axis=2)([x[:, :, 32:], x[:, :, :32]]),
+    "turned round by 8": lambda x: ops.concatenate([x[:, :, 8:], x[:, :, :8]], axis=2),
+    "twice": lambda x: ops.concatenate([x, x], axis=1),
+    "with its mirror image": lambda x: ops.concatenate([x, ops.flip(x, axis=2)], axis=2),
+    "ends without the middle": lambda x: ops.concatenate([x[:, :20], x[:, 44:]], axis=1),
+    "half of it not known": lambda x: layers.Concatenate(axis=1)(
+        [layers.Lambda(lambda y: y[:, 32:])(x), x[:, :32]]
+    ),
+    "mean of two crops": lambda x: layers.Average()([x[:, :32], x[:, 32:]]),
+    "greatest of two crops": lambda x: ops.maximum(x[:, :, :32], x[:, :, 32:]),
+    "two crops as channels": lambda x: layers.Concatenate()([x[:, :32], x[:, 32:]]),
+    "sum with its mirror image": lambda x: x + ops.flip(x, axis=2),
+    "sum with its transposed": lambda x: layers.Add()([x, layers.Permute((2, 1, 3))(x)]),
+}
+
+
+@pytest.mark.parametrize("name", BLENDS)
+def test_what_comes_from_different_places_is_stretched_and_says_so(name: str) -> None:
+    model, doc = pooled(BLENDS[name]), object_at(SIZE, (20, 44), 4)
+    expl = eli5.explain_prediction(model, doc, layer="conv")
+    (target,) = expl.targets
+    assert target.placement == stretch(target.heatmap.shape, SIZE)
+    assert "Where its cells lie in the picture could not be told" in expl.description
+
+
+def test_branches_that_are_off_by_less_than_a_cell_lie_where_the_first_does() -> None:
+    def halved(x: Any) -> Any:
+        return layers.Add()([layers.Conv2D(1, 3, 2, "same")(x), layers.Conv2D(1, 1, 2)(x)])
+
+    expl = eli5.explain_prediction(pooled(halved), object_at(SIZE, (20, 44), 4), layer="conv")
+    assert expl.targets[0].placement.first == (1.0, 1.0)
+
+
+def test_branches_of_other_depths_lie_where_the_first_does() -> None:
+    def u_net(x: Any) -> Any:
+        skips = []
+        for _ in range(5):
+            skips.append(x)
+            x = layers.Conv2D(1, 3, 2, "same")(x)
+        for skip in skips[::-1]:
+            x = layers.Concatenate()([layers.UpSampling2D()(x), skip])
+        return x
+
+    expl = eli5.explain_prediction(pooled(u_net), object_at(SIZE, (20, 44), 4), layer="conv")
+    # A convolution of stride 2 shifts by half a pixel more than enlarging takes back.
+    assert expl.targets[0].placement.first == (15.5, 15.5)
+
+
+@pytest.mark.parametrize("at", [(5,), (44,)])
+def test_a_series_that_is_joined_from_pieces(at: tuple[int]) -> None:
+    def pieces(x: Any) -> Any:
+        return layers.Concatenate(axis=1)([x[:, :20], x[:, 20:40], x[:, 40:]])
+
+    expl = eli5.explain_prediction(pooled(pieces, (60,)), object_at((60,), at, 2), layer="conv")
+    np.testing.assert_allclose(peak(expl.heatmap_on_input()), [at[0] - 0.5])
+    assert "could not be told" not in (expl.description or "")
 
 
 def test_layers_that_look_at_different_parts_are_fused_where_they_look() -> None:

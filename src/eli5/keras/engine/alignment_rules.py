@@ -20,6 +20,8 @@ from eli5.keras.engine.alignment import (
     drop,
     flip,
     insert,
+    join,
+    meet,
     mix,
     move,
     permute,
@@ -46,13 +48,23 @@ def align(
         return None
     before = max(known, key=lambda one: _closeness(one.shape, shape))
     rule = _rule_of(operation)
-    if rule is not None:
+    if _concatenates(operation):
+        axis = operation.axis % len(shape)  # along the first, samples are joined to others
+        after = join(before, given, axis) if axis else None
+    elif rule is not None:
         after = rule(operation, before, shape, arguments)
     elif _leaves_in_place(operation):
-        after = _keep(before, shape)
+        after = _keep(meet(before, known), shape)
     else:
         after = None
     return after if after is not None and after.shape == shape else None
+
+
+def _concatenates(operation: Any) -> bool:
+    is_layer = isinstance(operation, layers.Layer)
+    return isinstance(operation, layers.Concatenate) or (
+        not is_layer and type(operation).__name__ == "Concatenate"
+    )
 
 
 def has_rule(operation: keras.Operation) -> bool:
@@ -400,17 +412,12 @@ def _reduce(operation: Any, before: Alignment, shape: Shape, _: Any) -> Alignmen
     return after
 
 
-def _concatenate(operation: Any, before: Alignment, shape: Shape, arguments: Any) -> Alignment:
-    """Return where the tensor lies that is followed: the others are before it and behind it."""
-    axis = operation.axis % len(shape)
-    if axis == len(shape) - 1 or len(before.axes[axis]) != 1 or before.axes[axis][0].axis is None:
-        return mix(before, axis, shape[axis])
-    start = 0
-    for tensor in keras.tree.flatten(arguments[0][:1]):
-        if tuple(tensor.shape) == before.shape:
-            break
-        start += int(tensor.shape[axis])
-    return move(before, axis, shape[axis], -start)
+def _nowhere(_: Any, before: Alignment, shape: Shape, __: Any) -> Alignment:
+    """Return where zeros lie that are made in the shape of a tensor."""
+    after = before
+    for axis, size in enumerate(shape):
+        after = mix(after, axis, size)
+    return after
 
 
 # ---- layers --------------------------------------------------------------------------------------
@@ -535,7 +542,6 @@ _LAYERS: tuple[tuple[tuple[type, ...], Rule], ...] = (
     (_named(["Permute"]), _permute),
     (_named(["Reshape", "Flatten"]), _reshape),
     (_named(["RepeatVector"]), _repeat_vector),
-    (_named(["Concatenate"]), _concatenate),
     (_named(["Dense"]), _mix_last),
     (_named(["EinsumDense"]), _einsum),
     (_named(["Embedding"]), _embed),
@@ -549,19 +555,20 @@ _LAYERS: tuple[tuple[tuple[type, ...], Rule], ...] = (
 
 _OPERATIONS: dict[str, Rule] = {
     "AveragePool": _pooling,
-    "Concatenate": _concatenate,
     "Conv": _convolution_operation,
     "CropImages": _crop_images,
     "DepthwiseConv": _convolution_operation,
     "ExpandDims": _insert_axes,
     "Flip": _flip,
     "FoldFrames": _reshape,
+    "FullLike": _nowhere,
     "GetItem": _get_item,
     "Max": _reduce,
     "MaxPool": _pooling,
     "Mean": _reduce,
     "Min": _reduce,
     "Moveaxis": _move_axis,
+    "OnesLike": _nowhere,
     "Pad": _pad_operation,
     "PadImages": _pad_images,
     "Ravel": _reshape,
@@ -572,4 +579,5 @@ _OPERATIONS: dict[str, Rule] = {
     "Swapaxes": _swap,
     "Transpose": _transpose,
     "UnfoldFrames": _reshape,
+    "ZerosLike": _nowhere,
 }
