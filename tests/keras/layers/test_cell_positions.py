@@ -185,6 +185,15 @@ BLENDS: dict[str, Move] = {
     "half of it not known": lambda x: layers.Concatenate(axis=1)(
         [layers.Lambda(lambda y: y[:, 32:])(x), x[:, :32]]
     ),
+    "half of it of another input": lambda x: ops.concatenate(
+        [
+            layers.Reshape((32, 64, 1))(
+                layers.Lambda(lambda y: ops.reshape(y[:, 32:], (-1, 2048)))(x)
+            ),
+            x[:, :32],
+        ],
+        axis=1,
+    ),
     "mean of two crops": lambda x: layers.Average()([x[:, :32], x[:, 32:]]),
     "greatest of two crops": lambda x: ops.maximum(x[:, :, :32], x[:, :, 32:]),
     "two crops as channels": lambda x: layers.Concatenate()([x[:, :32], x[:, 32:]]),

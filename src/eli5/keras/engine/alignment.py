@@ -259,13 +259,12 @@ def _is_border(pieces: Sequence[tuple[Shape, Alignment | None]], line: Line, axi
         n_strange += shape[axis]
         if piece is None:
             continue
-        seen = [_hull([one.seen[a] for _, one in line]) for a in range(len(piece.seen))]
-        sees_more = any(
-            low < least or high > most
-            for (low, high), (least, most) in zip(piece.seen, seen, strict=True)
-        )
-        if piece.root != line[0][1].root or sees_more:
+        if piece.root != line[0][1].root:
             return False
+        for a, (low, high) in enumerate(piece.seen):
+            least, most = _hull([one.seen[a] for _, one in line])
+            if low < least or high > most:
+                return False
     return 2 * n_strange <= sum(piece.shape[axis] for _, piece in line)
 
 
