@@ -244,6 +244,50 @@ def test_a_series_that_is_joined_from_pieces(at: tuple[int]) -> None:
     assert "could not be told" not in (expl.description or "")
 
 
+def own(code: Move, *shape: int) -> Move:
+    """Return a move in a model's own code, with the shape that comes out."""
+    return lambda x: layers.Lambda(code, output_shape=(*shape, 1))(x)
+
+
+class Look(layers.Layer):  # type: ignore[misc]
+    """Crops half of the rows, around the one that is brightest in the doc."""
+
+    def call(self, x: Any) -> Any:
+        row = ops.clip(ops.argmax(ops.max(x[..., 0], axis=2), axis=1) - 16, 0, 32)
+        rows = row[:, None, None, None] + ops.arange(32)[None, :, None, None]
+        return ops.take_along_axis(x, rows, axis=1)
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        return (shape[0], 32, *shape[2:])
+
+
+# The same in a model's own code, which is measured.
+OWN_BLENDS: dict[str, Move] = {
+    "swapped halves": own(lambda x: ops.concatenate([x[:, 32:], x[:, :32]], axis=1), 64, 64),
+    "turned round by 8": own(lambda x: ops.roll(x, 8, axis=2), 64, 64),
+    "mean of two crops": own(lambda x: x[:, 32:] + x[:, :32], 32, 64),
+    "mean of four crops": own(lambda x: ops.mean(ops.reshape(x, (-1, 4, 16, 64, 1)), 1), 16, 64),
+    "crop that the doc decides": lambda x: Look()(x),
+}
+
+
+@pytest.mark.parametrize("name", OWN_BLENDS)
+def test_own_code_that_takes_from_different_places_is_stretched_and_says_so(name: str) -> None:
+    model, doc = pooled(OWN_BLENDS[name]), object_at(SIZE, (20, 44), 4)
+    expl = eli5.explain_prediction(model, doc, layer="conv")
+    (target,) = expl.targets
+    assert target.placement == stretch(target.heatmap.shape, SIZE)
+    assert "Where its cells lie in the picture could not be told" in expl.description
+
+
+@pytest.mark.parametrize("mode", ["reflect", "symmetric", "constant"])
+def test_a_border_in_own_code_only_shifts(mode: str) -> None:
+    pads = ((0, 0), (6, 6), (6, 6), (0, 0))
+    model = pooled(own(lambda x: ops.pad(x, pads, mode=mode), 76, 76))
+    expl = eli5.explain_prediction(model, object_at(SIZE, (20, 44), 4), layer="conv")
+    np.testing.assert_allclose(peak(expl.heatmap_on_input()), [19.5, 43.5], atol=1)
+
+
 def test_layers_that_look_at_different_parts_are_fused_where_they_look() -> None:
     inputs = keras.Input((*SIZE, 1))
     first = layers.Conv2D(1, 1, kernel_initializer="ones", name="first")(inputs)
