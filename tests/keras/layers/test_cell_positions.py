@@ -417,6 +417,16 @@ def patches(x: Any) -> Any:
     return ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, 8, 8, 1))
 
 
+def extracted_patches(size: Any = 8, **options: Any) -> keras.Model:
+    """Return one whose "conv" sees patches that an operation of Keras cuts out."""
+    inputs = keras.Input((32, 48, 1))
+    x = ops.image.extract_patches(inputs, size, **options)
+    x = layers.Reshape((x.shape[1] * x.shape[2], 8, 8, 1))(x)
+    conv = layers.Conv2D(1, 1, kernel_initializer="ones", name="conv")
+    x = layers.TimeDistributed(layers.GlobalAveragePooling2D())(layers.TimeDistributed(conv)(x))
+    return keras.Model(inputs, layers.Dense(2, kernel_initializer="ones")(layers.Flatten()(x)))
+
+
 def functional_patches() -> keras.Model:
     inputs = keras.Input((32, 48, 1))
     conv = layers.Conv2D(1, 1, kernel_initializer="ones", name="conv")
@@ -424,7 +434,7 @@ def functional_patches() -> keras.Model:
     return keras.Model(inputs, layers.Dense(2, kernel_initializer="ones")(x))
 
 
-@pytest.mark.parametrize("make", [functional_patches, Patches])
+@pytest.mark.parametrize("make", [functional_patches, Patches, extracted_patches])
 def test_patches_are_put_back_to_their_places(make: Callable[[], keras.Model]) -> None:
     model, doc = make(), object_at((32, 48), (21, 37), 4)
     model(doc)
@@ -477,3 +487,33 @@ def test_a_model_that_takes_one_doc_is_measured_with_one() -> None:
     model(doc)
     expl = eli5.explain_prediction(model, doc, layer="conv")
     np.testing.assert_allclose(peak(expl.heatmap_on_input()), [19.5, 43.5], atol=1)
+
+
+def test_patches_of_another_order_are_not_listed() -> None:
+    def chosen(x: Any) -> Any:
+        return ops.stack([x[:, :8, :8], x[:, 20:28, 3:11], x[:, 9:17, 31:39]], axis=1)
+
+    inputs = keras.Input((32, 48, 1))
+    x = layers.Lambda(chosen, output_shape=(3, 8, 8, 1))(inputs)
+    conv = layers.Conv2D(1, 1, kernel_initializer="ones", name="conv")
+    x = layers.TimeDistributed(conv, name="each")(x)
+    x = layers.TimeDistributed(layers.GlobalAveragePooling2D())(x)
+    model = keras.Model(inputs, layers.Dense(2, kernel_initializer="ones")(layers.Flatten()(x)))
+    doc = object_at((32, 48), (21, 37), 4)
+    assert "each/conv" not in [layer.name for layer in eli5.keras.target_layers(model)]
+    with pytest.raises(ValueError, match="Expected the name of a layer") as raised:
+        eli5.explain_prediction(model, doc, layer="nothing")
+    assert "each/conv" not in str(raised.value)
+    with pytest.raises(ValueError, match="with 3 samples of shape"):
+        eli5.explain_prediction(model, doc, layer="each/conv")
+
+
+@pytest.mark.parametrize(
+    ("options", "first"),
+    [({"size": 8}, (3.5, 3.5)), ({"size": 8, "strides": 4, "padding": "same"}, (1.5, 1.5)),
+     ({"size": (4, 6), "strides": (2, 3)}, (1.5, 2.5))],
+)  # fmt: skip
+def test_a_convolution_of_extracted_patches(options: dict[str, Any], first: Any) -> None:
+    model = pooled(lambda x: ops.image.extract_patches(x, **options))
+    expl = eli5.explain_prediction(model, object_at(SIZE, (20, 44), 4), layer="conv")
+    assert expl.targets[0].placement.first == first

@@ -15,6 +15,7 @@ from keras import layers
 
 from eli5.keras.engine.alignment import (
     Alignment,
+    Part,
     Shape,
     cut,
     drop,
@@ -355,6 +356,30 @@ def _flip(operation: Any, before: Alignment, shape: Shape, _: Any) -> Alignment:
     return after
 
 
+def _patches(operation: Any, before: Alignment, shape: Shape, _: Any) -> Alignment | None:
+    """Return the alignment of patches, whose pixels are channels: row by row, then by colour."""
+    places, channels = _places(operation, len(shape)), _channels(operation)
+    n = len(places)
+    colours = before.axes[channels]
+    if len(before.axes) != len(shape) or len(operation.size) != n:
+        return None
+    sizes = _per_axis(operation.size, n)
+    strides = _per_axis(operation.strides, n)
+    rates = _per_axis(operation.dilation_rate, n)
+    after, inner = before, []
+    for axis, size, stride, rate in zip(places, sizes, strides, rates, strict=True):
+        if len(before.axes[axis]) != 1 or (part := before.axes[axis][0]).axis is None:
+            return None
+        reach = (size - 1) * rate + 1
+        missing = (shape[axis] - 1) * stride + reach - before.shape[axis]
+        offset = max(missing, 0) // 2 if operation.padding == "same" else 0
+        after = move(after, axis, shape[axis], -offset, stride)
+        inner.append(Part(part.axis, part.stride * rate, size))
+    axes = list(after.axes)
+    axes[channels] = (*inner, *colours)
+    return after._replace(axes=tuple(axes))
+
+
 # ---- axes ----------------------------------------------------------------------------------------
 
 
@@ -521,7 +546,7 @@ _FOREIGN = (
 # Operations of Keras that may give what has the same shape, and lies elsewhere.
 _MOVING = {
     "AffineTransform", "Argsort", "Cond", "Correlate", "Cumprod", "Cumsum", "Dot", "Einsum",
-    "ElasticTransform", "ExtractPatches", "FFT", "FFT2", "IFFT2", "IRFFT", "ISTFT", "Map",
+    "ElasticTransform", "FFT", "FFT2", "IFFT2", "IRFFT", "ISTFT", "Map",
     "MapCoordinates", "Matmul", "PerspectiveTransform", "RFFT", "Repeat", "Roll", "Rot90", "STFT",
     "Scan", "Scatter", "ScatterUpdate", "Sort", "Split", "Stack", "Take", "TakeAlongAxis",
     "Tensordot", "Tile", "Unfold", "Unstack", "VectorizedMap", "WhileLoop",
@@ -561,6 +586,7 @@ _OPERATIONS: dict[str, Rule] = {
     "ExpandDims": _insert_axes,
     "Flip": _flip,
     "FoldFrames": _reshape,
+    "ExtractPatches": _patches,
     "FullLike": _nowhere,
     "GetItem": _get_item,
     "Max": _reduce,
