@@ -105,7 +105,5 @@ def test_cells_that_are_finer_than_the_input_are_averaged() -> None:
     np.testing.assert_allclose(lay_out(heat, stretch((60,), (3,))), [0, 0, 0.25], atol=1e-6)
     maps = np.zeros((6, 4))
     maps[1, 2] = 1
-    expected = [[0, 0.5], [0, 0], [0, 0]]
-    np.testing.assert_allclose(
-        lay_out(maps, stretch((6, 4), (3, 2))), np.divide(expected, 2), atol=1e-6
-    )
+    expected = np.array([[0, 0.25], [0, 0], [0, 0]])
+    np.testing.assert_allclose(lay_out(maps, stretch((6, 4), (3, 2))), expected, atol=1e-6)

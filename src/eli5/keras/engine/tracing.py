@@ -211,7 +211,8 @@ class Recorder:
             return
         axis = 1 if own else -1
         if alignment is not None and alignment.root is None:
-            along = {part.axis for part in alignment.axes[axis]} & {1, rank - 1}
+            own_axes = {part.axis for part in alignment.axes[axis]}
+            along = {at for at in (1, rank - 1) if at in own_axes}
         else:
             along = self._axes_as_long(shape, axis)
         if len(along) == 1 and is_stepping:
@@ -227,10 +228,10 @@ class Recorder:
         """
         ends = {1, len(self._input_shape) - 1}
         if sorted(shape[1:]) != sorted(self._input_shape[1:]):
+            if len(shape) == 3:  # of a series, no number is that of channels
+                return set()
             likely = {at for at in ends if self._input_shape[at] in _CHANNELS}
             ends = likely if len(likely) == 1 else ends
-            if len(shape) == 3:
-                return set()
         return {at for at in ends if self._input_shape[at] == shape[axis]}
 
     def note_cast(self, tensor: Any, output: Any) -> None:
