@@ -69,6 +69,7 @@ PUBLIC = {
         "METHODS",
         "explain_prediction",
         "explain_prediction_keras",
+        "forget",
         "gradcam",
         "methods",
         "target_layers",

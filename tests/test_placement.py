@@ -97,3 +97,13 @@ def test_the_heatmap_of_no_target() -> None:
         expl.heatmap_on_input("0")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="one of 0 targets"):
         Explanation("model", error="none").heatmap_on_input()
+
+
+def test_cells_that_are_finer_than_the_input_are_averaged() -> None:
+    heat = np.zeros(60)
+    heat[40:45] = 1
+    np.testing.assert_allclose(lay_out(heat, stretch((60,), (3,))), [0, 0, 0.25], atol=1e-6)
+    maps = np.zeros((6, 4))
+    maps[1, 2] = 1
+    expected = np.array([[0, 0.25], [0, 0], [0, 0]])
+    np.testing.assert_allclose(lay_out(maps, stretch((6, 4), (3, 2))), expected, atol=1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -96,16 +97,25 @@ def lay_out(
     """Return maps, shape (..., *cells), where they lie in the input: (..., *size), float32.
 
     Between the middles of the cells the numbers are interpolated linearly; beyond the outermost
-    ones they go on as there, as far as the cells see the input, and are 0 outside of that.
+    ones they go on as there, as far as the cells see the input, and are 0 outside of that. Of cells
+    that are finer than the result it has the mean, so that none gets lost between its numbers.
 
     `size` is that of a picture of the whole input, by default the input's own.
     """
     import numpy as np
 
     size = tuple(placement.size if size is None else size)
-    rows = zip(size, placement.size, strict=True)
+    maps = np.asarray(maps, "float32")
+    lead = maps.ndim - len(placement.axes)
+    parts = [1] * len(size)  # that each number of the result is the mean of
+    for axis, stride in zip(placement.axes, placement.strides(maps.shape[lead:]), strict=True):
+        parts[axis] = math.ceil(placement.size[axis] / size[axis] / abs(stride) - _NEARLY) or 1
+    rows = zip([n * k for n, k in zip(size, parts, strict=True)], placement.size, strict=True)
     result = sample(maps, placement, [(np.arange(n) + _HALF) * old / n - _HALF for n, old in rows])
-    lead = result.ndim - len(placement.axes)
+    for k, axis in enumerate(sorted(placement.axes), lead):
+        if parts[axis] > 1:
+            shape = *result.shape[:k], size[axis], parts[axis], *result.shape[k + 1 :]
+            result = result.reshape(shape).mean(axis=k + 1)
     for axis, n in enumerate(size):
         if axis not in placement.axes:  # the map says the same for all of it
             result = np.repeat(np.expand_dims(result, lead + axis), n, lead + axis)

@@ -222,6 +222,16 @@ def test_a_model_without_layers_is_not_supported(doc: Array, given: list[Any]) -
     assert explanation.targets is None
 
 
+def test_an_image_beside_a_model_that_is_not_supported_is_kept() -> None:
+    image = Image.new("RGB", (9, 7), "red")
+    doc = np.zeros((1, 7, 9, 3), "float32")
+    expl = eli5.explain_prediction(keras.Sequential(name="bare"), doc, image=image)
+    assert expl.error == 'model "bare" is not supported: it has no layers.'
+    assert expl.image is image
+    with pytest.raises(ValueError, match=r"expl.error=model .bare. is not supported: it has no"):
+        eli5.format_as_image(expl)
+
+
 def test_a_model_without_images_is_not_supported() -> None:
     model = keras.Sequential([keras.Input((5,)), layers.Dense(2)], name="a>b")
     explanation = explain_prediction_keras(model, np.zeros((1, 5), "float32"))

@@ -63,7 +63,8 @@ def explain_prediction_keras(
     try:
         return explain_one(model, doc, targets=targets, layer=layer, image=image, **options)
     except UnsupportedDocError as error:
-        return Explanation(model.name, error=str(error))
+        shown = None if isinstance(image, str) else image
+        return Explanation(model.name, error=str(error), image=shown)
 
 
 def explain_prediction_keras_image(

@@ -131,3 +131,88 @@ def test_a_layout_that_is_given_is_not_that_of_the_call_before() -> None:
         heat = expl.heatmap_on_input()
         places[data_format] = np.unravel_index(heat.argmax(), heat.shape)
     assert places == {"channels_last": (0, 1), "channels_first": (1, 2)}
+
+
+def patches_in_a_lambda() -> keras.Model:
+    """Return a model with patches of 2 x 2 whose 12 numbers are as many as the picture has rows."""
+
+    def cut(x: Any) -> Any:
+        x = ops.reshape(x, (-1, 6, 2, 12, 2, 3))
+        return ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, 6, 12, 12))
+
+    inputs = keras.Input((12, 24, 3))
+    x = layers.Lambda(cut)(inputs)
+    x = layers.Conv2D(1, 1, kernel_initializer="ones", name="conv")(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, layers.Dense(2, kernel_initializer="ones")(x))
+
+
+@pytest.mark.parametrize("method", ["Grad-CAM", "Saliency", "Occlusion"])
+def test_patches_are_not_taken_for_moved_channels(method: str) -> None:
+    doc = bright((12, 24, 3), (slice(2, 4), slice(8, 10)))
+    expl = eli5.explain_prediction(patches_in_a_lambda(), doc, method=method)
+    assert expl.heatmap_on_input().shape == (12, 24)
+    assert expl.image.size == (24, 12)
+
+
+class Flat(keras.Model):  # type: ignore[misc]
+    """Whose layers do not show what is what in a picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flatten = layers.Flatten()
+        self.dense = layers.Dense(2, kernel_initializer="ones")
+
+    def call(self, x: Any) -> Any:
+        return self.dense(self.flatten(x))
+
+
+@pytest.mark.parametrize("method", ["Saliency", "Occlusion"])
+@pytest.mark.parametrize(
+    ("shape", "size", "is_said"),
+    [((3, 8, 12), (8, 12), False), ((1, 8, 12), (8, 12), False), ((8, 12, 3), (8, 12), False),
+     ((5, 8, 12), (5, 8), True), ((3, 8, 4), (3, 8), True)],
+)  # fmt: skip
+def test_flattening_says_nothing_of_channels(
+    method: str, shape: tuple[int, ...], size: tuple[int, ...], is_said: bool
+) -> None:
+    model, doc = Flat(), np.random.default_rng(0).random((1, *shape)).astype("float32")
+    model(doc)
+    expl = eli5.explain_prediction(model, doc, method=method)
+    assert expl.targets[0].heatmap.shape == size
+    assert ("Nothing in the model tells where the channels" in expl.description) == is_said
+
+
+# ---- series --------------------------------------------------------------------------------------
+
+
+def transposed(x: Any) -> Any:
+    return layers.Lambda(lambda y: ops.transpose(y, (0, 2, 1)))(x)
+
+
+@pytest.mark.parametrize("move", [layers.Permute((2, 1)), transposed])
+@pytest.mark.parametrize("method", ["Grad-CAM", "Saliency", "Occlusion"])
+def test_channels_of_a_series_that_the_model_moves(move: Any, method: str) -> None:
+    inputs = keras.Input((3, 20))
+    x = layers.Conv1D(1, 1, kernel_initializer="ones", name="conv")(move(inputs))
+    x = ops.square(layers.GlobalMaxPooling1D()(x))
+    model = keras.Model(inputs, layers.Dense(2, kernel_initializer="ones")(x))
+    doc = bright((3, 20), (slice(None), 13))
+    expl = eli5.explain_prediction(model, doc, method=method, channel_names=["a", "b", "c"])
+    assert expl.series.values.shape == (20, 3)
+    assert int(np.argmax(expl.heatmap_on_input())) // (1 if method == "Grad-CAM" else 3) == 13
+
+
+def test_a_recurrent_layer_tells_the_steps_of_a_series() -> None:
+    inputs = keras.Input((3, 20))
+    x = layers.LSTM(4, return_sequences=True)(layers.Permute((2, 1))(inputs))
+    model = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling1D()(x)))
+    assert read_sample(model, np.ones((1, 3, 20), "float32")).size == (20,)
+
+
+def test_convolutions_outweigh_a_recurrent_layer_that_takes_channels_for_steps() -> None:
+    inputs = keras.Input((3, 20))
+    x = layers.Conv1D(4, 3, name="conv")(layers.Permute((2, 1))(inputs))
+    x = layers.Concatenate()([layers.LSTM(4)(inputs), layers.GlobalAveragePooling1D()(x)])
+    model = keras.Model(inputs, layers.Dense(2)(x))
+    assert read_sample(model, np.ones((1, 3, 20), "float32")).size == (20,)

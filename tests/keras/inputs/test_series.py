@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 
 import eli5
 from eli5.keras import METHODS
@@ -394,3 +394,15 @@ def test_every_time_that_is_taken_can_be_drawn() -> None:
 def test_errors(options: Any, error: Any, message: str) -> None:
     with pytest.raises(error, match=re.escape(message)):
         eli5.explain_prediction(listener(), recordings(1, seed=3)[0], **options)
+
+
+def test_no_cell_of_a_layer_with_more_steps_than_the_series_gets_lost() -> None:
+    inputs = keras.Input((4, 1))
+    x = layers.UpSampling1D(6)(inputs)
+    x = ops.multiply(x, (np.arange(24) == 7).astype("float32")[:, None])
+    x = layers.Conv1D(1, 1, kernel_initializer="ones", name="conv")(x)
+    x = layers.GlobalMaxPooling1D()(x)
+    model = keras.Model(inputs, layers.Dense(2, kernel_initializer="ones")(x))
+    expl = eli5.explain_prediction(model, np.ones((1, 4, 1), "float32"), layer="conv")
+    np.testing.assert_array_equal(expl.targets[0].heatmap, [0, 1, 0, 0])
+    assert "is empty" not in expl.description

@@ -68,6 +68,11 @@ def to_channels_first(x: Any) -> Any:
     return layers.Permute((2, 3, 1))(layers.ReLU()(x))
 
 
+def by_halves(x: Any) -> Any:
+    conv = layers.Conv2D(1, 3, strides=2, padding="same", kernel_initializer="ones")
+    return layers.Concatenate(axis=1)([conv(x[:, :32]), conv(x[:, 32:])])
+
+
 # The move, and where the object is.
 CASES: dict[str, tuple[Move, tuple[int, int]]] = {
     "CenterCrop": (lambda x: layers.CenterCrop(32, 32)(x), (20, 44)),
@@ -93,6 +98,16 @@ CASES: dict[str, tuple[Move, tuple[int, int]]] = {
     "transposed convolution": (
         lambda x: layers.Conv2DTranspose(1, 3, 2, "same", kernel_initializer="ones")(x), (20, 44)),
     "valid convolutions": (valid_convolutions, (9, 52)),
+    "two halves, joined": (lambda x: ops.concatenate([x[:, :, :32], x[:, :, 32:]], 2), (20, 44)),
+    "halves through one layer, joined": (lambda x: by_halves(x), (40, 12)),
+    "mirrored, and joined in its order": (
+        lambda x: layers.Concatenate(axis=1)(
+            [ops.flip(x, axis=1)[:, :16], ops.flip(x, axis=1)[:, 16:]]), (40, 12)),
+    "zeros in front of it": (
+        lambda x: ops.concatenate([ops.zeros_like(x[:, :, :40]), x], axis=2), (20, 44)),
+    "a mirrored border": (
+        lambda x: layers.Concatenate(axis=2)(
+            [ops.flip(x[:, :, :10], 2), x, ops.flip(x[:, :, -10:], 2)]), (20, 44)),
     "Cropping2D, then a mirror": (
         lambda x: ops.flip(layers.Cropping2D(((16, 0), (0, 8)))(x), axis=1), (40, 12)),
 }  # fmt: skip
@@ -158,6 +173,119 @@ def test_what_sees_everything_is_stretched_and_says_so() -> None:
     expl = eli5.explain_prediction(pooled(mix), object_at(SIZE, (20, 44), 4), layer="conv")
     assert expl.targets[0].placement == stretch((32, 32), SIZE)
     assert "Where its cells lie in the picture could not be told" in expl.description
+
+
+# What joins or blends tensors that lie at different places: no cell of it lies at one.
+BLENDS: dict[str, Move] = {
+    "swapped halves": lambda x: layers.Concatenate(axis=2)([x[:, :, 32:], x[:, :, :32]]),
+    "turned round by 8": lambda x: ops.concatenate([x[:, :, 8:], x[:, :, :8]], axis=2),
+    "twice": lambda x: ops.concatenate([x, x], axis=1),
+    "with its mirror image": lambda x: ops.concatenate([x, ops.flip(x, axis=2)], axis=2),
+    "ends without the middle": lambda x: ops.concatenate([x[:, :20], x[:, 44:]], axis=1),
+    "half of it not known": lambda x: layers.Concatenate(axis=1)(
+        [layers.Lambda(lambda y: y[:, 32:])(x), x[:, :32]]
+    ),
+    "half of it of another input": lambda x: ops.concatenate(
+        [
+            layers.Reshape((32, 64, 1))(
+                layers.Lambda(lambda y: ops.reshape(y[:, 32:], (-1, 2048)))(x)
+            ),
+            x[:, :32],
+        ],
+        axis=1,
+    ),
+    "mean of two crops": lambda x: layers.Average()([x[:, :32], x[:, 32:]]),
+    "greatest of two crops": lambda x: ops.maximum(x[:, :, :32], x[:, :, 32:]),
+    "two crops as channels": lambda x: layers.Concatenate()([x[:, :32], x[:, 32:]]),
+    "sum with its mirror image": lambda x: x + ops.flip(x, axis=2),
+    "sum with its transposed": lambda x: layers.Add()([x, layers.Permute((2, 1, 3))(x)]),
+}
+
+
+@pytest.mark.parametrize("name", BLENDS)
+def test_what_comes_from_different_places_is_stretched_and_says_so(name: str) -> None:
+    model, doc = pooled(BLENDS[name]), object_at(SIZE, (20, 44), 4)
+    expl = eli5.explain_prediction(model, doc, layer="conv")
+    (target,) = expl.targets
+    assert target.placement == stretch(target.heatmap.shape, SIZE)
+    assert "Where its cells lie in the picture could not be told" in expl.description
+
+
+def test_branches_that_are_off_by_less_than_a_cell_lie_where_the_first_does() -> None:
+    def halved(x: Any) -> Any:
+        return layers.Add()([layers.Conv2D(1, 3, 2, "same")(x), layers.Conv2D(1, 1, 2)(x)])
+
+    expl = eli5.explain_prediction(pooled(halved), object_at(SIZE, (20, 44), 4), layer="conv")
+    assert expl.targets[0].placement.first == (1.0, 1.0)
+
+
+def test_branches_of_other_depths_lie_where_the_first_does() -> None:
+    def u_net(x: Any) -> Any:
+        skips = []
+        for _ in range(5):
+            skips.append(x)
+            x = layers.Conv2D(1, 3, 2, "same")(x)
+        for skip in skips[::-1]:
+            x = layers.Concatenate()([layers.UpSampling2D()(x), skip])
+        return x
+
+    expl = eli5.explain_prediction(pooled(u_net), object_at(SIZE, (20, 44), 4), layer="conv")
+    # A convolution of stride 2 shifts by half a pixel more than enlarging takes back.
+    assert expl.targets[0].placement.first == (15.5, 15.5)
+
+
+@pytest.mark.parametrize("at", [(5,), (44,)])
+def test_a_series_that_is_joined_from_pieces(at: tuple[int]) -> None:
+    def pieces(x: Any) -> Any:
+        return layers.Concatenate(axis=1)([x[:, :20], x[:, 20:40], x[:, 40:]])
+
+    expl = eli5.explain_prediction(pooled(pieces, (60,)), object_at((60,), at, 2), layer="conv")
+    np.testing.assert_allclose(peak(expl.heatmap_on_input()), [at[0] - 0.5])
+    assert "could not be told" not in (expl.description or "")
+
+
+def own(code: Move, *shape: int) -> Move:
+    """Return a move in a model's own code, with the shape that comes out."""
+    return lambda x: layers.Lambda(code, output_shape=(*shape, 1))(x)
+
+
+class Look(layers.Layer):  # type: ignore[misc]
+    """Crops half of the rows, around the one that is brightest in the doc."""
+
+    def call(self, x: Any) -> Any:
+        row = ops.clip(ops.argmax(ops.max(x[..., 0], axis=2), axis=1) - 16, 0, 32)
+        rows = row[:, None, None, None] + ops.arange(32)[None, :, None, None]
+        return ops.take_along_axis(x, rows, axis=1)
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        return (shape[0], 32, *shape[2:])
+
+
+# The same in a model's own code, which is measured.
+OWN_BLENDS: dict[str, Move] = {
+    "swapped halves": own(lambda x: ops.concatenate([x[:, 32:], x[:, :32]], axis=1), 64, 64),
+    "turned round by 8": own(lambda x: ops.roll(x, 8, axis=2), 64, 64),
+    "mean of two crops": own(lambda x: x[:, 32:] + x[:, :32], 32, 64),
+    "mean of four crops": own(lambda x: ops.mean(ops.reshape(x, (-1, 4, 16, 64, 1)), 1), 16, 64),
+    "crop that the doc decides": lambda x: Look()(x),
+}
+
+
+@pytest.mark.parametrize("name", OWN_BLENDS)
+def test_own_code_that_takes_from_different_places_is_stretched_and_says_so(name: str) -> None:
+    model, doc = pooled(OWN_BLENDS[name]), object_at(SIZE, (20, 44), 4)
+    expl = eli5.explain_prediction(model, doc, layer="conv")
+    (target,) = expl.targets
+    assert target.placement == stretch(target.heatmap.shape, SIZE)
+    assert "Where its cells lie in the picture could not be told" in expl.description
+
+
+@pytest.mark.parametrize("mode", ["reflect", "symmetric", "constant"])
+def test_a_border_in_own_code_only_shifts(mode: str) -> None:
+    pads = ((0, 0), (6, 6), (6, 6), (0, 0))
+    model = pooled(own(lambda x: ops.pad(x, pads, mode=mode), 76, 76))
+    expl = eli5.explain_prediction(model, object_at(SIZE, (20, 44), 4), layer="conv")
+    np.testing.assert_allclose(peak(expl.heatmap_on_input()), [19.5, 43.5], atol=1)
 
 
 def test_layers_that_look_at_different_parts_are_fused_where_they_look() -> None:
@@ -289,6 +417,16 @@ def patches(x: Any) -> Any:
     return ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, 8, 8, 1))
 
 
+def extracted_patches(size: Any = 8, **options: Any) -> keras.Model:
+    """Return one whose "conv" sees patches that an operation of Keras cuts out."""
+    inputs = keras.Input((32, 48, 1))
+    x = ops.image.extract_patches(inputs, size, **options)
+    x = layers.Reshape((x.shape[1] * x.shape[2], 8, 8, 1))(x)
+    conv = layers.Conv2D(1, 1, kernel_initializer="ones", name="conv")
+    x = layers.TimeDistributed(layers.GlobalAveragePooling2D())(layers.TimeDistributed(conv)(x))
+    return keras.Model(inputs, layers.Dense(2, kernel_initializer="ones")(layers.Flatten()(x)))
+
+
 def functional_patches() -> keras.Model:
     inputs = keras.Input((32, 48, 1))
     conv = layers.Conv2D(1, 1, kernel_initializer="ones", name="conv")
@@ -296,7 +434,7 @@ def functional_patches() -> keras.Model:
     return keras.Model(inputs, layers.Dense(2, kernel_initializer="ones")(x))
 
 
-@pytest.mark.parametrize("make", [functional_patches, Patches])
+@pytest.mark.parametrize("make", [functional_patches, Patches, extracted_patches])
 def test_patches_are_put_back_to_their_places(make: Callable[[], keras.Model]) -> None:
     model, doc = make(), object_at((32, 48), (21, 37), 4)
     model(doc)
@@ -349,3 +487,33 @@ def test_a_model_that_takes_one_doc_is_measured_with_one() -> None:
     model(doc)
     expl = eli5.explain_prediction(model, doc, layer="conv")
     np.testing.assert_allclose(peak(expl.heatmap_on_input()), [19.5, 43.5], atol=1)
+
+
+def test_patches_of_another_order_are_not_listed() -> None:
+    def chosen(x: Any) -> Any:
+        return ops.stack([x[:, :8, :8], x[:, 20:28, 3:11], x[:, 9:17, 31:39]], axis=1)
+
+    inputs = keras.Input((32, 48, 1))
+    x = layers.Lambda(chosen, output_shape=(3, 8, 8, 1))(inputs)
+    conv = layers.Conv2D(1, 1, kernel_initializer="ones", name="conv")
+    x = layers.TimeDistributed(conv, name="each")(x)
+    x = layers.TimeDistributed(layers.GlobalAveragePooling2D())(x)
+    model = keras.Model(inputs, layers.Dense(2, kernel_initializer="ones")(layers.Flatten()(x)))
+    doc = object_at((32, 48), (21, 37), 4)
+    assert "each/conv" not in [layer.name for layer in eli5.keras.target_layers(model)]
+    with pytest.raises(ValueError, match="Expected the name of a layer") as raised:
+        eli5.explain_prediction(model, doc, layer="nothing")
+    assert "each/conv" not in str(raised.value)
+    with pytest.raises(ValueError, match="with 3 samples of shape"):
+        eli5.explain_prediction(model, doc, layer="each/conv")
+
+
+@pytest.mark.parametrize(
+    ("options", "first"),
+    [({"size": 8}, (3.5, 3.5)), ({"size": 8, "strides": 4, "padding": "same"}, (1.5, 1.5)),
+     ({"size": (4, 6), "strides": (2, 3)}, (1.5, 2.5))],
+)  # fmt: skip
+def test_a_convolution_of_extracted_patches(options: dict[str, Any], first: Any) -> None:
+    model = pooled(lambda x: ops.image.extract_patches(x, **options))
+    expl = eli5.explain_prediction(model, object_at(SIZE, (20, 44), 4), layer="conv")
+    assert expl.targets[0].placement.first == first

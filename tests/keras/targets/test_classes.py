@@ -125,13 +125,20 @@ def test_names_come_in_many_forms(class_names: Any) -> None:
     ("make", "class_names", "message"),
     [
         (flat, NAMES[:3], r"name each of the model's 4 classes. Received: 3 names, class_names="),
-        (flat, [*NAMES, "elk"], r"4 classes. Received: 5 names.*class_names=names.get"),
+        (
+            flat,
+            [*NAMES, "elk"],
+            r"4 classes. Received: 5 names.*classes are 0 to 3: leave out the o",
+        ),
+        (flat, {"cat": 0}, r"Received: 1 name, .*class_names=\{0: 'cat'\}\.get$"),
+        (flat, ["ant"], r"give a function of the class id.*class_names=\{0: 'ant'\}\.get$"),
+        (flat, {7: "ant"}, r"Received: 1 name, .*classes are 0 to 3: leave out the other names$"),
         (flat, {"cat": 0, "dog": 1}, "Received: 2 names"),
         (flat, {0: "a", 1: "b", 2: "c", 4: "d"}, "Received: 4 names, none of them for class 3"),
         (flat, {"cat": 0, "dog": 0}, r"or each name to its class id. Received.*A mapping that"),
         (flat, {"cat": "feline"}, "to map each class id to its name"),
         (flat, {1.5: "cat"}, "to map each class id to its name"),
-        (lambda: flat("sigmoid", 1), ["cat"], "2 classes. Received: 1 names"),
+        (lambda: flat("sigmoid", 1), ["cat"], "2 classes. Received: 1 name, "),
         (lambda: flat(None, 1), ["cat", "dog"], r'logit of two classes, say so: task="classifica'),
     ],
 )
@@ -191,6 +198,8 @@ def test_show_prediction_takes_classes() -> None:
         ({"targets": "cat"}, TypeError, r"several, by id or name, with classes=\['cat'\]$"),
         ({"targets": (0, 1)}, TypeError, r"with classes=\[0, 1\]$"),
         ({"targets": [0, 1]}, ValueError, r"with 2 items. Ask for several with classes=\[0, 1\]$"),
+        ({"targets": [1, -1]}, ValueError, r"Ask for several with classes=\[0, 'dog'\]$"),
+        ({"targets": -1}, TypeError, r"asked for with targets=\[0\], several.*\[0, 'dog'\]$"),
         ({"targets": ["cat"]}, TypeError, r"are asked for with classes=\['cat'\]$"),
         ({"targets": [None]}, TypeError, r"are asked for with classes=\[0, 'dog'\]$"),
     ],
@@ -305,3 +314,9 @@ def test_the_number_that_is_explained_is_that_of_each_score() -> None:
 
 def square(outputs: Any) -> Any:
     return ops.square(outputs[:, 2])
+
+
+def test_some_names_by_a_function_as_the_error_says() -> None:
+    expl = eli5.explain_prediction(flat(), picture(), top_targets=4, class_names={0: "cat"}.get)
+    names = {target.target: target.class_name for target in expl.targets}
+    assert names == {0: "cat", 1: None, 2: None, 3: None}

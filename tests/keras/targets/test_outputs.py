@@ -22,6 +22,9 @@ RETURNS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "numbers, texts, flags": (lambda probs: [3, probs, "cat", 2.5, True], 1),
     "dict": (lambda probs: {"aux": None, "probs": probs, "version": "1.0"}, "probs"),
     "nested": (lambda probs: (probs, {"loss": None, "name": "x"}, [None]), 0),
+    "list in a dict": (lambda probs: {"probs": probs, "z": [2 * probs[:, None], None]}, "probs"),
+    "dict in a dict": (lambda probs: {"main": {"n": 3, "probs": probs}}, "main/probs"),
+    "dict in a list in a dict": (lambda probs: {"b": [{"probs": probs}], "a": 1}, "b/0/probs"),
     "array": (lambda probs: (probs, np.zeros(3)), 0),
 }
 
@@ -80,6 +83,42 @@ def test_a_callable_score_gets_the_outputs_as_the_model_returns_them() -> None:
         make(lambda probs: probs), sample((9, 11, 2)), targets=[1], score="output"
     ).targets[0]
     np.testing.assert_allclose(found.heatmap, plain.heatmap, atol=ROUNDING * 1e-4)
+
+
+@pytest.mark.parametrize("method", ["Grad-CAM", "Ablation-CAM", "Occlusion"])
+@pytest.mark.parametrize(
+    ("returns", "pick"),
+    [(lambda probs: (3, probs), lambda outputs: outputs[1]),
+     (lambda probs: {"a": None, "p": probs}, lambda outputs: outputs["p"]),
+     (lambda probs: {"a": {"n": "x"}, "p": [probs]}, lambda outputs: outputs["p"][0])],
+)  # fmt: skip
+def test_a_callable_score_where_the_first_output_is_no_tensor(
+    returns: Any, pick: Any, method: str
+) -> None:
+    doc = sample((9, 11, 2))
+    found = eli5.explain_prediction(
+        make(returns), doc, score=lambda outputs: pick(outputs)[:, 1], method=method
+    ).targets[0]
+    plain = eli5.explain_prediction(
+        make(lambda probs: probs), doc, targets=[1], score="output", method=method
+    ).targets[0]
+    np.testing.assert_allclose(found.heatmap, plain.heatmap, atol=ROUNDING * 1e-4)
+
+
+def test_nested_outputs_of_a_functional_model() -> None:
+    inputs = keras.Input((9, 11, 2))
+    maps = layers.Conv2D(4, 3, name="conv")(inputs)
+    pooled = layers.GlobalAveragePooling2D()(maps)
+    first, second = layers.Dense(3)(pooled), layers.Dense(2)(pooled)
+    model = keras.Model(inputs, {"z": first, "feats": [maps, {"b": second}]})
+    doc = sample((9, 11, 2))
+    for output, n_classes in ((None, 3), ("z", 3), (0, 3), ("feats/1/b", 2), (2, 2)):
+        expl = eli5.explain_prediction(model, doc, output=output, top_targets=2)
+        values = keras.tree.map_structure(keras.ops.convert_to_numpy, model(doc))
+        expected = values["z"] if n_classes == 3 else values["feats"][1]["b"]
+        assert expl.targets[0].score == pytest.approx(float(expected.max()), rel=1e-4)
+    with pytest.raises(ValueError, match=r"one of \['feats/0', 'feats/1/b', 'z'\] or an index"):
+        eli5.explain_prediction(model, doc, output="feats")
 
 
 def test_what_is_no_tensor_cannot_be_explained() -> None:

@@ -3,10 +3,12 @@
 An axis of a tensor is made of *parts*: one step along a part goes a stride along an axis of the
 input. So a reshape splits and joins parts, a transpose moves them, a crop or a window shifts and
 stretches them, and what is mixed (channels behind a convolution) goes along no axis of the input.
+Where several tensors come together that lie elsewhere, an axis goes along none either.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -154,6 +156,130 @@ def reshape(before: Alignment, shape: Shape) -> Alignment | None:
                 return None
         axes.append(tuple(parts) or (Part(None, 0.0, 1),))
     return None if rest else before._replace(axes=tuple(axes))
+
+
+def meet(before: Alignment, others: Sequence[Alignment], skip: int | None = None) -> Alignment:
+    """Return the alignment of what several tensors make together, place by place.
+
+    An axis along which one of them lies elsewhere lies nowhere, but for the axis `skip`. What lies
+    in the output of another call cannot be compared, and counts for nothing.
+    """
+    after = before
+    for other in others:
+        if other.root != before.root:
+            continue
+        for back in range(1, 1 + min(len(before.axes), len(other.axes))):
+            axis = len(before.axes) - back
+            if axis != skip and not _lie_alike(before, other, -back):
+                after = mix(after, axis, before.shape[axis])
+    return after
+
+
+def _lie_alike(one: Alignment, other: Alignment, axis: int) -> bool:
+    """Tell whether two tensors lie at the same places along an axis, but for a cell.
+
+    What has been through more layers may be off by half of what these look around.
+    """
+    ours, theirs = ([p for p in x.axes[axis] if p.axis is not None] for x in (one, other))
+    if not ours or not theirs or one.shape[axis] != other.shape[axis] or one.shape[axis] == 1:
+        return True
+    if [(p.axis, p.size) for p in ours] != [(p.axis, p.size) for p in theirs]:
+        return False
+    for mine, its in zip(ours, theirs, strict=True):
+        a = mine.axis or 0
+        near, far = one.first[a] - other.first[a], (mine.stride - its.stride) * (mine.size - 1)
+        slack = abs(mine.stride) + abs(one.radius[a] - other.radius[a]) / 2
+        if max(abs(near), abs(near + far)) > slack:
+            return False
+    return True
+
+
+def join(
+    before: Alignment, pieces: Sequence[tuple[Shape, Alignment | None]], axis: int
+) -> Alignment:
+    """Return the alignment of tensors one behind another, `before` being the largest of them.
+
+    Those that continue one another evenly are as one. A border, of zeros or of what is seen anyway,
+    only shifts what it surrounds. Otherwise the axis lies nowhere.
+    """
+    *starts, size = itertools.accumulate((shape[axis] for shape, _ in pieces), initial=0)
+    after = meet(before, [piece for _, piece in pieces if piece is not None], skip=axis)
+    own = [
+        (start, piece)
+        for start, (_, piece) in zip(starts, pieces, strict=True)
+        if piece is not None and _continues(before, piece, axis)
+    ]
+    for line in (own, [one for one in own if one[1] is before][:1]):
+        kept = {start for start, _ in line}
+        rest = [one for start, one in zip(starts, pieces, strict=True) if start not in kept]
+        if line and _is_even(line, axis) and _is_border(rest, line, axis):
+            return _with_line(after, line, axis, size)
+    return mix(after, axis, size)
+
+
+Line = Sequence[tuple[int, Alignment]]  # pieces, each with the index at which it begins
+
+
+def _continues(before: Alignment, piece: Alignment, axis: int) -> bool:
+    """Tell whether a piece runs along the same axis of the input, beside the same places."""
+    ours, theirs = before.axes[axis], piece.axes[axis]
+    if piece.root != before.root or len(ours) != 1 or len(theirs) != 1 or ours[0].axis is None:
+        return False
+    return theirs[0].axis == ours[0].axis and meet(before, [piece], skip=axis) == before
+
+
+def _ends(line: Line, axis: int) -> list[tuple[int, float]]:
+    """Return index and place of the first and last element of each piece."""
+    ends = []
+    for start, piece in line:
+        part = piece.axes[axis][0]
+        first = piece.first[part.axis or 0]
+        ends.append((start, first))
+        ends.append((start + part.size - 1, first + part.stride * (part.size - 1)))
+    return ends
+
+
+def _step(line: Line, axis: int) -> float:
+    (start, first), *_, (end, last) = _ends(line, axis)
+    return (last - first) / (end - start) if end > start else line[0][1].axes[axis][0].stride
+
+
+def _is_even(line: Line, axis: int) -> bool:
+    ends, step = _ends(line, axis), _step(line, axis)
+    start, first = ends[0]
+    return all(abs(at - first - step * (k - start)) <= abs(step) for k, at in ends)
+
+
+def _is_border(pieces: Sequence[tuple[Shape, Alignment | None]], line: Line, axis: int) -> bool:
+    """Tell whether pieces show nothing, or little that those of a line do not see as well."""
+    n_strange = 0
+    for shape, piece in pieces:
+        if piece is not None and not any(p.axis is not None for q in piece.axes for p in q):
+            continue  # zeros
+        n_strange += shape[axis]
+        if piece is None:
+            continue
+        if piece.root != line[0][1].root:
+            return False
+        for a, (low, high) in enumerate(piece.seen):
+            least, most = _hull([one.seen[a] for _, one in line])
+            if low < least or high > most:
+                return False
+    return 2 * n_strange <= sum(piece.shape[axis] for _, piece in line)
+
+
+def _hull(spans: Sequence[Span]) -> Span:
+    return min(low for low, _ in spans), max(high for _, high in spans)
+
+
+def _with_line(before: Alignment, line: Line, axis: int, size: int) -> Alignment:
+    """Return the alignment with an axis of `size` elements along a line of pieces."""
+    (start, first), step = _ends(line, axis)[0], _step(line, axis)
+    a = before.axes[axis][0].axis or 0
+    after = _with(before, "first", a, first - step * start)
+    after = _with(after, "radius", a, max(piece.radius[a] for _, piece in line))
+    after = _with(after, "seen", a, _hull([piece.seen[a] for _, piece in line]))
+    return _with(after, "axes", axis, (Part(a, step, size),))
 
 
 def compose(inner: Alignment, root: Alignment) -> Alignment:

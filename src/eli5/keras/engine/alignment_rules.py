@@ -15,11 +15,14 @@ from keras import layers
 
 from eli5.keras.engine.alignment import (
     Alignment,
+    Part,
     Shape,
     cut,
     drop,
     flip,
     insert,
+    join,
+    meet,
     mix,
     move,
     permute,
@@ -46,13 +49,23 @@ def align(
         return None
     before = max(known, key=lambda one: _closeness(one.shape, shape))
     rule = _rule_of(operation)
-    if rule is not None:
+    if _concatenates(operation):
+        axis = operation.axis % len(shape)  # along the first, samples are joined to others
+        after = join(before, given, axis) if axis else None
+    elif rule is not None:
         after = rule(operation, before, shape, arguments)
     elif _leaves_in_place(operation):
-        after = _keep(before, shape)
+        after = _keep(meet(before, known), shape)
     else:
         after = None
     return after if after is not None and after.shape == shape else None
+
+
+def _concatenates(operation: Any) -> bool:
+    is_layer = isinstance(operation, layers.Layer)
+    return isinstance(operation, layers.Concatenate) or (
+        not is_layer and type(operation).__name__ == "Concatenate"
+    )
 
 
 def has_rule(operation: keras.Operation) -> bool:
@@ -343,6 +356,30 @@ def _flip(operation: Any, before: Alignment, shape: Shape, _: Any) -> Alignment:
     return after
 
 
+def _patches(operation: Any, before: Alignment, shape: Shape, _: Any) -> Alignment | None:
+    """Return the alignment of patches, whose pixels are channels: row by row, then by colour."""
+    places, channels = _places(operation, len(shape)), _channels(operation)
+    n = len(places)
+    colours = before.axes[channels]
+    if len(before.axes) != len(shape) or len(operation.size) != n:
+        return None
+    sizes = _per_axis(operation.size, n)
+    strides = _per_axis(operation.strides, n)
+    rates = _per_axis(operation.dilation_rate, n)
+    after, inner = before, []
+    for axis, size, stride, rate in zip(places, sizes, strides, rates, strict=True):
+        if len(before.axes[axis]) != 1 or (part := before.axes[axis][0]).axis is None:
+            return None
+        reach = (size - 1) * rate + 1
+        missing = (shape[axis] - 1) * stride + reach - before.shape[axis]
+        offset = max(missing, 0) // 2 if operation.padding == "same" else 0
+        after = move(after, axis, shape[axis], -offset, stride)
+        inner.append(Part(part.axis, part.stride * rate, size))
+    axes = list(after.axes)
+    axes[channels] = (*inner, *colours)
+    return after._replace(axes=tuple(axes))
+
+
 # ---- axes ----------------------------------------------------------------------------------------
 
 
@@ -400,17 +437,12 @@ def _reduce(operation: Any, before: Alignment, shape: Shape, _: Any) -> Alignmen
     return after
 
 
-def _concatenate(operation: Any, before: Alignment, shape: Shape, arguments: Any) -> Alignment:
-    """Return where the tensor lies that is followed: the others are before it and behind it."""
-    axis = operation.axis % len(shape)
-    if axis == len(shape) - 1 or len(before.axes[axis]) != 1 or before.axes[axis][0].axis is None:
-        return mix(before, axis, shape[axis])
-    start = 0
-    for tensor in keras.tree.flatten(arguments[0][:1]):
-        if tuple(tensor.shape) == before.shape:
-            break
-        start += int(tensor.shape[axis])
-    return move(before, axis, shape[axis], -start)
+def _nowhere(_: Any, before: Alignment, shape: Shape, __: Any) -> Alignment:
+    """Return where zeros lie that are made in the shape of a tensor."""
+    after = before
+    for axis, size in enumerate(shape):
+        after = mix(after, axis, size)
+    return after
 
 
 # ---- layers --------------------------------------------------------------------------------------
@@ -514,7 +546,7 @@ _FOREIGN = (
 # Operations of Keras that may give what has the same shape, and lies elsewhere.
 _MOVING = {
     "AffineTransform", "Argsort", "Cond", "Correlate", "Cumprod", "Cumsum", "Dot", "Einsum",
-    "ElasticTransform", "ExtractPatches", "FFT", "FFT2", "IFFT2", "IRFFT", "ISTFT", "Map",
+    "ElasticTransform", "FFT", "FFT2", "IFFT2", "IRFFT", "ISTFT", "Map",
     "MapCoordinates", "Matmul", "PerspectiveTransform", "RFFT", "Repeat", "Roll", "Rot90", "STFT",
     "Scan", "Scatter", "ScatterUpdate", "Sort", "Split", "Stack", "Take", "TakeAlongAxis",
     "Tensordot", "Tile", "Unfold", "Unstack", "VectorizedMap", "WhileLoop",
@@ -535,7 +567,6 @@ _LAYERS: tuple[tuple[tuple[type, ...], Rule], ...] = (
     (_named(["Permute"]), _permute),
     (_named(["Reshape", "Flatten"]), _reshape),
     (_named(["RepeatVector"]), _repeat_vector),
-    (_named(["Concatenate"]), _concatenate),
     (_named(["Dense"]), _mix_last),
     (_named(["EinsumDense"]), _einsum),
     (_named(["Embedding"]), _embed),
@@ -549,19 +580,21 @@ _LAYERS: tuple[tuple[tuple[type, ...], Rule], ...] = (
 
 _OPERATIONS: dict[str, Rule] = {
     "AveragePool": _pooling,
-    "Concatenate": _concatenate,
     "Conv": _convolution_operation,
     "CropImages": _crop_images,
     "DepthwiseConv": _convolution_operation,
     "ExpandDims": _insert_axes,
     "Flip": _flip,
     "FoldFrames": _reshape,
+    "ExtractPatches": _patches,
+    "FullLike": _nowhere,
     "GetItem": _get_item,
     "Max": _reduce,
     "MaxPool": _pooling,
     "Mean": _reduce,
     "Min": _reduce,
     "Moveaxis": _move_axis,
+    "OnesLike": _nowhere,
     "Pad": _pad_operation,
     "PadImages": _pad_images,
     "Ravel": _reshape,
@@ -572,4 +605,5 @@ _OPERATIONS: dict[str, Rule] = {
     "Swapaxes": _swap,
     "Transpose": _transpose,
     "UnfoldFrames": _reshape,
+    "ZerosLike": _nowhere,
 }

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import keras
+from keras import layers
 
 from eli5.keras.engine.alignment import Alignment, align_input
 from eli5.keras.engine.alignment_rules import align, has_rule
@@ -93,6 +94,10 @@ _CHANNELS = (1, 3, 4)  # numbers that pictures have
 # Where the channels go when axes are moved: (2, 3, 1) is a Permute from first to last.
 _MOVES = {(2, 3, 1): False, (0, 2, 3, 1): False, (3, 1, 2): True, (0, 3, 1, 2): True}
 _SWAPS = {(2, 1), (0, 2, 1)}  # of time and channels
+_STEPPING = (
+    layers.RNN,
+    layers.Bidirectional,
+)  # take the first axis for steps, the last for channels
 
 
 class Recorder:
@@ -111,7 +116,10 @@ class Recorder:
         self._default = keras.config.image_data_format() == "channels_first"
         self._input_layout: bool | None = None
         self._is_layout_told = False
+        # As told by layers that take an axis for channels, and by recurrent ones, which count less:
+        # beside convolutions they are also given channels for steps (LSTM-FCN, arXiv:1709.05206).
         self._seen_layout: bool | None = None
+        self._stepped_layout: bool | None = None
         self._input_shape = tuple(int(size) for size in picture.shape)
         self._alignments: dict[int, tuple[weakref.ref[Any], Alignment]] = {}
         self._note_alignment(picture, align_input(self._input_shape))
@@ -165,6 +173,8 @@ class Recorder:
             # Nothing says so but its size, of which few are those of channels.
             first, last = (self._input_shape[axis] in _CHANNELS for axis in (1, -1))
             return first if first != last else self._default
+        if len(self._input_shape) < 4 and self._stepped_layout is not None:
+            return self._stepped_layout
         if self._input_layout is None:
             return self._default and len(self._input_shape) > 3
         return self._input_layout
@@ -193,18 +203,36 @@ class Recorder:
     ) -> None:
         """Note which axis of the picture a layer takes for its channels."""
         own, rank = _data_format(operation), len(self._input_shape)
-        if own is None or self._seen_layout is not None or not given:
+        is_stepping = own is None and isinstance(operation, _STEPPING)
+        if self._seen_layout is not None or not given or (own is None and not is_stepping):
             return
         shape, alignment = given[0]
-        if len(shape) != rank or rank < 4:
+        if len(shape) != rank or rank < 3 or (is_stepping and rank > 3):
             return
         axis = 1 if own else -1
         if alignment is not None and alignment.root is None:
-            along = {part.axis for part in alignment.axes[axis]} & {1, rank - 1}
-        else:  # moved by the model's own code: their number may tell
-            along = {at for at in (1, rank - 1) if self._input_shape[at] == shape[axis]}
-        if len(along) == 1:
+            own_axes = {part.axis for part in alignment.axes[axis]}
+            along = {at for at in (1, rank - 1) if at in own_axes}
+        else:
+            along = self._axes_as_long(shape, axis)
+        if len(along) == 1 and is_stepping:
+            self._stepped_layout = along == {1}
+        elif len(along) == 1:
             self._seen_layout = along == {1}
+
+    def _axes_as_long(self, shape: Shape, axis: int) -> set[int]:
+        """Return which of the picture's first and last axis may have become one of a tensor.
+
+        The model's own code has moved them, and their number may tell; but if it has also changed
+        their sizes, an axis with the number of a picture's channels is rather these.
+        """
+        ends = {1, len(self._input_shape) - 1}
+        if sorted(shape[1:]) != sorted(self._input_shape[1:]):
+            if len(shape) == 3:  # of a series, no number is that of channels
+                return set()
+            likely = {at for at in ends if self._input_shape[at] in _CHANNELS}
+            ends = likely if len(likely) == 1 else ends
+        return {at for at in ends if self._input_shape[at] == shape[axis]}
 
     def note_cast(self, tensor: Any, output: Any) -> None:
         """Note that `output` is `tensor` in another type; see `eli5.keras.engine.hooks.watch`."""
@@ -302,6 +330,8 @@ def _is_time_last(operation: keras.Operation, tensors: list[Any], parents: list[
 def _data_format(operation: keras.Operation) -> bool | None:
     """Tell whether an operation has the channels first; None if it does not say."""
     data_format = getattr(operation, "data_format", None)
+    if isinstance(operation, layers.Flatten) and data_format == keras.config.image_data_format():
+        return None  # by default, of whatever it is given
     return data_format == "channels_first" if isinstance(data_format, str) else None
 
 

@@ -39,11 +39,10 @@ class ModelInputs(NamedTuple):
 class UnsupportedDocError(ValueError):
     """Model and doc are of no kind that can be explained."""
 
-    def __init__(self, model: keras.Model) -> None:
-        super().__init__(
-            f'model "{model.name}" is not supported, try passing the "image" argument if '
-            "explaining an image model."
-        )
+    def __init__(self, model: keras.Model, reason: str = "") -> None:
+        advice = ', try passing the "image" argument if explaining an image model'
+        reason = f": {reason}" if reason else advice
+        super().__init__(f'model "{model.name}" is not supported{reason}.')
 
 
 def take_doc(
@@ -77,7 +76,7 @@ def take_doc(
     check_doc(model, doc)
     if not is_ready:
         if isinstance(model, keras.Sequential) and not model.layers:
-            raise UnsupportedDocError(model)
+            raise UnsupportedDocError(model, "" if kind is None else "it has no layers")
         if kind is None and isinstance(doc, np.ndarray):
             _check_rank(model, doc)
         ensure_built(model, doc)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import keras
@@ -80,13 +80,13 @@ class TargetLayer(NamedTuple):
     nth: int
 
 
-def list_target_layers(view: View) -> list[TargetLayer]:
-    """List the suitable layers in execution order."""
+def list_target_layers(view: View, is_located: Callable[[Site], bool]) -> list[TargetLayer]:
+    """List the suitable layers in execution order: those that `is_located` finds in the doc."""
     sites = [(site_of(call, axes, view), call) for call, axes in candidate_calls(view)]
     return [
         TargetLayer(call.path, site.grid or _whole_grid_of(call, view), call.nth)
         for site, call in sites
-        if site is not None
+        if site is not None and is_located(site)
     ]
 
 
@@ -274,7 +274,9 @@ def list_candidates(view: View) -> str:
     """List the suitable layers, for an error."""
     names = [
         f"{call.path!r} ({'x'.join(map(str, _whole_grid_of(call, view)))})"
-        for call, _ in reversed(candidate_calls(view))
+        for call, axes in reversed(candidate_calls(view))
+        # Of what only measuring would tell nothing is promised.
+        if site_of(call, axes, view) and (call.shape[0] == 1 or joined_grid(call, view.places))
     ]
     if not names:
         return f" No layer of the model would do. {_WITHOUT_LAYER}"

@@ -92,8 +92,8 @@ def locate(
             "Expected a layer that sees one sample for one doc, or frames or patches of it whose "
             f"places can be followed. Received: layer={site.path!r}, with {call.shape[0]} samples "
             f"of shape {call.shape[1:]} for a doc of size {size}. Cut the doc with "
-            "keras.ops.reshape in a functional model or with TimeDistributed, or choose a layer "
-            "that sees all of it."
+            "keras.ops.reshape or keras.ops.image.extract_patches in a functional model, or choose "
+            "a layer that sees all of it."
         )
     return Located(site, _stretched(site.grid or _grid_of(call, site), size), is_known=False)
 

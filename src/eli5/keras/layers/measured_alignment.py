@@ -3,7 +3,8 @@
 The gradient of a slice of the output with respect to the input shows what that slice looks at. Its
 centre of mass moves along the input as the slice moves along an axis of the output: a line through
 a few of them tells the axis, where it begins, and how long its steps are. That is done once for a
-model and a shape.
+model and a shape, with two docs that differ: where they disagree, as behind a crop around what is
+brightest, nothing is known. That weights change what is looked at is not noticed.
 """
 
 from __future__ import annotations
@@ -24,13 +25,16 @@ Array = np.ndarray[Any, Any]
 
 _SLICES = 5  # along each axis of the output
 _MOST_SAMPLES = 128  # that one doc becomes, each of which is looked at
-_COPIES = 2  # of noise
+_COPIES = 2  # of noise: one brighter at its end, one at its beginning
 # How well the centres must lie on a line, and over which share of the input they must move: where
 # every slice sees everything they do neither.
 _LEAST_FIT, _LEAST_MOVEMENT = 0.95, 0.2
 _NEARLY = 0.06  # of a step: as much as a measured line may miss the one that it surely is
 _FAR = 0.25
 _FAINT = 1e-3  # of the largest gradient
+# What a slice sees of two docs may differ by so much, in places and as share of what it reaches;
+# and it must see so much of what lies between the first and the last place that it reaches.
+_STRAY, _STRAY_SHARE, _LEAST_DENSITY = 1.5, 0.25, 0.4
 
 
 def measure_alignment(
@@ -57,22 +61,29 @@ def measure_alignment(
             return None
         site = Site(operation, call.nth, call.path, shape=call.shape, dtype=call.dtype)
         for n in dict.fromkeys((fixed_batch or _COPIES, fixed_batch or 1)):
-            docs = _noise(inputs, input_site, n)
+            runs = [
+                _noise(inputs, input_site, n, first) for first in range(_COPIES if n < 2 else 1)
+            ]
             with contextlib.suppress(Exception):  # whatever a model raises on several docs
-                return _measure(model, docs, site, input_site)
+                return _measure(model, runs, site, input_site)
         return None  # nothing behind the input can be differentiated there
 
     return engine.recall(model, key, measure)
 
 
-def _measure(model: keras.Model, docs: Any, site: Site, input_site: Site) -> Alignment | None:
+def _measure(
+    model: keras.Model, runs: Sequence[Any], site: Site, input_site: Site
+) -> Alignment | None:
     slices = tuple((axis, at) for axis, n in enumerate(site.shape) for at in _picked(axis, n))
     # Each axis of the input for itself, its channels, too.
     whole = input_site._replace(channels_first=False, has_channels=False, grid=None)
     query = engine.Query("alignment", SelectSlices(slices), (whole,), (_centres,), score_site=site)
-    n = len(keras.tree.flatten(docs)[0])
-    (found,), _ = engine.evaluate(model, docs, np.zeros((n, 1), "int32"), query)
-    return _alignment(slices, found.astype("float64"), site.shape, input_site.shape)
+    found = []
+    for docs in runs:
+        n = len(keras.tree.flatten(docs)[0])
+        (numbers,), _ = engine.evaluate(model, docs, np.zeros((n, 1), "int32"), query)
+        found.append(numbers.astype("float64"))
+    return _alignment(slices, np.concatenate(found), site.shape, input_site.shape)
 
 
 def _picked(axis: int, n: int) -> Sequence[int]:
@@ -81,14 +92,23 @@ def _picked(axis: int, n: int) -> Sequence[int]:
     return sorted(set(np.linspace(0, n - 1, _SLICES).round().astype(int).tolist())) if n > 1 else ()
 
 
-def _noise(inputs: Any, input_site: Site, n: int) -> Any:
-    """Return `n` docs, with noise in the place of the explained input if that has numbers."""
+def _noise(inputs: Any, input_site: Site, n: int, first: int) -> Any:
+    """Return `n` docs, with noise in the place of the explained input if that has numbers.
+
+    They are brighter at the end of each axis and at its beginning, in turn; `first` is the number
+    of the first.
+    """
     rng = np.random.default_rng(0)
     leaves = [np.repeat(leaf, n, axis=0) for leaf in keras.tree.flatten(inputs)]
     index = input_site.input_index
     if index is not None and leaves[index].dtype.kind == "f":
         shape = leaves[index].shape
-        leaves[index] = rng.uniform(0.1, 1, shape).astype(leaves[index].dtype)
+        noise = rng.uniform(0.1, 1, shape)
+        for axis, length in enumerate(shape[1:], 1):
+            ramp = np.linspace(0.3, 1, length).reshape((-1, *[1] * (len(shape) - axis - 1)))
+            for row in range(n):
+                noise[row] *= ramp[::-1] if (first + row) % _COPIES else ramp
+        leaves[index] = noise.astype(leaves[index].dtype)
     return keras.tree.pack_sequence_as(inputs, leaves)
 
 
@@ -117,10 +137,10 @@ class SelectSlices:
 
 
 def _centres(_: Any, gradients: list[Any], __: Any) -> Any:
-    """Return of each slice, traced: (B, K, 1 + 3 * axes).
+    """Return of each slice, traced: (B, K, 1 + 4 * axes).
 
-    How strong its gradient is, and along each axis of the input its centre of mass, and the first
-    and the last place that it reaches.
+    How strong its gradient is, and along each axis of the input its centre of mass, the first and
+    the last place that it reaches, and how many.
     """
     rows = []
     for gradient in gradients:
@@ -139,6 +159,7 @@ def _centres(_: Any, gradients: list[Any], __: Any) -> Any:
                 ops.sum(profile * at, axis=1) / (mass + 1e-30),
                 ops.min(ops.where(reached, at, float(n)), axis=1),
                 ops.max(ops.where(reached, at, -1.0), axis=1),
+                ops.sum(ops.cast(reached, "float32"), axis=1),
             ]
         rows.append(ops.stack(numbers, axis=1))
     return ops.stack(rows, axis=1)
@@ -154,6 +175,7 @@ class _Looks(NamedTuple):
     centres: Array  # (n, axes)
     lows: Array
     highs: Array
+    densities: Array  # which share of the places between is reached
 
 
 class _Line(NamedTuple):
@@ -168,14 +190,17 @@ def _alignment(
     slices: Sequence[tuple[int, int]], found: Array, shape: Sequence[int], size: Sequence[int]
 ) -> Alignment | None:
     """Return the alignment that the centres show; None if no axis of the output lies anywhere."""
+    if _differs_between_docs(slices, found):
+        return None
     mass = found[..., 0].sum(axis=0)
-    centres = (found[..., 1::3] * found[..., :1]).sum(axis=0) / np.maximum(mass, 1e-30)[:, None]
-    lows, highs = found[..., 2::3].min(axis=0), found[..., 3::3].max(axis=0)
+    centres = (found[..., 1::4] * found[..., :1]).sum(axis=0) / np.maximum(mass, 1e-30)[:, None]
+    lows, highs = found[..., 2::4].min(axis=0), found[..., 3::4].max(axis=0)
+    densities = (found[..., 4::4] / (found[..., 3::4] - found[..., 2::4] + 1)).max(axis=0)
     looks = {}
     for axis in range(len(shape)):
         rows = [k for k, (of, _) in enumerate(slices) if of == axis and mass[k] > 0]
         at = np.array([slices[k][1] for k in rows])
-        looks[axis] = _Looks(at, centres[rows], lows[rows], highs[rows])
+        looks[axis] = _Looks(at, centres[rows], lows[rows], highs[rows], densities[rows])
     axes: list[tuple[Part, ...]] = [(Part(None, 0.0, n),) for n in shape]
     first, seen = [0.0] * len(size), [(-0.5, n - 0.5) for n in size]
     whole = [(0.0, float(n)) for n in size]  # where a sample begins, and how long it is
@@ -201,6 +226,16 @@ def _alignment(
     if not lines and shape[0] == 1:
         return None
     return Alignment(tuple(axes), tuple(first), (0.0,) * len(size), tuple(seen))
+
+
+def _differs_between_docs(slices: Sequence[tuple[int, int]], found: Array) -> bool:
+    """Tell whether most slices along an axis look elsewhere in one doc than in another."""
+    is_seen = (found[..., 0] > 0).all(axis=0)
+    reach = (found[..., 3::4] - found[..., 2::4]).max(axis=0)
+    strays = np.ptp(found[..., 1::4], axis=0) > _STRAY + _STRAY_SHARE * reach
+    of_axis = np.array([axis for axis, _ in slices])
+    groups = [strays[is_seen & (of_axis == axis)] for axis in set(of_axis.tolist())]
+    return any((group.mean(axis=0) > 0.5).any() for group in groups if len(group))
 
 
 def _span(looks: _Looks, line: _Line, n: int, length: int) -> tuple[float, float]:
@@ -248,12 +283,32 @@ def _best_line(
         low, length = whole[along]
         start, stride, fit = _fit(looks.at[inner], looks.centres[inner, along - 1])
         movement = abs(stride) * n / length
-        if length > 1 and fit >= _LEAST_FIT and movement > most:
+        # What sees two places with nothing between them has its centre where it does not look.
+        is_one = np.median(looks.densities[:, along - 1]) >= _LEAST_DENSITY
+        if length > 1 and fit >= _LEAST_FIT and movement > most and is_one:
             reach = np.median(looks.highs[:, along - 1] - looks.lows[:, along - 1])
+            if _leaves_out(looks, along, _Line(along, start, stride), n, whole[along], reach):
+                continue
             # What sees far is cut off at the borders, which shortens the steps that are measured.
             slack = _FAR if reach > length / 3 else _NEARLY
             best, most = _snapped(_Line(along, start, stride), n, low, length, slack), movement
     return best
+
+
+def _leaves_out(
+    looks: _Looks, along: int, line: _Line, n: int, whole: tuple[float, float], reach: float
+) -> bool:
+    """Tell whether an outermost slice looks at what no slice along a line would.
+
+    So it does if the model's own code turns its input round, and cuts it where it is no border.
+    """
+    low, length = whole
+    ends = sorted((line.start, line.start + line.stride * (n - 1)))
+    least, most = max(ends[0], low), min(ends[1], low + length - 1)
+    centres, step = looks.centres[:, along - 1], abs(line.stride)
+    is_off = np.abs(centres - line.start - line.stride * looks.at) > _STRAY + step + reach
+    is_beyond = (centres < least - step / 2) | (centres > most + step / 2)
+    return bool((is_off & is_beyond).any())
 
 
 def _fit(at: Array, values: Array) -> tuple[float, float, float]:

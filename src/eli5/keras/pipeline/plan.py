@@ -244,7 +244,10 @@ def _target_layers(plan: Plan) -> tuple[Located, ...]:
 
 def _locate(plan: Plan, site: engine.Site) -> Located:
     """Return a target layer with where its cells lie."""
-    sample, trace = plan.sample, plan.trace
+    return _locate_in(plan.sample, plan.trace, site)
+
+
+def _locate_in(sample: Sample, trace: engine.Trace, site: engine.Site) -> Located:
     places = place_axes(sample.values.ndim, sample.size, channels_first=sample.channels_first)
 
     def measure(position: int) -> engine.Alignment | None:
@@ -275,7 +278,9 @@ def _find_sites(plan: Plan) -> list[engine.Site]:
         return sites
     candidates = candidate_layers.candidate_sites(view)
     # What sees pieces that cannot be put together is taken, and refused, only if nothing else does.
-    candidates = [site for site in candidates if _can_be_located(plan, site)] or candidates
+    candidates = [
+        site for site in candidates if _can_be_located(plan.sample, plan.trace, site)
+    ] or candidates
     output_maps = _output_maps(plan, candidates)
     sites = [site for site in candidates if site not in output_maps]
     if not sites:
@@ -292,12 +297,12 @@ def _find_sites(plan: Plan) -> list[engine.Site]:
     return [sites[0 if is_certain else _last_that_reacts(plan, sites)]]
 
 
-def _can_be_located(plan: Plan, site: engine.Site) -> bool:
+def _can_be_located(sample: Sample, trace: engine.Trace, site: engine.Site) -> bool:
     """Tell whether a layer sees one sample for one doc, or several whose places can be told."""
     if site.shape[:1] == (1,):
         return True
     try:
-        _locate(plan, site)
+        _locate_in(sample, trace, site)
     except ValueError:
         return False
     return True
@@ -383,4 +388,7 @@ def target_layers(
     """
     doc = blank_doc(model) if doc is None else doc
     sample = read_sample(model, doc, input=input, grid=grid)
-    return candidate_layers.list_target_layers(sample.view(sample.trace, grid))
+    return candidate_layers.list_target_layers(
+        sample.view(sample.trace, grid),
+        lambda site: _can_be_located(sample, sample.trace, site),
+    )

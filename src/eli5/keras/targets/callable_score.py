@@ -33,8 +33,9 @@ class CallableScore(Target):
     def outputs_of(self, output: int, outputs: Any) -> list[int]:
         specs = keras.tree.flatten(outputs)
         # Beside the classes another output may be there to be looked at.
-        are_maps = all(len(spec.shape) > 2 for spec in specs)
-        return list(range(len(specs))) if self.takes_all and are_maps else [output]
+        tensors = [k for k, spec in enumerate(specs) if spec is not None]
+        are_maps = all(len(specs[k].shape) > 2 for k in tensors)
+        return tensors if self.takes_all and are_maps else [output]
 
     def rows(self, ids: Sequence[int] | None, head: Head) -> Array:
         return np.zeros((1, 1), "int32")

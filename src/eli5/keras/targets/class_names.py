@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -61,13 +62,24 @@ def check_number_of_names(names: Names, n_targets: int, advice: str = "") -> Non
     """Raise ValueError if names that are no function are not those of ``0 … n_targets - 1``."""
     if not isinstance(names, dict) or names.keys() == set(range(n_targets)):
         return
-    received = f"{len(names)} names"
+    missing = set(range(n_targets)) - names.keys()
+    received = f"{len(names)} name" + "s" * (len(names) != 1)
     if len(names) == n_targets:
-        received += f", none of them for class {min(set(range(n_targets)) - names.keys())}"
+        received += f", none of them for class {min(missing)}"
     raise ValueError(
         f"Expected `class_names` to name each of the model's {n_targets} classes. Received: "
-        f"{received}, class_names={shown(names)}. "
-        f"{advice or 'To name some of them, give a function: class_names=names.get'}"
+        f"{received}, class_names={shown(names)}. {advice or _mended(names, n_targets)}"
+    )
+
+
+def _mended(names: dict[int, Any], n_targets: int) -> str:
+    """Return what to give in the place of names that are not those of all classes, and no more."""
+    if names.keys() - set(range(n_targets)):
+        return f"The model's classes are 0 to {n_targets - 1}: leave out the other names"
+    one = dict(itertools.islice(names.items(), 1)) or {0: "cat"}
+    return (
+        "To name some of them, give a function of the class id that returns None for the others: "
+        f"class_names={shown(one)}.get"
     )
 
 

@@ -216,7 +216,7 @@ def check_targets(targets: Any) -> None:
         return
     works = f"classes={_as_classes(targets)}"
     if not isinstance(targets, list):
-        mended = f"[{int(targets)}]" if is_integer(targets) else "[0]"
+        mended = f"[{int(targets)}]" if is_integer(targets) and targets >= 0 else "[0]"
         raise wrong_type(
             "targets",
             targets,
@@ -245,7 +245,7 @@ def _as_classes(given: Any) -> list[Any]:
 
 
 def _is_class(value: Any) -> bool:
-    return is_integer(value) or isinstance(value, str)
+    return isinstance(value, str) or (is_integer(value) and value >= 0)
 
 
 _SHOWN = 5  # classes in the call that an error shows

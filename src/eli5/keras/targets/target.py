@@ -7,7 +7,7 @@ such class.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -164,7 +164,8 @@ def find_output(model: keras.Model, outputs: Any, output: Any) -> int:
     outputs : spec, or a list, tuple or dict of them
         What the model returns; None is what is no tensor.
     output : None, str or int
-        The key in a dict, the name in a functional model, or the index, in the order in which the
+        The key in a dict (``"maps/0"`` of what is in a list within it), the name in a functional
+        model, or the index, in the order in which the
         model declares them; None is the first
         that is a tensor.
 
@@ -205,13 +206,33 @@ def _declared_names(model: keras.Model, outputs: Any, names: list[str]) -> list[
         declared = model.output
     except (AttributeError, ValueError):  # a subclass declares none
         declared = outputs
-    return list(declared if isinstance(declared, dict) else outputs)
+    return list(_leaves(_named(declared if isinstance(declared, dict) else outputs)))
+
+
+def _leaves(named: Any) -> Iterator[str]:
+    """Return the names in a structure in the order in which they stand there."""
+    if isinstance(named, str):
+        yield named
+        return
+    for one in named.values() if isinstance(named, dict) else named:
+        yield from _leaves(one)
 
 
 def _output_names(model: keras.Model, outputs: Any) -> list[str]:
     """Name the outputs, in the order of `keras.tree.flatten`: by key, by layer, or by number."""
     if isinstance(outputs, dict):
-        return keras.tree.flatten({key: key for key in outputs})
+        return list(keras.tree.flatten(_named(outputs)))
     n_outputs = len(keras.tree.flatten(outputs))
     names = getattr(model, "output_names", None) or []
     return list(names) if len(names) == n_outputs else list(map(str, range(n_outputs)))
+
+
+def _named(outputs: Any, path: str = "") -> Any:
+    """Return a structure with the path of each output in its place: ``"probs"``, ``"maps/0"``."""
+    if isinstance(outputs, dict):
+        return {
+            key: _named(one, f"{path}/{key}" if path else str(key)) for key, one in outputs.items()
+        }
+    if isinstance(outputs, list | tuple):
+        return [_named(one, f"{path}/{k}") for k, one in enumerate(outputs)]
+    return path
