@@ -25,8 +25,8 @@ from typing import NamedTuple
 # folder or a module; modules of one part are free. __init__ is eli5's own, with its version.
 _TABLE = {
     "checks": "",
-    "placement": "",
-    "base": "checks placement",
+    "placement": "checks",
+    "base": "placement",
     "formatters": "base",
     "saving": "formatters __init__",
     "demo": "",

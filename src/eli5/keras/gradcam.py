@@ -57,6 +57,7 @@ def gradcam(weights: Array, activations: Array) -> Array:
     return normalize(keras.ops.convert_to_numpy(cam.weighted_sum(*tensors))[0], 2)
 
 
+@engine.in_the_open
 def gradcam_backend(
     model: keras.Model,
     doc: Array,

@@ -25,9 +25,10 @@ from typing import Any
 import numpy as np
 
 from eli5 import __version__, base
-from eli5.base import Explanation, check_single
+from eli5.base import Explanation
 from eli5.checks import wrong_type, wrong_value
 from eli5.formatters.as_dict import SCHEMA_VERSION
+from eli5.formatters.explanation_fields import check_single
 from eli5.formatters.picture_file import PICTURE_FORMATS, format_as_picture_file
 from eli5.saving.atomic_write import write_atomically
 
@@ -342,7 +343,9 @@ def _from_json(text: bytes, get: Get) -> Explanation:
     decoders = DECODERS | {"array": get, "image": partial(_decode_image, get)}
     document = json.loads(text, object_hook=lambda e: decoders[e["$"]](e) if "$" in e else e)
     del document["version"], document["saved_with"]
-    return Explanation(**document)
+    expl = Explanation(**document)
+    check_single(expl)
+    return expl
 
 
 def _decode_dates(entry: Entry) -> Array:
