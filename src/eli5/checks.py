@@ -146,8 +146,8 @@ def check_no_mask(name: str, value: Any) -> None:
         if isinstance(one, np.ma.MaskedArray) and np.ma.is_masked(one):
             raise ValueError(
                 f"Expected `{name}` without masked values, as nothing else would know of the mask. "
-                f"Received: {name} with {np.sum(np.ma.getmaskarray(one))} of {one.size} values masked. "
-                f"Put numbers in their place: {name}.filled(0)"
+                f"Received: {name} with {np.sum(np.ma.getmaskarray(one))} of {one.size} values "
+                f"masked. Put numbers in their place: {name}.filled(0)"
             )
 
 

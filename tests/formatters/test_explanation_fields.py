@@ -183,8 +183,24 @@ def test_an_option_of_another_type_is_named(
         format_(full_explanation(), **{name: value})
 
 
+@each_format
+def test_a_number_that_no_float_can_hold_is_infinite(name: str) -> None:
+    expl = full_explanation()
+    expl.targets[0].score, expl.targets[0].proba, expl.targets[1].explained = 10**400, 2, -(10**400)
+    FORMATS[name](expl)
+    assert "inf" in eli5.format_as_text(expl)
+
+
+def test_it_is_saved_and_loaded(tmp_path: Path) -> None:
+    expl = full_explanation()
+    expl.targets[0].score = 10**400
+    for ending in (".json", ".npz"):
+        expl.save(tmp_path / f"saved{ending}")
+        assert eli5.load(tmp_path / f"saved{ending}") == expl
+
+
 @pytest.mark.parametrize("wanted", [[1], "nonsense", None, 99, np.zeros(2)])
 def test_a_filter_that_pillow_does_not_have_is_refused(wanted: Any) -> None:
     for format_ in (eli5.format_as_image, eli5.plot):
-        with pytest.raises(ValueError, match="`resampling_filter` to be a PIL.Image.Resampling"):
+        with pytest.raises(ValueError, match=r"`resampling_filter` to be a PIL\.Image\.Resa"):
             format_(full_explanation(), resampling_filter=wanted)

@@ -108,6 +108,8 @@ def test_masked_values_are_refused(classifier: keras.Model) -> None:
     match = rf"`doc` without masked values.*doc with {n_masked} of 720 values masked.*doc\.filled"
     with pytest.raises(ValueError, match=match):
         eli5.explain_prediction(classifier, doc)
+    with pytest.raises(TypeError, match=r"array of numbers\. Received: doc\.dtype=object"):
+        eli5.explain_prediction(classifier, doc.astype(object))
     docs: list[Any] = [doc, [doc], [doc[0]], iter([doc[0]])]
     for one in docs:
         with pytest.raises(ValueError, match=match):

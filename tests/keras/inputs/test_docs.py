@@ -245,7 +245,15 @@ def test_docs_of_another_type_are_refused(classifier: keras.Model, docs: Any) ->
 
 
 @pytest.mark.parametrize(
-    "docs", [{1, 2}, frozenset(), {"doc": pictures()}.keys(), types.MappingProxyType({"doc": 1})]
+    "docs",
+    [
+        {1, 2},
+        frozenset(),
+        {"doc": pictures()}.keys(),
+        memoryview(b"a"),
+        bytearray(b"a"),
+        types.MappingProxyType({"doc": 1}),
+    ],
 )
 def test_docs_without_an_order_are_refused(classifier: keras.Model, docs: Any) -> None:
     with pytest.raises(TypeError, match=r"iterable of docs in an order.* Received: docs of type"):

@@ -101,7 +101,7 @@ def check_docs(docs: Any) -> None:
 
 def _has_order(docs: Any) -> bool:
     """Tell whether docs come one after the other; what is in a string, or in a set, does not."""
-    is_other = isinstance(docs, str | bytes | Set) or (
+    is_other = isinstance(docs, str | bytes | bytearray | memoryview | Set) or (
         isinstance(docs, Mapping) and not isinstance(docs, dict)
     )
     return isinstance(docs, Iterable) and not is_other
