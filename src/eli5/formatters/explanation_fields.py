@@ -137,7 +137,8 @@ def _check_placement(where: str, target: TargetExplanation) -> None:
     if target.placement is None or target.heatmap is None:
         return
     cells, axes = target.heatmap.shape, target.placement.axes
-    if len(axes) > len(cells) or 0 in target.placement.strides(cells[: len(axes)]):
+    n_more = len(cells) - len(axes)  # slices, which lie side by side
+    if n_more < 0 or 0 in target.placement.strides(cells[n_more:]):
         raise ValueError(
             f"Expected `{where}.placement` to tell where the cells of a heatmap of shape {cells} "
             f"lie. Received: {shown(target.placement)}. Set it to None"

@@ -394,3 +394,9 @@ def test_every_time_that_is_taken_can_be_drawn() -> None:
 def test_errors(options: Any, error: Any, message: str) -> None:
     with pytest.raises(error, match=re.escape(message)):
         eli5.explain_prediction(listener(), recordings(1, seed=3)[0], **options)
+
+
+def test_masked_time_is_refused() -> None:
+    time = np.ma.masked_array([0.0, 1.0, 2.0], [False, True, False])
+    with pytest.raises(ValueError, match="Expected `time` without masked values"):
+        check_time(time)
