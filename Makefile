@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 BACKENDS := jax tensorflow torch
 RESULTS := benchmarks/results
 
-.PHONY: demo test test-oracles test-faults test-places bench bench-peers bench-bulk pictures notebooks lint format clean \
+.PHONY: demo test test-oracles test-faults test-places fuzz bench bench-peers bench-bulk pictures notebooks lint format clean \
     $(BACKENDS:%=test-%)
 
 demo: $(VENV)/.demo
@@ -17,7 +17,7 @@ test: $(BACKENDS:%=test-%)
 
 # PyTorch, the fastest, runs all tests. What asks the same of each backend, such as the formatters,
 # the command line or the sources of bulk runs, is tested there alone, but for a run of each.
-test-jax test-tensorflow: TESTED := tests/keras tests/demo tests/test_ipython.py \
+test-jax test-tensorflow: TESTED := tests/keras tests/fuzz tests/demo tests/test_ipython.py \
     tests/bulk/test_bulk_processes.py tests/callbacks/test_callbacks_training.py \
     tests/cli/test_cli_applications.py tests/cli/test_cli_text.py tests/docs/test_docs_examples.py
 
@@ -38,6 +38,12 @@ test-faults: $(VENV)/.dev
 test-places: $(VENV)/.dev
 	for backend in $(BACKENDS); do KERAS_BACKEND=$$backend TF_CPP_MIN_LOG_LEVEL=3 ELI5_MOVING_MODELS=200 \
 	    $(BIN)/python -m pytest -s tests/keras/layers/test_moving_models.py || exit 1; done
+
+# Hostile calls: 10,000 on PyTorch, 1,000 on each of the others, which compile; and the counts.
+fuzz: $(VENV)/.dev
+	for backend in $(BACKENDS); do KERAS_BACKEND=$$backend TF_CPP_MIN_LOG_LEVEL=3 \
+	    ELI5_FUZZ_CALLS=$$(test $$backend = torch && echo 10000 || echo 1000) \
+	    $(BIN)/python -m pytest -s tests/fuzz || exit 1; done
 
 # What explanations cost, in units of the backend's own forward pass.
 bench: $(VENV)/.dev

@@ -26,8 +26,8 @@ from typing import NamedTuple
 _TABLE = {
     "checks": "",
     "limits": "",
-    "placement": "",
-    "base": "checks placement",
+    "placement": "checks",
+    "base": "placement",
     "formatters": "base",
     "saving": "formatters limits __init__",
     "demo": "",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eli5.checks import expect_integer, wrong_type, wrong_value
+from eli5.checks import expect_integer, wrong_value
 from eli5.placement import Placement as Placement
 from eli5.placement import lay_out, stretch
 
@@ -219,10 +218,13 @@ class Explanation(_Container):
         Raises
         ------
         TypeError
-            If `k` is no integer.
+            If `k` is no integer, or a field is of another type.
         ValueError
             If there is no such target, it has no heatmap, or nothing tells the input's size.
         """
+        from eli5.formatters.explanation_fields import check_single
+
+        check_single(self)
         targets = self.targets or []
         if not -len(targets) <= expect_integer("k", k) < len(targets):
             raise wrong_value("k", k, f"to be one of {len(targets)} targets, counted from 0")
@@ -263,31 +265,6 @@ class Explanation(_Container):
         from eli5.formatters.image import overlay_png
 
         return overlay_png(self)
-
-
-def check_single(expl: Any) -> None:
-    """Raise TypeError for anything but one explanation, such as the list that `methods=` gives."""
-    if not isinstance(expl, Explanation):
-        kind = type(expl).__name__
-        received = f"{expl!r} (of type {kind}). eli5.explain_prediction gives one"
-        if isinstance(expl, list | tuple):
-            received = f"a {kind} of {len(expl)}, as `methods=` gives. Format each of them"
-        raise TypeError(f"Expected an Explanation. Received: {received}.")
-
-
-def flattened(expl: Any) -> Iterator[Explanation]:
-    """Yield an explanation, or those in an iterable and in the iterables that it holds.
-
-    TypeError if there is anything else, when it is reached.
-    """
-    if isinstance(expl, Explanation):
-        yield expl
-    elif isinstance(expl, Iterable) and not isinstance(expl, str | bytes):
-        for one in expl:
-            yield from flattened(one)
-    else:
-        advice = "eli5.explain_prediction gives an Explanation"
-        raise wrong_type("expl", expl, "an Explanation, or several of them", advice)
 
 
 def missing_picture_libraries() -> list[str]:

@@ -29,6 +29,9 @@ _OPTIONAL = {
     "tensorboardX": ("tensorboardX", "to write for TensorBoard", "tensorboard"),
 }
 
+# Whose frames lie between a warning and its caller: PyTorch has those of `torch.compiler.disable`.
+_INNER = ("eli5", "torch")
+
 _LONGEST = 200  # characters of a value in an error; an array's would fill the screen
 
 
@@ -44,8 +47,11 @@ def is_number(value: Any) -> bool:
 
 def shown(value: Any) -> str:
     """Return a value as an error shows it, cut if it is long."""
-    text = repr(value)
-    return text if len(text) <= _LONGEST else reprlib.repr(value)
+    try:
+        text = repr(value)
+        return text if len(text) <= _LONGEST else reprlib.repr(value)
+    except Exception:  # of an object of the caller's; Python itself writes no integer of any length
+        return object.__repr__(value)
 
 
 def wrong_type(name: str, value: Any, expected: str, advice: str = "") -> TypeError:
@@ -97,10 +103,19 @@ def expect_number(
     """Return `value` as a float; TypeError if it is none, ValueError if too low or infinite."""
     if not is_number(value):
         raise wrong_type(name, value, expected)
-    if not (least <= float(value) < math.inf) or float(value) == -math.inf:
+    number = as_float(value)
+    if not (least <= number < math.inf) or number == -math.inf:
         at_least = "" if least == -math.inf else f" and >= {least:g}"
         raise wrong_value(name, value, f"to be finite{at_least}")
-    return float(value)
+    return number
+
+
+def as_float(value: Any) -> float:
+    """Return a number as a float; one that is larger than all of these is infinite."""
+    try:
+        return float(value)
+    except OverflowError:  # of an integer or a fraction
+        return -math.inf if value < 0 else math.inf
 
 
 def expect_flag(name: str, value: Any) -> bool:
@@ -111,12 +126,29 @@ def expect_flag(name: str, value: Any) -> bool:
 def expect_array(
     name: str, value: Any, kinds: str = "fiub", of: str = "numbers", advice: str = ""
 ) -> Any:
-    """Return `value` if it is a NumPy array of one of these kinds of dtype; else TypeError."""
+    """Return `value` if it is a NumPy array of one of these kinds of dtype; else TypeError.
+
+    ValueError if some of it is masked. Subclasses, such as ``np.matrix``, become plain arrays.
+    """
     import numpy as np  # not above: the command line can do without
 
     if not isinstance(value, np.ndarray) or value.dtype.kind not in kinds:
         raise wrong_type(name, value, f"a NumPy array of {of}", advice)
-    return value
+    check_no_mask(name, value)
+    return np.asarray(value)
+
+
+def check_no_mask(name: str, value: Any) -> None:
+    """Raise ValueError for a masked array, or a list of them, of which some numbers are masked."""
+    import numpy as np
+
+    for one in value if isinstance(value, list | tuple) else [value]:
+        if isinstance(one, np.ma.MaskedArray) and np.ma.is_masked(one):
+            raise ValueError(
+                f"Expected `{name}` without masked values, as nothing else would know of the mask. "
+                f"Received: {name} with {np.sum(np.ma.getmaskarray(one))} of {one.size} values "
+                f"masked. Put numbers in their place: {name}.filled(0)"
+            )
 
 
 def expect_choice(name: str, value: Any, choices: Collection[str], also: str = "") -> str:
@@ -170,7 +202,8 @@ def listed(values: Any) -> list[Any] | None:
     if hasattr(values, "__array__"):
         import numpy as np  # is there already, or there would be no such thing
 
-        values = np.asarray(values)
+        # What is masked stays so, and is no item of any kind.
+        values = values if isinstance(values, np.ma.MaskedArray) else np.asarray(values)
         return list(values) if values.ndim else None
     if isinstance(values, str | bytes | Mapping | Set) or not isinstance(values, Iterable):
         return None
@@ -199,6 +232,6 @@ def did_you_mean(name: str, known: Iterable[str], n: int = 1) -> str:
 def warn(message: str) -> None:
     """Give a UserWarning at the line of the first caller outside of this package."""
     level, frame = 2, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals["__name__"].partition(".")[0] == "eli5":
+    while frame.f_back is not None and frame.f_globals["__name__"].partition(".")[0] in _INNER:
         level, frame = level + 1, frame.f_back
     warnings.warn(message, UserWarning, stacklevel=level)

@@ -146,7 +146,10 @@ def explain_prediction(
         If the doc's shape does not match, if `targets` has not one item in ``[0, n_classes)``, if
         there is no such class in `classes`, if `class_names` are not as many as the classes, if
         no suitable layer is found or the score cannot be differentiated with respect to it, if
-        the model is no classifier, if there is no such method, or if it cannot serve the model.
+        the model is no classifier, if there is no such method, if it cannot serve the model, or if
+        numbers of the doc are masked, or too large for the backend.
+    RuntimeError
+        Inside of what ``jax.jit`` or ``tf.function`` compile.
 
     Warns
     -----

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from eli5.checks import is_integer, is_number
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_FURTHEST = 1e9  # pixels: further off lies nothing
 _HALF = 0.5
 _NEARLY = 1e-3  # cells: by so little a placement may miss a plain stretch and still be one
 
@@ -41,6 +44,21 @@ class Placement:
     first: tuple[float, ...]
     last: tuple[float, ...]
     seen: tuple[tuple[float, float], ...]
+
+    def __post_init__(self) -> None:
+        n_axes, n = len(self.size), len(self.axes)
+        numbers = [*self.first, *self.last, *(end for ends in self.seen for end in ends)]
+        if not (
+            all(is_integer(length) and length > 0 for length in self.size)
+            and set(self.axes) <= set(range(n_axes))
+            and len(set(self.axes)) == n == len(self.first) == len(self.last) == len(self.seen)
+            and all(len(ends) == 2 for ends in self.seen)
+            and all(is_number(one) and abs(one) < _FURTHEST for one in numbers)
+        ):
+            raise ValueError(
+                "Expected a placement of positive sizes, of different axes of the input, and of "
+                f"numbers for each of them. Received: {self!r}"
+            )
 
     def strides(self, cells: Sequence[int]) -> list[float]:
         """Return the distance between neighbouring cells, along each axis of the heatmap."""

@@ -196,7 +196,7 @@ def test_without_a_heatmap_the_image_is_drawn_as_it_is(mode: str) -> None:
             TypeError,
             "Expected `expl.image` to be a PIL.Image.Image. Received: expl.image=array(",
         ),
-        (explanation([[0, 1]]), TypeError, "Expected `heatmap` to be a NumPy array of numbers"),
+        (explanation([[0, 1]]), TypeError, "heatmap` to be a NumPy array of numbers"),
         (
             explanation(np.eye(2, dtype=complex)),
             TypeError,
@@ -395,7 +395,7 @@ def test_one_explanation_in_a_list_is_that_explanation(several: Any) -> None:
         (
             [explanation(np.eye(2)), explanation([[0, 1]])],
             TypeError,
-            "Expected `heatmap` to be a NumPy",
+            "heatmap` to be a NumPy",
         ),
     ],
 )

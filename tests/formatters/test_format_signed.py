@@ -140,7 +140,7 @@ def test_signed_slices_do_not_bleed(resampling_filter: Image.Resampling) -> None
         (
             [[1.0]],
             TypeError,
-            "Expected `attribution` to be a NumPy array of numbers. Received: a",
+            "attribution` to be a NumPy array of numbers. Received: ",
         ),
         (np.full((2, 2), "a"), TypeError, "dtype='<U1'"),
         (np.array([[0, np.nan]]), ValueError, "to be finite. Received: values from nan to nan."),

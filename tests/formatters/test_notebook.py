@@ -65,7 +65,7 @@ def test_gives_what_is_asked_for(
 
 
 def test_draws_only_what_is_asked_for(expl: Explanation) -> None:
-    expl.image = "no picture"
+    expl.targets[0].heatmap[0, 0] = 7  # which cannot be drawn
     assert list(mimebundle(expl, include=["text/plain"])) == ["text/plain"]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -168,3 +170,19 @@ def test_backend_checks_as_the_explanation_does(model: keras.Model, doc: Array) 
         gradcam_backend(model, doc, 3, "conv")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"layer=1\.5"):
         gradcam_backend(model, doc, None, 1.5)
+
+
+@pytest.mark.parametrize(
+    "wrong", [[None], "ab", [[1.0], [1.0, 2.0]], np.array([1j]), {1.0}, object()]
+)
+def test_what_is_no_array_of_numbers_is_refused(wrong: Any) -> None:
+    with pytest.raises(TypeError, match=r"Expected `weights` to be a NumPy array of numbers\. Rec"):
+        gradcam(wrong, np.ones((2, 3, 1)))
+    with pytest.raises(TypeError, match=r"Expected `activations` to be a NumPy array of numbers"):
+        gradcam(np.ones(1), wrong)
+
+
+def test_masked_terms_are_refused() -> None:
+    weights = np.ma.masked_array([1.0, 2.0], [False, True])
+    with pytest.raises(ValueError, match="Expected `weights` without masked values"):
+        gradcam(weights, np.ones((2, 3, 2)))

@@ -31,6 +31,13 @@ def test_an_unknown_ending_is_refused(tmp_path: Path, name: str) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("path", [None, 0, b"a.json", ["a.json"], object()])
+def test_a_path_of_another_type_is_refused(path: Any) -> None:
+    for call in (eli5.load, full_explanation().save):
+        with pytest.raises(TypeError, match=r"Expected `path` to be a string or a path\. Received"):
+            call(path)
+
+
 def test_a_picture_cannot_be_loaded(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"\.json, \.npz\. Received: .*a\.png'\. Pictures and pag"):
         eli5.load(tmp_path / "a.png")

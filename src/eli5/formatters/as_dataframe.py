@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from eli5.base import Explanation, TargetExplanation, flattened
+from eli5.base import Explanation, TargetExplanation
 from eli5.checks import expect_choice, need
+from eli5.formatters.explanation_fields import flattened
 from eli5.formatters.texts.weighted_text import texts_of, tokens_of
 from eli5.placement import lay_out
 
@@ -68,7 +69,7 @@ def format_as_dataframe(
         ``class_name`` : string
             The name of the class; missing where none is known.
         ``score``, ``proba`` : float64
-            NaN where there is none, or one that is no number.
+            NaN where there is none, or one that no float can hold.
         ``explained`` : float64
             The number that the heatmap explains; NaN as above.
         ``explained_name`` : string
@@ -104,7 +105,7 @@ def format_as_dataframe(
     Raises
     ------
     TypeError
-        If `expl` is, or holds, something else, or `rows` is no string.
+        If `expl` is, or holds, something else, a field is of another type, or `rows` is no string.
     ValueError
         If `rows` is unknown.
     ModuleNotFoundError
@@ -167,8 +168,8 @@ def _is_id(target: Any) -> bool:
 
 def _number(value: Any) -> float:
     try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
+        return math.nan if value is None else float(value)
+    except OverflowError:  # of an integer that is larger than all floats
         return math.nan
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eli5.base import check_single, is_picture
+from eli5.base import is_picture
+from eli5.formatters.explanation_fields import check_single
 
 if TYPE_CHECKING:
     from eli5.base import Explanation
@@ -42,7 +43,7 @@ def format_as_dict(expl: Explanation) -> dict[str, Any]:
         infinities are ``None``, and what JSON cannot hold is its ``str``. So
         ``json.dumps(…, allow_nan=False)`` accepts every result.
     """
-    check_single(expl)
+    check_single(expl, looks_inside=False)  # it can write anything
     return {"version": SCHEMA_VERSION, **_from_fields(expl, ())}
 
 

@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from eli5.base import DocWeightedSpans, Explanation, TargetExplanation, flattened
+from eli5.base import DocWeightedSpans, Explanation, TargetExplanation
+from eli5.checks import expect_flag, expect_type
+from eli5.formatters.explanation_fields import flattened
 from eli5.formatters.jinja import render
 from eli5.formatters.labels import (
     one_line,
@@ -78,6 +80,7 @@ def format_as_html(expl: Explanation | Several, include_styles: bool = True) -> 
     TypeError, ValueError
         If an image, a series or a heatmap cannot be drawn; see `eli5.format_as_image`.
     """
+    expect_flag("include_styles", include_styles)
     return render("fragment.html", include_styles=include_styles, **_section_data(expl))
 
 
@@ -112,6 +115,7 @@ def format_as_linked_page(
 
     Each link is a text and an address, which is empty for what is not to be followed.
     """
+    expect_type("title", title, str, "a string")
     return render("page.html", title=title, links=links, **_section_data(expl))
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from eli5.base import Explanation, TargetExplanation, flattened
+from eli5.base import Explanation, TargetExplanation
+from eli5.formatters.explanation_fields import flattened
 from eli5.formatters.overlay.drawable import is_drawable
 from eli5.formatters.overlay.heatmap import LANCZOS, checked_picture
 from eli5.formatters.overlay.heatmap import expand_heatmap as expand_heatmap  # documented here

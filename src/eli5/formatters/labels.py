@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from unicodedata import category
 
+from eli5.checks import as_float
+
 if TYPE_CHECKING:
     from eli5.base import TargetExplanation
 
@@ -59,7 +61,7 @@ def score_and_explained(target: TargetExplanation) -> str:
 def _is_same(one: float | None, other: float | None) -> bool:
     if one is None or other is None:
         return False
-    one, other = float(one), float(other)  # those of NumPy may overflow beside each other
+    one, other = as_float(one), as_float(other)  # those of NumPy may overflow beside each other
     return one == other or (one != one and other != other)
 
 
@@ -67,6 +69,7 @@ def number(value: float | None) -> str:
     """Write a number with four significant digits, or nothing for ``None``."""
     if value is None:
         return ""
+    value = as_float(value)
     if 9999.5 <= abs(value) < 1e7:
         return f"{value:.0f}"  # where "g" would turn to 1.235e+04
     return f"{value:#.4g}".removesuffix(".")

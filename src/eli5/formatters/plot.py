@@ -15,9 +15,9 @@ from matplotlib.font_manager import FontProperties
 from mpl_toolkits.axes_grid1 import make_axes_locatable  # type: ignore[import-untyped]
 from PIL import Image
 
-from eli5.base import check_single
-from eli5.checks import expect_integer, expect_type, wrong_value
+from eli5.checks import expect_flag, expect_integer, expect_type, wrong_value
 from eli5.formatters.caption import drawable, literal_text, title_lines
+from eli5.formatters.explanation_fields import check_single
 from eli5.formatters.overlay.heatmap import LANCZOS, checked_picture
 from eli5.formatters.overlay.layers import shown_values
 from eli5.formatters.overlay.options import DEFAULT_COLORMAP, default_percentile, make_options
@@ -118,6 +118,8 @@ def plot(
     options = make_options(resampling_filter, colormap, alpha_limit, shown, signed)
     advice = "format_as_image takes functions, too"
     expect_type("colormap", options.colormap, Colormap, "a matplotlib colormap or its name", advice)
+    expect_flag("colorbar", colorbar)
+    expect_flag("title", title)
     targets = _chosen_targets(expl, target)
     if ax is not None:
         _check_axes(ax, len(targets))

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 from unicodedata import combining, east_asian_width
 
-from eli5.base import check_single
+from eli5.checks import expect_flag
+from eli5.formatters.explanation_fields import check_single
 from eli5.formatters.labels import (
     one_line,
     printable,
@@ -69,6 +70,7 @@ def format_as_text(expl: Explanation, *, ansi: bool = False) -> str:
         line break at the end.
     """
     check_single(expl)
+    expect_flag("ansi", ansi)
     facts = {
         "Model": one_line(expl.estimator),
         "Method": one_line(expl.method or ""),

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from eli5.keras import engine
 from eli5.keras.inputs.dataset import count_docs, read_docs
 from eli5.keras.inputs.model_inputs import check_model
 from eli5.keras.pipeline.explain import explain_many
@@ -16,6 +17,7 @@ from eli5.keras.pipeline.request import make_request, split_options
 _OF_ALL_DOCS = ("pad_value", "pad_token", "time", "channel_names")
 
 
+@engine.in_the_open
 def explain_predictions_keras(
     model: keras.Model,
     docs: Any,

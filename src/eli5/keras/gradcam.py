@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from eli5.checks import expect_array
 from eli5.keras import engine
 from eli5.keras.inputs.sample import DocOptions, read_sample
 from eli5.keras.methods import cam
@@ -37,10 +38,14 @@ def gradcam(weights: Array, activations: Array) -> Array:
 
     Raises
     ------
+    TypeError
+        If they hold something else than numbers.
     ValueError
-        If the ranks are not 1 and 3, if the numbers of maps differ, or if a value is not finite.
+        If the ranks are not 1 and 3, if the numbers of maps differ, or if a value is not finite or
+        masked.
     """
-    weights, activations = np.asarray(weights), np.asarray(activations)
+    weights = expect_array("weights", _as_array(weights))
+    activations = expect_array("activations", _as_array(activations))
     if weights.ndim != 1 or activations.ndim != 3 or weights.shape[0] != activations.shape[2]:
         raise ValueError(
             "Expected `weights` of shape (C,) and `activations` of shape (H, W, C). "
@@ -57,6 +62,17 @@ def gradcam(weights: Array, activations: Array) -> Array:
     return normalize(keras.ops.convert_to_numpy(cam.weighted_sum(*tensors))[0], 2)
 
 
+def _as_array(values: Any) -> Any:
+    """Return an array with its mask, if it has one; what is none is refused later."""
+    if isinstance(values, np.ndarray):
+        return values
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError):  # of lists that differ in length
+        return values
+
+
+@engine.in_the_open
 def gradcam_backend(
     model: keras.Model,
     doc: Array,

@@ -25,9 +25,10 @@ from typing import IO, Any
 import numpy as np
 
 from eli5 import __version__, base, limits
-from eli5.base import Explanation, check_single
-from eli5.checks import wrong_type, wrong_value
+from eli5.base import Explanation
+from eli5.checks import as_float, expect_type, wrong_type, wrong_value
 from eli5.formatters.as_dict import SCHEMA_VERSION
+from eli5.formatters.explanation_fields import check_single
 from eli5.formatters.picture_file import PICTURE_FORMATS, format_as_picture_file
 from eli5.saving.atomic_write import write_atomically
 
@@ -130,6 +131,7 @@ def _read(file: IO[bytes], ending: str, path: str | os.PathLike[str]) -> Explana
 
 
 def _ending(path: str | os.PathLike[str], endings: Iterable[str], advice: str = "") -> str:
+    expect_type("path", path, str | os.PathLike, "a string or a path")
     ending = Path(path).suffix.lower()
     if ending not in endings:
         raise wrong_value("path", str(path), f"to end in one of {', '.join(endings)}", advice)
@@ -209,8 +211,8 @@ def _write_npz(expl: Explanation) -> bytes:
         return {"member": name}
 
     text = _to_json(expl, put, indent=1)
-    scores = [getattr(target, "score", None) for target in expl.targets or ()]
-    arrays["scores"] = np.array(scores, float)  # NaN for None
+    scores = [np.nan if one.score is None else as_float(one.score) for one in expl.targets or ()]
+    arrays["scores"] = np.array(scores, float)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     with zipfile.ZipFile(buffer, "a") as archive:
@@ -386,7 +388,9 @@ def _from_json(text: bytes, get: Get) -> Explanation:
     decoders = DECODERS | {"array": get, "image": partial(_decode_image, get)}
     document = json.loads(text, object_hook=lambda e: decoders[e["$"]](e) if "$" in e else e)
     del document["version"], document["saved_with"]
-    return Explanation(**document)
+    expl = Explanation(**document)
+    check_single(expl)
+    return expl
 
 
 def _decode_dict(entry: Entry) -> dict[Any, Any]:

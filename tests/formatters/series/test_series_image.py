@@ -204,13 +204,13 @@ def test_options_are_those_of_pictures() -> None:
     assert np.abs(np.asarray(own).astype(int) - np.asarray(named)).max() <= 2
 
 
-@pytest.mark.parametrize("name", ["LANCZOS", "BICUBIC", "BOX", "HAMMING", "nonsense"])
+@pytest.mark.parametrize("name", ["LANCZOS", "BICUBIC", "BOX", "HAMMING"])
 def test_other_filters_are_refused(name: str) -> None:
     expl = of_series(waves(50, 2), block(50, 7))
     if name == "LANCZOS":  # the default
         assert format_as_image(expl, Image.Resampling.LANCZOS) == format_as_image(expl)
         return
-    wanted: Any = getattr(Image.Resampling, name, name)
+    wanted = getattr(Image.Resampling, name)
     with pytest.raises(ValueError, match="Expected `resampling_filter` to be BILINEAR or NEAREST"):
         format_as_image(expl, wanted)
 

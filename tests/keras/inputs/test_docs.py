@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -241,6 +242,38 @@ def endless() -> Iterator[Array]:
 def test_docs_of_another_type_are_refused(classifier: keras.Model, docs: Any) -> None:
     with pytest.raises(TypeError, match=r"`docs` to be an array, an iterable .* Received: docs"):
         eli5.explain_predictions(classifier, docs)
+
+
+@pytest.mark.parametrize(
+    "docs",
+    [
+        {1, 2},
+        frozenset(),
+        {"doc": pictures()}.keys(),
+        memoryview(b"a"),
+        bytearray(b"a"),
+        types.MappingProxyType({"doc": 1}),
+    ],
+)
+def test_docs_without_an_order_are_refused(classifier: keras.Model, docs: Any) -> None:
+    with pytest.raises(TypeError, match=r"iterable of docs in an order.* Received: docs of type"):
+        eli5.explain_predictions(classifier, docs)
+
+
+@pytest.mark.parametrize("inside", [1, None, np.array(3), [pictures()]])
+def test_a_dict_of_something_else_is_refused(classifier: keras.Model, inside: Any) -> None:
+    with pytest.raises(TypeError, match=r"`docs\['doc'\]` to be an array of N docs"):
+        eli5.explain_predictions(classifier, {"doc": inside})
+
+
+def test_a_list_that_holds_itself_is_refused(classifier: keras.Model) -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    for docs in (endless, [endless], [[endless]], [{"doc": endless}]):
+        with pytest.raises((TypeError, ValueError), match=r"Expected `doc` to .* Received: "):
+            list(eli5.explain_predictions(classifier, docs))
+        with pytest.raises((TypeError, ValueError), match=r"Expected `doc` to .* Received: "):
+            eli5.explain_prediction(classifier, docs)
 
 
 def test_a_dataset_without_end_is_refused(classifier: keras.Model) -> None:

@@ -406,3 +406,9 @@ def test_no_cell_of_a_layer_with_more_steps_than_the_series_gets_lost() -> None:
     expl = eli5.explain_prediction(model, np.ones((1, 4, 1), "float32"), layer="conv")
     np.testing.assert_array_equal(expl.targets[0].heatmap, [0, 1, 0, 0])
     assert "is empty" not in expl.description
+
+
+def test_masked_time_is_refused() -> None:
+    time = np.ma.masked_array([0.0, 1.0, 2.0], [False, True, False])
+    with pytest.raises(ValueError, match="Expected `time` without masked values"):
+        check_time(time)

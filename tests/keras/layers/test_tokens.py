@@ -136,13 +136,31 @@ def test_a_grid_is_given_where_it_cannot_be_inferred() -> None:
     [
         ((4, 4), r"13 tokens lie on a known grid. Received: layer='norm' with grid=\(4, 4\)"),
         ((0, 4), r"`grid` to be \(height, width\) in tokens. Received: grid=\(0, 4\)"),
-        (12, "Received: grid=12"),
-        ((3.0, 4), r"Received: grid=\(3.0, 4\)"),
+        ((3,), r"`grid` to be \(height, width\) in tokens. Received: grid=\(3,\)"),
     ],
 )
 def test_a_bad_grid_is_refused(grid: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         eli5.explain_prediction(odd_tokens(), picture(), layer="norm", grid=grid)
+
+
+@pytest.mark.parametrize("grid", [12, (3.0, 4), "34", (True, 4), {3, 4}])
+def test_a_grid_of_another_type_is_refused(grid: Any) -> None:
+    with pytest.raises(TypeError, match=r"`grid` to be \(height, width\) in tokens.*of type"):
+        eli5.explain_prediction(odd_tokens(), picture(), layer="norm", grid=grid)
+
+
+@pytest.mark.filterwarnings("ignore:The heatmap of target")
+@pytest.mark.parametrize("layer", [None, "norm"])
+def test_a_grid_may_be_a_list(layer: str | None) -> None:
+    model, grids = odd_tokens(), [(3, 4), [3, 4]]
+    found: list[Any] = [
+        eli5.explain_prediction(model, picture(), layer=layer, grid=grid)  # type: ignore[arg-type]
+        for grid in grids
+    ]
+    np.testing.assert_array_equal(found[0].targets[0].heatmap, found[1].targets[0].heatmap)
+    listed: list[Any] = [eli5.keras.target_layers(model, picture(), grid=one) for one in grids]  # type: ignore[arg-type]
+    assert listed[0] == listed[1]
 
 
 @pytest.mark.parametrize(

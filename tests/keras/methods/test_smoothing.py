@@ -207,3 +207,16 @@ def test_the_details_of_a_smoothed_black_box_method_are_means() -> None:
     ]
     found = smooth.targets[0].details["score_difference"]
     assert found == pytest.approx(np.mean(alone), rel=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:The heatmap of target", "ignore:The doc holds values that are")
+@pytest.mark.parametrize("options", [{"n_samples": 2}, {"augment": True}])
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_copies_of_a_doc_that_is_not_finite_give_no_warning_of_their_own(
+    options: Any, value: float
+) -> None:
+    doc = sample((12, 20, 3))
+    doc[0, :3] = value
+    doc[0, 5] = -value
+    found = eli5.explain_prediction(make_classifier(), doc, targets=[1], **options)
+    assert "not finite" in found.description

@@ -15,6 +15,7 @@ from eli5.placement import Placement
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_LARGEST_BORDER = 100_000  # cells
 LANCZOS = Image.Resampling.LANCZOS
 
 
@@ -45,7 +46,7 @@ def expand_heatmap(
         If Pillow has no such filter, or `heatmap` has the wrong shape or values.
     """
     size = checked_picture(image, "image").size
-    method = _checked_filter(resampling_filter)
+    method = checked_filter(resampling_filter)
     return heatmap_to_image(heatmap).resize(size, method)
 
 
@@ -93,7 +94,7 @@ def expand_slices(
     to right. No slice bleeds into its neighbours.
     """
     slices, size = _slices(heatmap, image, "heatmap")
-    method = _checked_filter(resampling_filter)
+    method = checked_filter(resampling_filter)
     place = partial(_place, size=size, method=method, placement=placement)
     return _side_by_side([place(heatmap_to_image(one)) for one in slices])
 
@@ -116,7 +117,7 @@ def expand_attribution(
             "Expected the values of `attribution` to be finite. "
             f"Received: values from {numbers.min()} to {numbers.max()}. Draw the heatmap instead."
         )
-    method = _checked_filter(resampling_filter)
+    method = checked_filter(resampling_filter)
     pictures = [
         _place(Image.fromarray((one / (scale or 1)).astype(np.float32)), size, method, placement)
         for one in slices
@@ -147,6 +148,11 @@ def _place(
         edges = [(pixel / scale - 0.5 - first) / stride + 0.5 for pixel in pixels]
         # Beyond the outermost cells the map goes on as there.
         border = [max(0, math.ceil(-edges[0])), max(0, math.ceil(edges[1] - cells[k]))]
+        if max(border) > _LARGEST_BORDER:
+            raise ValueError(
+                "Expected a placement whose cells lie in the input. Received: "
+                f"{placement}, for a heatmap of shape {cells}. Set it to None"
+            )
         padding = [(0, 0)] * values.ndim
         padding[k] = border[0], border[1]
         values = np.pad(values, padding, mode="edge")
@@ -193,10 +199,11 @@ def _side_by_side(pictures: list[Image.Image]) -> Image.Image:
     return strip
 
 
-def _checked_filter(resampling_filter: Any) -> Image.Resampling:
+def checked_filter(resampling_filter: Any) -> Image.Resampling:
+    """Give a filter of Pillow's; ValueError if it has no such one."""
     try:
         return Image.Resampling(resampling_filter)
-    except ValueError:
+    except (TypeError, ValueError):
         names = ", ".join(one.name for one in Image.Resampling)
         expected = f"to be a PIL.Image.Resampling, one of {names}"
         raise wrong_value("resampling_filter", resampling_filter, expected) from None

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import matplotlib
 from numpy.typing import NDArray
 
-from eli5.checks import expect_number, wrong_type, wrong_value
-from eli5.formatters.overlay.heatmap import LANCZOS
+from eli5.checks import expect_flag, expect_number, wrong_type, wrong_value
+from eli5.formatters.overlay.heatmap import LANCZOS, checked_filter
 
 if TYPE_CHECKING:
     from eli5.base import Explanation
@@ -36,14 +36,17 @@ def make_options(
     percentile: float = 100.0,
     signed: bool = False,
 ) -> OverlayOptions:
-    """Check the options of a picture but for `resampling_filter`, which Pillow checks."""
+    """Check the options of a picture; see `eli5.format_as_image`."""
+    expect_flag("signed", signed)
     limit = 1.0 if alpha_limit is None else alpha_limit
     if not 0 <= expect_number("alpha_limit", limit, expected="a number or None") <= 1:
         raise wrong_value("alpha_limit", limit, "to be in [0, 1]")
     if not 0 < expect_number("percentile", percentile) <= 100:
         raise wrong_value("percentile", percentile, "in (0, 100]")
     found = _find_colormap(colormap, signed)
-    return OverlayOptions(resampling_filter, found, float(limit), float(percentile), signed)
+    return OverlayOptions(
+        checked_filter(resampling_filter), found, float(limit), float(percentile), signed
+    )
 
 
 def default_percentile(expl: Explanation) -> float:

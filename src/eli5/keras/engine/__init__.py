@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import keras
 import numpy as np
@@ -32,9 +32,26 @@ from eli5.keras.engine.tracing import Call as Call
 from eli5.keras.engine.tracing import Recorder, of_one_sample, spec_of_output
 from eli5.keras.engine.tracing import Trace as Trace
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _backend: Any = importlib.import_module(f"eli5.keras.engine.{keras.backend.backend()}")
+
+
+def in_the_open(function: Callable[P, T]) -> Callable[P, T]:
+    """Return the function as one that is never part of what a caller compiles.
+
+    `torch.compile` and ``torch.inference_mode`` leave it alone; inside of what `jax.jit` or
+    `tf.function` trace it raises RuntimeError.
+    """
+    wrapped: Callable[P, T] = _backend.in_the_open(function)
+    return wrapped
+
+
+def widest_integer() -> str:
+    """Name the widest integers that the backend has: ``"int64"``, or ``"int32"`` on JAX."""
+    name: str = _backend.widest_integer()
+    return name
 
 
 def trace(model: keras.Model, inputs: Any, picture: int = 0) -> Trace:

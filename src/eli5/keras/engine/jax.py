@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +21,26 @@ ACTIVATIONS = ((jax.nn, "softmax"), (jax.nn, "sigmoid"), (jax.nn, "log_softmax")
 CASTS = ((jnp, "asarray"),)
 
 _PATIENCE = 60.0  # seconds that another thread's `fit` or `predict` may keep the weights
+
+
+def in_the_open(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function as one that raises RuntimeError while JAX traces what it is called in."""
+
+    @functools.wraps(function)
+    def run(*arguments: Any, **options: Any) -> Any:
+        if isinstance(jnp.zeros(()), jax.core.Tracer):
+            raise RuntimeError(
+                "Expected a call outside of what `jax.jit` compiles. Received: a call within, "
+                "where no number is known yet. Explain before or after it."
+            )
+        return function(*arguments, **options)
+
+    return run
+
+
+def widest_integer() -> str:
+    """Name the widest integers there are."""
+    return "int64" if jax.config.jax_enable_x64 else "int32"
 
 
 def level(tensor: Any) -> Any:

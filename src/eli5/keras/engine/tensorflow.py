@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,6 +21,26 @@ ACTIVATIONS = (
     (tf, "sigmoid"),
 )
 CASTS = ((tf, "cast"),)
+
+
+def in_the_open(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function as one that raises RuntimeError inside of a `tf.function`."""
+
+    @functools.wraps(function)
+    def run(*arguments: Any, **options: Any) -> Any:
+        if not tf.executing_eagerly():
+            raise RuntimeError(
+                "Expected a call outside of what `tf.function` compiles. Received: a call within, "
+                "where no number is known yet. Explain before or after it."
+            )
+        return function(*arguments, **options)
+
+    return run
+
+
+def widest_integer() -> str:
+    """Name the widest integers there are."""
+    return "int64"
 
 
 def level(tensor: Any) -> Any:

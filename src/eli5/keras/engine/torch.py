@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +21,30 @@ ACTIVATIONS = tuple(
 CASTS = ((torch.Tensor, "to"),)
 
 _ATTEMPTS = 20
+
+
+def in_the_open(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function as one that `torch.compile` and inference mode leave alone."""
+    left_alone: list[Callable[..., Any]] = []
+
+    @functools.wraps(function)
+    def run(*arguments: Any, **options: Any) -> Any:
+        call = function
+        if "torch._dynamo" in sys.modules:  # nobody has compiled anything yet, or it would be there
+            if not left_alone:
+                left_alone.append(torch.compiler.disable(function))
+            (call,) = left_alone
+        if not torch.is_inference_mode_enabled():
+            return call(*arguments, **options)
+        with torch.inference_mode(False), torch.no_grad():
+            return call(*arguments, **options)
+
+    return run
+
+
+def widest_integer() -> str:
+    """Name the integers that any other is turned into."""
+    return "int64"
 
 
 def level(tensor: Any) -> Any:
@@ -42,13 +68,16 @@ def compile_program(
 ) -> Callable[..., Any]:
     """Return a function that runs ``program(values, *arguments)`` on NumPy arrays.
 
-    PyTorch runs eagerly and reads the variables themselves, so `values` is empty.
+    PyTorch runs eagerly and reads the variables themselves, so `values` is empty; but for a model
+    that was made in inference mode, of whose weights there are no gradients.
     """
+    is_copied = any(one.value.is_inference() for one in variables)
 
     def run(*arrays: Any) -> Any:
         tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, arrays)
         with torch.no_grad():
-            outputs = _with_weights_at_rest(lambda: program((), *tensors))
+            values = [one.value.clone() for one in variables] if is_copied else ()
+            outputs = _with_weights_at_rest(lambda: program(values, *tensors))
         return keras.tree.map_structure(lambda x: x.cpu().numpy(), outputs)
 
     return run

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Mapping, Set, Sized
 from typing import Any
 
 import keras
@@ -88,15 +88,23 @@ def check_docs(docs: Any) -> None:
                 "Expected a `keras.utils.PyDataset` with an end. Received: one whose `num_batches` "
                 "is None. Take as many batches from it as you need."
             )
-    elif isinstance(docs, str | bytes) or not isinstance(docs, Iterable) or _is_scalar(docs):
+    elif not _has_order(docs) or getattr(docs, "ndim", None) == 0:
         raise TypeError(
-            "Expected `docs` to be an array, an iterable of docs or a dataset. Received: docs of "
-            f"type {type(docs).__name__}"
+            "Expected `docs` to be an array, an iterable of docs in an order, or a dataset. "
+            f"Received: docs of type {type(docs).__name__}"
         )
+    for key, array in docs.items() if isinstance(docs, dict) else ():
+        if not (isinstance(array, np.ndarray) and array.ndim):
+            expected = "an array of N docs, as all inputs in a dict of them"
+            raise wrong_type(f"docs[{key!r}]", array, expected)
 
 
-def _is_scalar(docs: Any) -> bool:
-    return getattr(docs, "ndim", None) == 0
+def _has_order(docs: Any) -> bool:
+    """Tell whether docs come one after the other; what is in a string, or in a set, does not."""
+    is_other = isinstance(docs, str | bytes | bytearray | memoryview | Set) or (
+        isinstance(docs, Mapping) and not isinstance(docs, dict)
+    )
+    return isinstance(docs, Iterable) and not is_other
 
 
 def count_docs(model: keras.Model, docs: Any) -> int | None:
@@ -128,7 +136,17 @@ def stream_docs(model: keras.Model, docs: Any) -> Iterator[Any]:
         yield from _rows(docs)
         return
     for element in _elements(docs):
-        yield from _split(model, keras.tree.map_structure(_own_array, element))
+        if _is_nested(element):
+            yield element  # the check of each doc says better what is wrong
+        else:
+            yield from _split(model, keras.tree.map_structure(_own_array, element))
+
+
+def _is_nested(element: Any) -> bool:
+    """Tell a doc that is no list or dict of arrays, but of further lists; one may hold itself."""
+    inner = element.values() if isinstance(element, dict) else element
+    is_container = isinstance(element, dict | list | tuple)
+    return is_container and any(isinstance(one, dict | list | tuple) for one in inner)
 
 
 def _is_list_of_inputs(model: keras.Model, docs: Any) -> bool:
@@ -165,6 +183,8 @@ def _own_array(tensor: Any) -> Any:
     """
     if hasattr(tensor, "detach"):  # PyTorch, on any device
         tensor = tensor.detach().cpu()
+    if isinstance(tensor, np.ma.MaskedArray):  # to be refused with its mask
+        return tensor
     return np.array(tensor) if hasattr(tensor, "shape") else tensor
 
 
@@ -176,7 +196,7 @@ def _split(model: keras.Model, element: Any) -> Iterator[Any]:
     elif surplus == -1:
         yield keras.tree.map_structure(lambda array: array[None], element)
     else:
-        yield element  # the check of each doc says better what is wrong
+        yield element  # as above
 
 
 def _surplus(model: keras.Model, element: Any) -> int | None:

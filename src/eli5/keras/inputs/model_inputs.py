@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from eli5.checks import is_integer, wrong_type
+from eli5.checks import check_no_mask, is_integer, wrong_type
 from eli5.keras import engine
 from eli5.keras.inputs.kind import Kind
 
@@ -74,6 +74,7 @@ def take_doc(
         If nobody says what the doc is, and it has a rank that cannot be explained.
     """
     check_doc(model, doc)
+    doc = keras.tree.map_structure(_plain, doc)
     if not is_ready:
         if isinstance(model, keras.Sequential) and not model.layers:
             raise UnsupportedDocError(model, "" if kind is None else "it has no layers")
@@ -84,6 +85,12 @@ def take_doc(
     index = _find_explained(arrays, input, kind)
     name = list(arrays)[index] if len(arrays) > 1 else None
     return ModelInputs(standardize(doc), index, name, list(arrays.values())[index])
+
+
+def _plain(array: Array) -> Array:
+    """Return an array of no subclass, as some of them slice oddly, that all libraries can read."""
+    dtype = array.dtype.newbyteorder("=") if array.itemsize <= 8 else "float64"
+    return np.asarray(array, dtype)
 
 
 def _check_rank(model: keras.Model, doc: Array) -> None:
@@ -171,7 +178,7 @@ def _check_array(where: str, array: Any, shape: tuple[int | None, ...] | None) -
     if not isinstance(array, np.ndarray):
         raise TypeError(
             f"Expected `{where}` to be a NumPy array. Received: {where} of type "
-            f"{type(array).__name__}. Convert it with `np.asarray({where})`."
+            f"{type(array).__name__}. {_to_array(where, array)}."
         )
     if array.dtype.kind not in "biuf":
         raise TypeError(
@@ -184,6 +191,16 @@ def _check_array(where: str, array: Any, shape: tuple[int | None, ...] | None) -
             f"Expected `{where}` of shape {expected}: the model's input shape with batch size 1. "
             f"Received: {where}.shape={array.shape}"
         )
+    check_no_mask(where, array)
+
+
+def _to_array(where: str, given: Any) -> str:
+    """Say how an array is made of what is none."""
+    if isinstance(given, Iterator):
+        return f"Take a doc from it: `next({where})`"
+    if isinstance(given, list | tuple) and any(isinstance(one, np.ndarray) for one in given):
+        return f"Take a doc from it: `{where}[0]`; eli5.explain_predictions explains many"
+    return f"Convert it with `np.asarray({where})`"
 
 
 def _fits(size: int, expected: int | None) -> bool:
@@ -312,10 +329,34 @@ def _same_state(model: keras.Model) -> Iterator[None]:
 
 
 def standardize(doc: Any) -> Any:
-    """Return floats in Keras's float type, as `Model.predict` feeds them; integers stay."""
-    floatx = keras.config.floatx()
-    return keras.tree.map_structure(
-        lambda x: x.astype(floatx, copy=False) if x.dtype.kind == "f" else x, doc
+    """Return floats in Keras's float type, as `Model.predict` feeds them; integers stay.
+
+    They are of a type that the backend has; ValueError for numbers that are too large for it.
+    """
+    return keras.tree.map_structure(_standardized, doc)
+
+
+def _standardized(array: Array) -> Array:
+    kind, floatx = array.dtype.kind, keras.config.floatx()
+    if kind == "f":
+        try:
+            with np.errstate(over="raise"):
+                return array.astype(floatx, copy=False)
+        except FloatingPointError:
+            raise _too_large(array, float(np.finfo(floatx).max), floatx) from None
+    widest = np.iinfo(engine.widest_integer())
+    if kind in "iu" and (array.itemsize > widest.dtype.itemsize or array.dtype == np.uint64):
+        if array.min() < widest.min or array.max() > widest.max:
+            raise _too_large(array, widest.max, str(widest.dtype))
+        return array.astype(widest.dtype)
+    return array
+
+
+def _too_large(array: Array, most: float, dtype: str) -> ValueError:
+    return ValueError(
+        f"Expected `doc` to hold numbers up to {most:g}, as {dtype} has them. Received: an array "
+        f"of {array.dtype} with numbers from {array.min():g} to {array.max():g}. Scale them first, "
+        f"or give integers as numbers with a point: doc.astype('{keras.config.floatx()}')."
     )
 
 

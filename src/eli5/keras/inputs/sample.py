@@ -99,6 +99,7 @@ class Sample(NamedTuple):
         return View(trace, self.values.shape, self.size, self.channels_first, grid, start)
 
 
+@engine.in_the_open
 def read_sample(
     model: keras.Model,
     doc: Any,
@@ -133,6 +134,8 @@ def read_sample(
         If the doc does not fit the model, or what is said of it does not fit the doc.
     UnsupportedDocError
         If nobody says what the doc is, and it is a table of numbers.
+    RuntimeError
+        Inside of what `jax.jit` or `tf.function` compile.
     """
     check_model(model)
     kind = check_doc_options(about, doc)

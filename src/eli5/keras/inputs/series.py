@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from eli5.base import Explanation, Series
-from eli5.checks import expect_list, is_integer
+from eli5.checks import check_no_mask, expect_list, is_integer
 from eli5.keras.engine import Site, Trace
 from eli5.keras.inputs.kind import Kind, Words, check_rank
 from eli5.keras.layers.cell_positions import fit_steps
@@ -131,8 +131,10 @@ def check_time(time: Any) -> Array:
         If it holds anything else.
     ValueError
         If it has another rank than 1, does not rise, or holds what is missing, infinite or in no
-        year of the calendar; or if some of the dates have a time zone and others have none.
+        year of the calendar; if some of the dates have a time zone and others have none; or if it
+        is masked.
     """
+    check_no_mask("time", time)
     known = _known(np.asarray(time))
     if known.dtype.kind not in "iufM":
         raise TypeError(

@@ -10,6 +10,7 @@ import numpy as np
 
 from eli5.base import DocWeightedSpans, Explanation, TargetExplanation, WeightedSpans
 from eli5.checks import (
+    as_float,
     expect_list,
     expect_one_of,
     expect_type,
@@ -76,7 +77,9 @@ class _TextKind(Kind):
                     f"pad_token={about.pad_token!r} without tokens. Give `tokens`, or `pad_value`."
                 )
         expect_one_of(pad_value=about.pad_value, pad_token=about.pad_token)
-        return TextDetails(tokens, None if pad_value is None else float(pad_value), about.pad_token)
+        return TextDetails(
+            tokens, None if pad_value is None else as_float(pad_value), about.pad_token
+        )
 
     def recognises(self, values: Array, trace: Trace) -> bool:
         return values.ndim == 2 and not is_waveform(trace, values.shape)

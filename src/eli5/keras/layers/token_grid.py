@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from eli5.checks import is_integer
+from eli5.checks import is_integer, wrong_type, wrong_value
 
 Shape = tuple[int, ...]
 
@@ -41,13 +41,16 @@ def _equal_squares(n_patches: int, size: Shape) -> Shape | None:
     return None
 
 
-def check_grid(grid: Any) -> None:
-    """Raise ValueError if `grid` is neither None nor two or three positive integers."""
-    if grid is not None and not (
-        isinstance(grid, tuple | list)
-        and len(grid) in (2, 3)
-        and all(is_integer(cells) and cells > 0 for cells in grid)
-    ):
-        raise ValueError(
-            f"Expected `grid` to be (height, width) in tokens. Received: grid={grid!r}"
-        )
+def check_grid(grid: Any) -> Shape | None:
+    """Return a grid as a tuple, or None.
+
+    TypeError if it is neither None nor a list of integers, ValueError if these are not two or three
+    that are positive.
+    """
+    if grid is None:
+        return None
+    if not (isinstance(grid, tuple | list) and all(map(is_integer, grid))):
+        raise wrong_type("grid", grid, "(height, width) in tokens")
+    if len(grid) not in (2, 3) or min(grid) < 1:
+        raise wrong_value("grid", grid, "to be (height, width) in tokens")
+    return tuple(map(int, grid))

@@ -85,15 +85,27 @@ def smooth(
 def _copies(picture: Array, smoothing: Smoothing) -> Iterator[tuple[Array, bool]]:
     """Yield each copy, and whether it is mirrored."""
     rng = np.random.default_rng(smoothing.seed)
-    scale = smoothing.noise * float(picture.max() - picture.min())
+    scale = smoothing.noise * (float(picture.max()) - float(picture.min()))
     for _ in range(max(smoothing.n_samples, 1)):
         copy = picture
         if smoothing.n_samples:
-            copy = picture + np.float32(scale) * rng.standard_normal(picture.shape, "float32")
+            copy = _noisy(picture, scale, rng)
         if not smoothing.augment:
             yield copy, False
             continue
         for contrast in _CONTRASTS:
-            changed = copy.mean() + np.float32(contrast) * (copy - copy.mean())
+            changed = _with_contrast(copy, contrast)
             yield changed, False
             yield changed[..., ::-1, :], True
+
+
+# Of a doc that is not finite they are not, either, which the explanation says.
+@np.errstate(over="ignore", invalid="ignore")
+def _noisy(picture: Array, scale: float, rng: np.random.Generator) -> Array:
+    return picture + np.float32(scale) * rng.standard_normal(picture.shape, "float32")
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def _with_contrast(picture: Array, contrast: float) -> Array:
+    middle = picture.mean()
+    return np.asarray(middle + np.float32(contrast) * (picture - middle))

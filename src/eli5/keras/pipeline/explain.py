@@ -17,6 +17,7 @@ from eli5.keras.pipeline.run_methods import run_methods
 from eli5.keras.targets.classes import check_targets
 
 
+@engine.in_the_open
 def explain_one(model: keras.Model, doc: Any, **options: Any) -> Any:
     """Explain one doc; see `eli5.explain_prediction` for the options."""
     check_targets(options.get("targets"))
@@ -50,6 +51,7 @@ def explain_samples(samples: Iterable[Sample], request: Request) -> Iterator[Any
         yield from explanations
 
 
+@engine.in_the_open
 def explain_batch(
     request: Request, samples: Sequence[Sample], size: int | None = None
 ) -> list[Any]:

@@ -20,6 +20,7 @@ from eli5.keras.layers.cell_positions import Located, locate, place_axes
 from eli5.keras.layers.measured_alignment import measure_alignment
 from eli5.keras.layers.model_head import check_gap_dense, find_output_maps
 from eli5.keras.layers.target_layer import find_target_layer
+from eli5.keras.layers.token_grid import check_grid
 from eli5.keras.methods.lookup import ChosenMethod
 from eli5.keras.pipeline.request import Request
 from eli5.keras.targets.target import Contrast, Head, ScoreKind, find_output
@@ -386,6 +387,7 @@ def target_layers(
     TypeError, ValueError
         If `doc` does not fit the model, or is missing where the model does not tell its size.
     """
+    grid = check_grid(grid)
     doc = blank_doc(model) if doc is None else doc
     sample = read_sample(model, doc, input=input, grid=grid)
     return candidate_layers.list_target_layers(

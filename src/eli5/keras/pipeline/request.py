@@ -87,7 +87,7 @@ def make_request(
         output=output,
     )
     check_layer(layer)
-    check_grid(grid)
+    grid = check_grid(grid)
     if data_format is not None:
         expect_choice("data_format", data_format, DATA_FORMATS)
     expect_choice("fusion", fusion, FUSIONS)

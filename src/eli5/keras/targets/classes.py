@@ -59,6 +59,11 @@ class ClassTarget(Target):
                 "outputs and returns the number to explain, or name another output: `output=`."
             )
         n_units = 1 if len(shape) == 1 else int(shape[1])
+        if not n_units:
+            raise ValueError(
+                "Expected a model with at least one class. Received: a model with output shape "
+                f"{shape}. Name another output: `output=`."
+            )
         head = self._read_head(n_units, activation)
         if self.score == "logit" and not head.has_logits:
             raise ValueError(
@@ -200,6 +205,8 @@ def _check_regression(score: str, top_targets: Any) -> None:
 
 
 def _check_classes(classes: Any) -> list[Any]:
+    items = listed(classes)  # once, as it may be a generator
+    classes = classes if items is None else items
     advice = f"Give a list: classes={_as_classes(classes)}"
     found = expect_list("classes", classes, _is_class, "a list of class ids and names", advice)
     if not found:

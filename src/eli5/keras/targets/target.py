@@ -184,6 +184,11 @@ def find_output(model: keras.Model, outputs: Any, output: Any) -> int:
         return names.index(first)
     if not (isinstance(output, str) or is_integer(output) or output is None):
         raise wrong_type("output", output, "None, a name or an index")
+    if not tensors:
+        raise ValueError(
+            f"Expected a model that returns a tensor. Received: model {model.name!r}, which "
+            f"returns {keras.tree.map_structure(lambda _: None, outputs)}"
+        )
     found = None
     if isinstance(output, str) and output in names:
         found = names.index(output)

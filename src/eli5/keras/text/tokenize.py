@@ -45,7 +45,9 @@ def is_string(doc: Any) -> bool:
     if not isinstance(doc, np.ndarray):
         return isinstance(doc, str | bytes)
     is_object = doc.dtype.kind == "O" and doc.size > 0
-    return doc.dtype.kind in "UST" or (is_object and isinstance(doc.flat[0], str | bytes))
+    return doc.dtype.kind in "UST" or (
+        is_object and isinstance(np.asarray(doc).flat[0], str | bytes)
+    )
 
 
 def _text_of(doc: Any) -> str:
