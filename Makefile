@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 BACKENDS := jax tensorflow torch
 RESULTS := benchmarks/results
 
-.PHONY: demo test test-oracles test-faults test-places fuzz bench bench-peers bench-bulk pictures notebooks lint format clean \
+.PHONY: demo test test-oracles test-faults test-places test-endurance fuzz bench bench-peers bench-bulk pictures notebooks lint format clean \
     $(BACKENDS:%=test-%)
 
 demo: $(VENV)/.demo
@@ -38,6 +38,11 @@ test-faults: $(VENV)/.dev
 test-places: $(VENV)/.dev
 	for backend in $(BACKENDS); do KERAS_BACKEND=$$backend TF_CPP_MIN_LOG_LEVEL=3 ELI5_MOVING_MODELS=200 \
 	    $(BIN)/python -m pytest -s tests/keras/layers/test_moving_models.py || exit 1; done
+
+# 2,000 explanations and 150 models on each backend, and by how much the process grows.
+test-endurance: $(VENV)/.dev
+	for backend in $(BACKENDS); do KERAS_BACKEND=$$backend TF_CPP_MIN_LOG_LEVEL=3 ELI5_EXPLANATIONS=2000 \
+	    ELI5_MODELS=150 $(BIN)/python -m pytest -s tests/keras/engine/test_memory.py || exit 1; done
 
 # Hostile calls: 10,000 on PyTorch, 1,000 on each of the others, which compile; and the counts.
 fuzz: $(VENV)/.dev
