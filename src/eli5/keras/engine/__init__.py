@@ -6,6 +6,7 @@ score with respect to some layers' activations. Exactly one backend's file is im
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 from collections.abc import Callable, Hashable, Sequence
@@ -42,9 +43,16 @@ def in_the_open(function: Callable[P, T]) -> Callable[P, T]:
     """Return the function as one that is never part of what a caller compiles.
 
     `torch.compile` and ``torch.inference_mode`` leave it alone; inside of what `jax.jit` or
-    `tf.function` trace it raises RuntimeError.
+    `tf.function` trace it raises RuntimeError, as it does within the `call` of a model that is
+    explained, and in a process that was forked.
     """
-    wrapped: Callable[P, T] = _backend.in_the_open(function)
+
+    @functools.wraps(function)
+    def checked(*arguments: P.args, **options: P.kwargs) -> T:
+        _expect_idle()
+        return function(*arguments, **options)
+
+    wrapped: Callable[P, T] = _backend.in_the_open(checked, _expect_idle)
     return wrapped
 
 
@@ -61,7 +69,7 @@ def trace(model: keras.Model, inputs: Any, picture: int = 0) -> Trace:
     matter, in the order of `keras.tree.flatten`. If they are of several samples, for a model that
     takes no other number of them, shapes are still told for one.
     """
-    _expect_same_process()
+    _expect_idle()
     memory, key = memory_of(model), (signature(inputs), picture)
     return memory.recall_trace(key, lambda: _trace(model, memory.variables, inputs, picture))
 
@@ -96,7 +104,7 @@ def evaluate(
     RuntimeError
         In a process that was forked after the model was used, or within a model's own `call`.
     """
-    _expect_same_process()
+    _expect_idle()
     memory, arguments = memory_of(model), (inputs, targets, *extra)
     key = key_of(query, arguments)
     functions = functions_of(query.score, *(reference() for reference in query.functions))
@@ -112,8 +120,11 @@ def evaluate(
 _process_id: int | None = None
 
 
-def _expect_same_process() -> None:
-    """Refuse what would wait for ever: a fork has none of the backend's threads, but its locks."""
+def _expect_idle() -> None:
+    """Refuse what would never end: a run within a run, and a process that was forked.
+
+    That one has the locks of the backend's threads, but not the threads.
+    """
     global _process_id
     process_id = os.getpid()
     if _process_id is None:
@@ -124,6 +135,12 @@ def _expect_same_process() -> None:
             "Received: a process that was forked from that one, in which "
             f"{keras.backend.backend()} may hang. Start processes with "
             'multiprocessing.get_context("spawn"), or explain in the forked ones alone.'
+        )
+    if hooks.is_watching():
+        raise RuntimeError(
+            "Expected an explanation that is asked for outside of what it runs. Received: one that "
+            "is asked for within a model's own `call`. Explain before, or after, the model is "
+            "called."
         )
 
 
@@ -317,12 +334,6 @@ def _call(
     model: keras.Model, inputs: Any, state: Any, on_output: hooks.OnOutput
 ) -> tuple[Any, hooks.Watch]:
     """Call the model in inference, watched; whatever it assigns to its variables is dropped."""
-    if hooks.is_watching():
-        raise RuntimeError(
-            "Expected an explanation that is asked for outside of what it runs. Received: one that "
-            f"is asked for within a model's own `call`, of {model.name!r}. "
-            "Explain before, or after, the model is called."
-        )
     with (
         hooks.watch(on_output, _backend.ACTIVATIONS, _backend.CASTS) as watch,
         keras.StatelessScope(state_mapping=state),

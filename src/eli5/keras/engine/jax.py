@@ -23,12 +23,18 @@ CASTS = ((jnp, "asarray"),)
 _PATIENCE = 60.0  # seconds that another thread's `fit` or `predict` may keep the weights
 
 
-def in_the_open(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function as one that raises RuntimeError while JAX traces what it is called in."""
+def in_the_open(
+    function: Callable[..., Any], expect_idle: Callable[[], None]
+) -> Callable[..., Any]:
+    """Return the function as one that raises RuntimeError while JAX traces what it is called in.
+
+    `expect_idle` raises where it is known why that is so.
+    """
 
     @functools.wraps(function)
     def run(*arguments: Any, **options: Any) -> Any:
         if isinstance(jnp.zeros(()), jax.core.Tracer):
+            expect_idle()
             raise RuntimeError(
                 "Expected a call outside of what `jax.jit` compiles. Received: a call within, "
                 "where no number is known yet. Explain before or after it."

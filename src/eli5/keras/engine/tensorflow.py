@@ -23,12 +23,18 @@ ACTIVATIONS = (
 CASTS = ((tf, "cast"),)
 
 
-def in_the_open(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function as one that raises RuntimeError inside of a `tf.function`."""
+def in_the_open(
+    function: Callable[..., Any], expect_idle: Callable[[], None]
+) -> Callable[..., Any]:
+    """Return the function as one that raises RuntimeError inside of a `tf.function`.
+
+    `expect_idle` raises where it is known why that is so.
+    """
 
     @functools.wraps(function)
     def run(*arguments: Any, **options: Any) -> Any:
         if not tf.executing_eagerly():
+            expect_idle()
             raise RuntimeError(
                 "Expected a call outside of what `tf.function` compiles. Received: a call within, "
                 "where no number is known yet. Explain before or after it."

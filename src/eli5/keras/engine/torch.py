@@ -23,7 +23,7 @@ CASTS = ((torch.Tensor, "to"),)
 _ATTEMPTS = 20
 
 
-def in_the_open(function: Callable[..., Any]) -> Callable[..., Any]:
+def in_the_open(function: Callable[..., Any], _: Callable[[], None]) -> Callable[..., Any]:
     """Return the function as one that `torch.compile` and inference mode leave alone."""
     left_alone: list[Callable[..., Any]] = []
 
