@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from eli5.checks import expect_count, need
+from eli5.checks import check_no_mask, expect_count, need
 
 Array = np.ndarray[Any, Any]
 
@@ -17,6 +17,7 @@ def find_segments(picture: Array, segments: Any, n_segments: int) -> tuple[Array
     size = picture.shape[:-1]
     if segments is None:
         segments = make_segments(picture, expect_count("n_segments", n_segments))
+    check_no_mask("segments", segments)
     segments = np.asarray(segments)
     if segments.dtype.kind not in "iub":
         raise TypeError(
