@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eli5.checks import expect_array, expect_list, expect_number, listed, shown
+from eli5.checks import expect_array, expect_count, expect_list, expect_number, listed, shown
 
 HUGE: list[Any] = [10**400, -(10**400), Fraction(10**400), float("inf"), float("nan")]
 
@@ -55,3 +55,14 @@ def test_subclasses_become_plain_arrays() -> None:
         assert type(plain) is np.ndarray
         np.testing.assert_array_equal(plain, [[1.0, 2.0]])
     assert listed(np.ma.masked_array([1, 2])) == [1, 2]
+
+
+def test_what_would_never_end_is_refused() -> None:
+    assert expect_count("n_samples", 1_000_000) == 1_000_000
+    for count in (1_000_001, 2**70):
+        with pytest.raises(
+            ValueError, match=r"Expected `n_samples` <= 1000000\. Received: n_sampl"
+        ):
+            expect_count("n_samples", count)
+    with pytest.raises(ValueError, match="Expected `n_samples` >= 2"):
+        expect_count("n_samples", 1, least=2)

@@ -97,6 +97,14 @@ def expect_integer(
     return int(value)
 
 
+def expect_count(name: str, value: Any, *, least: int = 1, most: int = 1_000_000) -> int:
+    """Return how often something is done; ValueError also where it would never come to an end."""
+    count = expect_integer(name, value, least=least)
+    if count > most:
+        raise wrong_value(name, value, f"<= {most}", "More would take days, or all memory")
+    return count
+
+
 def expect_number(
     name: str, value: Any, *, least: float = -math.inf, expected: str = "a number"
 ) -> float:

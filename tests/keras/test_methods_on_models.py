@@ -260,3 +260,25 @@ def test_cam_serves_what_leaves_the_pooled_maps_alone(behind: Any) -> None:
     maps = body_model.predict(picture(), verbose=0)[0]
     right = maps @ keras.ops.convert_to_numpy(kernel)[:, 2]
     np.testing.assert_allclose(found.targets[0].attribution, right, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("method", "name"),
+    [
+        ("Grad-CAM", "n_samples"),
+        ("SmoothGrad", "n_samples"),
+        ("VarGrad", "n_samples"),
+        ("SquareGrad", "n_samples"),
+        ("Integrated Gradients", "steps"),
+        ("RISE", "n_masks"),
+        ("KernelSHAP", "n_samples"),
+        ("KernelSHAP", "n_segments"),
+        ("LIME", "n_samples"),
+    ],
+)
+def test_a_count_that_would_never_end_is_refused(method: str, name: str) -> None:
+    options: dict[str, Any] = {name: 2**40}
+    with pytest.raises(
+        ValueError, match=rf"Expected `{name}` <= 10+\. Received: {name}=1099511627"
+    ):
+        eli5.explain_prediction(make_classifier(), sample((12, 20, 3)), method=method, **options)

@@ -192,6 +192,14 @@ def test_json_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
     refused(path, ".+")
 
 
+def test_numbers_that_their_dtype_does_not_have_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    document = document_of(full_explanation(), path)
+    document["targets"][0]["heatmap"]["values"][0][0] = 1e170
+    write_document(document, path)
+    refused(path, "FloatingPointError: overflow")
+
+
 def test_a_picture_of_another_size_is_refused(path: Path) -> None:
     document = document_of(full_explanation(), path)
     document["image"]["width"] += 1

@@ -198,7 +198,8 @@ def _read_json(content: bytes) -> Explanation:
 def _from_lists(entry: Entry) -> Array:
     if entry["dtype"] not in DTYPES:
         raise ValueError(f"one of its arrays is of dtype {entry['dtype']!r}")
-    return np.array(entry["values"], entry["dtype"]).reshape(entry["shape"])
+    with np.errstate(over="raise"):  # of numbers that its dtype does not have
+        return np.array(entry["values"], entry["dtype"]).reshape(entry["shape"])
 
 
 def _write_npz(expl: Explanation) -> bytes:

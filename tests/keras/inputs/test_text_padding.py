@@ -128,6 +128,7 @@ def test_padding_that_weighs_the_most_is_told(of_padding: float, is_told: bool) 
         ([1, 2, 3], {"pad_value": 1.5}, r"pad_value=1\.5"),
         ([1, 2, 3], {"pad_value": float("nan")}, "pad_value=nan"),
         ([1, 2, 3], {"pad_value": float("inf")}, "pad_value=inf"),
+        ([1, 2, 3], {"pad_value": 10**400}, "pad_value=inf"),
     ],
 )
 def test_ids_must_be_the_embeddings(

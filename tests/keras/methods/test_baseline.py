@@ -109,6 +109,8 @@ def test_result_is_a_copy() -> None:
         (np.zeros((9, 14)), ValueError, r"Received: baseline.shape=\(9, 14\)"),
         (np.nan, ValueError, "to be finite in float32"),
         (1e39, ValueError, "to be finite in float32"),
+        (10**400, ValueError, "to be finite in float32"),
+        (np.ma.masked_equal([1.0, 2.0, 3.0], 2.0), ValueError, "`baseline` without masked"),
         (np.array([0, 0, np.inf]), ValueError, "to be finite in float32"),
     ],
 )

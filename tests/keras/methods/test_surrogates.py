@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from itertools import combinations, permutations
-from math import factorial
+from math import factorial, prod
 from typing import Any
 
 import numpy as np
@@ -334,6 +334,11 @@ def test_missing_scikit_image_names_the_extra(monkeypatch: pytest.MonkeyPatch) -
             {"segments": np.zeros((8, 6), int)},
             ValueError,
             r"of the doc's size, \(6, 8\). Received: shape=\(8, 6\)",
+        ),
+        (
+            {"segments": np.ma.masked_equal(np.arange(prod(SIZE)).reshape(SIZE), 0)},
+            ValueError,
+            "`segments` without masked",
         ),
         ({"segments": np.zeros(SIZE)}, TypeError, "an array of int. Received: dtype=float64"),
     ],

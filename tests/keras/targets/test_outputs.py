@@ -130,3 +130,15 @@ def test_what_is_no_tensor_cannot_be_explained() -> None:
         ValueError, match=r"a model that returns a tensor.*which returns \(None, None\)"
     ):
         eli5.explain_prediction(model, sample((9, 11, 2)))
+
+
+def test_a_model_without_classes_is_named_as_that() -> None:
+    model = make(lambda probs: probs[:, :0])
+    with pytest.raises(
+        ValueError, match=r"at least one class\. Received: .* output shape \(1, 0\)"
+    ):
+        eli5.explain_prediction(model, sample((9, 11, 2)))
+    with pytest.raises(
+        ValueError, match=r"a model that returns a tensor\. Received: .*returns \[\]"
+    ):
+        eli5.explain_prediction(make(lambda probs: []), sample((9, 11, 2)))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from eli5.checks import wrong_type, wrong_value
+from eli5.checks import as_float, check_no_mask, wrong_type, wrong_value
 
 Array = np.ndarray[Any, Any]
 
@@ -61,7 +61,8 @@ def _values(baseline: Any, picture: Array) -> Array:
             return _blurred(picture)
         raise wrong_value("baseline", baseline, 'to be "mean", "blur" or "mask"')
     if isinstance(baseline, Real):
-        return np.array(_as_float32(baseline))
+        return np.array(_as_float32(as_float(baseline)))
+    check_no_mask("baseline", baseline)
     if isinstance(baseline, np.ndarray) and baseline.dtype.kind in "biuf":
         return _fitted(_as_float32(baseline), picture)
     raise wrong_type("baseline", baseline, 'a number, "mean", "blur" or a NumPy array of numbers')

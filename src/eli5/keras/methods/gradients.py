@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 from keras import ops
 
-from eli5.checks import expect_integer, expect_number
+from eli5.checks import expect_count, expect_integer, expect_number
 from eli5.keras.methods.baseline import make_baseline
 from eli5.keras.methods.probe import Attributions, Probe, batches
 
@@ -88,7 +88,7 @@ def smooth_grad(
     noise that changes the sign of a gradient is kept. Xplique takes the noise as absolute, not as a
     part of the range.
     """
-    mean, _ = _moments(probe, expect_integer("n_samples", n_samples, least=1), noise, seed)
+    mean, _ = _moments(probe, expect_count("n_samples", n_samples), noise, seed)
     return _largest_channel(np.abs(mean))
 
 
@@ -106,7 +106,7 @@ def var_grad(
     that subtract the square of the mean from the mean square lose it in rounding where gradients
     vary little.
     """
-    n_samples = expect_integer("n_samples", n_samples, least=2)
+    n_samples = expect_count("n_samples", n_samples, least=2)
     _, squares = _moments(probe, n_samples, noise, seed)
     return _largest_channel(squares / (n_samples - 1))
 
@@ -119,7 +119,7 @@ def square_grad(
     Hooker et al., "A Benchmark for Interpretability Methods in Deep Neural Networks",
     arXiv:1806.10758, where it is called SG-SQ. Parameters and errors: see `smooth_grad`.
     """
-    n_samples = expect_integer("n_samples", n_samples, least=1)
+    n_samples = expect_count("n_samples", n_samples)
     mean, squares = _moments(probe, n_samples, noise, seed)
     return _largest_channel(mean**2 + squares / n_samples)
 
@@ -153,7 +153,7 @@ def integrated_gradients(
     TypeError, ValueError
         If `steps` is no integer or below 1, or if `make_baseline` refuses the baseline.
     """
-    nodes, weights = _gauss_legendre(expect_integer("steps", steps, least=1))
+    nodes, weights = _gauss_legendre(expect_count("steps", steps, most=10_000))
     start = make_baseline(baseline, probe.picture)
     if start is None:
         raise ValueError(

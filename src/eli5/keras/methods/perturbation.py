@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from eli5.checks import expect_integer, expect_number, wrong_value
+from eli5.checks import expect_count, expect_integer, expect_number, wrong_value
 from eli5.keras.methods.baseline import make_baseline
 from eli5.keras.methods.probe import (
     ROUNDING,
@@ -116,7 +116,7 @@ def rise(
         If an option is not as described, or if `probability` is not between 0 and 1.
     """
     size = probe.picture.shape[:-1]
-    n_masks = expect_integer("n_masks", n_masks, least=1)
+    n_masks = expect_count("n_masks", n_masks)
     grid = tuple(map(min, _per_axis("cells", cells, size), size))
     if not 0 < expect_number("probability", probability) < 1:
         raise wrong_value("probability", probability, "between 0 and 1, both excluded")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from eli5.checks import expect_flag, expect_integer, expect_number
+from eli5.checks import expect_count, expect_flag, expect_integer, expect_number
 from eli5.placement import Placement, turn_back
 
 Array = np.ndarray[Any, Any]
@@ -46,7 +46,7 @@ class Smoothing(NamedTuple):
 def make_smoothing(options: Mapping[str, Any]) -> Smoothing:
     """Return the smoothing that the options tell, if they are good for it; others are skipped."""
     smoothing = Smoothing(**{n: options[n] for n in Smoothing._fields if n in options})
-    expect_integer("n_samples", smoothing.n_samples, least=0)
+    expect_count("n_samples", smoothing.n_samples, least=0)
     expect_integer("seed", smoothing.seed, least=0)
     expect_number("noise", smoothing.noise, least=0)
     expect_flag("augment", smoothing.augment)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from eli5.checks import expect_integer, need
+from eli5.checks import check_no_mask, expect_count, need
 
 Array = np.ndarray[Any, Any]
 
@@ -16,7 +16,8 @@ def find_segments(picture: Array, segments: Any, n_segments: int) -> tuple[Array
     """Return for each pixel the index of its segment, shape size, and the number of segments."""
     size = picture.shape[:-1]
     if segments is None:
-        segments = make_segments(picture, expect_integer("n_segments", n_segments, least=1))
+        segments = make_segments(picture, expect_count("n_segments", n_segments))
+    check_no_mask("segments", segments)
     segments = np.asarray(segments)
     if segments.dtype.kind not in "iub":
         raise TypeError(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from eli5.checks import expect_integer, expect_number, wrong_value
+from eli5.checks import expect_count, expect_integer, expect_number, wrong_value
 from eli5.keras.methods.baseline import make_baseline
 from eli5.keras.methods.probe import Attributions, Probe, batches
 from eli5.keras.methods.superpixels import find_segments
@@ -67,7 +67,7 @@ def kernel_shap(
     ModuleNotFoundError
         If segments are to be made and scikit-image is missing.
     """
-    n_samples = expect_integer("n_samples", n_samples, least=1)
+    n_samples = expect_count("n_samples", n_samples)
     seed = expect_integer("seed", seed, least=0)
     labels, n = find_segments(probe.picture, segments, n_segments)
     hidden = make_baseline(baseline, probe.picture)
@@ -124,7 +124,7 @@ def lime(
     TypeError, ValueError, ModuleNotFoundError
         See `kernel_shap`.
     """
-    n_samples = expect_integer("n_samples", n_samples, least=1)
+    n_samples = expect_count("n_samples", n_samples)
     seed = expect_integer("seed", seed, least=0)
     expect_number("alpha", alpha, least=0)
     if expect_number("kernel_width", kernel_width) <= 0:
