@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib import pyplot
 
 import eli5
 from eli5.base import DocWeightedSpans, Explanation, Placement, TargetExplanation, WeightedSpans
 from eli5.placement import stretch
 from helpers.explanations import full_explanation
 from helpers.saved_files import document_of, refused, write_document
+
+
+@pytest.fixture(autouse=True)
+def _no_figures() -> Iterator[None]:
+    yield
+    pyplot.close("all")
+
 
 FORMATS: dict[str, Callable[[Any], Any]] = {
     "text": eli5.format_as_text,
