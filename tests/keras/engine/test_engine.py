@@ -43,6 +43,23 @@ def test_a_model_that_is_dropped_is_released(doc: Array) -> None:
     assert [reference() for reference in references] == [None] * len(references)
 
 
+def test_a_model_that_its_layers_hold_in_containers_is_released(doc: Array) -> None:
+    def explain_and_drop() -> weakref.ref[Any]:
+        model = make_classifier()
+        conv, deep, own = model.layers[0], (model,), [model]
+        for _ in range(9):
+            deep = (deep, 1)  # type: ignore[assignment]
+        own.append(own)
+        for name, value in {"deep": deep, "many": [model] * 2000, "own": own}.items():
+            vars(conv)[name] = value
+        eli5.explain_prediction(model, doc)
+        return weakref.ref(model)
+
+    reference = explain_and_drop()
+    gc.collect()
+    assert reference() is None
+
+
 def test_a_method_that_is_collected_with_its_object_says_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

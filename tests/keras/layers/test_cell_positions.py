@@ -211,6 +211,7 @@ def test_what_comes_from_different_places_is_stretched_and_says_so(name: str) ->
     assert "Where its cells lie in the picture could not be told" in expl.description
 
 
+@pytest.mark.filterwarnings("ignore:The heatmap of target")  # its weights are random
 def test_branches_that_are_off_by_less_than_a_cell_lie_where_the_first_does() -> None:
     def halved(x: Any) -> Any:
         return layers.Add()([layers.Conv2D(1, 3, 2, "same")(x), layers.Conv2D(1, 1, 2)(x)])
@@ -219,6 +220,7 @@ def test_branches_that_are_off_by_less_than_a_cell_lie_where_the_first_does() ->
     assert expl.targets[0].placement.first == (1.0, 1.0)
 
 
+@pytest.mark.filterwarnings("ignore:The heatmap of target")
 def test_branches_of_other_depths_lie_where_the_first_does() -> None:
     def u_net(x: Any) -> Any:
         skips = []

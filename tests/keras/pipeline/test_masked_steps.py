@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -41,6 +42,10 @@ def reader(mask_value: float, front: Callable[[Any], Any] = lambda x: x) -> kera
     return with_weights(keras.Model(inputs, layers.Dense(2, activation="softmax")(x)))
 
 
+# Traced once for all methods.
+shared_reader = functools.cache(reader)
+
+
 def masked_doc(mask_value: float, seed: int = 0) -> Array:
     doc = np.random.default_rng(seed).normal(size=(1, STEPS, CHANNELS)).astype("float32")
     doc[:, MASKED] = mask_value
@@ -61,14 +66,14 @@ def attribution(model: keras.Model, doc: Array, method: str, **options: Any) -> 
     [*((name, -1.0) for name in NAMES), ("LIME", 0.0), ("SmoothGrad", 0.0), ("RISE", 99.9)],
 )
 def test_masked_steps_get_no_heat(method: str, mask_value: float) -> None:
-    found = attribution(reader(mask_value), masked_doc(mask_value), method)
+    found = attribution(shared_reader(mask_value), masked_doc(mask_value), method)
     assert not found[MASKED].any()
     assert found[~MASKED].any() or METHODS[method].at == "layer"
 
 
 @pytest.mark.parametrize("method", ["Grad-CAM", "HiResCAM", "Gradient × Input"])
 def test_copies_of_a_series_are_masked_alike(method: str) -> None:
-    found = attribution(reader(-1.0), masked_doc(-1.0), method, n_samples=4)
+    found = attribution(shared_reader(-1.0), masked_doc(-1.0), method, n_samples=4)
     assert not found[MASKED].any()
 
 

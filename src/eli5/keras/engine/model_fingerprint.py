@@ -8,7 +8,7 @@ import operator
 import types
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -40,6 +40,9 @@ _BOOKKEEPING = frozenset(
         *("output_names", "input_names", "_call_has_context_arg", "_input_tensor"),
     ]
 ) - {"name", "autocast", "_dtype_policy", "_supports_masking"}
+
+# How names begin that TensorFlow keeps on what it may save.
+_OF_TF = "_self_"
 
 # What Keras keeps among a PyTorch module's parts, next to its layers.
 _OF_MODULES = ("_functional", "_torch_params")
@@ -138,6 +141,12 @@ class _Pin(weakref.ref[Any]):
     __slots__ = ()
 
 
+class _Address(NamedTuple):
+    """Stands for a container that is too large, or too deep, to look into."""
+
+    of: int
+
+
 class Fingerprint:
     """The state of some operations, or functions, to be compared with what it is later.
 
@@ -166,8 +175,8 @@ class Fingerprint:
         if not _is_plain(value):
             try:
                 return _Pin(value, self._on_end)
-            except TypeError:  # it has no room for weak references
-                return value
+            except TypeError:  # it has no room for weak references, and a container may hold all
+                return _Address(id(value)) if isinstance(value, _CONTAINERS) else value
         return value
 
     def break_(self) -> None:
@@ -253,7 +262,7 @@ def _watched(thing: Any, contents: Mapping[Any, Any], ignored: frozenset[Attribu
         names = [
             name
             for name in contents
-            if name not in _BOOKKEEPING and not name.endswith(_WHILE_BUILT)
+            if not (name in _BOOKKEEPING or name.endswith(_WHILE_BUILT) or name.startswith(_OF_TF))
         ]
         names += [name for name in _OF_PARTS if contents.get(name)]
     elif isinstance(thing, type):
@@ -309,6 +318,8 @@ def _is_same(pinned: Any, value: Any) -> bool:
     """Tell whether a value is what `Fingerprint.pin` kept, or equal where that is as good."""
     if isinstance(pinned, _Pin):
         return pinned() is value
+    if isinstance(pinned, _Address):
+        return id(value) == pinned.of
     return pinned is value or (
         _is_plain(value) and type(value) is type(pinned) and bool(value == pinned)
     )
