@@ -337,15 +337,16 @@ CHANGES: dict[str, tuple[str, Any]] = {
 @pytest.mark.parametrize("what", CHANGES)
 def test_whatever_is_changed_of_a_layer_counts_at_once(what: str, doc: Array) -> None:
     def make() -> keras.Model:
-        steps = [layers.Conv2D(6, 3), Scaled(), layers.GlobalAveragePooling2D(), layers.Dense(3)]
-        return with_weights(keras.Sequential([keras.Input(doc.shape[1:]), *steps]))
+        steps = [Scaled(), layers.GlobalAveragePooling2D(), layers.Dense(3)]
+        conv = layers.Conv2D(6, 3, name="conv")
+        return with_weights(keras.Sequential([keras.Input(doc.shape[1:]), conv, *steps]))
 
     model, twin = make(), make()
-    before = eli5.explain_prediction(model, doc, targets=[1])
+    before = eli5.explain_prediction(model, doc, targets=[1], layer="conv")
     for each in (model, twin):
         setattr(each.get_layer("scaled"), *CHANGES[what])
-    after = eli5.explain_prediction(model, doc, targets=[1])
-    expected = eli5.explain_prediction(twin, doc, targets=[1])
+    after = eli5.explain_prediction(model, doc, targets=[1], layer="conv")
+    expected = eli5.explain_prediction(twin, doc, targets=[1], layer="conv")
     assert after.targets[0].score == pytest.approx(expected.targets[0].score, rel=1e-5)
     assert after.targets[0].score != pytest.approx(before.targets[0].score, rel=1e-2)
     np.testing.assert_allclose(after.targets[0].heatmap, expected.targets[0].heatmap, atol=1e-5)
