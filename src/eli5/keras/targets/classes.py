@@ -248,11 +248,12 @@ def _as_classes(given: Any) -> list[Any]:
     items = listed(given)
     items = [given] if items is None else items
     good = [int(one) if is_integer(one) else one for one in items if _is_class(one)]
+    good = [one for one in good if isinstance(one, str) or one >= 0]
     return good if good and len(good) == len(items) and len(good) <= _SHOWN else [0, "dog"]
 
 
 def _is_class(value: Any) -> bool:
-    return isinstance(value, str) or (is_integer(value) and value >= 0)
+    return is_integer(value) or isinstance(value, str)
 
 
 _SHOWN = 5  # classes in the call that an error shows
