@@ -144,12 +144,19 @@ def ablation_cam(o: Oracle) -> Any:
 
 
 def score_cam(o: Oracle) -> Any:
-    """Of the maps that vary; the mask is enlarged first, then scaled."""
+    """Of the maps that vary; the mask is enlarged first, then scaled.
+
+    Behind the pooling a cell is two pixels, and the convolution without padding takes a cell away
+    on each side: what is left lies two pixels from the edges, up to which its border goes on.
+    """
     used, scores = [], []
+    height, width = o.x.shape[1:3]
+    cell = 1 if o.A.shape[0] == height else 2
+    size = [cell * n for n in o.A.shape[:2]]
+    rows, columns = (height - size[0]) // 2, (width - size[1]) // 2
     for k in range(o.A.shape[-1]):
-        size = tuple(o.x.shape[1:3])
         mask = interpolate(o.A[None, None, ..., k], size, mode="bilinear", align_corners=False)
-        mask = mask[0, 0]
+        mask = torch.nn.functional.pad(mask, (columns, columns, rows, rows), "replicate")[0, 0]
         if mask.max() > mask.min():
             mask = (mask - mask.min()) / (mask.max() - mask.min())
             used.append(k)
