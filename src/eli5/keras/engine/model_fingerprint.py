@@ -165,7 +165,7 @@ class Fingerprint:
         self._on_end = _breaker(weakref.ref(self))
         classes = {base for thing in things for base in type(thing).__mro__}
         watched = [*things, *filter(_may_be_changed, classes)]
-        self._states = [(Reference(thing), _State(self, thing, (id(thing),))) for thing in watched]
+        self._states = [(_refer(thing), _State(self, thing, (id(thing),))) for thing in watched]
 
     def pin(self, value: Any) -> Any:
         """Keep a value from being followed by another at its address without notice.
