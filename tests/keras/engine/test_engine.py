@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import gc
 import sys
 import threading
@@ -295,61 +294,6 @@ def test_a_model_that_is_changed_in_place_is_compiled_anew(doc: Array) -> None:
     assert explanation.targets[0].score == pytest.approx(expected, abs=1e-5)
     model.add(layers.Softmax())
     assert eli5.explain_prediction(model, doc).targets[0].proba is not None
-
-
-class Scaled(layers.Layer):  # type: ignore[misc]
-    """A layer with all that people change in one: a class's default, a function, an array."""
-
-    power = 1
-
-    def __init__(self) -> None:
-        super().__init__(name="scaled")
-        self.function: Any = Times(1.0)
-        self.factors = np.ones(6, "float32")
-
-    def call(self, x: Any) -> Any:
-        return self.function(x**self.power) * keras.ops.convert_to_tensor(self.factors)
-
-
-class Times:
-    def __init__(self, factor: float) -> None:
-        self.factor = factor
-
-    def __call__(self, x: Any) -> Any:
-        return x * self.factor
-
-
-class Doubled(Scaled):
-    def call(self, x: Any) -> Any:
-        return 2 * super().call(x)
-
-
-CHANGES: dict[str, tuple[str, Any]] = {
-    "a class's default": ("power", 2),
-    "an object": ("function", Times(-3.0)),
-    "a partial": ("function", functools.partial(keras.ops.multiply, -3.0)),
-    "an array": ("factors", np.arange(6, dtype="float32")),
-    "its class": ("__class__", Doubled),
-    "its call": ("call", lambda x: 5 * x),
-}
-
-
-@pytest.mark.parametrize("what", CHANGES)
-def test_whatever_is_changed_of_a_layer_counts_at_once(what: str, doc: Array) -> None:
-    def make() -> keras.Model:
-        steps = [Scaled(), layers.GlobalAveragePooling2D(), layers.Dense(3)]
-        conv = layers.Conv2D(6, 3, name="conv")
-        return with_weights(keras.Sequential([keras.Input(doc.shape[1:]), conv, *steps]))
-
-    model, twin = make(), make()
-    before = eli5.explain_prediction(model, doc, targets=[1], layer="conv")
-    for each in (model, twin):
-        setattr(each.get_layer("scaled"), *CHANGES[what])
-    after = eli5.explain_prediction(model, doc, targets=[1], layer="conv")
-    expected = eli5.explain_prediction(twin, doc, targets=[1], layer="conv")
-    assert after.targets[0].score == pytest.approx(expected.targets[0].score, rel=1e-5)
-    assert after.targets[0].score != pytest.approx(before.targets[0].score, rel=1e-2)
-    np.testing.assert_allclose(after.targets[0].heatmap, expected.targets[0].heatmap, atol=1e-5)
 
 
 # What is compiled, and how often
