@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from eli5.base import (
         DocWeightedSpans,
         Explanation,
+        Explanations,
         Series,
         TargetExplanation,
         WeightedSpans,
@@ -25,13 +26,14 @@ if TYPE_CHECKING:
     from eli5.formatters.plot import plot
     from eli5.formatters.text import format_as_text
     from eli5.ipython import show_prediction
-    from eli5.saving.explanation_file import load
+    from eli5.saving.explanation_file import load, save
 
 __version__ = "0.1.0"
 
 __all__ = [
     "DocWeightedSpans",
     "Explanation",
+    "Explanations",
     "Series",
     "TargetExplanation",
     "WeightedSpans",
@@ -45,12 +47,14 @@ __all__ = [
     "format_as_text",
     "load",
     "plot",
+    "save",
     "show_prediction",
 ]
 
 _HOME = {
     "DocWeightedSpans": "eli5.base",
     "Explanation": "eli5.base",
+    "Explanations": "eli5.base",
     "Series": "eli5.base",
     "TargetExplanation": "eli5.base",
     "WeightedSpans": "eli5.base",
@@ -64,6 +68,7 @@ _HOME = {
     "format_as_text": "eli5.formatters.text",
     "load": "eli5.saving.explanation_file",
     "plot": "eli5.formatters.plot",
+    "save": "eli5.saving.explanation_file",
     "show_prediction": "eli5.ipython",
 }
 

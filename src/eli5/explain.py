@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from eli5.explanations import ExplanationStream
 
 
 def explain_prediction(
@@ -129,7 +131,7 @@ def explain_prediction(
 
     Returns
     -------
-    Explanation, or a list of them if `methods` is given
+    Explanation, or `eli5.Explanations`, a list of them, if `methods` is given
         ``image``, ``method``, ``layer``, ``description`` and ``targets``: one `TargetExplanation`
         per class, with ``attribution`` (float32, of the target layer's grid or the input's size),
         ``heatmap`` (the same in [0, 1], without what is negative), ``target``, ``score`` (the
@@ -194,7 +196,7 @@ def explain_predictions(
     batch_size: int = 32,
     progress: bool = False,
     **method_options: Any,
-) -> Iterator[Any]:
+) -> ExplanationStream:
     """Explain many predictions, batch by batch.
 
     Parameters
@@ -221,8 +223,10 @@ classes, top_targets, class_names, task, grid, data_format, fusion, **method_opt
 
     Yields
     ------
-    Explanation, or a list of them if ``methods=`` is given
-        One per doc, in order. At most one batch is in memory.
+    Explanation, or `eli5.Explanations` if ``methods=`` is given
+        One per doc, in order. At most one batch is in memory. ``.collect()`` of what is returned
+        makes all that are left, as `eli5.Explanations` of it does: a list that shows, plots, prints
+        and saves itself. All functions that take several explanations take what is returned, too.
 
     Raises
     ------
@@ -235,9 +239,10 @@ classes, top_targets, class_names, task, grid, data_format, fusion, **method_opt
         raise TypeError(
             f"Expected `model` to be a Keras 3 model. Received: {_not_supported(model)}"
         )
+    from eli5.explanations import ExplanationStream
     from eli5.keras.explain_predictions import explain_predictions_keras
 
-    return explain_predictions_keras(model, docs, **options)
+    return ExplanationStream(explain_predictions_keras(model, docs, **options))
 
 
 def _arguments(given: dict[str, Any], *others: str) -> dict[str, Any]:
