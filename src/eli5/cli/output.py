@@ -317,7 +317,7 @@ class Gallery:
         self.waiting.append([replace(one, image=shown, source=name) for one in explanations])
 
     def add_failed(self, name: str, problem: str) -> None:
-        """Take in why one of them could not be explained, to be listed on the page of the others."""
+        """Take in why one of them could not be explained, to be listed on the others' page."""
         from eli5.base import Explanation
 
         self.add(name, [Explanation("", error=problem)])

@@ -222,7 +222,8 @@ def _decode_container(entry: Entry) -> Any:
     return _CONTAINERS[entry.pop("$")](**entry)
 
 
-def _decode_placement(entry: Entry) -> Any:
+def decode_placement(entry: Entry) -> Any:
+    """Make a placement of what JSON has of it; the entry is used up."""
     entry.pop("$", None)
     seen = tuple((float(low), float(high)) for low, high in entry.pop("seen"))
     return base.Placement(seen=seen, **{name: tuple(values) for name, values in entry.items()})
@@ -233,7 +234,7 @@ DECODERS: dict[str, Callable[[Entry], Any]] = {
     "dates": _decode_dates,
     "dict": _decode_dict,
     "float": lambda entry: float(entry["value"]),
-    "placement": _decode_placement,
+    "placement": decode_placement,
     "str": lambda entry: "".join(map(chr, entry["code_points"])),  # of earlier versions
     "tuple": lambda entry: tuple(entry["items"]),
     **dict.fromkeys(_CONTAINERS, _decode_container),
@@ -302,7 +303,7 @@ def _target(record: Entry) -> base.TargetExplanation:
     target = base.TargetExplanation(**record)
     target.heatmap, target.attribution = map(_map, (target.heatmap, target.attribution))
     if record.get("placement"):
-        target.placement = _decode_placement({**record["placement"]})
+        target.placement = decode_placement({**record["placement"]})
     if target.weighted_spans is not None:
         texts = [
             base.DocWeightedSpans(**one) for one in target.weighted_spans["docs_weighted_spans"]
