@@ -262,5 +262,6 @@ def test_what_cannot_be_a_gallery(capsys: Capsys, out: Path, tmp_path: Path) -> 
     assert "does not exist" in fails(capsys, "gallery", tmp_path / "none.npz")
     assert "does not exist" in fails(capsys, "gallery", tmp_path / "none.jsonl")
     assert "Expected a folder that a bulk run has made" in fails(capsys, "gallery", tmp_path)
+    assert "a file .npz, .json, .jsonl" in fails(capsys, "gallery", tmp_path / "none")
     (tmp_path / "bad.json").write_text("{}")
     assert "which cannot be read" in fails(capsys, "gallery", tmp_path / "bad.json")

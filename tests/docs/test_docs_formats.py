@@ -62,6 +62,7 @@ def rich() -> Explanation:
     expl.image.info = {"transparency": 3, "icc_profile": b"profile"}
     for name in ("feature_importances", "decision_tree", "highlight_spaces", "transition_features"):
         setattr(expl, name, 1)
+    expl.source = "a.png"
     expl.series = Series(np.zeros((3, 2)), np.arange(3.0), ["x", "y"])
     for target in expl.targets:
         target.feature_weights = 1
@@ -145,10 +146,11 @@ def test_the_examples_run(
     pytest.importorskip("pandas")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"model": model, "doc": doc}
-    assert len(EXAMPLES) == PAGE.count("```python") == 3
+    assert len(EXAMPLES) == PAGE.count("```python") == 4
     for example in EXAMPLES:
         exec(textwrap.dedent(example), names)
-    assert {one.name for one in tmp_path.iterdir()} == {"explained.npz", "explained.png"}
+    written = {"explained.npz", "explained.png", "several.npz", "one-by-one.jsonl"}
+    assert {one.name for one in tmp_path.iterdir()} == written
 
 
 def test_the_endings_are_those_of_the_table() -> None:

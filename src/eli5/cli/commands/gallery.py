@@ -143,7 +143,12 @@ def _chosen(results: str, filters: Filters, most: int) -> tuple[int, list[Explan
         found = [one for one in Explanations(load(path)) if _passes(one, filters)]
         return len(found), found[:most]
     from eli5 import bulk
+    from eli5.bulk.filesystem import is_remote
 
+    if not is_remote(results) and not path.is_dir():
+        expected = f"a folder of eli5 bulk or eli5 explain, or a file {', '.join(_FILES)}"
+        reason = "is another file" if path.exists() else "does not exist"
+        raise wrong_argument("RESULTS", results, expected, f", which {reason}")
     read = bulk.read(results, **filters)
     return len(read), list(islice(read, most))
 
