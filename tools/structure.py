@@ -29,8 +29,8 @@ _TABLE = {
     "placement": "checks",
     "explanations": "",
     "base": "explanations placement",
-    "loading.files": "limits loading.errors",  # with its errors: they know nothing of Keras
     "loading.errors": "",
+    "loading.files": "limits loading.errors",  # these two know nothing of Keras
     "formatters": "base",
     "saving": "formatters loading.files __init__",
     "demo": "",

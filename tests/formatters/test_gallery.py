@@ -45,6 +45,13 @@ def test_what_failed_is_listed_with_its_reason() -> None:
     assert "broken.jpg: It is no picture." in page.text
 
 
+def test_an_error_beside_heatmaps_stays_on_its_card() -> None:
+    page = Page(format_as_html([card("a.jpg"), card("b.jpg", error="Doubtful.")]))
+    assert len(cards(page)) == 2
+    assert "Error: Doubtful." in page.text
+    assert "could not be explained" not in page.text
+
+
 def test_it_is_arranged_by_that_in_which_cards_differ() -> None:
     def options(*explanations: Explanation) -> str:
         page = Page(format_as_html(explanations))

@@ -127,8 +127,9 @@ def _section_data(expl: Explanation | Several) -> Data:
     """Give the values of ``templates/section.html``."""
     explanations = list(flattened(expl))
     is_gallery = len(explanations) > 1
-    failed = [one for one in explanations if one.error] if is_gallery else []
-    shown = [one for one in explanations if not (is_gallery and one.error)]
+    # An error without anything to show would be an empty card.
+    failed = [one for one in explanations if is_gallery and one.error and not one.targets]
+    shown = [one for one in explanations if not (is_gallery and one.error and not one.targets)]
     shared = _shared(shown if is_gallery else [])
     budget = _pixel_budget(shown)
     cards = [_card(one, budget, shared) for one in shown]
