@@ -396,7 +396,7 @@ def test_nothing_is_shown_and_the_backend_stays(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("expl", "options", "error", "message"),
     [
-        ([], {}, ValueError, r"Expected at least one Explanation\. Received: expl="),
+        ([], {}, ValueError, r"Expected at least one Explanation. Received: expl="),
         ([explanation(), 1], {}, TypeError, "Expected `expl` to be an Explanation, or several"),
         (Explanation("net", error="odd"), {}, ValueError, "expl.targets=None, expl.error=odd"),
         (explanation(error="odd"), {}, ValueError, "to draw. Received: expl.targets=[TargetEx"),

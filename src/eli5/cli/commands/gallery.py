@@ -56,8 +56,8 @@ def make_gallery(
     classes: Annotated[list[str] | None, Parameter(name="--class", metavar="NAME")] = None,
     ids: Annotated[list[str] | None, Parameter(name="--id", metavar="ID")] = None,
     min_probability: Annotated[float | None, Parameter(validator=Number(gte=0, lte=1))] = None,
-    ok: bool = False,
-    failed: bool = False,
+    ok: Annotated[bool, Parameter(show_default=False)] = False,
+    failed: Annotated[bool, Parameter(show_default=False)] = False,
     most: Annotated[int, Parameter(validator=Number(gte=1))] = CARDS,
 ) -> int:
     """Make a page of what was explained before: sorted, filtered, enlarged and printed there.
