@@ -113,9 +113,28 @@ def folded() -> keras.Model:
 
 def pair() -> keras.Model:
     left, right = (keras.Input(SIZE, name=name) for name in ("left", "right"))
-    maps = [layers.Conv2D(2, 3)(one) for one in (left, right)]
+    maps = [layers.Conv2D(2, 3, name=f"at_{one.name}")(one) for one in (left, right)]
     both = layers.Concatenate()([layers.GlobalAveragePooling2D()(one) for one in maps])
     return with_weights(keras.Model([left, right], layers.Dense(2)(both)))
+
+
+class Patches(layers.Layer):  # type: ignore[misc]
+    """Cuts ten patches that are not square."""
+
+    def call(self, x: Any) -> Any:
+        rows = ops.reshape(x, (-1, 2, 4, 5, 2, 3))
+        return ops.reshape(ops.transpose(rows, (0, 1, 3, 2, 4, 5)), (-1, 10, 24))
+
+
+def of_patches() -> keras.Model:
+    steps = [
+        keras.Input(SIZE),
+        Patches(),
+        layers.Dense(4, activation="relu"),
+        layers.GlobalAveragePooling1D(),
+        layers.Dense(2),
+    ]
+    return with_weights(keras.Sequential(steps))
 
 
 def reader() -> keras.Model:
@@ -252,6 +271,21 @@ CASES: dict[str, Callable[[], Case]] = {
     '"Expected a model with a layer that gives a feature map"': lambda: Case(
         dense(), RAMP, {}, has_heat
     ),
+    '"tokens lie on a known grid"': lambda: Case(
+        of_patches(), RAMP, {}, lambda before, after: after.targets[0].heatmap.shape == (2, 5)
+    ),
+    '"followed by global average pooling and one dense layer"': lambda: Case(
+        make_classifier(), sample((12, 20, 3)), {"method": "CAM", "targets": [0]}, has_heat
+    ),
+    '"methods that tell for from against a class"': lambda: Case(
+        pooled(), RAMP, {"targets": [0], "method": "Saliency", "sign": "negative"}, has_heat
+    ),
+    '"Expected a layer that takes in the input that is explained"': lambda: Case(
+        pair(),
+        [RAMP, RAMP],
+        {"layer": "at_right", "input": "left"},
+        lambda before, after: after.layer == "at_right",
+    ),
     '"Expected a classifier, a model with an output of shape (1, n_classes)"': lambda: Case(
         masks(), RAMP, {}, lambda before, after: after.layer == "early"
     ),
@@ -272,6 +306,9 @@ CASES: dict[str, Callable[[], Case]] = {
 # Whose mending is no option of the call; each has a test below.
 OTHERS = {
     '"a dead layer"',
+    '"activations are not finite"',
+    '"Expected `doc` of shape"',
+    '"Expected `doc` to be a NumPy array"',
     '"The doc holds values that are not finite"',
     '"as pixels of a file are"',
     "the first call takes seconds",
@@ -307,8 +344,8 @@ def explained(case: Case, **options: Any) -> tuple[Any, str]:
 def test_the_symptom_shows_and_the_call_mends_it(symptom: str) -> None:
     case = CASES[symptom]()
     before, said = explained(case)
-    if symptom[0] in "\"'":
-        assert symptom[1:-1] in said
+    for quoted in re.findall(r"^'(.*)'$|\"(.*?)\"", symptom):
+        assert "".join(quoted) in said
     assert case.shows(before)
     options = re.findall(r"`([a-z_]+=.*?)`", ROWS[symptom][2])
     assert options
@@ -333,6 +370,24 @@ def test_docs_that_must_be_mended_first() -> None:
     with pytest.warns(UserWarning, match="The doc holds values that are not finite"):
         eli5.explain_prediction(pooled(), doc, targets=[1])
     assert heat(eli5.explain_prediction(pooled(), np.nan_to_num(doc), targets=[1])) > 0
+    model = pooled()
+    weights = model.get_weights()
+    model.set_weights([np.nan * weight for weight in weights])
+    with pytest.warns(UserWarning, match="activations are not finite"):
+        eli5.explain_prediction(model, RAMP, targets=[1])
+    model.set_weights(weights)
+    assert heat(eli5.explain_prediction(model, RAMP, targets=[1])) > 0
+
+
+def test_docs_that_are_no_arrays_of_a_batch() -> None:
+    model = pooled()
+    with pytest.raises(ValueError, match="Expected `doc` of shape"):
+        eli5.explain_prediction(model, RAMP[0])
+    assert eli5.explain_prediction(model, RAMP[0][None], targets=[1]).targets
+    with pytest.raises(TypeError, match="Expected `doc` to be a NumPy array"):
+        eli5.explain_prediction(model, RAMP.tolist())
+    doc = np.asarray(RAMP.tolist())
+    assert eli5.explain_prediction(model, doc, targets=[1]).targets
 
 
 @pytest.mark.filterwarnings("ignore:.*heatmap of target")
