@@ -35,10 +35,12 @@ test-oracles: $(VENV)/.oracles
 test-faults: $(VENV)/.dev
 	KERAS_BACKEND=jax TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest -s tests/faults
 
-# Random models that crop, pad, mirror, turn, resize, reshape: 200 on each backend, and the counts.
+# Random models that crop, pad, mirror, turn, resize, reshape, 200 on each backend, and 20 of
+# `keras.applications`; and the counts.
 test-places: $(VENV)/.dev
 	for backend in $(BACKENDS); do KERAS_BACKEND=$$backend TF_CPP_MIN_LOG_LEVEL=3 ELI5_MOVING_MODELS=200 \
-	    $(BIN)/python -m pytest -s tests/keras/layers/test_moving_models.py || exit 1; done
+	    $(BIN)/python -m pytest -s tests/keras/layers/test_moving_models.py tests/keras/test_applications.py \
+	    || exit 1; done
 
 # 2,000 explanations and 150 models on each backend, and by how much the process grows.
 test-endurance: $(VENV)/.dev
