@@ -306,7 +306,7 @@ CASES: dict[str, Callable[[], Case]] = {
 # Whose mending is no option of the call; each has a test below.
 OTHERS = {
     '"a dead layer"',
-    '"activations are not finite"',
+    '"not finite (NaN or infinite weights"',
     '"Expected `doc` of shape"',
     '"Expected `doc` to be a NumPy array"',
     '"The doc holds values that are not finite"',
@@ -373,7 +373,7 @@ def test_docs_that_must_be_mended_first() -> None:
     model = pooled()
     weights = model.get_weights()
     model.set_weights([np.nan * weight for weight in weights])
-    with pytest.warns(UserWarning, match="activations are not finite"):
+    with pytest.warns(UserWarning, match=r"not finite \(NaN or infinite weights"):
         eli5.explain_prediction(model, RAMP, targets=[1])
     model.set_weights(weights)
     assert heat(eli5.explain_prediction(model, RAMP, targets=[1])) > 0
