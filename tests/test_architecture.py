@@ -66,6 +66,7 @@ PUBLIC = {
         "plot",
         "save",
         "show_prediction",
+        "warm_up",
     },
     "eli5.keras": {
         "METHODS",

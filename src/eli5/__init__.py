@@ -7,6 +7,7 @@ backend, NumPy, Pillow or matplotlib.
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
         TargetExplanation,
         WeightedSpans,
     )
-    from eli5.explain import explain_prediction, explain_predictions
+    from eli5.explain import explain_prediction, explain_predictions, warm_up
     from eli5.formatters.as_dataframe import format_as_dataframe
     from eli5.formatters.as_dict import format_as_dict
     from eli5.formatters.html import format_as_html, format_as_page
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from eli5.saving.explanation_file import load, save
 
 __version__ = "0.1.0"
+
+# Silent, unless the program that uses it says otherwise: docs/serving.md tells what is logged.
+logging.getLogger("eli5").addHandler(logging.NullHandler())
 
 __all__ = [
     "DocWeightedSpans",
@@ -49,6 +53,7 @@ __all__ = [
     "plot",
     "save",
     "show_prediction",
+    "warm_up",
 ]
 
 _HOME = {
@@ -70,6 +75,7 @@ _HOME = {
     "plot": "eli5.formatters.plot",
     "save": "eli5.saving.explanation_file",
     "show_prediction": "eli5.ipython",
+    "warm_up": "eli5.explain",
 }
 
 
