@@ -107,7 +107,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         return
 
 
-def test_a_reader_finds_words_and_nothing_leaves_the_site(browser: Any, address: str) -> None:
+def test_a_reader_finds_words_and_nothing_leaves_the_site(browser: Any, address: str) -> None:  # noqa: F811
     page = browser.new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -125,8 +125,10 @@ def test_a_reader_finds_words_and_nothing_leaves_the_site(browser: Any, address:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["looks-wrong.html", "reference/methods.html", "tutorials/choosing.html"])
-def test_a_page_fits_a_phone(browser: Any, address: str, name: str, scheme: Any) -> None:
+@pytest.mark.parametrize(
+    "name", ["looks-wrong.html", "reference/methods.html", "tutorials/choosing.html"]
+)
+def test_a_page_fits_a_phone(browser: Any, address: str, name: str, scheme: Any) -> None:  # noqa: F811
     page = browser.new_page(viewport={"width": 390, "height": 800}, color_scheme=scheme)
     page.goto(address + name)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -140,7 +142,8 @@ def test_a_page_fits_a_phone(browser: Any, address: str, name: str, scheme: Any)
 
 @functools.cache
 def anchors() -> set[str]:
-    text = " ".join(page.read_text(encoding="utf-8") for page in (SITE / "reference").glob("*.html"))
+    pages = (SITE / "reference").glob("*.html")
+    text = " ".join(page.read_text(encoding="utf-8") for page in pages)
     return set(re.findall(r'id="?([\w.]+)"?', text))
 
 
@@ -167,7 +170,8 @@ def test_the_reference_has_each_method_with_its_options(name: str) -> None:
     text = (SITE / "reference" / "methods.html").read_text(encoding="utf-8")
     (row,) = re.findall(rf"<tr>\s*<td><a [^>]*>{re.escape(name)}</a></td>.*?</tr>", text, re.DOTALL)
     for option, default in METHODS[name].own_options.items():
-        assert f"{option}={default!r}".replace("'", "&#x27;") in row or f"{option}={default!r}" in row
+        shown = f"{option}={default!r}"
+        assert shown.replace("'", "&#x27;") in row or shown in row
 
 
 def test_each_notebook_is_a_tutorial_with_its_pictures() -> None:
