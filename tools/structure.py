@@ -25,9 +25,12 @@ from typing import NamedTuple
 # folder or a module; modules of one part are free. __init__ is eli5's own, with its version.
 _TABLE = {
     "checks": "",
+    "backend": "",
     "limits": "",
+    "tracebacks": "",
+    "advice": "checks",
     "placement": "checks",
-    "base": "placement",
+    "base": "placement advice tracebacks",
     "formatters": "base",
     "saving": "formatters limits __init__",
     "demo": "",
@@ -46,9 +49,9 @@ _TABLE = {
     "callbacks": "explain saving loading",
     "bulk": "explain saving loading",
     "server": "bulk callbacks metrics demo",
-    "cli": "server",
+    "cli": "server backend",
     "__main__": "cli",
-    "__init__": "bulk callbacks metrics ipython",
+    "__init__": "bulk callbacks metrics ipython backend",
 }
 MAY_IMPORT: dict[str, set[str]] = {}
 for _part, _row in _TABLE.items():
