@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
+
+from eli5.advice import is_keras_model, not_supported
+from eli5.checks import shown
+from eli5.tracebacks import ShortErrors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -157,13 +160,14 @@ def explain_prediction(
         If a heatmap is empty; the reason is in ``description`` too.
     """
     options = _arguments(locals(), "estimator", "doc")
-    if _is_keras_model(estimator):
-        from eli5.keras.explain_prediction import explain_prediction_keras
+    with ShortErrors():
+        if is_keras_model(estimator):
+            from eli5.keras.explain_prediction import explain_prediction_keras
 
-        return explain_prediction_keras(estimator, doc, **options)
-    from eli5.base import Explanation
+            return explain_prediction_keras(estimator, doc, **options)
+        from eli5.base import Explanation
 
-    return Explanation(repr(estimator), error=_not_supported(estimator))
+        return Explanation(shown(estimator), error=not_supported(estimator))
 
 
 def explain_predictions(
@@ -231,13 +235,19 @@ classes, top_targets, class_names, task, grid, data_format, fusion, **method_opt
         error tells which doc it is about.
     """
     options = _arguments(locals(), "model", "docs")
-    if not _is_keras_model(model):
-        raise TypeError(
-            f"Expected `model` to be a Keras 3 model. Received: {_not_supported(model)}"
-        )
-    from eli5.keras.explain_predictions import explain_predictions_keras
+    with ShortErrors():
+        if not is_keras_model(model):
+            raise TypeError(
+                f"Expected `model` to be a Keras 3 model. Received: {not_supported(model)}"
+            )
+        from eli5.keras.explain_predictions import explain_predictions_keras
 
-    return explain_predictions_keras(model, docs, **options)
+        return _each(explain_predictions_keras(model, docs, **options))
+
+
+def _each(explanations: Iterator[Any]) -> Iterator[Any]:
+    with ShortErrors():
+        yield from explanations
 
 
 def _arguments(given: dict[str, Any], *others: str) -> dict[str, Any]:
@@ -248,16 +258,3 @@ def _arguments(given: dict[str, Any], *others: str) -> dict[str, Any]:
     """
     options = {name: value for name, value in given.items() if name not in others}
     return options.pop("method_options") | options
-
-
-def _is_keras_model(estimator: Any) -> bool:
-    """Tell without loading Keras: where there is a Keras model, Keras is loaded already."""
-    keras = sys.modules.get("keras")
-    return keras is not None and isinstance(estimator, keras.Model)
-
-
-def _not_supported(estimator: Any) -> str:
-    error = f"estimator {estimator!r} is not supported"
-    if type(estimator).__module__.startswith("tf_keras"):
-        error += ": it is a Keras 2 model; load it with Keras 3"
-    return error

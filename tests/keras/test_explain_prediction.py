@@ -206,7 +206,10 @@ def test_a_class_without_a_name_keeps_its_id(model: keras.Model, doc: Array) -> 
 
 def test_another_estimator_is_named_in_the_error() -> None:
     explanation = eli5.explain_prediction(sum, np.zeros(3))
-    assert explanation.error == "estimator <built-in function sum> is not supported"
+    assert explanation.error == (
+        "estimator <built-in function sum> is not supported: eli5 explains Keras 3 models, such as "
+        "keras.saving.load_model('model.keras') gives"
+    )
     assert explanation.targets is None
 
 
