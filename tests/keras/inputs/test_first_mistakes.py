@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import PIL
 import pytest
 from keras import layers
 from PIL import Image
@@ -216,6 +217,38 @@ def test_an_error_ends_at_the_function_that_was_called(
     for caught, name in ((one, "explain_prediction"), (shown, "show_prediction")):
         frames = traceback.extract_tb(caught.value.__traceback__)
         assert [frame.name for frame in frames[1:]] == [name]
+
+
+def test_the_path_of_an_image_is_to_be_opened(classifier: keras.Model, tmp_path: Path) -> None:
+    path = tmp_path / "cat.png"
+    open_picture("RGB").save(path)
+    with pytest.raises(TypeError, match="Pillow image.*Open the file") as caught:
+        eli5.explain_prediction(classifier, picture()[None], image=str(path))
+    (call,) = re.findall("`(PIL.*)`", str(caught.value))
+    assert eval(call, {"PIL": PIL}).size == (20, 12)
+
+
+def test_few_layers_are_named_of_a_deep_model() -> None:
+    body = [layers.Conv2D(2, 1) for _ in range(20)]
+    top = [layers.GlobalAveragePooling2D(), layers.Dense(2)]
+    model = keras.Sequential([keras.Input(SIZE), *body, *top])
+    with pytest.raises(TypeError, match="which is not the name of a layer") as caught:
+        eli5.explain_prediction(model, picture()[None], image="no-such-layer")
+    assert str(caught.value).count("conv2d") == 8
+
+
+def test_errors_of_the_other_documented_functions_are_short(classifier: keras.Model) -> None:
+    keras_part = eli5.keras
+    calls: list[Callable[[], Any]] = [
+        lambda: keras_part.target_layers(classifier, picture()),
+        lambda: keras_part.explain_prediction_keras(classifier, picture()),
+        lambda: keras_part.gradcam.gradcam_backend(classifier, picture(), None, None),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match="Expected `doc` of shape") as caught:
+            call()
+        assert len(traceback.extract_tb(caught.value.__traceback__)) < 9
+        assert "check_doc" not in "".join(traceback.format_tb(caught.value.__traceback__))
 
 
 def test_an_error_in_the_models_own_code_is_told_whole(doc: Array) -> None:
