@@ -65,6 +65,7 @@ PUBLIC = {
         "load",
         "plot",
         "show_prediction",
+        "warm_up",
     },
     "eli5.keras": {
         "METHODS",

@@ -8,6 +8,7 @@ nobody chose another backend, it chooses one that is installed.
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 from eli5.backend import replace_missing_default
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
         TargetExplanation,
         WeightedSpans,
     )
-    from eli5.explain import explain_prediction, explain_predictions
+    from eli5.explain import explain_prediction, explain_predictions, warm_up
     from eli5.formatters.as_dataframe import format_as_dataframe
     from eli5.formatters.as_dict import format_as_dict
     from eli5.formatters.html import format_as_html, format_as_page
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 replace_missing_default()
+
+# Silent, unless the program that uses it says otherwise: docs/serving.md tells what is logged.
+logging.getLogger("eli5").addHandler(logging.NullHandler())
 
 __all__ = [
     "DocWeightedSpans",
@@ -51,6 +55,7 @@ __all__ = [
     "load",
     "plot",
     "show_prediction",
+    "warm_up",
 ]
 
 _HOME = {
@@ -70,6 +75,7 @@ _HOME = {
     "load": "eli5.saving.explanation_file",
     "plot": "eli5.formatters.plot",
     "show_prediction": "eli5.ipython",
+    "warm_up": "eli5.explain",
 }
 
 

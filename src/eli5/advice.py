@@ -34,6 +34,12 @@ def _is_keras(given: Any, *names: str) -> bool:
     return found is not None and isinstance(given, found)
 
 
+def check_keras_model(model: Any) -> None:
+    """Raise TypeError for what is no Keras model, with what makes one of it."""
+    if not is_keras_model(model):
+        raise TypeError(f"Expected `model` to be a Keras 3 model. Received: {not_supported(model)}")
+
+
 def not_supported(estimator: Any) -> str:
     """Say that an estimator is no Keras model, and what makes one of it."""
     return f"estimator {shown(estimator)} is not supported: {model_advice(estimator)}"

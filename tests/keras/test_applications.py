@@ -1,7 +1,11 @@
-"""The target layer that is chosen in `keras.applications`: one small model of each family."""
+"""The target layer that is chosen in `keras.applications`: one small model of each family.
+
+And where it looks: with ``ELI5_MOVING_MODELS``, as `make test-places` has it, of 20 architectures.
+"""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import keras
@@ -13,6 +17,7 @@ import eli5
 from eli5.keras.inputs.sample import read_sample
 from eli5.keras.pipeline.plan import make_plan
 from eli5.keras.pipeline.request import make_request
+from helpers.alignments import assert_within_a_cell, followed_and_measured
 
 Array = np.ndarray[Any, Any]
 
@@ -75,10 +80,14 @@ def picture() -> Array:
     return np.random.default_rng(0).uniform(0, 255, (1, *SHAPE)).astype("float32")
 
 
-@pytest.mark.parametrize("name", CHOICES)
-def test_the_last_feature_map_is_chosen(name: str) -> None:
+def _skip_what_keras_refuses(name: str) -> None:
     if name == "NASNetMobile" and keras.backend.backend() == "torch":
         pytest.skip("Keras refuses to build NASNetMobile on PyTorch")
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_the_last_feature_map_is_chosen(name: str) -> None:
+    _skip_what_keras_refuses(name)
     model = build(name)
     layer, grid = CHOICES[name]
     plan = make_plan(make_request(), [read_sample(model, picture())])
@@ -91,6 +100,28 @@ def test_the_last_feature_map_is_chosen(name: str) -> None:
     grids = {site.name: site.grid for site in eli5.keras.target_layers(model)}
     assert grids[layer] == grid
     assert all(np.prod(places) > 1 for places in grids.values())
+
+
+DEEPER = ("DenseNet169", "MobileNetV3Large", "ResNet101", "ResNet101V2", "ResNet152", "VGG19")
+LOCATED = (*CHOICES, *DEEPER) if "ELI5_MOVING_MODELS" in os.environ else ("MobileNetV2",)
+_counts = {"measured": 0, "stretched": 0}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _print_counts() -> Any:
+    yield
+    print("\napplications, where the last feature map looks:", _counts)
+
+
+@pytest.mark.parametrize("name", LOCATED)
+def test_what_is_measured_lies_within_a_cell_of_what_is_followed(name: str) -> None:
+    _skip_what_keras_refuses(name)
+    followed, measured = followed_and_measured(build(name), picture())
+    assert followed.is_known
+    if measured.is_known:  # else it is stretched, and the description says so
+        assert_within_a_cell(followed, measured)
+    assert measured.is_known or name != "MobileNetV2"
+    _counts["measured" if measured.is_known else "stretched"] += 1
 
 
 def kernel_of(model: keras.Model, name: str) -> Array:

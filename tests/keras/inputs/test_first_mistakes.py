@@ -222,7 +222,7 @@ def test_an_error_ends_at_the_function_that_was_called(
 def test_the_path_of_an_image_is_to_be_opened(classifier: keras.Model, tmp_path: Path) -> None:
     path = tmp_path / "cat.png"
     open_picture("RGB").save(path)
-    with pytest.raises(TypeError, match="Pillow image.*Open the file") as caught:
+    with pytest.raises(TypeError, match=r"Pillow image.*Open the file") as caught:
         eli5.explain_prediction(classifier, picture()[None], image=str(path))
     (call,) = re.findall("`(PIL.*)`", str(caught.value))
     assert eval(call, {"PIL": PIL}).size == (20, 12)

@@ -25,6 +25,7 @@ Array = np.ndarray[Any, Any]
 
 _SLICES = 5  # along each axis of the output
 _MOST_SAMPLES = 128  # that one doc becomes, each of which is looked at
+_ROWS = 8  # samples in a run
 _COPIES = 2  # of noise: one brighter at its end, one at its beginning
 # How well the centres must lie on a line, and over which share of the input they must move: where
 # every slice sees everything they do neither.
@@ -60,30 +61,34 @@ def measure_alignment(
         if operation is None or not call.is_outside or "float" not in call.dtype:
             return None
         site = Site(operation, call.nth, call.path, shape=call.shape, dtype=call.dtype)
-        for n in dict.fromkeys((fixed_batch or _COPIES, fixed_batch or 1)):
-            runs = [
-                _noise(inputs, input_site, n, first) for first in range(_COPIES if n < 2 else 1)
-            ]
+        for n in dict.fromkeys((fixed_batch or _ROWS, fixed_batch or 1)):
             with contextlib.suppress(Exception):  # whatever a model raises on several docs
-                return _measure(model, runs, site, input_site)
+                return _measure(model, _noise(inputs, input_site), n, site, input_site)
         return None  # nothing behind the input can be differentiated there
 
     return engine.recall(model, key, measure)
 
 
 def _measure(
-    model: keras.Model, runs: Sequence[Any], site: Site, input_site: Site
+    model: keras.Model, docs: Any, n: int, site: Site, input_site: Site
 ) -> Alignment | None:
+    """Measure with `n` samples in a run: one for each slice of each doc, whose gradient it tells.
+
+    So one gradient is compiled, and not one for each slice.
+    """
     slices = tuple((axis, at) for axis, n in enumerate(site.shape) for at in _picked(axis, n))
     # Each axis of the input for itself, its channels, too.
     whole = input_site._replace(channels_first=False, has_channels=False, grid=None)
-    query = engine.Query("alignment", SelectSlices(slices), (whole,), (_centres,), score_site=site)
-    found = []
-    for docs in runs:
-        n = len(keras.tree.flatten(docs)[0])
-        (numbers,), _ = engine.evaluate(model, docs, np.zeros((n, 1), "int32"), query)
-        found.append(numbers.astype("float64"))
-    return _alignment(slices, np.concatenate(found), site.shape, input_site.shape)
+    query = engine.Query("alignment", SelectSlice(slices), (whole,), (_centres,), score_site=site)
+    order = np.indices((_COPIES, len(slices))).reshape(2, -1)
+    rows = []
+    for start in range(0, order.shape[1], n):
+        copies, picked = np.take(order, range(start, start + n), axis=1, mode="clip")
+        samples = keras.tree.map_structure(lambda leaf, copies=copies: leaf[copies], docs)
+        (numbers,), _ = engine.evaluate(model, samples, picked.astype("int32")[:, None], query)
+        rows.append(numbers[:, 0].astype("float64"))
+    found = np.concatenate(rows)[: order.shape[1]].reshape(_COPIES, len(slices), -1)
+    return _alignment(slices, found, site.shape, input_site.shape)
 
 
 def _picked(axis: int, n: int) -> Sequence[int]:
@@ -92,77 +97,79 @@ def _picked(axis: int, n: int) -> Sequence[int]:
     return sorted(set(np.linspace(0, n - 1, _SLICES).round().astype(int).tolist())) if n > 1 else ()
 
 
-def _noise(inputs: Any, input_site: Site, n: int, first: int) -> Any:
-    """Return `n` docs, with noise in the place of the explained input if that has numbers.
+def _noise(inputs: Any, input_site: Site) -> Any:
+    """Return docs with noise in the place of the explained input if that has numbers.
 
-    They are brighter at the end of each axis and at its beginning, in turn; `first` is the number
-    of the first.
+    They are brighter at the end of each axis and at its beginning, in turn.
     """
     rng = np.random.default_rng(0)
-    leaves = [np.repeat(leaf, n, axis=0) for leaf in keras.tree.flatten(inputs)]
+    leaves = [np.repeat(leaf, _COPIES, axis=0) for leaf in keras.tree.flatten(inputs)]
     index = input_site.input_index
     if index is not None and leaves[index].dtype.kind == "f":
         shape = leaves[index].shape
         noise = rng.uniform(0.1, 1, shape)
         for axis, length in enumerate(shape[1:], 1):
             ramp = np.linspace(0.3, 1, length).reshape((-1, *[1] * (len(shape) - axis - 1)))
-            for row in range(n):
-                noise[row] *= ramp[::-1] if (first + row) % _COPIES else ramp
+            for row in range(_COPIES):
+                noise[row] *= ramp[::-1] if row % 2 else ramp
         leaves[index] = noise.astype(leaves[index].dtype)
     return keras.tree.pack_sequence_as(inputs, leaves)
 
 
 @dataclass(frozen=True)
-class SelectSlices:
-    """Takes as scores the slices of a layer's output, each summed up with fixed weights.
+class SelectSlice:
+    """Takes as score a slice of a layer's output, summed up with fixed weights.
 
-    Of what one doc becomes several samples of, the slices of a sample are those of the first.
+    Which one is the target. Of what one doc becomes several samples of, the slices of a sample are
+    those of the first.
     """
 
     slices: tuple[tuple[int, int], ...]  # axis, index
 
     def __call__(self, output: Any, _: Any, targets: Any, __: Any) -> tuple[Any, dict[str, Any]]:
-        """Return the scores, (B, len(slices)), and an empty report."""
+        """Return the scores, (B, 1), and an empty report."""
         n_docs = int(targets.shape[0])
         shape = (n_docs, int(output.shape[0]) // n_docs, *map(int, output.shape[1:]))
         values = ops.reshape(ops.cast(output, "float32"), shape)
         weights = np.cos(1 + 2.4 * np.arange(np.prod(shape[1:]))).reshape(shape[1:])
         weighted = values * ops.convert_to_tensor(weights.astype("float32"))[None]
-        columns = [
-            ops.take(weighted, at, axis=1) if axis == 0 else ops.take(weighted[:, 0], at, axis=axis)
-            for axis, at in self.slices
-        ]
-        sums = [ops.sum(ops.reshape(column, (n_docs, -1)), axis=1) for column in columns]
-        return ops.stack(sums, axis=1), {}
+        columns = []
+        for axis in sorted({axis for axis, _ in self.slices}):
+            those = weighted if axis == 0 else weighted[:, 0]
+            along = max(axis, 1)
+            rest = tuple(a for a in range(1, len(those.shape)) if a != along)
+            indices = np.array([at for of, at in self.slices if of == axis], "int32")
+            columns.append(ops.take(ops.sum(those, axis=rest), indices, axis=1))
+        sums = ops.concatenate(columns, axis=1)
+        is_picked = ops.one_hot(targets[:, 0], len(self.slices), dtype="float32")
+        return ops.sum(sums * is_picked, axis=1, keepdims=True), {}
 
 
 def _centres(_: Any, gradients: list[Any], __: Any) -> Any:
-    """Return of each slice, traced: (B, K, 1 + 4 * axes).
+    """Return of each sample, traced: (B, 1, 1 + 4 * axes).
 
     How strong its gradient is, and along each axis of the input its centre of mass, the first and
     the last place that it reaches, and how many.
     """
-    rows = []
-    for gradient in gradients:
-        power = ops.square(gradient[..., 0])
-        power = power / (ops.max(power) + 1e-30)
-        rank = len(power.shape)
-        mass = ops.sum(power, axis=tuple(range(1, rank)))
-        numbers = [mass]
-        for axis in range(1, rank):
-            others = tuple(a for a in range(1, rank) if a != axis)
-            profile = ops.sum(power, axis=others) if others else power
-            n = int(profile.shape[1])
-            at = ops.arange(n, dtype="float32")[None]
-            reached = profile > _FAINT * ops.max(profile, axis=1, keepdims=True)
-            numbers += [
-                ops.sum(profile * at, axis=1) / (mass + 1e-30),
-                ops.min(ops.where(reached, at, float(n)), axis=1),
-                ops.max(ops.where(reached, at, -1.0), axis=1),
-                ops.sum(ops.cast(reached, "float32"), axis=1),
-            ]
-        rows.append(ops.stack(numbers, axis=1))
-    return ops.stack(rows, axis=1)
+    power = ops.square(gradients[0][..., 0])
+    rank = len(power.shape)
+    everywhere = tuple(range(1, rank))
+    power = power / (ops.max(power, axis=everywhere, keepdims=True) + 1e-30)
+    mass = ops.sum(power, axis=everywhere)
+    numbers = [mass]
+    for axis in everywhere:
+        others = tuple(a for a in everywhere if a != axis)
+        profile = ops.sum(power, axis=others) if others else power
+        n = int(profile.shape[1])
+        at = ops.arange(n, dtype="float32")[None]
+        reached = profile > _FAINT * ops.max(profile, axis=1, keepdims=True)
+        numbers += [
+            ops.sum(profile * at, axis=1) / (mass + 1e-30),
+            ops.min(ops.where(reached, at, float(n)), axis=1),
+            ops.max(ops.where(reached, at, -1.0), axis=1),
+            ops.sum(ops.cast(reached, "float32"), axis=1),
+        ]
+    return ops.stack(numbers, axis=1)[:, None]
 
 
 # ---- what the numbers show -----------------------------------------------------------------------
@@ -287,12 +294,37 @@ def _best_line(
         is_one = np.median(looks.densities[:, along - 1]) >= _LEAST_DENSITY
         if length > 1 and fit >= _LEAST_FIT and movement > most and is_one:
             reach = np.median(looks.highs[:, along - 1] - looks.lows[:, along - 1])
-            if _leaves_out(looks, along, _Line(along, start, stride), n, whole[along], reach):
+            line = _Line(along, start, stride)
+            if _leaves_out(looks, along, line, n, whole[along], reach):
                 continue
-            # What sees far is cut off at the borders, which shortens the steps that are measured.
-            slack = _FAR if reach > length / 3 else _NEARLY
-            best, most = _snapped(_Line(along, start, stride), n, low, length, slack), movement
+            settled = (
+                _spread(looks, line, n) if _is_cut(looks, along) else _snapped(line, n, low, length)
+            )
+            if settled is not None:
+                best, most = settled, movement
     return best
+
+
+def _is_cut(looks: _Looks, along: int) -> bool:
+    """Tell whether several slices look as far as there is anything, on one side."""
+    lows, highs = looks.lows[:, along - 1], looks.highs[:, along - 1]
+    return bool((lows == lows.min()).sum() > 1 or (highs == highs.max()).sum() > 1)
+
+
+def _spread(looks: _Looks, line: _Line, n: int) -> _Line | None:
+    """Return the line that spreads the slices over all that they look at.
+
+    What is cut off at the borders pulls the centres inwards: the steps that are measured are too
+    short. None if that is not why they are.
+    """
+    low = float(looks.lows[:, line.along - 1].min())
+    high = float(looks.highs[:, line.along - 1].max())
+    even, middle = (high - low + 1) / n, line.start + line.stride * (n - 1) / 2
+    is_centred = abs(middle - (low + high) / 2) < max(even, 1) / 2
+    if not is_centred or abs(line.stride) > (1 + _FAR) * even:
+        return None
+    stride = float(np.copysign(even, line.stride))
+    return line._replace(start=(low + high) / 2 - stride * (n - 1) / 2, stride=stride)
 
 
 def _leaves_out(
@@ -321,12 +353,12 @@ def _fit(at: Array, values: Array) -> tuple[float, float, float]:
     return float(start), float(stride), float(1 - rest / spread) if spread > 0 else 0.0
 
 
-def _snapped(line: _Line, n: int, low: float, length: float, slack: float) -> _Line:
+def _snapped(line: _Line, n: int, low: float, length: float) -> _Line:
     """Return the line that a measured one surely is: an even one, or one of whole steps."""
     stride, even = line.stride, length / n
     middle = line.start + stride * (n - 1) / 2
     is_centred = abs(middle - low - (length - 1) / 2) < max(even, 1) / 2
-    if is_centred and abs(abs(stride) / even - 1) < slack:
+    if is_centred and abs(abs(stride) / even - 1) < _NEARLY:
         stride = float(np.copysign(even, stride))
         return line._replace(start=low + (length - 1) / 2 - stride * (n - 1) / 2, stride=stride)
     if round(stride) and abs(stride / round(stride) - 1) < _NEARLY:
