@@ -225,7 +225,8 @@ def test_the_path_of_an_image_is_to_be_opened(classifier: keras.Model, tmp_path:
     with pytest.raises(TypeError, match=r"Pillow image.*Open the file") as caught:
         eli5.explain_prediction(classifier, picture()[None], image=str(path))
     (call,) = re.findall("`(PIL.*)`", str(caught.value))
-    assert eval(call, {"PIL": PIL}).size == (20, 12)
+    with eval(call, {"PIL": PIL}) as image:
+        assert image.size == (20, 12)
 
 
 def test_few_layers_are_named_of_a_deep_model() -> None:
