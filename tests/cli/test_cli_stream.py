@@ -50,7 +50,10 @@ def test_a_path_without_a_picture_is_told_of_before_the_model_is_loaded(
     ("options", "message"),
     [
         (["--method", "nonsense"], "Expected one of the methods Grad-CAM, HiResCAM, "),
-        (["--method", "gradcamm"], "Expected one of the methods Grad-CAM, HiResCAM, "),
+        (
+            ["--method", "gradcamm"],
+            "Expected one of the methods in `eli5.keras.METHODS`. ",
+        ),
         (["--method", "Saliency", "--layer", "colours"], "Expected no `layer` for methods that "),
     ],
 )
