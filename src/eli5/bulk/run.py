@@ -14,7 +14,6 @@ from eli5.bulk.executors.pool import ExecutorOptions
 from eli5.bulk.job import Job, fingerprint, ingredients
 from eli5.bulk.options import expect_path, expect_shard_size, make_job
 from eli5.bulk.plan import Plan, make_plan, read_plan
-from eli5.bulk.progress import notify, notify_every, show_progress
 from eli5.bulk.results import parts
 from eli5.bulk.results.run_folder import PARTS, RETRY, SUMMARY, claim_run_folder, forget_plan
 from eli5.bulk.results.summary import (
@@ -29,6 +28,7 @@ from eli5.bulk.sources import find_source
 from eli5.bulk.worker import Stopped
 from eli5.checks import expect_flag, expect_integer, expect_number, expect_type, need, wrong_value
 from eli5.loading.errors import UserError
+from eli5.progress import notify, notify_every, show_progress
 
 _ROUNDS = 3  # in which parts are found to be damaged, until it is not chance
 _LISTING = 10.0  # seconds between two lines as long as a source is listed
@@ -260,7 +260,7 @@ def _explain_remaining(
     if remaining.done_items:
         tell(f"{remaining.done_items} of {plan.n_items} are done already; going on.")
     try:
-        with show_progress(plan.n_items, remaining.done_items, shown=shown) as progress:
+        with show_progress(plan.n_items, remaining.done_items, shown=shown, every=60.0) as progress:
             drive(job, folder, executor, remaining, progress.update, stop_signal)
     except Stopped:
         done = count_remaining(folder).done_items

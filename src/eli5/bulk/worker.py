@@ -81,6 +81,7 @@ class Worker:
             "methods": job.methods,
             "class_names": names,
             "batch_size": job.batch_size,
+            "progress": False,  # the driver shows it
         }
         self.has_worked = False
 

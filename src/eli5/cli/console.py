@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.text import Text
 
 from eli5.loading.errors import UserError as UserError  # which all commands need, too
 from eli5.loading.errors import shortened as shortened
+from eli5.progress import bar_console
 
 # Python's parameters that are arguments here, and those that are options.
 _ARGUMENTS = ("image", "model", "source", "text")
@@ -41,23 +41,10 @@ def wrong_argument(name: str, value: object, expected: str, reason: str = "") ->
     return UserError(f"Expected {name} to be {expected}. Received: {name}={value}{reason}")
 
 
-# The console of the bar that is shown, if one is: only it can write lines above the bar.
-_with_bar: list[Console | None] = [None]
-
-
-@contextmanager
-def above_bar(console: Console | None) -> Iterator[None]:
-    """Print what goes to a terminal above the bar that a console shows there, if one does."""
-    _with_bar.append(console)
-    try:
-        yield
-    finally:
-        _with_bar.pop()
-
-
 def _console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
-    return (_with_bar[-1] if stream.isatty() else None) or Console(stderr=stderr)
+    # Only the console of a bar can write lines above it.
+    return (bar_console() if stream.isatty() else None) or Console(stderr=stderr)
 
 
 def has_colours() -> bool:

@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from eli5.bulk.progress import show_progress
 from eli5.cli import report
 from eli5.cli.backend import start_keras
 from eli5.cli.commands.methods import complete_methods
 from eli5.cli.console import (
     UserError,
-    above_bar,
     as_typed,
     has_colours,
     print_error,
@@ -34,6 +32,7 @@ from eli5.cli.interrupts import exit_at_once, exit_between_writes
 from eli5.cli.output import OutputFolder, check_output, check_sources, write_output
 from eli5.loading import files
 from eli5.loading.stream import StreamItem, StreamResult, explain_stream
+from eli5.progress import clear, show_progress
 
 if TYPE_CHECKING:
     from eli5.base import Explanation
@@ -289,17 +288,14 @@ def _explain_all(
     overlays = [None] * n_inputs if output is None else inputs.overlays
     # Lines of JSON would break the bar.
     has_bar = not (options.as_json and sys.stdout.isatty())
-    with (
-        show_progress(n_inputs, noun=inputs.noun, has_bar=has_bar, every=10.0) as progress,
-        above_bar(progress.console),
-    ):
+    with show_progress(n_inputs, noun=inputs.noun, has_bar=has_bar) as progress:
 
         def finish() -> None:
             if output is not None:
                 output.finish()
 
         def tidy() -> None:
-            progress.stop()
+            clear()
             finish()
             if output is not None:
                 output.release()

@@ -12,11 +12,11 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 from rich.filesize import decimal
 
-from eli5.bulk.progress import duration, pace
 from eli5.cli.backend import start_keras
 from eli5.cli.commands.methods import complete_methods
 from eli5.cli.console import UserError, print_error, print_fact, print_notice, print_text, shortened
 from eli5.cli.interrupts import exit_at_once
+from eli5.progress import duration, pace
 
 if TYPE_CHECKING:
     from eli5.bulk import Estimate, Status, Summary
