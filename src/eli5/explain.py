@@ -89,7 +89,8 @@ def explain_prediction(
         ``(activations, gradients) -> map``, traced, on `keras.ops` tensors of shape ``(B, H, W,
         C)`` to ``(B, H, W)``; pass the same function each time, a new one is compiled anew.
     methods : sequence of str or callable, optional
-        Several methods in the place of one; those that can share a run of the model.
+        Several methods in the place of one; those that can share a run of the model. One may be a
+        pair with options of its own: ``[("RISE", {"n_masks": 200}), "LIME"]``.
     score : {"auto", "log-odds", "logit", "output"} or callable
         Which number is differentiated. ``"auto"``: the log-odds of the class where the model ends
         in a softmax or sigmoid, otherwise the output; CAM and Finer-CAM, which are defined on
