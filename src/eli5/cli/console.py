@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -16,9 +17,11 @@ from eli5.progress import bar_console
 # Python's parameters that are arguments here, and those that are options.
 _ARGUMENTS = ("image", "model", "source", "text")
 _OPTIONS = (
-    "cpus_per_worker", "gpus_per_worker", "labels", "out", "overlays", "preprocess", "ray",
+    "allow_code", "class_column", "classes", "colormap", "cpus_per_worker", "frame",
+    "gpus_per_worker", "imports", "labels", "out", "overlays", "preprocess", "ray",
     "retry_failed", "shard_size", "time_limit", "vocabulary", "weights", "workers",
 )  # fmt: skip
+_FLAGS = {"classes": "class", "imports": "import"}  # where they are called otherwise
 _NAME = "|".join((*_ARGUMENTS, *_OPTIONS))
 # In backticks, or before what was received; not within a path.
 _PARAMETER = re.compile(rf"`({_NAME})`|(?<![^\s(])({_NAME})=(?:'(\w+)')?")
@@ -29,7 +32,9 @@ def as_typed(message: str) -> str:
 
     def typed(found: re.Match[str]) -> str:
         name = found[1] or found[2]
-        flag = name.upper() if name in _ARGUMENTS else f"--{name.replace('_', '-')}"
+        flag = (
+            name.upper() if name in _ARGUMENTS else f"--{_FLAGS.get(name, name).replace('_', '-')}"
+        )
         return flag if found[1] else f"{flag} {found[3]}" if found[3] else f"{flag}="
 
     message = message.replace("`eli5.explain_prediction`", "eli5 explain-text")
@@ -97,6 +102,11 @@ def print_whole(lines: Iterable[str]) -> None:
     """Print lines for programs, each of them at once."""
     sys.stdout.writelines(f"{line}\n" for line in lines)
     sys.stdout.flush()
+
+
+def print_json(document: object) -> None:
+    """Print one JSON document; in ASCII, whatever letters a name has."""
+    print_whole([json.dumps(document, indent=1, allow_nan=False)])
 
 
 def _print_line(start: str, text: str, style: str, *, stderr: bool = False) -> None:
