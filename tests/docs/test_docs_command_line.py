@@ -14,11 +14,13 @@ from pathlib import Path
 import keras
 import pytest
 
+from eli5.base import Explanation, TargetExplanation
 from eli5.cli import app
 from eli5.cli.commands.bulk import BULK_EXAMPLES, STATUS_EXAMPLES
 from eli5.cli.commands.demo import DEMO_EXAMPLES
 from eli5.cli.commands.explain import EXAMPLES
 from eli5.cli.commands.explain_text import TEXT_EXAMPLES
+from eli5.cli.commands.gallery import GALLERY_EXAMPLES
 from eli5.cli.commands.layers import LAYER_EXAMPLES
 from eli5.cli.commands.methods import METHOD_EXAMPLES
 from eli5.keras import METHODS
@@ -46,7 +48,7 @@ IN_HELP = lines(
     "\n".join(
         [
             *(EXAMPLES, TEXT_EXAMPLES, LAYER_EXAMPLES, METHOD_EXAMPLES, DEMO_EXAMPLES),
-            *(BULK_EXAMPLES, STATUS_EXAMPLES),
+            *(GALLERY_EXAMPLES, BULK_EXAMPLES, STATUS_EXAMPLES),
         ]
     )
 )
@@ -100,12 +102,25 @@ def words(line: str) -> list[str]:
     return arguments
 
 
+def save_results(folder: Path) -> None:
+    """Write the results that the page makes galleries of."""
+    target = TargetExplanation(0, proba=0.95, class_name="cat")
+    expl = Explanation("net", error="", targets=[target], source="cat.jpg")
+    (folder / "explained").mkdir()
+    expl.save(folder / "explained" / "explanations.jsonl")
+    expl.save(folder / "explanations.npz")
+
+
 @pytest.mark.parametrize("line", ON_PAGE)
 def test_an_example_of_the_page_runs(capsys: Capsys, folder: Path, line: str) -> None:
     arguments = words(line)
+    if is_gallery := arguments[0] == "gallery":
+        save_results(folder)
     before = set(folder.iterdir())
     assert run(capsys, *arguments).code == 0
     named = {folder / arguments[arguments.index("--out") + 1]} if "--out" in arguments else set()
+    if is_gallery and not named:
+        named = {(folder / arguments[1]).with_suffix(".html")}
     assert set(folder.iterdir()) - before == named
 
 
@@ -138,6 +153,6 @@ def test_what_jq_is_told(capsys: Capsys, line: str) -> None:
     if " layers " in line:
         assert rows == [["colours"]]
     elif " methods " in line:
-        assert [name for name, _ in rows] == list(METHODS)
+        assert [name for name, *_ in rows] == list(METHODS)
     else:
         assert [label for _, label in rows] == ["2"] * 2

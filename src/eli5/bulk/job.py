@@ -35,7 +35,7 @@ class Job(NamedTuple):
     method_options: dict[str, dict[str, Any]] = {}  # of single methods  # noqa: RUF012
     class_column: str | None = None  # of the source, which says what is explained of each item
     frame: int | None = None  # of pictures with several
-    imports: tuple[str, ...] = ()  # modules that register layers
+    imports: list[str] = []  # modules that register layers  # noqa: RUF012
     allow_code: bool = False  # whether the model file may run some
     look: dict[str, Any] = {}  # of overlays; see `eli5.format_as_image`  # noqa: RUF012
 

@@ -80,7 +80,7 @@ def make_job(
     methods, labels, threads = _methods(names, plain), _labels(labels), min(4, available_cores())
     look = _look(colormap, signed)
     ours = (overlays, dtype, batch_size, threads, backend, time_limit)
-    new = (methods, class_column, frame, tuple(imports), allow_code, look)
+    new = (methods, class_column, frame, list(imports), allow_code, look)
     return Job(name, weights_path, list(methods), plain, preprocess, labels, *ours, *new)
 
 

@@ -15,7 +15,7 @@ from eli5.loading.errors import shortened as shortened
 from eli5.progress import bar_console
 
 # Python's parameters that are arguments here, and those that are options.
-_ARGUMENTS = ("image", "model", "source", "text")
+_ARGUMENTS = ("image", "model", "results", "source", "text")
 _OPTIONS = (
     "allow_code", "class_column", "classes", "colormap", "cpus_per_worker", "frame",
     "gpus_per_worker", "imports", "labels", "out", "overlays", "preprocess", "ray",

@@ -6,13 +6,13 @@ import io
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from eli5.base import Explanation
+    from eli5.base import Explanation, Explanations
 
 PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
 def format_as_picture_file(
-    expl: Explanation, ending: str, name: str = "path", **look: Any
+    expl: Explanation | Explanations, ending: str, name: str = "path", **look: Any
 ) -> bytes:
     """Write what `eli5.format_as_image` gives in the format that a file's ending names.
 

@@ -185,7 +185,8 @@ def explain_bulk(
     loading.warn()
     own = read_options(method_options)
     options = {
-        **look.options(), **loading.for_python(), "method": read_methods(methods), "sign": sign,
+        **look.options(), **loading.for_python(), "method": read_methods(methods),
+        **({} if sign == "positive" else {"sign": sign}),
         "classes": classes, "class_column": class_column, "top": top, "frame": frame,
         "layer": layer, "score": score, "preprocess": preprocess, "labels": labels,
         "weights": weights, "overlays": overlays, "shard_size": shard_size,
