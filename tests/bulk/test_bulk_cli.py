@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from eli5 import bulk
-from eli5.bulk import progress
 from eli5.bulk.worker import Worker
 from eli5.cli.commands.bulk import _cores
 from helpers.bulk_helpers import check_complete, make_photos, read_rows, small_model, start
@@ -193,19 +192,6 @@ def test_a_run_that_is_stopped_goes_on(number: int, code: int, model: str, tmp_p
 # ---- how far it is -------------------------------------------------------------------------------
 
 
-def test_a_line_a_minute(monkeypatch: pytest.MonkeyPatch, capsys: Capsys) -> None:
-    now = 1000.0
-    monkeypatch.setattr(progress, "monotonic", lambda: now)
-    with progress.show_progress(10_000, 500) as shown:
-        for done in range(500, 1100):
-            now += 0.25
-            shown.update(done, done // 100)
-    assert capsys.readouterr().err.splitlines() == [
-        "eli5: 739 of 10000 pictures, 7 failed, 3.98 per second, 39 min left",
-        "eli5: 979 of 10000 pictures, 9 failed, 3.99 per second, 38 min left",
-    ]
-
-
 def test_a_line_now_and_then_while_listing(
     model: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys
 ) -> None:
@@ -216,32 +202,3 @@ def test_a_line_now_and_then_while_listing(
     ]
     bulk.explain(model, photos, tmp_path / "other")
     assert capsys.readouterr().err == ""
-
-
-def test_nothing_is_said_unless_asked_for(capsys: Capsys) -> None:
-    with progress.show_progress(10, shown=False) as shown:
-        shown.update(10, 1)
-    assert capsys.readouterr() == ("", "")
-
-
-def test_a_bar_that_goes_on(monkeypatch: pytest.MonkeyPatch, capsys: Capsys) -> None:
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    monkeypatch.setenv("TERM", "xterm")
-    with progress.show_progress(10, 3) as shown:
-        shown.update(4, 1)
-        time.sleep(0.3)
-    assert "4 of 10 pictures, 1 failed" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [(46.4, "46 s"), (720, "12 min"), (11_100, "3 h 5 min"), (800_000, "9 days")],
-)
-def test_times_for_people(seconds: float, said: str) -> None:
-    assert progress.duration(seconds) == said
-
-
-def test_rates_for_people() -> None:
-    assert progress.pace(0, 10, 5) == ""
-    assert progress.pace(10, 0, 5) == "2 per second"
-    assert progress.pace(2, 2, 5) == "2.5 s each, 5 s left"

@@ -74,7 +74,9 @@ def estimate(
     expect_shard_size(shard_size)
     job = make_job(model, **options)
     with tempfile.TemporaryDirectory(prefix="eli5-bulk-") as folder, _keep_to_cores(cores):
-        plan = make_plan(folder, Plan(name, "estimate", {}, shard_size), find_source(name))
+        plan = make_plan(
+            folder, Plan(name, "estimate", {}, shard_size), find_source(name, job.class_column)
+        )
         shard = next(read_shards(folder))._replace(ids="")  # it was listed just now
         parts.prepare_folders(folder)
         return _measure(job, folder, plan, Task(shard, 0, min(shard.n, job.batch_size)))

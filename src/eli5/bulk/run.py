@@ -14,7 +14,6 @@ from eli5.bulk.executors.pool import ExecutorOptions
 from eli5.bulk.job import Job, fingerprint, ingredients
 from eli5.bulk.options import expect_path, expect_shard_size, make_job
 from eli5.bulk.plan import Plan, make_plan, read_plan
-from eli5.bulk.progress import notify, notify_every, show_progress
 from eli5.bulk.results import parts
 from eli5.bulk.results.run_folder import PARTS, RETRY, SUMMARY, claim_run_folder, forget_plan
 from eli5.bulk.results.summary import (
@@ -29,6 +28,7 @@ from eli5.bulk.sources import find_source
 from eli5.bulk.worker import Stopped
 from eli5.checks import expect_flag, expect_integer, expect_number, expect_type, need, wrong_value
 from eli5.loading.errors import UserError
+from eli5.progress import notify, notify_every, show_progress
 
 _ROUNDS = 3  # in which parts are found to be damaged, until it is not chance
 _LISTING = 10.0  # seconds between two lines as long as a source is listed
@@ -41,14 +41,21 @@ def explain(
     source: _Path,
     out: _Path,
     *,
-    method: str | Sequence[str] = "Grad-CAM",
-    top: int = 1,
+    method: str | Sequence[Any] = "Grad-CAM",
+    top: int | None = None,
+    classes: Sequence[int | str] | None = None,
+    class_column: str | None = None,
     layer: int | str | None = None,
     score: str = "auto",
     preprocess: str | None = None,
     labels: _Path | Sequence[str] | None = None,
     weights: _Path | None = None,
     overlays: bool = False,
+    colormap: str | None = None,
+    signed: bool = False,
+    frame: int | None = None,
+    imports: Sequence[str] = (),
+    allow_code: bool = False,
     shard_size: int = 1000,
     batch_size: int = 32,
     time_limit: float = 60.0,
@@ -77,9 +84,15 @@ def explain(
         A folder or URL: ``parts/`` will hold a Parquet file per shard, ``overlays/`` the pictures,
         ``plan.json`` and ``summary.json`` what they are. If it holds a run of another model, source
         or option, the new run gets a folder in it; see `Summary.folder`.
-    method : str, or sequence of str
-    top : int
-        How many classes are explained, the likeliest first.
+    method : str, or sequence of str or pairs
+        A pair is a name and a dict of options of its own: ``("RISE", {"n_masks": 200})``.
+    top : int, optional
+        How many classes are explained, the likeliest first; one if nothing is said.
+    classes : sequence of int and str, optional
+        Explain these classes of each picture, by id or by name.
+    class_column : str, optional
+        A column of the source, which is CSV or Parquet: the class to explain of each picture, by id
+        or by name.
     layer, score
         As `eli5.explain_prediction` takes them; of scores only the named ones.
     preprocess : {"tf", "torch", "caffe", "unit", "none"}, optional
@@ -91,6 +104,14 @@ def explain(
         A local weights file, for a ``keras.applications`` model.
     overlays : bool
         Whether the picture under its heatmap is written as well, at most 1024 pixels long.
+    colormap, signed
+        Of the overlays; see `eli5.format_as_image`.
+    frame : int, optional
+        Which frame of a picture with several is explained; the first if not given.
+    imports : sequence of str
+        Modules that workers import before they load the model, as they register layers with Keras.
+    allow_code : bool
+        Whether the model file may run code of its own; only for files that you trust.
     shard_size : int
         How many items a part is for: what is lost at most if a worker is. A plan that is there
         keeps its own.
@@ -148,12 +169,19 @@ def explain(
         model,
         method=method,
         top=top,
+        classes=classes,
+        class_column=class_column,
         layer=layer,
         score=score,
         preprocess=preprocess,
         labels=labels,
         weights=weights,
         overlays=overlays,
+        colormap=colormap,
+        signed=signed,
+        frame=frame,
+        imports=imports,
+        allow_code=allow_code,
         batch_size=batch_size,
         time_limit=time_limit,
         dtype=dtype,
@@ -197,7 +225,7 @@ def _run(
             plan = old
         else:
             forget_plan(folder)
-            source = find_source(plan.source)
+            source = find_source(plan.source, job.class_column)
             tell_if_due = notify_every(_LISTING, shown=shown)
             plan = make_plan(
                 folder, plan, source, out, lambda n: tell_if_due(f"listing the source: {n} so far")
@@ -260,7 +288,7 @@ def _explain_remaining(
     if remaining.done_items:
         tell(f"{remaining.done_items} of {plan.n_items} are done already; going on.")
     try:
-        with show_progress(plan.n_items, remaining.done_items, shown=shown) as progress:
+        with show_progress(plan.n_items, remaining.done_items, shown=shown, every=60.0) as progress:
             drive(job, folder, executor, remaining, progress.update, stop_signal)
     except Stopped:
         done = count_remaining(folder).done_items

@@ -12,14 +12,44 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 from rich.filesize import decimal
 
-from eli5.bulk.progress import duration, pace
 from eli5.cli.backend import start_keras
-from eli5.cli.commands.methods import complete_methods
-from eli5.cli.console import UserError, print_error, print_fact, print_notice, print_text, shortened
+from eli5.cli.console import (
+    UserError,
+    print_error,
+    print_fact,
+    print_json,
+    print_notice,
+    print_text,
+    shortened,
+)
 from eli5.cli.interrupts import exit_at_once
+from eli5.cli.options import (
+    DEFAULT_LOOK,
+    DEFAULT_MODEL_OPTIONS,
+    AsJson,
+    Classes,
+    Look,
+    MethodOptions,
+    Methods,
+    ModelOptions,
+    Sign,
+    check_classes,
+    check_options,
+    read_methods,
+    read_options,
+)
+from eli5.progress import duration, pace
 
 if TYPE_CHECKING:
     from eli5.bulk import Estimate, Status, Summary
+
+STATUS_EXAMPLES = """**Examples**
+
+```
+eli5 bulk-status explained
+eli5 bulk-status explained --json | jq '.runs[0].done.items'
+```
+"""
 
 BULK_EXAMPLES = """**Examples**
 
@@ -33,6 +63,12 @@ A folder, by four processes; killed or stopped, the same command goes on:
 
 ```
 eli5 bulk model.keras photos --out explained --workers 4
+```
+
+The true class of each picture, from a column of a list:
+
+```
+eli5 bulk model.keras photos.csv --class-column label --out explained
 ```
 
 Tar files on S3, by a Ray cluster, with overlays:
@@ -51,16 +87,21 @@ def explain_bulk(
     /,
     *,
     out: Annotated[str | Path, Parameter(metavar="DIR")],
-    methods: Annotated[
-        list[str] | None, Parameter(name="--method", completer=complete_methods)
-    ] = None,
-    top: Annotated[int, Parameter(validator=_AtLeastOne)] = 1,
+    methods: Methods = None,
+    method_options: MethodOptions = None,
+    sign: Sign = "positive",
+    classes: Classes = None,
+    class_column: Annotated[str | None, Parameter(metavar="COLUMN")] = None,
+    top: Annotated[int | None, Parameter(validator=_AtLeastOne)] = None,
     layer: int | str | None = None,
     score: Literal["auto", "log-odds", "logit", "output"] = "auto",
     preprocess: Literal["tf", "torch", "caffe", "unit", "none"] | None = None,
+    frame: Annotated[int | None, Parameter(metavar="N", validator=Number(gte=0))] = None,
     labels: Path | None = None,
     weights: Path | None = None,
+    loading: ModelOptions = DEFAULT_MODEL_OPTIONS,
     overlays: bool = False,
+    look: Look = DEFAULT_LOOK,
     shard_size: Annotated[int, Parameter(validator=_AtLeastOne)] = 1000,
     batch_size: Annotated[int, Parameter(validator=_AtLeastOne)] = 32,
     time_limit: Annotated[float, Parameter(validator=Number(gt=0))] = 60.0,
@@ -89,16 +130,27 @@ def explain_bulk(
         The folder, or URL, that the results go to: a Parquet file per shard in `parts`, pictures in
         `overlays`, and `summary.json`.
     methods
-        Explain by this method; may be given several times. `eli5 methods` lists them.
-        [default: Grad-CAM]
+        Explain by this method, as `RISE`, or with options of its own as `RISE:n_masks=200,cells=6`;
+        may be given several times. `eli5 methods` lists them. [default: Grad-CAM]
+    method_options
+        An option of the methods, as `n_masks=200`; may be given several times.
+    sign
+        Explain what speaks for the class, or against it (`negative`).
+    classes
+        Explain this class, by its number or its name; may be given several times.
+    class_column
+        Explain of each picture the class that this column of a CSV, TSV or Parquet list says, by
+        number or name: the true class, say.
     top
-        Explain this many classes, the likeliest first.
+        Explain this many classes, the likeliest first. [default: 1]
     layer
         Name or index of the layer that is explained. [default: the last with a feature map]
     score
         What is explained; see `eli5 explain --help`.
     preprocess
         How pixels become the model's input; see `eli5 explain --help`.
+    frame
+        Which frame of a picture with several is explained, counted from 0. [default: 0]
     labels
         A text file of class names: line i, counted from 0, names class i.
     weights
@@ -128,27 +180,27 @@ def explain_bulk(
     dry_run
         Explain one batch, tell what the whole would cost, and write nothing.
     """
+    check_classes(class_=classes, top=top, class_column=class_column)
+    look.check(is_drawn=overlays)
+    loading.warn()
+    own = read_options(method_options)
     options = {
-        "method": methods or ["Grad-CAM"],
-        "top": top,
-        "layer": layer,
-        "score": score,
-        "preprocess": preprocess,
-        "labels": labels,
-        "weights": weights,
-        "overlays": overlays,
-        "shard_size": shard_size,
-        "batch_size": batch_size,
-        "time_limit": time_limit,
-        "dtype": dtype,
-    }
+        **look.options(), **loading.for_python(), "method": read_methods(methods),
+        **({} if sign == "positive" else {"sign": sign}),
+        "classes": classes, "class_column": class_column, "top": top, "frame": frame,
+        "layer": layer, "score": score, "preprocess": preprocess, "labels": labels,
+        "weights": weights, "overlays": overlays, "shard_size": shard_size,
+        "batch_size": batch_size, "time_limit": time_limit, "dtype": dtype,
+    }  # fmt: skip
     with exit_at_once():
         start_keras()
         from eli5 import bulk
+
+        options |= check_options(own)
     if dry_run:
         cores = _cores(workers, None if ray is None else cpus_per_worker)
         with _reported():
-            estimate = bulk.estimate(model, source, cores=cores, **options)  # type: ignore[arg-type]
+            estimate = bulk.estimate(model, source, cores=cores, **options)
         _print_estimate(estimate, workers or 1, cores)
         return 0
     with _reported():
@@ -162,7 +214,7 @@ def explain_bulk(
             gpus_per_worker=gpus_per_worker,
             retry_failed=retry_failed,
             progress=True,
-            **options,  # type: ignore[arg-type]
+            **options,
         )
     _print_summary(summary)
     return 1 if summary.n_failed else 0
@@ -214,13 +266,15 @@ def _print_estimate(estimate: Estimate, workers: int, cores: int) -> None:
         print_fact("Overlay", decimal(round(estimate.overlay_bytes * estimate.n_items)))
 
 
-def show_bulk_status(out: str | Path, /) -> int:
+def show_bulk_status(out: str | Path, /, *, as_json: AsJson = False) -> int:
     """Tell where bulk runs stand, from their files alone.
 
     Parameters
     ----------
     out
         The folder or URL that `eli5 bulk` was given as `--out`.
+    as_json
+        Print one JSON document, and nothing else.
     """
     from eli5 import bulk
 
@@ -228,11 +282,19 @@ def show_bulk_status(out: str | Path, /) -> int:
         runs = bulk.status(out)
     except (ImportError, OSError) as error:
         raise UserError(str(error)) from error
+    if as_json:
+        print_json({"runs": list(map(_as_dict, runs))})
+        return 0
     for number, run in enumerate(runs):
         if number:
             print_text("")
         _print_run(run)
     return 0
+
+
+def _as_dict(run: Status) -> dict[str, Any]:
+    """Return what a run is made of, with the names of `Status` and its totals."""
+    return {**run._asdict(), "done": run.done._asdict(), "is_done": run.is_done}
 
 
 def _print_run(run: Status) -> None:
