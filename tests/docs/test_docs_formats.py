@@ -145,7 +145,7 @@ def test_the_examples_run(
     pytest.importorskip("pandas")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"model": model, "doc": doc}
-    assert len(EXAMPLES) == PAGE.count("```python") == 3
+    assert len(EXAMPLES) == PAGE.count("```python") == 4
     for example in EXAMPLES:
         exec(textwrap.dedent(example), names)
     assert {one.name for one in tmp_path.iterdir()} == {"explained.npz", "explained.png"}

@@ -20,7 +20,7 @@ def test_dict(expl: Explanation) -> None:
     expl.targets[1].heatmap = None
     result = eli5.format_as_dict(expl)
     assert result == {
-        "version": 3,
+        "version": 4,
         "estimator": "my_net",
         "description": "What raised the score.\nBefore softmax.",
         "method": "Grad-CAM",
@@ -32,8 +32,9 @@ def test_dict(expl: Explanation) -> None:
                 "score": 12.34567,
                 "heatmap": [[0.0, 0.5], [1.0, None]],
                 "class_name": "tabby cat",
+                "sign": "positive",
             },
-            {"target": 3, "proba": 0.01, "score": -1.5},
+            {"target": 3, "proba": 0.01, "score": -1.5, "sign": "positive"},
         ],
         "image": {"mode": "RGB", "width": 30, "height": 20},
         "layer": "conv_9",

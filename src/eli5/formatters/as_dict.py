@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Of the keys and their types, in the dictionary and in the files that `eli5.saving` writes. Each
 # change of them raises it; docs/formats.md says what each version holds.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 # Where json.dumps gives up: at some hundred levels, at integers of some thousand bits.
 _DEEPEST = 100
