@@ -274,6 +274,7 @@ def _card(expl: Explanation, budget: PixelBudget | None, shared: Data, look: Dat
         "picture": _picture(expl, budget, look) if is_drawn else None,
         "kind": "Output" if expl.is_regression else "Class",
         "is_text": is_text,
+        "map": "Attribution" if look.get("signed") else "Heatmap",
         "largest_weight": largest,
         "targets": [
             _target(expl, target)
