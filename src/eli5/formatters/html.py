@@ -213,7 +213,7 @@ def _orders(cards: Sequence[Data]) -> list[str]:
 def _first(expl: Explanation) -> Data:
     """Return what a card is sorted by and filtered by: its name, and what its first target has."""
     target = next(iter(expl.targets or ()), None)
-    details = (target.details if target else None) or {}
+    details = target.details if target and isinstance(target.details, dict) else {}
     return {
         "name": expl.source and one_line(expl.source),
         "class": target and target_label(target),
