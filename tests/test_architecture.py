@@ -52,6 +52,7 @@ PUBLIC = {
         "base",
         "bulk",
         "callbacks",
+        "demo",
         "explain_prediction",
         "explain_predictions",
         "format_as_dataframe",

@@ -25,10 +25,13 @@ from typing import NamedTuple
 # folder or a module; modules of one part are free. __init__ is eli5's own, with its version.
 _TABLE = {
     "checks": "",
+    "backend": "",
     "limits": "",
+    "tracebacks": "",
+    "advice": "checks",
     "placement": "checks",
     "explanations": "",
-    "base": "explanations placement",
+    "base": "explanations placement advice tracebacks",
     "loading.errors": "",
     "loading.files": "limits loading.errors",  # these two know nothing of Keras
     "formatters": "base",
@@ -49,9 +52,9 @@ _TABLE = {
     "callbacks": "explain saving loading",
     "bulk": "explain saving loading",
     "server": "bulk callbacks metrics demo",
-    "cli": "server",
+    "cli": "server backend",
     "__main__": "cli",
-    "__init__": "bulk callbacks metrics ipython",
+    "__init__": "bulk callbacks metrics ipython backend",
 }
 MAY_IMPORT: dict[str, set[str]] = {}
 for _part, _row in _TABLE.items():

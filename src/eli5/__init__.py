@@ -1,7 +1,8 @@
 """Explain what a Keras 3 model looked at.
 
 The public names are loaded on first use (PEP 562): ``import eli5`` alone loads neither Keras nor a
-backend, NumPy, Pillow or matplotlib.
+backend, NumPy, Pillow or matplotlib. Where Keras could only fail, as TensorFlow is missing and
+nobody chose another backend, it chooses one that is installed.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import importlib
 import logging
 from typing import TYPE_CHECKING, Any
+
+from eli5.backend import replace_missing_default
 
 if TYPE_CHECKING:
     from eli5.base import (
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from eli5.saving.explanation_file import load, save
 
 __version__ = "0.1.0"
+
+replace_missing_default()
 
 # Silent, unless the program that uses it says otherwise: docs/serving.md tells what is logged.
 logging.getLogger("eli5").addHandler(logging.NullHandler())
@@ -79,7 +84,7 @@ _HOME = {
 }
 
 
-_SUBMODULES = ("base", "bulk", "callbacks", "formatters", "keras")
+_SUBMODULES = ("base", "bulk", "callbacks", "demo", "formatters", "keras")
 
 
 def __getattr__(name: str) -> Any:

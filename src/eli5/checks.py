@@ -49,7 +49,11 @@ def shown(value: Any) -> str:
     """Return a value as an error shows it, cut if it is long."""
     try:
         text = repr(value)
-        return text if len(text) <= _LONGEST else reprlib.repr(value)
+        if len(text) <= _LONGEST and "\n" not in text:
+            return text
+        if isinstance(getattr(value, "shape", None), tuple):  # of an array or a table
+            return f"<{type(value).__name__} of shape {tuple(value.shape)}>"
+        return " ".join(reprlib.repr(value).split())
     except Exception:  # of an object of the caller's; Python itself writes no integer of any length
         return object.__repr__(value)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
+
+from eli5.advice import check_keras_model, is_keras_model, not_supported
+from eli5.checks import shown
+from eli5.tracebacks import ShortErrors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -159,13 +162,14 @@ def explain_prediction(
         If a heatmap is empty; the reason is in ``description`` too.
     """
     options = _arguments(locals(), "estimator", "doc")
-    if _is_keras_model(estimator):
-        from eli5.keras.explain_prediction import explain_prediction_keras
+    with ShortErrors():
+        if is_keras_model(estimator):
+            from eli5.keras.explain_prediction import explain_prediction_keras
 
-        return explain_prediction_keras(estimator, doc, **options)
-    from eli5.base import Explanation
+            return explain_prediction_keras(estimator, doc, **options)
+        from eli5.base import Explanation
 
-    return Explanation(repr(estimator), error=_not_supported(estimator))
+        return Explanation(shown(estimator), error=not_supported(estimator))
 
 
 def explain_predictions(
@@ -235,14 +239,17 @@ classes, top_targets, class_names, task, grid, data_format, fusion, **method_opt
         error tells which doc it is about.
     """
     options = _arguments(locals(), "model", "docs")
-    if not _is_keras_model(model):
-        raise TypeError(
-            f"Expected `model` to be a Keras 3 model. Received: {_not_supported(model)}"
-        )
-    from eli5.explanations import ExplanationStream
-    from eli5.keras.explain_predictions import explain_predictions_keras
+    with ShortErrors():
+        check_keras_model(model)
+        from eli5.explanations import ExplanationStream
+        from eli5.keras.explain_predictions import explain_predictions_keras
 
-    return ExplanationStream(explain_predictions_keras(model, docs, **options))
+        return ExplanationStream(_each(explain_predictions_keras(model, docs, **options)))
+
+
+def _each(explanations: Iterator[Any]) -> Iterator[Any]:
+    with ShortErrors():
+        yield from explanations
 
 
 def warm_up(
@@ -285,13 +292,11 @@ def warm_up(
         If a shape leaves a size open, or if `batch_sizes` has one below 1 or above ``batch_size``.
         Both also as from `eli5.explain_prediction`.
     """
-    if not _is_keras_model(model):
-        raise TypeError(
-            f"Expected `model` to be a Keras 3 model. Received: {_not_supported(model)}"
-        )
-    from eli5.keras.pipeline.warm_up import warm_up_model
+    with ShortErrors():
+        check_keras_model(model)
+        from eli5.keras.pipeline.warm_up import warm_up_model
 
-    warm_up_model(model, doc_or_shape, batch_sizes, methods=methods, **options)
+        warm_up_model(model, doc_or_shape, batch_sizes, methods=methods, **options)
 
 
 def _arguments(given: dict[str, Any], *others: str) -> dict[str, Any]:
@@ -302,16 +307,3 @@ def _arguments(given: dict[str, Any], *others: str) -> dict[str, Any]:
     """
     options = {name: value for name, value in given.items() if name not in others}
     return options.pop("method_options") | options
-
-
-def _is_keras_model(estimator: Any) -> bool:
-    """Tell without loading Keras: where there is a Keras model, Keras is loaded already."""
-    keras = sys.modules.get("keras")
-    return keras is not None and isinstance(estimator, keras.Model)
-
-
-def _not_supported(estimator: Any) -> str:
-    error = f"estimator {estimator!r} is not supported"
-    if type(estimator).__module__.startswith("tf_keras"):
-        error += ": it is a Keras 2 model; load it with Keras 3"
-    return error

@@ -10,6 +10,7 @@ from eli5.base import missing_picture_libraries
 from eli5.explain import explain_prediction
 from eli5.formatters.overlay.drawable import has_canvas
 from eli5.formatters.texts.weighted_text import has_texts
+from eli5.tracebacks import ShortErrors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -47,7 +48,8 @@ def show_prediction(estimator: Any, doc: Any, **kwargs: Any) -> Image | Explanat
         If Pillow or matplotlib is missing; the warning names them.
     """
     format_options = {name: kwargs.pop(name) for name in _FORMAT_OPTIONS if name in kwargs}
-    expl = explain_prediction(estimator, doc, **kwargs)
+    with ShortErrors():
+        expl = explain_prediction(estimator, doc, **kwargs)
     explanations = expl if isinstance(expl, list) else [expl]
     if any(one.error or has_texts(one) for one in explanations):
         return expl

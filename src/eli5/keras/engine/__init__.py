@@ -33,6 +33,7 @@ from eli5.keras.engine.query import Site as Site
 from eli5.keras.engine.tracing import Call as Call
 from eli5.keras.engine.tracing import Recorder, of_one_sample, spec_of_output
 from eli5.keras.engine.tracing import Trace as Trace
+from eli5.tracebacks import ShortErrors
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -52,8 +53,9 @@ def in_the_open(function: Callable[P, T]) -> Callable[P, T]:
 
     @functools.wraps(function)
     def checked(*arguments: P.args, **options: P.kwargs) -> T:
-        _expect_idle()
-        return function(*arguments, **options)
+        with ShortErrors():
+            _expect_idle()
+            return function(*arguments, **options)
 
     wrapped: Callable[P, T] = _backend.in_the_open(checked, _expect_idle)
     return wrapped
