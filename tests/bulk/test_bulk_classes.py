@@ -100,7 +100,7 @@ def test_another_column_is_another_run(model: str, tmp_path: Path) -> None:
             "Expected SOURCE to be a .csv, .tsv or .parquet list, which ",
         ),
         (["--class", "1", "--top", "2"], "Expected either --class or --top or --class-column. Rec"),
-        (["--colormap", "magma"], "Expected --colormap and --signed only where overlays are writ"),
+        (["--colormap", "magma"], "Expected --colormap and --signed only where something is d"),
         (["--method", "RISE:n_masks=3", "--method", "RISE"], "Expected each method with one set "),
     ],
 )

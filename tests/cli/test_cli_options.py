@@ -132,8 +132,8 @@ def test_an_option_without_a_flag_of_its_own(capsys: Capsys, path: str, image_pa
         (["--method", "RISE:n_samples=3"], "Received: n_samples=3. "),
         (["--sign", "neutral"], "Invalid value"),
         (["--sign", "negative", "--method", "Saliency"], "Received: Saliency, whose map has no "),
-        (["--colormap", "magma"], "Expected --colormap and --signed only where overlays are writ"),
-        (["--signed", "--out", "a.html"], "Received: --signed. Add --out overlay.png, or a folder"),
+        (["--colormap", "magma"], "Expected --colormap and --signed only where something is d"),
+        (["--signed", "--out", "a.json"], "Received: --signed. Add --out overlay.png, or a folder"),
         (["--class", "1", "--top", "2"], "Expected either --class or --top. Received: both, --cla"),
     ],
 )
@@ -157,6 +157,12 @@ def test_colours_of_overlays(
         assert run(capsys, "explain", path, image_path, *look, "--out", f"{folder}/").code == 0
         pictures.append(next(folder.glob("*.png")).read_bytes())
     assert pictures[3:] == pictures[:2]
+    assert "against" not in (folder / "index.html").read_text(encoding="utf-8")
+    page = tmp_path / "page.html"
+    assert run(capsys, "explain", path, image_path, "--signed", "--out", page).code == 0
+    assert "against" in page.read_text(encoding="utf-8")
+    assert run(capsys, "explain", path, image_path, "--signed", "--out", f"{folder}/").code == 0
+    assert "against" in (folder / "index.html").read_text(encoding="utf-8")
     message = fails(capsys, "explain", path, image_path, "--colormap", "nope", "--out", out)
     assert message.startswith(
         "Expected --colormap to be the name of a colormap. Received: --colorm"

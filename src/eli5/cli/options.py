@@ -127,14 +127,14 @@ DEFAULT_MODEL_OPTIONS = ModelOptions()
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """How overlays are drawn; pages have colours of their own.
+    """How overlays and pages are drawn.
 
     Parameters
     ----------
     colormap
-        Colours of overlays: the name of a colormap of matplotlib. [default: viridis, or coolwarm]
+        Colours of heatmaps: the name of a colormap of matplotlib. [default: viridis, or coolwarm]
     signed
-        Draw in overlays what speaks against the class, too, in a second colour.
+        Draw what speaks against the class, too, in a second colour.
     """
 
     colormap: str | None = None
@@ -149,7 +149,7 @@ class Look:
         """Raise UserError if nothing is drawn, or if there is no such colormap."""
         if (look := self.options()) and not is_drawn:
             raise UserError(
-                "Expected --colormap and --signed only where overlays are written. Received: "
+                "Expected --colormap and --signed only where something is drawn. Received: "
                 f"{', '.join(f'--{name}' for name in look)}. Add --out overlay.png, or a folder"
             )
         if self.colormap is not None:

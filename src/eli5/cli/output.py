@@ -103,7 +103,7 @@ def _content(
     if ending == ".html":
         from eli5.formatters.html import format_as_page
 
-        return format_as_page(shown, title=title).encode()
+        return format_as_page(shown, title=title, **look or {}).encode()
     return format_as_picture_file(shown, ending, name, **look or {})
 
 
@@ -178,7 +178,7 @@ class OutputFolder:
         look: dict[str, Any] | None = None,
     ) -> None:
         self.folder, self.look = folder, look
-        self.gallery = Gallery(folder, n_inputs, cards_per_input, noun)
+        self.gallery = Gallery(folder, n_inputs, cards_per_input, noun, look)
         self.has_begun = False
         self.pages: list[Path] = []
         self.n_overlays = 0
@@ -313,9 +313,14 @@ class Gallery:
     """Writes ``index.html``, ``index-2.html`` and so on; in memory is what goes on one of them."""
 
     def __init__(
-        self, folder: Path, n_pictures: int, per_picture: int, what: str = "pictures"
+        self,
+        folder: Path,
+        n_pictures: int,
+        per_picture: int,
+        what: str = "pictures",
+        look: dict[str, Any] | None = None,
     ) -> None:
-        self.folder = folder
+        self.folder, self.look = folder, look
         self.what = what.capitalize()
         most = max(CARDS // per_picture, 1)  # pictures on a page
         self.per_page = math.ceil(n_pictures / math.ceil(n_pictures / most))  # and no short rest
@@ -365,7 +370,7 @@ class Gallery:
         self.sizes.append(len(self.waiting))
         self.waiting = []
         links = self._neighbours(number, is_last=is_last) if number or not is_last else []
-        page = format_as_linked_page(explanations, title, links)
+        page = format_as_linked_page(explanations, title, links, self.look)
         write_atomically(self._path(number), page.encode())
 
     def _path(self, number: int) -> Path:

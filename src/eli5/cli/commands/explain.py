@@ -109,7 +109,8 @@ def explain_pictures(
     options.check()
     files.check_model(str(model), weights)
     file, folder = file_or_folder(out)
-    look.check(is_drawn=folder is not None or (file is not None and file.suffix != ".html"))
+    is_picture = file is not None and file.suffix not in (".json", ".npz", ".txt")
+    look.check(is_drawn=folder is not None or is_picture)
     inputs = _Pictures(find_pictures(list(map(str, images)), folder), preprocess, frame)
     return explain_inputs(
         inputs,
