@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 
 _AtLeastOne = Parameter(validator=Number(gte=1))
+AllowFailed = Annotated[int, Parameter(metavar="N", validator=Number(gte=0))]
 
 
 @Parameter(name="*")  # the command line has its fields as options, and not the object
@@ -76,6 +77,8 @@ class ExplainOptions:
         memory.
     as_json
         Print a line of JSON per picture or text and method, and nothing else.
+    allow_failed
+        Let the exit code be 0 if at most so many of several pictures or texts failed.
     """
 
     classes: Annotated[list[int | str] | None, Parameter(name="--class", metavar="CLASS")] = None
@@ -89,6 +92,7 @@ class ExplainOptions:
     labels: Path | None = None
     batch_size: Annotated[int, _AtLeastOne] = 8
     as_json: Annotated[bool, Parameter(name="--json", show_default=False)] = False
+    allow_failed: AllowFailed = 0
 
     def check(self) -> None:
         """Raise UserError if classes and their number are both asked for."""
@@ -146,7 +150,7 @@ def explain_inputs(
     file: Path | None,
     folder: Path | None,
 ) -> int:
-    """Explain all inputs, print and write the results; return 1 if one of several failed."""
+    """Explain all inputs, print and write the results; return 1 if more failed than may."""
     if file is not None:
         _check_file(file, inputs, options)
         check_output(file, (model, weights, options.labels, *inputs.files), inputs.endings)
@@ -270,7 +274,7 @@ def _explain_many(
         release()
     seconds, notes = (loaded - begun, perf_counter() - loaded), report.warning_lines(counts)
     summary.print_summary(notes, backend, seconds, output, as_json=options.as_json)
-    return 1 if summary.n_skipped or inputs.problems else 0
+    return int(summary.n_skipped + len(inputs.problems) > options.allow_failed)
 
 
 def _open_folder(folder: Path, inputs: Inputs, options: ExplainOptions) -> OutputFolder:
