@@ -63,7 +63,7 @@ def test_one_in_a_hundred_is_broken(model: str, tmp_path: Path) -> None:
     said, error = process.communicate(timeout=300)
     assert process.returncode == 1
     assert "Images  1980 explained, 20 failed" in said
-    assert error.count("\n") == 10  # as examples
+    assert error.count("eli5: error: ") == 10  # as examples
     check_complete(out, ids, [name for name in ids if int(name[2:7]) in broken])
 
 
@@ -93,7 +93,7 @@ def test_a_disk_that_fills_up(
     process = start(model, photos, "--out", out, *argv)
     _, error = process.communicate(timeout=300)
     assert process.returncode == 2
-    assert error.count("\n") == 1
+    assert error.count("eli5: error: ") == 1
     assert "Expected --out to be a folder that can be written to" in error
     assert "No space left on device" in error
     done = len(read_rows(out))
