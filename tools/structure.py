@@ -27,9 +27,12 @@ _TABLE = {
     "checks": "",
     "limits": "",
     "placement": "checks",
-    "base": "placement",
+    "explanations": "",
+    "base": "explanations placement",
+    "loading.errors": "",
+    "loading.files": "limits loading.errors",  # these two know nothing of Keras
     "formatters": "base",
-    "saving": "formatters limits __init__",
+    "saving": "formatters loading.files __init__",
     "demo": "",
     "keras.engine": "base",
     "keras.methods": "keras.engine",
@@ -37,7 +40,7 @@ _TABLE = {
     "keras.layers": "keras.engine",
     "keras.text": "keras.layers keras.targets keras.methods",
     "keras.inputs": "keras.text",
-    "loading": "keras.inputs limits",
+    "loading": "keras.inputs loading.files",
     "keras.pipeline": "keras.inputs",
     "keras": "keras.pipeline",
     "explain": "keras",
@@ -53,8 +56,8 @@ _TABLE = {
 MAY_IMPORT: dict[str, set[str]] = {}
 for _part, _row in _TABLE.items():
     MAY_IMPORT[_part] = {*_row.split()}.union(*(MAY_IMPORT.get(r, ()) for r in _row.split()))
-# An Explanation shows and saves itself: these alone run back up, and only lazily.
-NAMED_PAIRS = {("base", "formatters"), ("base", "saving")}
+# Explanations show and save themselves: these alone run back up, and only lazily.
+NAMED_PAIRS = {("base", "formatters"), ("explanations", "formatters"), ("explanations", "saving")}
 _DIRECTIVES = ("noqa", "type:", "mypy:", "fmt:", "pragma:")
 
 

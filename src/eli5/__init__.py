@@ -7,17 +7,19 @@ backend, NumPy, Pillow or matplotlib.
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from eli5.base import (
         DocWeightedSpans,
         Explanation,
+        Explanations,
         Series,
         TargetExplanation,
         WeightedSpans,
     )
-    from eli5.explain import explain_prediction, explain_predictions
+    from eli5.explain import explain_prediction, explain_predictions, warm_up
     from eli5.formatters.as_dataframe import format_as_dataframe
     from eli5.formatters.as_dict import format_as_dict
     from eli5.formatters.html import format_as_html, format_as_page
@@ -25,13 +27,17 @@ if TYPE_CHECKING:
     from eli5.formatters.plot import plot
     from eli5.formatters.text import format_as_text
     from eli5.ipython import show_prediction
-    from eli5.saving.explanation_file import load
+    from eli5.saving.explanation_file import load, save
 
 __version__ = "0.1.0"
+
+# Silent, unless the program that uses it says otherwise: docs/serving.md tells what is logged.
+logging.getLogger("eli5").addHandler(logging.NullHandler())
 
 __all__ = [
     "DocWeightedSpans",
     "Explanation",
+    "Explanations",
     "Series",
     "TargetExplanation",
     "WeightedSpans",
@@ -45,12 +51,15 @@ __all__ = [
     "format_as_text",
     "load",
     "plot",
+    "save",
     "show_prediction",
+    "warm_up",
 ]
 
 _HOME = {
     "DocWeightedSpans": "eli5.base",
     "Explanation": "eli5.base",
+    "Explanations": "eli5.base",
     "Series": "eli5.base",
     "TargetExplanation": "eli5.base",
     "WeightedSpans": "eli5.base",
@@ -64,7 +73,9 @@ _HOME = {
     "format_as_text": "eli5.formatters.text",
     "load": "eli5.saving.explanation_file",
     "plot": "eli5.formatters.plot",
+    "save": "eli5.saving.explanation_file",
     "show_prediction": "eli5.ipython",
+    "warm_up": "eli5.explain",
 }
 
 

@@ -240,6 +240,8 @@ def did_you_mean(name: str, known: Iterable[str], n: int = 1) -> str:
 def warn(message: str) -> None:
     """Give a UserWarning at the line of the first caller outside of this package."""
     level, frame = 2, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals["__name__"].partition(".")[0] in _INNER:
+    while (
+        frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _INNER
+    ):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, UserWarning, stacklevel=level)

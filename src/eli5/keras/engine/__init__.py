@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import logging
 import os
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, ParamSpec, TypeVar
@@ -35,6 +36,8 @@ from eli5.keras.engine.tracing import Trace as Trace
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_logger = logging.getLogger(__name__)
 
 _backend: Any = importlib.import_module(f"eli5.keras.engine.{keras.backend.backend()}")
 
@@ -108,12 +111,12 @@ def evaluate(
     memory, arguments = memory_of(model), (inputs, targets, *extra)
     key = key_of(query, arguments)
     functions = functions_of(query.score, *(reference() for reference in query.functions))
-    return memory.run(
-        key,
-        lambda: _compile(model, memory.variables, query, arguments),
-        functions,
-        arguments,
-    )
+
+    def make() -> Callable[..., Any]:
+        _logger.info("Compiling for model %r, inputs %s", model.name, signature(inputs))
+        return _compile(model, memory.variables, query, arguments)
+
+    return memory.run(key, make, functions, arguments)
 
 
 # The process in which models are explained; None before the first.
@@ -183,6 +186,7 @@ def signature(arrays: Any) -> str:
 
 
 def _trace(model: keras.Model, variables: list[keras.Variable], inputs: Any, picture: int) -> Trace:
+    _logger.debug("Tracing the layers of model %r, inputs %s", model.name, signature(inputs))
     traces: list[Trace] = []
 
     def run(values: list[Any], inputs: Any) -> None:

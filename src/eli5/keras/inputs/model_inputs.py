@@ -119,6 +119,13 @@ def input_shapes(model: keras.Model) -> dict[str, tuple[int | None, ...]] | None
     return {tensor.name: tuple(tensor.shape) for tensor in keras.tree.flatten(inputs)}
 
 
+def integer_inputs(model: keras.Model) -> set[str]:
+    """Return the names of the inputs that the model declares as integers."""
+    inputs = _declared_inputs(model)
+    named = inputs if isinstance(inputs, dict) else {t.name: t for t in keras.tree.flatten(inputs)}
+    return {str(name) for name in named if "int" in str(getattr(named[name], "dtype", ""))}
+
+
 def _declared_inputs(model: keras.Model) -> Any:
     """Return the symbolic input(s) in the structure that the model takes, or None."""
     for name in ("input", "inputs"):  # a Sequential has the second only
