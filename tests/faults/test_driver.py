@@ -37,6 +37,15 @@ def test_killed_at_random_moments(workers: int | None, model: str, tmp_path: Pat
     check_kills(20, model, tmp_path, 600, argv)
 
 
+@pytest.mark.parametrize("workers", [None, 2], ids=["serial", "processes"])
+def test_killed_before_and_after_the_list_is_cut(
+    workers: int | None, model: str, tmp_path: Path
+) -> None:
+    argv = ["--batch-size", "2", "--overlays"]
+    argv += [] if workers is None else ["--workers", str(workers)]
+    check_kills(6, model, tmp_path, 600, argv)
+
+
 def test_no_worker_outlives_its_driver(model: str, tmp_path: Path) -> None:
     photos, out = tmp_path / "photos", tmp_path / "out"
     make_photos(photos, 2000)
