@@ -39,9 +39,10 @@ def test_a_run_and_its_status(capsys: Capsys, model: str, photos: Path, tmp_path
     assert ended.code == 1
     assert ended.fact("Images") == "4 explained, 1 failed"
     assert ended.fact("Written") == f"{out}/parts: 3 files"
-    began, ending, error = ended.err.splitlines()
+    began, size, ending, error = ended.err.splitlines()
     assert began.startswith(f"eli5: 5 pictures of {photos}, explained with model.keras on ")
     assert began.endswith(" by Grad-CAM, in this process.")
+    assert size == "eli5: Parts of at most 2 pictures, as asked for."
     assert re.fullmatch(r"eli5: 5 pictures in [\d.]+ s, [\d.]+ per second\.", ending)
     assert error.startswith("eli5: error: 1/00004.png: Expected IMAGE to be a picture")
     names = sorted(str(path.relative_to(photos)) for path in photos.rglob("*.png"))
@@ -216,7 +217,7 @@ def test_a_run_that_is_stopped_goes_on(number: int, code: int, model: str, tmp_p
     assert 10 <= done < 400
     if number != signal.SIGKILL:
         ending = f"eli5: Stopped with {done} of 400 done. To go on, run it again."
-        assert error.splitlines()[1:] == [ending]
+        assert error.splitlines()[2:] == [ending]
         assert not [path for path in out.rglob(".*") if path.is_file()]
     (state,) = bulk.status(out)
     assert (state.at_work, state.done.items, state.is_done) == (False, done, False)

@@ -79,6 +79,14 @@ def test_parts_follow_from_the_rate(
     assert said[3].startswith(f"eli5: {N} pictures in ")
     assert said[3].endswith(" per second.")
     assert len(said) == 4
+    for path in ("summary.json", min((tmp_path / "parts").iterdir())):
+        (tmp_path / path).unlink()
+    bulk.explain(model, photos, tmp_path, progress=True, shard_size=9, **ASKED)
+    said = capsys.readouterr().err.splitlines()
+    assert said[1] == "eli5: Parts of at most 24 pictures, as the run was planned."
+    assert said[2] == f"eli5: {N - 4} of {N} are done already; going on."
+    assert said[3].startswith("eli5: 4 pictures in ")
+    assert sizes(tmp_path) == [4, 4, 24, 12, 8, 4, 4]
 
 
 def test_the_size_that_was_asked_for_wins(model: str, photos: Path, tmp_path: Path) -> None:
@@ -219,6 +227,20 @@ def test_parts_further_on_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         "8 pictures in 2 parts of at most 4 pictures, 2 s for 1 worker at 2 per second: "
         "so each worker has some to the end."
     ]
+
+
+def test_a_disk_without_room_for_the_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_photos(tmp_path / "photos", 20)
+    folder = planned(tmp_path, tmp_path / "photos")
+    before = list(read_shards(folder))
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("eli5.bulk.filesystem.publish", full)
+    with pytest.raises(ValueError, match="Expected `out` to be a folder that can be written to"):
+        join_grains(folder, 2, lambda _: 4)
+    assert list(read_shards(folder)) == before
 
 
 def test_nothing_is_cut_by_a_rate_of_failures() -> None:

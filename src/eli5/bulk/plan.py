@@ -120,7 +120,8 @@ def join_grains(folder: str, n_kept: int, size: Callable[[int], int]) -> Plan:
         return size(left - n_done)
 
     n_shards = _rewrite_shards(folder, plan.fingerprint, n_kept, next_size)
-    plan = plan._replace(n_shards=n_shards, is_final=True)
+    largest = max(one.n for one in read_shards(folder))
+    plan = plan._replace(n_shards=n_shards, shard_size=largest, is_final=True)
     _write_plan(folder, plan)
     return plan
 
@@ -130,15 +131,14 @@ def _rewrite_shards(
 ) -> int:
     """Join the shards behind the first `n_kept`, in place; return how many there are."""
     n_shards = n_kept
-    with _drafts(folder) as drafts:
+    with filesystem.write_errors(folder), _drafts(folder) as drafts:
         table = os.path.join(drafts, SHARDS)
         with open(table, "wb") as lines, closing(read_shards(folder)) as shards:
             lines.writelines(map(_line, islice(shards, n_kept)))
             for shard in _joined(shards, fingerprint, n_kept, size):
                 lines.write(_line(shard))
                 n_shards += 1
-        with filesystem.write_errors(folder, ""):
-            filesystem.publish(table, filesystem.join(folder, SHARDS))
+        filesystem.publish(table, filesystem.join(folder, SHARDS))
     return n_shards
 
 

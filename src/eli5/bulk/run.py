@@ -177,13 +177,9 @@ def explain(
     plan = Plan(filesystem.absolute(name), fingerprint(made_from), made_from, size)
     plan = plan._replace(is_final=given_size is not None)
     top_folder = filesystem.absolute(top_folder)
-    summary, n_new = _run(
-        job, top_folder, executor, plan, retry_failed=retry_failed, shown=progress
-    )
+    summary, n = _run(job, top_folder, executor, plan, retry_failed=retry_failed, shown=progress)
     seconds = monotonic() - begun
-    notify(
-        f"{n_new} pictures in {seconds:.1f} s, {n_new / seconds:.3g} per second.", shown=progress
-    )
+    notify(f"{n} pictures in {seconds:.1f} s, {n / seconds:.3g} per second.", shown=progress)
     return summary
 
 
@@ -219,12 +215,13 @@ def _run(
             tell(f"{out} holds a run that differs in {', '.join(differences)}.")
             tell(f"The results of this one go to {folder}.")
         old = read_plan(folder)
-        if old is not None and old.is_same_run(plan):
+        is_old = old is not None and old.is_same_run(plan)
+        if old is not None and is_old:
             plan = old
         else:
             forget_plan(folder)
             plan = _list(job, folder, out, executor, plan, shown=shown)
-        _tell_beginning(job, executor, plan, tell)
+        _tell_beginning(job, executor, plan, tell, is_old=is_old)
         with stop_between_batches() as stop_signal:
             try:
                 if retry_failed and (n_failed := drop_damaged(folder) + drop_failed(folder)):
@@ -258,13 +255,16 @@ def _list(
 
 
 def _tell_beginning(
-    job: Job, executor: ExecutorOptions, plan: Plan, tell: Callable[[str], None]
+    job: Job, executor: ExecutorOptions, plan: Plan, tell: Callable[[str], None], *, is_old: bool
 ) -> None:
     tell(
         f"{plan.n_items} pictures of {plan.source}, explained with {os.path.basename(job.model)} "
         f"on {job.backend} by {' and '.join(job.methods)}, {executor.in_words}."
     )
-    if not plan.is_final:
+    if plan.is_final:
+        why = "as the run was planned" if is_old else "as asked for"
+        tell(f"Parts of at most {plan.shard_size} pictures, {why}.")
+    else:
         tell("How many pictures a part has follows when the rate is known.")
 
 
@@ -314,7 +314,8 @@ def _explain_remaining(
     try:
         with show_progress(plan.n_items, remaining.done_items, shown=shown) as progress:
             above = partial(notify, shown=shown)
-            cutter = None if plan.is_final else Cutter(folder, sizes_of(job), above)
+            is_final = (read_plan(folder) or plan).is_final  # maybe since it was read
+            cutter = None if is_final else Cutter(folder, sizes_of(job), above)
             drive(job, folder, executor, remaining, progress.update, stop_signal, cutter)
     except Stopped:
         done = count_remaining(folder).done_items
