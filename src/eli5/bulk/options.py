@@ -12,6 +12,7 @@ from eli5 import checks
 from eli5.bulk.executors.pool import available_cores
 from eli5.bulk.job import Job
 from eli5.bulk.results.parts import DTYPES
+from eli5.bulk.shard_sizes import Granularity, granularity
 from eli5.loading import files
 from eli5.loading.errors import shortened
 from eli5.loading.quiet import import_keras
@@ -84,8 +85,19 @@ def make_job(
     return Job(name, weights_path, list(methods), plain, preprocess, labels, *ours, *new)
 
 
-def expect_shard_size(value: Any) -> int:
+def sizes_of(job: Job) -> Granularity:
+    """Return what sizes of shards go with a job."""
+    from eli5.keras.methods.lookup import find_method
+
+    is_item_by_item = any(find_method(name).is_black_box for name in job.methods)
+    copies = job.options.get("n_samples") or 1
+    return granularity(job.batch_size, copies, is_item_by_item=is_item_by_item)
+
+
+def expect_shard_size(value: Any) -> int | None:
     """Return how many items a shard has; TypeError or ValueError if it cannot have so many."""
+    if value is None:
+        return None
     if checks.expect_integer("shard_size", value, least=1) > _LARGEST_SHARD:
         raise checks.wrong_value("shard_size", value, f"<= {_LARGEST_SHARD}")
     return int(value)

@@ -22,6 +22,7 @@ from eli5.bulk.job import Job
 from eli5.bulk.plan import Shard, read_items
 from eli5.bulk.results import parts
 from eli5.bulk.results.parts import Row
+from eli5.bulk.results.records import keep_record
 from eli5.bulk.results.run_folder import FRAGMENTS, OVERLAYS, PARTS
 from eli5.bulk.sources.items import SourceItem
 from eli5.loading.errors import UserError, shortened
@@ -209,12 +210,16 @@ class Worker:
         path = parts.fragment_path(self.folder, *task)
         if task.is_whole:
             path = filesystem.join(self.folder, PARTS, parts.part_name(task.shard))
-        with parts.new_part(path, self.job.dtype, count) as part:
+        with (
+            keep_record(self.folder, *task, count) as write_record,
+            parts.new_part(path, self.job.dtype, count) as part,
+        ):
             for result in results:
                 rows = self._rows(task, items[result.number], result)
                 part.add(rows)
                 done += 1
                 failed += not rows[0].ok
+                write_record()
                 advance(done, failed)
         return count()
 

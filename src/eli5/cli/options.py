@@ -25,6 +25,7 @@ MethodOptions = Annotated[list[str] | None, Parameter(name="--option", metavar="
 Classes = Annotated[list[int | str] | None, Parameter(name="--class", metavar="CLASS")]
 Sign = Literal["positive", "negative"]
 Flag = Annotated[bool, Parameter(show_default=False)]
+AllowFailed = Annotated[int, Parameter(metavar="N", validator=Number(gte=0))]
 AsJson = Annotated[bool, Parameter(name="--json", show_default=False)]
 
 
@@ -66,6 +67,8 @@ class ExplainOptions:
         memory.
     as_json
         Print a line of JSON per picture or text and method, and nothing else.
+    allow_failed
+        Let the exit code be 0 if at most so many of several pictures or texts failed.
     """
 
     classes: Classes = None
@@ -79,6 +82,7 @@ class ExplainOptions:
     labels: Path | None = None
     batch_size: Annotated[int, AT_LEAST_ONE] = 8
     as_json: AsJson = False
+    allow_failed: AllowFailed = 0
 
     def check(self) -> None:
         """Raise UserError if classes and their number are both asked for, or options are none."""

@@ -26,6 +26,7 @@ from eli5.cli.interrupts import exit_at_once
 from eli5.cli.options import (
     DEFAULT_LOOK,
     DEFAULT_MODEL_OPTIONS,
+    AllowFailed,
     AsJson,
     Classes,
     Look,
@@ -102,7 +103,7 @@ def explain_bulk(
     loading: ModelOptions = DEFAULT_MODEL_OPTIONS,
     overlays: bool = False,
     look: Look = DEFAULT_LOOK,
-    shard_size: Annotated[int, Parameter(validator=_AtLeastOne)] = 1000,
+    shard_size: Annotated[int | None, Parameter(validator=_AtLeastOne)] = None,
     batch_size: Annotated[int, Parameter(validator=_AtLeastOne)] = 32,
     time_limit: Annotated[float, Parameter(validator=Number(gt=0))] = 60.0,
     workers: Annotated[int | None, Parameter(validator=_AtLeastOne)] = None,
@@ -111,6 +112,7 @@ def explain_bulk(
     gpus_per_worker: Annotated[float, Parameter(validator=Number(gte=0))] = 0.0,
     dtype: Literal["float32", "float16"] = "float32",
     retry_failed: bool = False,
+    allow_failed: AllowFailed = 0,
     dry_run: bool = False,
 ) -> int:
     """Explain millions of pictures, on one machine or on a Ray cluster.
@@ -158,7 +160,8 @@ def explain_bulk(
     overlays
         Write the picture under its heatmap, too.
     shard_size
-        How many pictures a part is for: what is lost at most if a worker is.
+        How many pictures a part is for: what is lost at most if a worker is. [default: as many as
+        take less than a minute, or fewer, so that all workers have work]
     batch_size
         How many pictures the model sees at once.
     time_limit
@@ -177,6 +180,8 @@ def explain_bulk(
         Of the heatmaps in the parts.
     retry_failed
         Explain the shards in which pictures failed once more, say because a disk was away.
+    allow_failed
+        Let the exit code be 0 if at most so many pictures of the whole run failed.
     dry_run
         Explain one batch, tell what the whole would cost, and write nothing.
     """
@@ -200,7 +205,7 @@ def explain_bulk(
     if dry_run:
         cores = _cores(workers, None if ray is None else cpus_per_worker)
         with _reported():
-            estimate = bulk.estimate(model, source, cores=cores, **options)
+            estimate = bulk.estimate(model, source, workers=workers or 1, cores=cores, **options)
         _print_estimate(estimate, workers or 1, cores)
         return 0
     with _reported():
@@ -217,7 +222,7 @@ def explain_bulk(
             **options,
         )
     _print_summary(summary)
-    return 1 if summary.n_failed else 0
+    return int(summary.n_failed > allow_failed)
 
 
 @contextmanager
@@ -255,15 +260,25 @@ def _cores(workers: int | None, cpus: float | None) -> int:
 
 def _print_estimate(estimate: Estimate, workers: int, cores: int) -> None:
     print_fact("Images", f"{estimate.n_items} in {estimate.n_shards} shards")
+    print_fact("Shards", estimate.why)
     failed = f", of which {estimate.failed} failed" if estimate.failed else ""
     rate = f"{1 / estimate.seconds:.3g} per second with {cores} core{'' if cores == 1 else 's'}"
     print_fact("Tried", f"{estimate.sample} pictures{failed}: {rate}")
     print_fact("Start", f"{estimate.start:.1f} s per worker, to load and compile")
-    for n in sorted({n for n in (1, workers, 10, 100) if n <= estimate.n_shards} | {1}):
-        print_fact("Time", f"{duration(estimate.duration(n))} with {n} such workers")
+    for n in sorted({1, workers, 10, 100}):
+        if n in (1, workers) or n <= estimate.n_shards:
+            print_fact("Time", _time(estimate, n))
     print_fact("Parts", decimal(round(estimate.part_bytes * estimate.n_items)))
     if estimate.overlay_bytes:
         print_fact("Overlay", decimal(round(estimate.overlay_bytes * estimate.n_items)))
+
+
+def _time(estimate: Estimate, workers: int) -> str:
+    """Say how long so many workers take, at what rate, and how many of them have work."""
+    seconds = estimate.duration(workers)
+    rate, busy = estimate.n_items / seconds, estimate.at_work(workers)
+    idle = f", of which {busy} have work" if busy < workers else ""
+    return f"{duration(seconds)} with {workers} such workers{idle}: {rate:.3g} per second"
 
 
 def show_bulk_status(out: str | Path, /, *, as_json: AsJson = False) -> int:
@@ -303,12 +318,17 @@ def _print_run(run: Status) -> None:
     print_fact("Source", run.source)
     print_fact("Methods", ", ".join(run.made_from["methods"]))
     print_fact("Options", ", ".join(_options(run.made_from)))
-    rate = pace(done.rate, run.n_items - done.items, 1.0)
+    # Of a run that nobody sees, what is under way may be of one that has been killed.
+    n_sure = run.under_way if run.at_work else 0
+    n_done, n_failed = done.items + n_sure, done.failed + (run.under_way_failed if n_sure else 0)
+    rate = pace(done.rate, run.n_items - n_done, 1.0)
     is_running = {True: "at work", False: "nothing is at work", None: "unknown if at work"}
     state = "finished" if run.is_done else is_running[run.at_work]
     if run.at_work and rate:  # a run that was interrupted has none
         state += f", {rate}"
-    print_fact("Images", f"{done.items} of {run.n_items} done, {done.failed} failed")
+    print_fact("Images", f"{n_done} of {run.n_items} done, {n_failed} failed")
+    if run.under_way > n_sure:
+        print_fact("Begun", f"{run.under_way} more, if a run is at work")
     print_fact("Parts", f"{done.parts} of {run.n_shards}")
     print_fact("State", state)
     for one in done.failures:
