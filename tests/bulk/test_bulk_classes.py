@@ -175,7 +175,9 @@ def test_code_of_a_model_that_is_trusted(photos: Path, tmp_path: Path, capsys: C
     scale = layers.Lambda(lambda x: x / 255, output_shape=(SIZE, SIZE, 3))
     path = saved(colour_model(scale), tmp_path)
     asked = ("bulk", path, photos, "--out", tmp_path / "out", "--preprocess", "none")
-    assert fails(capsys, *asked).endswith("If you trust the file, give --allow-code.")
+    refused = run(capsys, *asked)
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.endswith("If you trust the file, give --allow-code.\n")
     ended = run(capsys, *asked, "--allow-code")
     assert ended.code == 0
     assert "may run any code on this machine" in ended.err

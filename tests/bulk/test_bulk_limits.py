@@ -311,5 +311,6 @@ def test_no_more_than_some_files_wait_in_memory(
     monkeypatch.setattr(worker.Worker, "_decoded", watched)
     monkeypatch.setattr(limits, "WAITING_BYTES", most)
     file = make_tar(tmp_path / "a.tar", {f"{k:02}.png": picture_bytes(k) for k in range(20)})
-    assert bulk.explain(model, file, tmp_path / "out", batch_size=4).n_failed == 0
+    done = bulk.explain(model, file, tmp_path / "out", batch_size=4, shard_size=20)
+    assert done.n_failed == 0
     assert seen == [n]
