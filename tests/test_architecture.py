@@ -62,6 +62,7 @@ PUBLIC = {
         "formatters",
         "keras",
         "load",
+        "metrics",
         "plot",
         "show_prediction",
     },
@@ -74,6 +75,31 @@ PUBLIC = {
         "methods",
         "target_layers",
     },
+    "eli5.metrics": {
+        "METRICS",
+        "Metric",
+        "MetricResult",
+        "average_drop",
+        "average_gain",
+        "average_increase",
+        "best_iou",
+        "cascading_randomisation",
+        "complexity",
+        "deletion",
+        "efficient_randomisation",
+        "energy_inside",
+        "infidelity",
+        "insertion",
+        "max_sensitivity",
+        "pointing_game",
+        "random_logit",
+        "rank_accuracy",
+        "road",
+        "single_deletion",
+        "smooth_randomisation",
+        "sparseness",
+        "srg",
+    },
 }
 # The modules that a program outside may import names from, so that `import *` means something.
 WITH_ALL = {
@@ -83,6 +109,7 @@ WITH_ALL = {
     "eli5.keras",
     "eli5.keras.explain_prediction",
     "eli5.keras.gradcam",
+    "eli5.metrics",
 }
 FACE = {
     "eli5.keras",

@@ -68,7 +68,7 @@ _HOME = {
 }
 
 
-_SUBMODULES = ("base", "bulk", "callbacks", "formatters", "keras")
+_SUBMODULES = ("base", "bulk", "callbacks", "formatters", "keras", "metrics")
 
 
 def __getattr__(name: str) -> Any:
