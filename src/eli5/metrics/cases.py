@@ -267,6 +267,7 @@ def _make_case(
     given = target.target if isinstance(target.target, int) else None
     sample = sample._replace(targets=None if given is None else [given])
     plan = make_plan(request, [sample])
+    _check_score(plan, target)
     is_probability, name = _number_of(plan, of)
     plan = plan.of_doc(0, _find_classes(plan, count))
     # Of a series, its channels too; of a text, which may be padded, it is looked at below.
@@ -288,13 +289,18 @@ def _make_case(
         make_hidden,
         len(sample.size),
         is_text=sample.valid is not None,
-        target=target.target if given is None and not _has_class(plan) else int(plan.targets[0, 0]),
+        target=int(plan.targets[0, 0]) if plan.request.target.has_class else name,
         score=name,
     )
 
 
-def _has_class(plan: Plan) -> bool:
-    return plan.request.target.has_class
+def _check_score(plan: Plan, target: TargetExplanation) -> None:
+    """Raise ValueError if a map explains a function of the caller's that is not asked for."""
+    if target.target and isinstance(target.target, str) and plan.request.target.has_class:
+        raise ValueError(
+            "Expected the callable `score` that the map explains. Received: a map of "
+            f"{target.target!r} without it. Give it as well: score={target.target}"
+        )
 
 
 def _fitted(values: Array, sample: Sample) -> Array:

@@ -6,6 +6,7 @@ A map that stays as it was shows the picture, and not the model. Weights are put
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -24,8 +25,8 @@ from eli5.metrics.similarity import histogram_entropy, spearman, ssim
 
 _NEEDS = ("model", "docs")
 _NOISE = (
-    "noise is as unlike what was before as a map that follows the model: beside a metric of "
-    "faithfulness"
+    "noise is as unlike what was before as a map that follows the model, and what is strong in a "
+    "layer stays so behind random weights (arXiv:2211.12486): beside a metric of faithfulness"
 )
 
 CASCADING = Metric(
@@ -116,11 +117,6 @@ def cascading_randomisation(
     TypeError, ValueError
         See `eli5.explain_predictions`; also if an option is not as described, or if a layer does
         not tell how its weights are drawn.
-
-    Warns
-    -----
-    UserWarning
-        If a heatmap is empty, as may well be that of a model without its weights.
     """
     return _cascade(
         CASCADING, model, docs, targets, options, _Drawing(seed, stages, absolute, initializers)
@@ -303,7 +299,9 @@ def _cascade(
         for group in groups:
             for stage in group:
                 redraw(stage, random, initializers)
-            after = explain_docs(model, docs, classes, options)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # of what a random model shows
+                after = explain_docs(model, docs, classes, options)
             pairs = zip(before, after, strict=True)
             rows.append([_compare(one, other, absolute=absolute) for one, other in pairs])
     measured = [

@@ -15,8 +15,8 @@ from eli5.metrics.cases import Case, measure, without_rounding
 from eli5.metrics.result import Measured, Metric, MetricResult
 
 _ALL_ONES = (
-    "a map that is 1 everywhere leaves all of the doc and scores nearly perfectly (arXiv:2306.12816"
-    "): beside complexity, and a metric that takes the highest places away"
+    "a map that is 1 everywhere leaves all of the doc and scores nearly perfectly "
+    "(arXiv:2104.10252): beside complexity, and a metric that takes the highest places away"
 )
 _PASSES = "2 forward passes"
 
@@ -36,7 +36,8 @@ AVERAGE_INCREASE = Metric(
     "percent",
     (0, 100),
     _PASSES,
-    not_alone="a map of which little is hidden may raise the class by chance; beside average drop",
+    not_alone="a map that hides next to nothing may raise the class by chance (arXiv:2301.07002): "
+    "beside average drop and complexity",
 )
 AVERAGE_GAIN = Metric(
     "Average gain",
@@ -45,8 +46,8 @@ AVERAGE_GAIN = Metric(
     "percent",
     (0, 100),
     _PASSES,
-    not_alone="a map made to raise the class, and not to explain it, is the best; beside average "
-    "drop",
+    not_alone="a map that is made to raise the class, and not to explain it, is the best: beside "
+    "average drop",
 )
 
 
@@ -63,7 +64,7 @@ def average_drop(
 
     Chattopadhay et al., "Grad-CAM++", arXiv:1710.11063, section 4.1: ``100 max(0, p - o) / p``; its
     mean over the docs is the paper's number. It is never to be used alone: a map that is 1
-    everywhere leaves the doc as it is, and drops nothing.
+    everywhere leaves the doc as it is, and drops nothing (arXiv:2104.10252).
 
     Parameters
     ----------
