@@ -51,6 +51,7 @@ PUBLIC = {
         "base",
         "bulk",
         "callbacks",
+        "compare",
         "explain_prediction",
         "explain_predictions",
         "format_as_dataframe",
@@ -64,6 +65,7 @@ PUBLIC = {
         "load",
         "metrics",
         "plot",
+        "sanity_check",
         "show_prediction",
     },
     "eli5.keras": {

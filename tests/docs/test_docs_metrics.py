@@ -35,7 +35,7 @@ def test_an_example_runs(example: str, classifier: keras.Model) -> None:
 
 
 def test_every_python_block_is_an_example() -> None:
-    assert len(EXAMPLES) == PAGE.count("```python") == 6
+    assert len(EXAMPLES) == PAGE.count("```python") == 8
 
 
 def test_maps_of_nothing_get_what_the_page_says(classifier: keras.Model) -> None:

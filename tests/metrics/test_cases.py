@@ -99,7 +99,7 @@ def test_a_callable_score(classifier: keras.Model) -> None:
     expl = eli5.explain_prediction(classifier, doc, score=spread)
     result = deletion(classifier, doc, expl, score=spread)
     assert (result.score, result.targets) == ("spread", ["spread"])
-    with pytest.raises(ValueError, match="a map of 'spread' without it.*score=spread"):
+    with pytest.raises(ValueError, match=r"a map of 'spread' without it.*score=spread"):
         deletion(classifier, doc, expl)
     expected = float(np.ptp(probabilities(classifier, doc)))
     assert result.curves[0]["score"][0] == pytest.approx(expected, abs=1e-6)
