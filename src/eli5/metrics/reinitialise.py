@@ -29,7 +29,9 @@ def list_stages(model: keras.Model, trace: engine.Trace) -> list[Stage]:
     In the order in which the model last calls them. What is never called itself belongs to what
     holds it, as a cell to its recurrent layer, or to the model, whose own weights come first.
     """
-    calls = [*((call.operation(), call.path) for call in trace.calls), (model, model.name)]
+    called = ((call.operation(), call.path) for call in trace.calls)
+    # An operation of `keras.ops` that was made for its call alone is gone.
+    calls = [*((one, path) for one, path in called if one is not None), (model, model.name)]
     when = {id(operation): (k, path) for k, (operation, path) in enumerate(calls)}
     held = [(engine.parts_of(one), one) for one in dict.fromkeys(one for one, _ in calls)]
     held.sort(key=lambda row: len(row[0]))
