@@ -5,9 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 BACKENDS := jax tensorflow torch
+MKDOCS := NO_MKDOCS_2_WARNING=1 KERAS_BACKEND=torch $(BIN)/python -m mkdocs
 RESULTS := benchmarks/results
 
-.PHONY: demo test test-oracles test-faults test-places test-endurance fuzz bench bench-peers bench-bulk pictures notebooks lint format clean \
+.PHONY: demo docs docs-serve test test-oracles test-faults test-places test-endurance fuzz bench bench-peers bench-bulk pictures notebooks lint format clean \
     $(BACKENDS:%=test-%)
 
 demo: $(VENV)/.demo
@@ -66,6 +67,14 @@ bench-peers: $(VENV)-peers/.done $(VENV)-eli5/.done
 bench-bulk: $(VENV)/.dev
 	KERAS_BACKEND=tensorflow TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python benchmarks/bulk.py
 
+# The site of docs/, into site/, and what must hold of it; a browser finds its words.
+docs: $(VENV)/.docs
+	$(MKDOCS) build --strict --quiet
+	KERAS_BACKEND=torch $(BIN)/python -m pytest -q -n 0 tests/site
+
+docs-serve: $(VENV)/.docs
+	$(MKDOCS) serve
+
 # The pictures of README and docs.
 pictures: $(VENV)/.dev
 	KERAS_BACKEND=jax $(BIN)/python benchmarks/pictures.py
@@ -84,7 +93,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(VENV)-peers $(VENV)-eli5 eli5-demo.html eli5-demo.png
+	rm -rf $(VENV) $(VENV)-peers $(VENV)-eli5 site eli5-demo.html eli5-demo.png
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo \
@@ -100,6 +109,10 @@ $(VENV)/.demo: $(VENV)/.python pyproject.toml constraints.txt
 $(VENV)/.dev: $(VENV)/.python pyproject.toml constraints.txt
 	$(INSTALL) --editable '.[dev,jax,tensorflow,torch]'
 	touch $@ $(VENV)/.demo
+
+$(VENV)/.docs: $(VENV)/.dev
+	$(INSTALL) --editable '.[docs]'
+	touch $@
 
 $(VENV)/.oracles: $(VENV)/.dev
 	$(INSTALL) --editable '.[oracles]'

@@ -1,6 +1,6 @@
 """Compare the scores that can be explained: how well each method points with each of them.
 
-    python benchmarks/scores.py [--write docs/methods.md]
+    python benchmarks/scores.py [--write docs/scores.md]
 
 Pictures of two objects, each object asked for in turn: scenes for the demo's model and, where the
 environment variable ``ELI5_REAL_DATA`` names a folder as `tests/keras/test_real_data.py` has it,

@@ -42,6 +42,7 @@ def test_documented_fields() -> None:
         "image",
         "layer",
         "series",
+        "source",
     ]
     assert [f.name for f in fields(TargetExplanation)] == [
         "target",

@@ -66,3 +66,8 @@ def test_what_would_never_end_is_refused() -> None:
             expect_count("n_samples", count)
     with pytest.raises(ValueError, match="Expected `n_samples` >= 2"):
         expect_count("n_samples", 1, least=2)
+
+
+def test_a_warning_reaches_code_that_has_no_module() -> None:
+    with pytest.warns(UserWarning, match="mind the gap"):
+        exec("from eli5.checks import warn; warn('mind the gap')", {})

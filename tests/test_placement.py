@@ -107,3 +107,8 @@ def test_cells_that_are_finer_than_the_input_are_averaged() -> None:
     maps[1, 2] = 1
     expected = np.array([[0, 0.25], [0, 0], [0, 0]])
     np.testing.assert_allclose(lay_out(maps, stretch((6, 4), (3, 2))), expected, atol=1e-6)
+
+
+def test_numbers_that_no_float32_holds_warn_of_nothing() -> None:
+    laid_out = lay_out(np.array([1e301, 0.5, 0.5]), stretch((3,), (6,)))
+    np.testing.assert_array_equal(np.isfinite(laid_out), [0, 0, 0, 1, 1, 1])

@@ -25,11 +25,17 @@ from typing import NamedTuple
 # folder or a module; modules of one part are free. __init__ is eli5's own, with its version.
 _TABLE = {
     "checks": "",
+    "backend": "",
     "limits": "",
+    "tracebacks": "",
+    "advice": "checks",
     "placement": "checks",
-    "base": "placement",
+    "explanations": "",
+    "base": "explanations placement advice tracebacks",
+    "loading.errors": "",
+    "loading.files": "limits loading.errors",  # these two know nothing of Keras
     "formatters": "base",
-    "saving": "formatters limits __init__",
+    "saving": "formatters loading.files __init__",
     "demo": "",
     "keras.engine": "base",
     "keras.methods": "keras.engine",
@@ -37,7 +43,7 @@ _TABLE = {
     "keras.layers": "keras.engine",
     "keras.text": "keras.layers keras.targets keras.methods",
     "keras.inputs": "keras.text",
-    "loading": "keras.inputs limits",
+    "loading": "keras.inputs loading.files",
     "keras.pipeline": "keras.inputs",
     "keras": "keras.pipeline",
     "explain": "keras",
@@ -46,15 +52,15 @@ _TABLE = {
     "callbacks": "explain saving loading",
     "bulk": "explain saving loading",
     "server": "bulk callbacks metrics demo",
-    "cli": "server",
+    "cli": "server backend",
     "__main__": "cli",
-    "__init__": "bulk callbacks metrics ipython",
+    "__init__": "bulk callbacks metrics ipython backend",
 }
 MAY_IMPORT: dict[str, set[str]] = {}
 for _part, _row in _TABLE.items():
     MAY_IMPORT[_part] = {*_row.split()}.union(*(MAY_IMPORT.get(r, ()) for r in _row.split()))
-# An Explanation shows and saves itself: these alone run back up, and only lazily.
-NAMED_PAIRS = {("base", "formatters"), ("base", "saving")}
+# Explanations show and save themselves: these alone run back up, and only lazily.
+NAMED_PAIRS = {("base", "formatters"), ("explanations", "formatters"), ("explanations", "saving")}
 _DIRECTIVES = ("noqa", "type:", "mypy:", "fmt:", "pragma:")
 
 

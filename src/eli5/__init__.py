@@ -1,23 +1,28 @@
 """Explain what a Keras 3 model looked at.
 
 The public names are loaded on first use (PEP 562): ``import eli5`` alone loads neither Keras nor a
-backend, NumPy, Pillow or matplotlib.
+backend, NumPy, Pillow or matplotlib. Where Keras could only fail, as TensorFlow is missing and
+nobody chose another backend, it chooses one that is installed.
 """
 
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
+
+from eli5.backend import replace_missing_default
 
 if TYPE_CHECKING:
     from eli5.base import (
         DocWeightedSpans,
         Explanation,
+        Explanations,
         Series,
         TargetExplanation,
         WeightedSpans,
     )
-    from eli5.explain import explain_prediction, explain_predictions
+    from eli5.explain import explain_prediction, explain_predictions, warm_up
     from eli5.formatters.as_dataframe import format_as_dataframe
     from eli5.formatters.as_dict import format_as_dict
     from eli5.formatters.html import format_as_html, format_as_page
@@ -27,13 +32,19 @@ if TYPE_CHECKING:
     from eli5.ipython import show_prediction
     from eli5.metrics.comparison import compare
     from eli5.metrics.sanity import sanity_check
-    from eli5.saving.explanation_file import load
+    from eli5.saving.explanation_file import load, save
 
 __version__ = "0.1.0"
+
+replace_missing_default()
+
+# Silent, unless the program that uses it says otherwise: docs/serving.md tells what is logged.
+logging.getLogger("eli5").addHandler(logging.NullHandler())
 
 __all__ = [
     "DocWeightedSpans",
     "Explanation",
+    "Explanations",
     "Series",
     "TargetExplanation",
     "WeightedSpans",
@@ -49,12 +60,15 @@ __all__ = [
     "load",
     "plot",
     "sanity_check",
+    "save",
     "show_prediction",
+    "warm_up",
 ]
 
 _HOME = {
     "DocWeightedSpans": "eli5.base",
     "Explanation": "eli5.base",
+    "Explanations": "eli5.base",
     "Series": "eli5.base",
     "TargetExplanation": "eli5.base",
     "WeightedSpans": "eli5.base",
@@ -70,11 +84,13 @@ _HOME = {
     "load": "eli5.saving.explanation_file",
     "plot": "eli5.formatters.plot",
     "sanity_check": "eli5.metrics.sanity",
+    "save": "eli5.saving.explanation_file",
     "show_prediction": "eli5.ipython",
+    "warm_up": "eli5.explain",
 }
 
 
-_SUBMODULES = ("base", "bulk", "callbacks", "formatters", "keras", "metrics")
+_SUBMODULES = ("base", "bulk", "callbacks", "demo", "formatters", "keras", "metrics")
 
 
 def __getattr__(name: str) -> Any:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from eli5.checks import expect_integer, wrong_value
+from eli5.explanations import Explanations as Explanations
+from eli5.explanations import Shown
+from eli5.explanations import missing_picture_libraries as missing_picture_libraries
 from eli5.placement import Placement as Placement
 from eli5.placement import lay_out, stretch
 
 if TYPE_CHECKING:
-    from os import PathLike
-
     from numpy.typing import NDArray
 
 # What Pillow keeps beside the pixels and belongs to how a picture looks. The rest of its `info` is
@@ -155,12 +155,13 @@ class TargetExplanation(_Container):
 
 
 @dataclass(eq=False, repr=False)
-class Explanation(_Container):
+class Explanation(_Container, Shown):
     """An explained prediction, or the reason why there is none.
 
-    In a notebook it shows itself: the image under its heatmaps, or the error. It can be changed,
-    copied, pickled and saved; two explanations are equal if all their fields are. Pictures are
-    equal if they look the same, from whichever file they come.
+    In a notebook it shows itself: the image under its heatmaps, or the error; ``print`` writes what
+    `eli5.format_as_text` gives. It can be changed, copied, pickled, plotted and saved; two
+    explanations are equal if all their fields are. Pictures are equal if they look the same, from
+    whichever file they come. Several of them are `eli5.Explanations`.
 
     Parameters
     ----------
@@ -184,6 +185,8 @@ class Explanation(_Container):
         Name of the target layer: the one whose activations are explained.
     series : Series, optional
         The series that the heatmaps belong to; ``None`` for all else.
+    source : str, optional
+        Where what is explained came from, such as a picture's file: the headline in a gallery.
     """
 
     estimator: str
@@ -199,6 +202,7 @@ class Explanation(_Container):
     image: Any = None
     layer: str | None = None
     series: Any = None
+    source: str | None = None
 
     def heatmap_on_input(self, k: int = 0) -> NDArray[np.float32]:
         """Return the heatmap of a target where its layer looked: of the input's own size.
@@ -240,37 +244,6 @@ class Explanation(_Container):
             is_flat = self.image is not None and len(cells) == 2
             placement = stretch(cells, (self.image.height, self.image.width) if is_flat else cells)
         return lay_out(target.heatmap, placement)
-
-    # What writes and formats reads this module, so it is imported only when it is asked for.
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write this explanation to a file; see `eli5.saving.explanation_file.save`."""
-        from eli5.saving.explanation_file import save
-
-        save(self, path)
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        from eli5.formatters.notebook import mimebundle
-
-        return mimebundle(self, include, exclude)
-
-    # Notebooks take the bundle above; these are for whoever asks for one format.
-    def _repr_html_(self) -> str | None:
-        shown: str | None = self._repr_mimebundle_(["text/html"]).get("text/html")
-        return shown
-
-    def _repr_png_(self) -> bytes | None:
-        if missing_picture_libraries():
-            return None
-
-        from eli5.formatters.image import overlay_png
-
-        return overlay_png(self)
-
-
-def missing_picture_libraries() -> list[str]:
-    """Name the distributions that drawing a picture needs and that are not installed."""
-    libraries = {"PIL": "Pillow", "matplotlib": "matplotlib"}
-    return [name for module, name in libraries.items() if find_spec(module) is None]
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -51,7 +51,11 @@ def shown(value: Any) -> str:
     """Return a value as an error shows it, cut if it is long."""
     try:
         text = repr(value)
-        return text if len(text) <= _LONGEST else reprlib.repr(value)
+        if len(text) <= _LONGEST and "\n" not in text:
+            return text
+        if isinstance(getattr(value, "shape", None), tuple):  # of an array or a table
+            return f"<{type(value).__name__} of shape {tuple(value.shape)}>"
+        return " ".join(reprlib.repr(value).split())
     except Exception:  # of an object of the caller's; Python itself writes no integer of any length
         return object.__repr__(value)
 
@@ -242,6 +246,8 @@ def did_you_mean(name: str, known: Iterable[str], n: int = 1) -> str:
 def warn(message: str) -> None:
     """Give a UserWarning at the line of the first caller outside of this package."""
     level, frame = 2, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals["__name__"].partition(".")[0] in _INNER:
+    while (
+        frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _INNER
+    ):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, UserWarning, stacklevel=level)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from eli5.advice import check_keras_model, is_keras_model, not_supported
+from eli5.checks import shown
+from eli5.tracebacks import ShortErrors
+
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from eli5.explanations import ExplanationStream
 
 
 def explain_prediction(
@@ -129,7 +134,7 @@ def explain_prediction(
 
     Returns
     -------
-    Explanation, or a list of them if `methods` is given
+    Explanation, or `eli5.Explanations`, a list of them, if `methods` is given
         ``image``, ``method``, ``layer``, ``description`` and ``targets``: one `TargetExplanation`
         per class, with ``attribution`` (float32, of the target layer's grid or the input's size),
         ``heatmap`` (the same in [0, 1], without what is negative), ``target``, ``score`` (the
@@ -157,13 +162,14 @@ def explain_prediction(
         If a heatmap is empty; the reason is in ``description`` too.
     """
     options = _arguments(locals(), "estimator", "doc")
-    if _is_keras_model(estimator):
-        from eli5.keras.explain_prediction import explain_prediction_keras
+    with ShortErrors():
+        if is_keras_model(estimator):
+            from eli5.keras.explain_prediction import explain_prediction_keras
 
-        return explain_prediction_keras(estimator, doc, **options)
-    from eli5.base import Explanation
+            return explain_prediction_keras(estimator, doc, **options)
+        from eli5.base import Explanation
 
-    return Explanation(repr(estimator), error=_not_supported(estimator))
+        return Explanation(shown(estimator), error=not_supported(estimator))
 
 
 def explain_predictions(
@@ -194,7 +200,7 @@ def explain_predictions(
     batch_size: int = 32,
     progress: bool = False,
     **method_options: Any,
-) -> Iterator[Any]:
+) -> ExplanationStream:
     """Explain many predictions, batch by batch.
 
     Parameters
@@ -221,8 +227,10 @@ classes, top_targets, class_names, task, grid, data_format, fusion, **method_opt
 
     Yields
     ------
-    Explanation, or a list of them if ``methods=`` is given
-        One per doc, in order. At most one batch is in memory.
+    Explanation, or `eli5.Explanations` if ``methods=`` is given
+        One per doc, in order. At most one batch is in memory. ``.collect()`` of what is returned
+        makes all that are left, as `eli5.Explanations` of it does: a list that shows, plots, prints
+        and saves itself. All functions that take several explanations take what is returned, too.
 
     Raises
     ------
@@ -231,13 +239,64 @@ classes, top_targets, class_names, task, grid, data_format, fusion, **method_opt
         error tells which doc it is about.
     """
     options = _arguments(locals(), "model", "docs")
-    if not _is_keras_model(model):
-        raise TypeError(
-            f"Expected `model` to be a Keras 3 model. Received: {_not_supported(model)}"
-        )
-    from eli5.keras.explain_predictions import explain_predictions_keras
+    with ShortErrors():
+        check_keras_model(model)
+        from eli5.explanations import ExplanationStream
+        from eli5.keras.explain_predictions import explain_predictions_keras
 
-    return explain_predictions_keras(model, docs, **options)
+        return ExplanationStream(_each(explain_predictions_keras(model, docs, **options)))
+
+
+def _each(explanations: Iterator[Any]) -> Iterator[Any]:
+    with ShortErrors():
+        yield from explanations
+
+
+def warm_up(
+    model: Any,
+    doc_or_shape: Any,
+    methods: Sequence[Any] | None = None,
+    *,
+    batch_sizes: Iterable[int] = (1,),
+    **options: Any,
+) -> None:
+    """Compile ahead what explanations need, so that the first is as fast as the second.
+
+    It takes as long as a first explanation with these options. What is prepared is that of docs of
+    one shape: call it once for each shape.
+
+    Parameters
+    ----------
+    model : keras.Model
+    doc_or_shape : numpy.ndarray, a list or dict of them, str, or tuple of int
+        A doc as `eli5.explain_prediction` takes it, the best choice: its type counts, and the layer
+        that is chosen may be the one that the score of this very doc reacts to. Or its shape, with
+        a batch size of 1 or None in front or without; sizes that are None are as the model declares
+        them; of several inputs a list or dict of shapes. Of a shape ``(T,)`` or ``(1, T)`` without
+        ``time=`` or ``channel_names=`` the docs are taken for token ids (int64), else for float32.
+    methods : sequence of str or callable, optional
+        See `eli5.explain_prediction`; the default method if neither this nor ``method=`` is given.
+    batch_sizes : iterable of int
+        How many docs the model will see at once: 1 for `eli5.explain_prediction`, and up to
+        ``batch_size=`` for `eli5.explain_predictions`, which fills a rest up to a power of two.
+    **options
+        Those of `eli5.explain_prediction`, as the explanations will have them: ``method``,
+        ``layer``, ``score``, ``top_targets``, ``batch_size``, ``steps`` and so on. The number of
+        classes counts, not which; a function must be the same object later.
+
+    Raises
+    ------
+    TypeError
+        If `model` is no Keras model, or `batch_sizes` are no integers.
+    ValueError
+        If a shape leaves a size open, or if `batch_sizes` has one below 1 or above ``batch_size``.
+        Both also as from `eli5.explain_prediction`.
+    """
+    with ShortErrors():
+        check_keras_model(model)
+        from eli5.keras.pipeline.warm_up import warm_up_model
+
+        warm_up_model(model, doc_or_shape, batch_sizes, methods=methods, **options)
 
 
 def _arguments(given: dict[str, Any], *others: str) -> dict[str, Any]:
@@ -248,16 +307,3 @@ def _arguments(given: dict[str, Any], *others: str) -> dict[str, Any]:
     """
     options = {name: value for name, value in given.items() if name not in others}
     return options.pop("method_options") | options
-
-
-def _is_keras_model(estimator: Any) -> bool:
-    """Tell without loading Keras: where there is a Keras model, Keras is loaded already."""
-    keras = sys.modules.get("keras")
-    return keras is not None and isinstance(estimator, keras.Model)
-
-
-def _not_supported(estimator: Any) -> str:
-    error = f"estimator {estimator!r} is not supported"
-    if type(estimator).__module__.startswith("tf_keras"):
-        error += ": it is a Keras 2 model; load it with Keras 3"
-    return error

@@ -10,19 +10,18 @@ from eli5.base import missing_picture_libraries
 from eli5.explain import explain_prediction
 from eli5.formatters.overlay.drawable import has_canvas
 from eli5.formatters.texts.weighted_text import has_texts
+from eli5.tracebacks import ShortErrors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from eli5.base import Explanation
+    from eli5.base import Explanation, Explanations
 
 # Written down, because the signature cannot be read where Pillow is missing; a test compares them.
 _FORMAT_OPTIONS = ("resampling_filter", "colormap", "alpha_limit", "percentile", "signed")
 
 
-def show_prediction(
-    estimator: Any, doc: Any, **kwargs: Any
-) -> Image | Explanation | list[Explanation]:
+def show_prediction(estimator: Any, doc: Any, **kwargs: Any) -> Image | Explanation | Explanations:
     """Explain a prediction and show the explanation.
 
     Parameters
@@ -39,8 +38,8 @@ def show_prediction(
     PIL.Image.Image or Explanation
         What `eli5.format_as_image` makes of the explanation, or of all that ``methods=`` gives; in
         a notebook it shows as the explanation does, with its slider and its classes, unless options
-        of `eli5.format_as_image` ask for another look. The explanation itself, or the list of them,
-        if it is one of a text, if there is an error, or neither an image nor a series, or if Pillow
+        of `eli5.format_as_image` ask for another look. The explanation itself, or all of them, if
+        it is one of a text, if there is an error, or neither an image nor a series, or if Pillow
         or matplotlib is missing.
 
     Warns
@@ -49,7 +48,8 @@ def show_prediction(
         If Pillow or matplotlib is missing; the warning names them.
     """
     format_options = {name: kwargs.pop(name) for name in _FORMAT_OPTIONS if name in kwargs}
-    expl = explain_prediction(estimator, doc, **kwargs)
+    with ShortErrors():
+        expl = explain_prediction(estimator, doc, **kwargs)
     explanations = expl if isinstance(expl, list) else [expl]
     if any(one.error or has_texts(one) for one in explanations):
         return expl

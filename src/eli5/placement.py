@@ -123,13 +123,16 @@ def lay_out(
     import numpy as np
 
     size = tuple(placement.size if size is None else size)
-    maps = np.asarray(maps, "float32")
+    with np.errstate(over="ignore"):
+        maps = np.asarray(maps, "float32")
     lead = maps.ndim - len(placement.axes)
     parts = [1] * len(size)  # that each number of the result is the mean of
     for axis, stride in zip(placement.axes, placement.strides(maps.shape[lead:]), strict=True):
         parts[axis] = math.ceil(placement.size[axis] / size[axis] / abs(stride) - _NEARLY) or 1
     rows = zip([n * k for n, k in zip(size, parts, strict=True)], placement.size, strict=True)
-    result = sample(maps, placement, [(np.arange(n) + _HALF) * old / n - _HALF for n, old in rows])
+    places = [(np.arange(n) + _HALF) * old / n - _HALF for n, old in rows]
+    with np.errstate(invalid="ignore"):  # what float32 cannot hold is finite nowhere near
+        result = sample(maps, placement, places)
     for k, axis in enumerate(sorted(placement.axes), lead):
         if parts[axis] > 1:
             shape = *result.shape[:k], size[axis], parts[axis], *result.shape[k + 1 :]

@@ -12,7 +12,14 @@ from PIL import Image
 
 from eli5 import Explanation, TargetExplanation
 from eli5.cli import output
-from eli5.cli.output import CARDS, Gallery
+from eli5.cli.output import Gallery
+
+CARDS = 10
+
+
+@pytest.fixture(autouse=True)
+def _shorter_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "CARDS", CARDS)
 
 
 def explained(number: int, methods: int = 1, size: tuple[int, int] = (8, 6)) -> list[Explanation]:
@@ -66,21 +73,21 @@ def test_more_pages_are_equally_long_and_linked(tmp_path: Path) -> None:
     assert list(pages) == ["index.html", "index-2.html", "index-3.html"]
     first, second, third = pages.values()
     assert [shown(page) for page in (first, second, third)] == [
-        list(range(67)),
-        list(range(67, 134)),
-        list(range(134, 201)),
+        list(range(7)),
+        list(range(7, 14)),
+        list(range(14, 21)),
     ]
-    assert text_of_links(first) == "Pictures 1–67 · 68–134 · 135–201"
-    assert links(first) == {"index-2.html": "68–134", "index-3.html": "135–201"}
-    assert text_of_links(second) == "All pages · Previous · Pictures 68–134 · Next"
+    assert text_of_links(first) == "Pictures 1–7 · 8–14 · 15–21"
+    assert links(first) == {"index-2.html": "8–14", "index-3.html": "15–21"}
+    assert text_of_links(second) == "All pages · Previous · Pictures 8–14 · Next"
     assert links(second) == {"index.html": "Previous", "index-3.html": "Next"}
-    assert text_of_links(third) == "All pages · Previous · Pictures 135–201"
+    assert text_of_links(third) == "All pages · Previous · Pictures 15–21"
     assert "<title>What &lt;model&gt; looked at, page 3</title>" in third
     assert all(page.endswith("</html>\n") for page in pages.values())
 
 
 def test_several_heatmaps_per_picture_make_shorter_pages(tmp_path: Path) -> None:
-    pages = fill(tmp_path, 8, methods=CARDS // 4)
+    pages = fill(tmp_path, 8, methods=2)
     assert [shown(page) for page in pages.values()] == [[0, 1, 2, 3], [4, 5, 6, 7]]
     assert len(fill(tmp_path, 2, methods=CARDS + 1)) == 2  # a picture at the least
 
@@ -108,6 +115,18 @@ def test_names_are_escaped(tmp_path: Path) -> None:
     assert page.count("<script") == 1  # the page's own
 
 
+def test_what_failed_is_listed_on_the_page_of_its_neighbours(tmp_path: Path) -> None:
+    made = Gallery(tmp_path, 3, 1)
+    made.add_failed("bad.png", "It is <no> picture.")
+    assert made.finish() == []  # a page of nothing else would show nothing
+    made.add("picture-1.png", explained(1))
+    (page,) = made.finish()
+    text = page.read_text(encoding="utf-8")
+    assert "<title>What &lt;model&gt; looked at</title>" in text
+    assert "<bdi>bad.png</bdi>: It is &lt;no&gt; picture." in text
+    assert "1 could not be explained" in text
+
+
 def test_nothing_is_no_page(tmp_path: Path) -> None:
     assert Gallery(tmp_path, 5, 1).finish() == []
     assert list(tmp_path.iterdir()) == []
@@ -132,7 +151,7 @@ def test_pictures_are_kept_no_larger_than_they_are_shown(tmp_path: Path) -> None
     made.add("picture-0.png", original)
     ((one, other),) = made.waiting
     assert one.image is other.image
-    assert one.image.width * one.image.height <= 400_000
+    assert one.image.width * one.image.height <= 1600 * 1600
     assert one.image.width / one.image.height == pytest.approx(1.5, abs=0.01)
     assert original[0].image.size == (3000, 2000)
     assert original[0].description == "Method 0."

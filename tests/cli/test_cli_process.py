@@ -194,14 +194,6 @@ def test_no_backend_is_installed() -> None:
         choose()
 
 
-def test_a_folder_is_no_installed_backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "no_such_backend").mkdir()
-    monkeypatch.syspath_prepend(str(tmp_path))
-    assert not backend._is_installed("no_such_backend")
-    assert not backend._is_installed("no_such_package")
-    assert backend._is_installed(BACKEND)
-
-
 def test_explains_with_the_backend_that_is_installed(
     model_path: str, image_path: str, tmp_path: Path
 ) -> None:

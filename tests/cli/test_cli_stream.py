@@ -50,7 +50,10 @@ def test_a_path_without_a_picture_is_told_of_before_the_model_is_loaded(
     ("options", "message"),
     [
         (["--method", "nonsense"], "Expected one of the methods Grad-CAM, HiResCAM, "),
-        (["--method", "gradcamm"], "Expected one of the methods Grad-CAM, HiResCAM, "),
+        (
+            ["--method", "gradcamm"],
+            "Expected one of the methods in `eli5.keras.METHODS`. ",
+        ),
         (["--method", "Saliency", "--layer", "colours"], "Expected no `layer` for methods that "),
     ],
 )
@@ -65,7 +68,7 @@ def test_options_are_checked_before_the_model_is_loaded(
     monkeypatch.setattr("eli5.loading.models.load", None)
     said = fails(capsys, "explain", model_path, colour_photos, *options)
     assert said.startswith(message)
-    assert said.endswith("Did you mean 'Grad-CAM'?") == ("gradcamm" in options)
+    assert said.endswith("Did you mean method='Grad-CAM'?") == ("gradcamm" in options)
 
 
 def test_a_defect_in_reading_is_not_taken_for_a_picture_that_does_not_fit(

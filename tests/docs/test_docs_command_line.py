@@ -14,10 +14,12 @@ from pathlib import Path
 import keras
 import pytest
 
+from eli5.base import Explanation, TargetExplanation
 from eli5.cli import app
 from eli5.cli.commands.demo import DEMO_EXAMPLES
 from eli5.cli.commands.explain import EXAMPLES
 from eli5.cli.commands.explain_text import TEXT_EXAMPLES
+from eli5.cli.commands.gallery import GALLERY_EXAMPLES
 from eli5.cli.commands.layers import LAYER_EXAMPLES
 from eli5.cli.commands.methods import METHOD_EXAMPLES
 from helpers.cli_helpers import TIMEOUT, colour_model, run, saved, two_colours
@@ -41,7 +43,9 @@ def lines(text: str) -> list[str]:
 
 ON_PAGE = lines(PAGE)
 IN_HELP = lines(
-    "\n".join([EXAMPLES, TEXT_EXAMPLES, LAYER_EXAMPLES, METHOD_EXAMPLES, DEMO_EXAMPLES])
+    "\n".join(
+        [EXAMPLES, TEXT_EXAMPLES, LAYER_EXAMPLES, METHOD_EXAMPLES, GALLERY_EXAMPLES, DEMO_EXAMPLES]
+    )
 )
 
 
@@ -90,12 +94,25 @@ def words(line: str) -> list[str]:
     return arguments
 
 
+def save_results(folder: Path) -> None:
+    """Write the results that the page makes galleries of."""
+    target = TargetExplanation(0, proba=0.95, class_name="cat")
+    expl = Explanation("net", error="", targets=[target], source="cat.jpg")
+    (folder / "explained").mkdir()
+    expl.save(folder / "explained" / "explanations.jsonl")
+    expl.save(folder / "explanations.npz")
+
+
 @pytest.mark.parametrize("line", ON_PAGE)
 def test_an_example_of_the_page_runs(capsys: Capsys, folder: Path, line: str) -> None:
     arguments = words(line)
+    if is_gallery := arguments[0] == "gallery":
+        save_results(folder)
     before = set(folder.iterdir())
     assert run(capsys, *arguments).code == 0
     named = {folder / arguments[arguments.index("--out") + 1]} if "--out" in arguments else set()
+    if is_gallery and not named:
+        named = {(folder / arguments[1]).with_suffix(".html")}
     assert set(folder.iterdir()) - before == named
 
 

@@ -18,7 +18,7 @@ from eli5.base import DocWeightedSpans, Explanation, Series, WeightedSpans
 from eli5.formatters.as_dict import SCHEMA_VERSION
 from eli5.formatters.picture_file import PICTURE_FORMATS
 from eli5.placement import stretch
-from eli5.saving import explanation_file
+from eli5.saving import document, explanation_file
 from helpers.explanations import full_explanation, noise
 
 PAGE = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
@@ -62,6 +62,7 @@ def rich() -> Explanation:
     expl.image.info = {"transparency": 3, "icc_profile": b"profile"}
     for name in ("feature_importances", "decision_tree", "highlight_spaces", "transition_features"):
         setattr(expl, name, 1)
+    expl.source = "a.png"
     expl.series = Series(np.zeros((3, 2)), np.arange(3.0), ["x", "y"])
     for target in expl.targets:
         target.feature_weights = 1
@@ -116,13 +117,13 @@ def test_the_version_is_that_of_the_page() -> None:
 
 
 def test_the_kinds_of_values_are_those_of_the_table() -> None:
-    assert {kind for kind, _, _ in table("kinds")} == {*explanation_file.DECODERS, "array", "image"}
+    assert {kind for kind, _, _ in table("kinds")} == {*document.DECODERS, "array", "image"}
 
 
 def test_the_dtypes_are_those_of_the_page() -> None:
-    sizes = {np.dtype(name).itemsize * 8 for name in explanation_file.DTYPES if name != "bool"}
+    sizes = {np.dtype(name).itemsize * 8 for name in document.DTYPES if name != "bool"}
     assert sizes == {8, 16, 32, 64}
-    assert {np.dtype(name).kind for name in explanation_file.DTYPES} == set("biuf")
+    assert {np.dtype(name).kind for name in document.DTYPES} == set("biuf")
 
 
 @pytest.mark.parametrize(("name", "rows"), [("columns", "targets"), ("token columns", "tokens")])
@@ -145,10 +146,11 @@ def test_the_examples_run(
     pytest.importorskip("pandas")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"model": model, "doc": doc}
-    assert len(EXAMPLES) == PAGE.count("```python") == 3
+    assert len(EXAMPLES) == PAGE.count("```python") == 4
     for example in EXAMPLES:
         exec(textwrap.dedent(example), names)
-    assert {one.name for one in tmp_path.iterdir()} == {"explained.npz", "explained.png"}
+    written = {"explained.npz", "explained.png", "several.npz", "one-by-one.jsonl"}
+    assert {one.name for one in tmp_path.iterdir()} == written
 
 
 def test_the_endings_are_those_of_the_table() -> None:

@@ -1,4 +1,4 @@
-"""What docs/texts-and-series.md tells is true: its examples run."""
+"""What docs/how-to tells of texts and series is true: its examples run."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from keras import layers
 from helpers.models import with_weights
 from helpers.string_models import sequential
 
-PATH = Path(__file__).resolve().parents[2] / "docs" / "texts-and-series.md"
-PAGE = PATH.read_text(encoding="utf-8")
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "how-to"
+PAGE = "".join((FOLDER / f"{name}.md").read_text(encoding="utf-8") for name in ("texts", "series"))
 EXAMPLES = re.findall(r"^```python\n(import eli5\n.*?)^```$", PAGE, flags=re.DOTALL | re.MULTILINE)
 VOCABULARY = ["", "[UNK]", "not", "good", "was", "here"]
 

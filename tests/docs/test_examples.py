@@ -218,6 +218,14 @@ def test_a_file_is_small_valid_and_tells_nothing_of_the_machine(name: str) -> No
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_file_runs_without_tensorflow_and_says_how_to_choose(name: str) -> None:
+    first, *others = code_cells(stored(name))
+    assert 'os.environ["KERAS_BACKEND"] = "jax"' in first.source
+    assert re.findall("^(?:import|from) .*", first.source, flags=re.MULTILINE) == ["import eli5"]
+    assert not any("import eli5\n" in cell.source for cell in others)
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
 def test_links_lead_to_files(name: str) -> None:
     text = "\n".join(cell.source for cell in stored(name).cells if cell.cell_type == "markdown")
     for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):

@@ -152,7 +152,7 @@ def test_buttons_choose_the_target_by_mouse_and_by_keyboard(open_page: Open) -> 
 def test_all_controls_are_reached_by_the_tab_key_and_show_it(open_page: Open) -> None:
     page = open_page(format_as_page([explanation(), explanation(seed=1)]))
     reached = []
-    for _ in range(4):
+    for _ in range(6):
         page.keyboard.press("Tab")
         focused = page.locator(":focus")
         reached.append((focused.get_attribute("type"), focused.get_attribute("aria-label")))
@@ -160,7 +160,9 @@ def test_all_controls_are_reached_by_the_tab_key_and_show_it(open_page: Open) ->
     assert reached == [
         ("range", "Opacity of the heatmap in percent"),
         ("checkbox", None),
+        ("button", "Enlarge"),
         ("radio", "tabby cat (0), probability 0.7000"),
+        ("button", "Enlarge"),
         ("radio", "tabby cat (0), probability 0.7000"),
     ]
 
@@ -222,10 +224,11 @@ TEXTS += [".eli5-target .eli5-facts > span:last-child", ".eli5-slider output", "
 
 @pytest.mark.parametrize(("scheme", "is_dark"), [("light", False), ("dark", True)])
 def test_pages_are_readable_in_light_and_dark(scheme: str, is_dark: bool, open_page: Open) -> None:
-    page = open_page(
-        format_as_page([explanation(), Explanation("x", error="failed")]), color_scheme=scheme
-    )
-    for selector in ["h1", ".eli5-error", *TEXTS]:
+    expl = explanation()
+    expl.source, expl.layer = "a.jpg", "conv_3"
+    failed = Explanation("x", error="failed")
+    page = open_page(format_as_page([expl, explanation(), failed]), color_scheme=scheme)
+    for selector in ["h1", ".eli5-failed li", *TEXTS]:
         assert contrast(page.locator(selector).locator("visible=true").first) >= 4.5, selector
     corner = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("L"))[-1, 0]
     assert (corner < 40) if is_dark else (corner > 240)

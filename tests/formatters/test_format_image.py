@@ -196,6 +196,11 @@ def test_without_a_heatmap_the_image_is_drawn_as_it_is(mode: str) -> None:
             TypeError,
             "Expected `expl.image` to be a PIL.Image.Image. Received: expl.image=array(",
         ),
+        (
+            explanation(None, image=Image.new("L", (0, 4))),
+            ValueError,
+            "Expected `expl.image` to have pixels. Received: expl.image.size=(0, 4)",
+        ),
         (explanation([[0, 1]]), TypeError, "heatmap` to be a NumPy array of numbers"),
         (
             explanation(np.eye(2, dtype=complex)),

@@ -396,7 +396,8 @@ def test_nothing_is_shown_and_the_backend_stays(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("expl", "options", "error", "message"),
     [
-        ([explanation()], {}, TypeError, "Expected an Explanation. Received: a list of 1"),
+        ([], {}, ValueError, r"Expected at least one Explanation. Received: expl="),
+        ([explanation(), 1], {}, TypeError, "Expected `expl` to be an Explanation, or several"),
         (Explanation("net", error="odd"), {}, ValueError, "expl.targets=None, expl.error=odd"),
         (explanation(error="odd"), {}, ValueError, "to draw. Received: expl.targets=[TargetEx"),
         (Explanation("net", targets=[]), {}, ValueError, "expl.targets=[], expl.error=None"),

@@ -20,7 +20,7 @@ from PIL import Image
 
 import eli5
 from eli5.base import DocWeightedSpans, Explanation, Series, TargetExplanation, WeightedSpans
-from eli5.saving.explanation_file import DECODERS
+from eli5.saving.document import DECODERS
 from helpers import hostile
 from helpers.hostile_calls import LOOKS, counts, fuzzed, nothing_wrong, outcome
 from helpers.saved_files import document_of, write_document

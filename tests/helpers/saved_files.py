@@ -39,6 +39,6 @@ def write_members(members: dict[str, bytes], path: Path, packed: int = zipfile.Z
 
 def refused(path: Path, reason: str) -> None:
     """Check that a file is not loaded, for a reason."""
-    start = rf"Expected a file as Explanation\.save writes \{path.suffix}\. Received: path='.*"
+    start = rf"Expected a file as eli5\.save writes \{path.suffix}\. Received: path='.*"
     with pytest.raises(ValueError, match=rf"{start}{path.name}', which cannot be read: {reason}"):
         eli5.load(path)

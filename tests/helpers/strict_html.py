@@ -22,10 +22,12 @@ HOSTILE = [
 VOID = {"img", "meta", "input", "br"}
 TAGS = {"html", "head", "meta", "title", "style", "script", "body", "main", "h1", "section", "form"}
 TAGS |= {"fieldset", "legend", "label", "input", "output", "div", "span", "p", "b", "bdi", "br"}
-TAGS |= {"img", "svg", "rect", "i"}
+TAGS |= {"img", "svg", "rect", "i", "ul", "li", "select", "option", "button"}
 ATTRIBUTES = {"charset", "http-equiv", "content", "name", "lang", "dir", "class", "role"}
 ATTRIBUTES |= {"method", "autocomplete", "type", "min", "max", "step", "value", "checked", "style"}
 ATTRIBUTES |= {"alt", "src", "aria-label", "aria-hidden", "data-lm-suppress-shortcuts"}
+ATTRIBUTES |= {"data-number", "data-name", "data-class", "data-probability", "data-grade"}
+ATTRIBUTES |= {"aria-pressed"}
 ATTRIBUTES |= {"viewbox", "preserveaspectratio", "width", "height", "title"}
 DATA = re.compile(r"data:image/(png|jpeg|webp);base64,([A-Za-z0-9+/]+=*)")
 

@@ -45,6 +45,18 @@ def test_they_equal_the_explanations_one_by_one(classifier: keras.Model, name: s
     assert_same(list(found), expected)
 
 
+def test_several_come_in_a_list_that_shows_itself(classifier: keras.Model) -> None:
+    methods = ["Grad-CAM", "LayerCAM"]
+    stream = eli5.explain_predictions(classifier, pictures(3), methods=methods)
+    first = next(stream)
+    assert type(first) is eli5.Explanations
+    (alone,) = one_by_one(classifier, pictures(3)[:1], methods=methods)
+    assert type(alone) is eli5.Explanations
+    rest = stream.collect()
+    assert type(rest) is eli5.Explanations
+    assert [one.method for one in rest] == methods * 2
+
+
 @pytest.mark.parametrize("batch_size", [1, 2, 7, 32])
 def test_any_batch_size_gives_the_same(classifier: keras.Model, batch_size: int) -> None:
     docs = pictures(7)

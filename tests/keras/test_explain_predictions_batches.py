@@ -159,7 +159,7 @@ def test_closing_early_leaves_no_trouble(classifier: keras.Model) -> None:
         streams = sys.stdout, sys.stderr
         explanations = eli5.explain_predictions(classifier, docs(), batch_size=3, progress=progress)
         next(explanations)
-        explanations.close()  # type: ignore[attr-defined]
+        explanations.close()
         assert (sys.stdout, sys.stderr) == streams
         assert_no_bar_is_drawn()
     assert closed == [True, True]

@@ -129,8 +129,8 @@ def test_masks_bring_localisation(classifier: keras.Model) -> None:
     [
         ({"methods": []}, ValueError, "Expected `methods` to name at least one method"),
         ({"methods": "RISE"}, TypeError, "Expected `methods` to be a list of methods, or a map"),
-        ({"methods": ["RIZE"]}, ValueError, "Did you mean 'RISE'"),
-        ({"methods": {"a": {"method": "RIZE"}}}, ValueError, "Did you mean 'RISE'"),
+        ({"methods": ["RIZE"]}, ValueError, "Did you mean method='RISE'"),
+        ({"methods": {"a": {"method": "RIZE"}}}, ValueError, "Did you mean method='RISE'"),
         ({"metrics": ["SRGG"]}, ValueError, "Did you mean 'SRG'"),
         ({"metrics": []}, ValueError, "Expected `metrics` to be a list of names"),
         ({"metrics": ["Best IoU"]}, ValueError, "Expected `masks` for Best IoU"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import eli5
 from eli5.base import Explanation, Series
-from eli5.saving.explanation_file import DECODERS
+from eli5.saving.document import DECODERS
 from helpers.explanations import full_explanation
 from helpers.saved_files import document_of, refused, write_document
 
@@ -41,7 +41,7 @@ def test_a_damaged_file_is_refused_or_gives_an_explanation(path: Path) -> None:
         try:
             assert isinstance(eli5.load(path), Explanation)
         except ValueError as error:
-            assert str(error).startswith("Expected a file as Explanation.save writes")  # noqa: PT017
+            assert str(error).startswith("Expected a file as eli5.save writes")  # noqa: PT017
 
 
 ODD = st.recursive(
@@ -91,18 +91,18 @@ def test_a_document_with_anything_in_it_is_refused_or_gives_an_explanation(
     try:
         assert isinstance(eli5.load(path), Explanation)
     except ValueError as error:
-        assert str(error).startswith("Expected a file as Explanation.save writes")  # noqa: PT017
+        assert str(error).startswith("Expected a file as eli5.save writes")  # noqa: PT017
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         (
-            {"version": 4},
-            r"it is of version 4 of the schema, saved with .*'eli5': '0\.1\.0'.*Install a new",
+            {"version": 5},
+            r"it is of version 5 of the schema, saved with .*'eli5': '0\.1\.0'.*Install a new",
         ),
-        ({"version": 4, "saved_with": []}, r"it is of version 4 .*, saved with \[\]; "),
-        ({"version": 4, "layer": {"$": "new"}}, "it is of version 4 of the schema"),
+        ({"version": 5, "saved_with": []}, r"it is of version 5 .*, saved with \[\]; "),
+        ({"version": 5, "layer": {"$": "new"}}, "it is of version 5 of the schema"),
         ({"version": "1"}, "it is of version '1' of the schema"),
         ({"version": None}, "it is of version None of the schema"),
         ({"heatmaps": []}, "TypeError: Explanation.* unexpected keyword argument 'heatmaps'"),
@@ -182,7 +182,7 @@ def test_dates_with_anything_in_them_are_refused_or_give_an_explanation(
     try:
         assert isinstance(eli5.load(path), Explanation)
     except ValueError as error:
-        assert str(error).startswith("Expected a file as Explanation.save writes")  # noqa: PT017
+        assert str(error).startswith("Expected a file as eli5.save writes")  # noqa: PT017
 
 
 @pytest.mark.parametrize("text", ["", "[]", "1", "{}", "[" * 100_000, '{"version": 1}', "NaN"])

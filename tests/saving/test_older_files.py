@@ -10,7 +10,14 @@ import pytest
 from PIL import Image
 
 import eli5
-from eli5.base import DocWeightedSpans, Explanation, Series, TargetExplanation, WeightedSpans
+from eli5.base import (
+    DocWeightedSpans,
+    Explanation,
+    Placement,
+    Series,
+    TargetExplanation,
+    WeightedSpans,
+)
 
 # Written with the code of the time, and never written again.
 FOLDER = Path(__file__).parents[1] / "data" / "saved"
@@ -100,6 +107,19 @@ def of_series() -> Explanation:
     return Explanation("net", targets=[target], series=Series(values, time, ["x", "y"]))
 
 
+def of_placed() -> Explanation:
+    target = TargetExplanation(
+        1,
+        score=0.75,
+        proba=0.75,
+        heatmap=ramp(2, 3) / 2,
+        placement=Placement((4, 6), (0, 1), (0.5, 1.0), (2.5, 5.0), ((-0.5, 3.5), (0.0, 5.5))),
+        explained=1.0986,
+        explained_name="log-odds",
+    )
+    return Explanation("net", method="Grad-CAM", targets=[target], image=picture(), layer="conv")
+
+
 def odd_values() -> Explanation:
     odd = {
         "tuple": (1, ("a", [None, b"\x00\xff"])),
@@ -124,6 +144,7 @@ SAMPLES: dict[str, Callable[[], Explanation]] = {
     "text": of_text,
     "series": of_series,
     "odd-values": odd_values,
+    "placed": of_placed,
     **{
         f"mode-{mode.replace(';', '-')}": of_mode(mode)
         for mode in ("1", "I;16", "F", "PA", "RGBA", "CMYK")
@@ -149,6 +170,9 @@ def test_a_file_of_an_earlier_version_is_read(name: str) -> None:
 
 def test_there_is_a_file_of_each_sample() -> None:
     both = {f"{name}.{ending}" for name in SAMPLES for ending in ("json", "npz")}
+    placed = {"placed.json", "placed.npz"}
+    assert {path.name for path in (FOLDER / "version-3").iterdir()} == placed
+    both -= placed
     assert {path.name for path in (FOLDER / "version-2").iterdir()} == both
     assert {path.name for path in (FOLDER / "version-1").iterdir()} == {
         name for name in both if name.partition(".")[0] not in ("text", "series")

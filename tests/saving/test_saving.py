@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ import pytest
 from PIL import Image
 
 import eli5
-from eli5.base import Explanation, TargetExplanation
+from eli5.base import DocWeightedSpans, Explanation, Series, TargetExplanation, WeightedSpans
 from eli5.formatters.html import format_as_page
 from eli5.formatters.image import format_as_image
+from eli5.placement import stretch
 from helpers.explanations import full_explanation, noise
 
 ENDINGS = [".json", ".npz"]
@@ -230,3 +232,52 @@ def test_a_path_may_be_text(tmp_path: Path) -> None:
     expl, path = full_explanation(), str(tmp_path / "saved.NPZ")
     expl.save(path)
     assert eli5.load(path) == expl
+
+
+def test_lines_of_explain_come_back(tmp_path: Path) -> None:
+    """What `format_as_dict` gives is turned back as far as it goes, and its picture is read."""
+    expl = full_explanation()
+    expl.targets[0].placement = stretch((3, 4), (5, 7))
+    expl.targets[0].attribution[0, 0] = np.nan
+    path = tmp_path / "a.png"
+    expl.image.save(path)
+    line = json.dumps({"path": str(path), "overlay": "a.png", **eli5.format_as_dict(expl)})
+    loaded = eli5.load(line)
+    assert loaded == replace(expl, source=str(path))
+    assert eli5.load(line, pictures=False).image is None
+    path.unlink()
+    assert "The picture is missing. Expected `image` to be a file" in eli5.load(line).description
+
+
+@pytest.mark.parametrize(
+    "time", [None, np.arange(3.0), np.array(["2026-03-01T12:00", "2026-03-02", "NaT"], "M8[m]")]
+)
+def test_lines_of_texts_and_series_come_back(time: Any, tmp_path: Path) -> None:
+    spans = WeightedSpans([DocWeightedSpans("a b", [("a", [(0, 1)], 0.5), ("[SEP]", [], -1.0)])])
+    text = Explanation("net", targets=[TargetExplanation(1, weighted_spans=spans)], source="text 1")
+    values = np.array([[1.5, np.nan], [2, -2], [0, 0]])
+    target = TargetExplanation(0, heatmap=np.ones((3, 2), "float32"))
+    series = Explanation("net", targets=[target], series=Series(values, time, ["x", "y"]))
+    failed = {"path": "broken.png", "error": "It is no picture."}
+    path = tmp_path / "explanations.jsonl"
+    records = [eli5.format_as_dict(text), eli5.format_as_dict(series), failed]
+    path.write_text("\n".join(map(json.dumps, records)) + "\n\n", encoding="utf-8")
+    error = Explanation("", error="It is no picture.", source="broken.png", targets=None)
+    assert eli5.load(path) == [text, series, error]
+
+
+def test_a_bad_line_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    Explanation("net").save(path)
+    assert eli5.load(path) == [Explanation("net")]
+    for line, reason in (("{", "JSONDecodeError"), ('{"version": 9}', "it is of version 9")):
+        path.write_text(f'{{"path": "a", "error": "b"}}\n{line}\n', encoding="utf-8")
+        with pytest.raises(
+            ValueError, match=rf"writes \.jsonl\. .* cannot be read: line 2: {reason}"
+        ):
+            eli5.load(path)
+
+
+def test_a_flag_of_another_type_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="Expected `pictures` to be True or False"):
+        eli5.load(tmp_path / "a.npz", pictures=1)  # type: ignore[arg-type]

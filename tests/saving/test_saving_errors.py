@@ -23,7 +23,7 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["saved", "saved.pkl", "saved.png.gz", ".json"])
 def test_an_unknown_ending_is_refused(tmp_path: Path, name: str) -> None:
-    endings = r"\.png, \.jpg, \.jpeg, \.webp, \.html, \.json, \.npz"
+    endings = r"\.png, \.jpg, \.jpeg, \.webp, \.html, \.json, \.jsonl, \.npz"
     with pytest.raises(
         ValueError, match=rf"to end in one of {endings}\. Received: path='.*{name}'"
     ):
@@ -39,16 +39,15 @@ def test_a_path_of_another_type_is_refused(path: Any) -> None:
 
 
 def test_a_picture_cannot_be_loaded(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"\.json, \.npz\. Received: .*a\.png'\. Pictures and pag"):
+    with pytest.raises(ValueError, match=r"\.npz\. Received: .*a\.png'\. Pictures and pag"):
         eli5.load(tmp_path / "a.png")
 
 
 def test_only_an_explanation_is_saved(tmp_path: Path) -> None:
-    save = Explanation.save
-    with pytest.raises(TypeError, match=r"Expected an Explanation\. Received: a list of 2"):
-        save([full_explanation()] * 2, tmp_path / "a.json")  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match=r"Expected an Explanation\. Received: 1 \(of type int\)"):
-        save(1, tmp_path / "a.json")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"Expected `expl` to be .* Received: expl='a' \(of type"):
+        eli5.save([full_explanation(), "a"], tmp_path / "a.json")
+    with pytest.raises(TypeError, match=r"Expected `expl` to be .* Received: expl=1 \(of type int"):
+        eli5.save(1, tmp_path / "a.json")  # type: ignore[arg-type]
 
 
 def test_what_has_no_picture_is_saved_as_none(tmp_path: Path) -> None:

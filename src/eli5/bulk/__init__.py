@@ -15,17 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from eli5.bulk.estimation import Estimate, estimate
+    from eli5.bulk.results.reading import BulkResults, read
     from eli5.bulk.results.summary import Status, Summary, status
     from eli5.bulk.run import explain
 
-__all__ = ["Estimate", "Status", "Summary", "estimate", "explain", "status"]
+__all__ = ["BulkResults", "Estimate", "Status", "Summary", "estimate", "explain", "read", "status"]
 
 _HOME = {
+    "BulkResults": "eli5.bulk.results.reading",
     "Estimate": "eli5.bulk.estimation",
     "Status": "eli5.bulk.results.summary",
     "Summary": "eli5.bulk.results.summary",
     "estimate": "eli5.bulk.estimation",
     "explain": "eli5.bulk.run",
+    "read": "eli5.bulk.results.reading",
     "status": "eli5.bulk.results.summary",
 }
 

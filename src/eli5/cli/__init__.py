@@ -18,6 +18,7 @@ from eli5.cli.commands.bulk import BULK_EXAMPLES, explain_bulk, show_bulk_status
 from eli5.cli.commands.demo import DEMO_EXAMPLES, explain_demo
 from eli5.cli.commands.explain import EXAMPLES, explain_pictures
 from eli5.cli.commands.explain_text import TEXT_EXAMPLES, explain_texts
+from eli5.cli.commands.gallery import GALLERY_EXAMPLES, make_gallery
 from eli5.cli.commands.layers import LAYER_EXAMPLES, list_layers
 from eli5.cli.commands.methods import METHOD_EXAMPLES, list_methods
 from eli5.cli.console import UserError, print_error
@@ -62,6 +63,12 @@ app.command(list_layers, name="layers", help_epilogue=LAYER_EXAMPLES)
 app.command(list_methods, name="methods", help_epilogue=METHOD_EXAMPLES)
 app.command(explain_bulk, name="bulk", help_epilogue=BULK_EXAMPLES)
 app.command(show_bulk_status, name="bulk-status")
+app.command(
+    make_gallery,
+    name="gallery",
+    usage="Usage: eli5 gallery [OPTIONS] RESULTS",
+    help_epilogue=GALLERY_EXAMPLES,
+)
 app.command(explain_demo, name="demo", help_epilogue=DEMO_EXAMPLES)
 app.register_install_completion_command(
     help="Let the shell complete commands, options, method names and file names with Tab.",

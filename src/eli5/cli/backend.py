@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import sys
 from collections.abc import Callable
 from importlib import metadata
-from importlib.util import find_spec
-from pathlib import Path
 
 from eli5 import __version__
+from eli5.backend import BACKENDS, configured_backend, is_installed
 from eli5.cli.console import UserError, print_notice
 from eli5.loading.quiet import import_keras
-
-# Those that give gradients, in the order in which they are tried.
-_BACKENDS = ("jax", "torch", "tensorflow")
 
 
 def start_keras() -> None:
@@ -26,43 +21,26 @@ def start_keras() -> None:
     import_keras()
 
 
-def _is_installed(name: str) -> bool:
-    spec = find_spec(name)
-    return spec is not None and spec.origin is not None  # a mere folder of that name has no origin
-
-
-def choose_backend(is_installed: Callable[[str], bool] = _is_installed) -> None:
+def choose_backend(is_installed: Callable[[str], bool] = is_installed) -> None:
     """Keep the configured Keras backend if it can be used, or set another one and say so."""
-    chosen, configured = find_backend(is_installed), _configured_backend()
+    chosen, configured = find_backend(is_installed), configured_backend()
     if chosen is None:
         raise UserError(
             "Expected a Keras backend to be installed. Received: none of "
-            f'{", ".join(_BACKENDS)}. Install one: pip install "eli5-keras[jax]" '
+            f'{", ".join(BACKENDS)}. Install one: pip install "eli5-keras[jax]" '
             "(or [torch], or [tensorflow])."
         )
     if chosen != configured:
         os.environ["KERAS_BACKEND"] = chosen
-        why = "is not installed" if configured in _BACKENDS else "gives no gradients"
+        why = "is not installed" if configured in BACKENDS else "gives no gradients"
         print_notice(f"The Keras backend {configured!r} {why}; using {chosen!r}.")
 
 
-def find_backend(is_installed: Callable[[str], bool] = _is_installed) -> str | None:
+def find_backend(is_installed: Callable[[str], bool] = is_installed) -> str | None:
     """Return the configured backend, or the first that is installed if that cannot be used."""
-    usable = [name for name in _BACKENDS if is_installed(name)]
-    configured = _configured_backend()
+    usable = [name for name in BACKENDS if is_installed(name)]
+    configured = configured_backend()
     return configured if configured in usable else next(iter(usable), None)
-
-
-def _configured_backend() -> str:
-    """Read what Keras will read; it must not be imported for it, because that fixes the backend."""
-    configured = os.environ.get("KERAS_BACKEND")
-    if configured:
-        return configured
-    folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    try:
-        return str(json.loads((folder / "keras.json").read_text(encoding="utf-8"))["backend"])
-    except (OSError, ValueError, LookupError, TypeError):  # Keras does without a broken file too
-        return "tensorflow"
 
 
 def installed_versions() -> str:

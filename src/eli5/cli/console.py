@@ -14,7 +14,7 @@ from eli5.loading.errors import UserError as UserError  # which all commands nee
 from eli5.loading.errors import shortened as shortened
 
 # Python's parameters that are arguments here, and those that are options.
-_ARGUMENTS = ("image", "model", "source", "text")
+_ARGUMENTS = ("image", "model", "results", "source", "text")
 _OPTIONS = (
     "cpus_per_worker", "gpus_per_worker", "labels", "out", "overlays", "preprocess", "ray",
     "retry_failed", "shard_size", "time_limit", "vocabulary", "weights", "workers",

@@ -215,6 +215,12 @@ class OutputFolder:
             self.gallery.add(title, explanations)
         return ""
 
+    def add_failed(self, title: str, problem: str, records: Sequence[str]) -> None:
+        """Write what there is of an input that could not be explained."""
+        self.write_records(records)
+        with self._disk():
+            self.gallery.add_failed(title, problem)
+
     def _write_overlay(self, path: Path, content: bytes) -> str:
         with self._disk():
             try:
@@ -283,7 +289,7 @@ def _names(source: Path) -> Iterator[Path]:
 
 # ---- the pages of a folder -----------------------------------------------------------------------
 
-CARDS = 100  # on a page of ``index.html``; such a page has less than 20 MB
+CARDS = 500  # on a page of ``index.html``; such a page has less than 20 MB
 _AREA = 16_000_000  # pixels of all pictures of a page, about what it shows of them
 _LARGEST = 1600 * 1600
 Link = tuple[str, str]  # a text, and the page behind it; empty where there is none
@@ -308,16 +314,19 @@ class Gallery:
             self._write(is_last=False)
         image = explanations[0].image
         shown = None if image is None else _shrunk(image, self.per_page)
-        cards = [replace(one, image=shown) for one in explanations]
-        for one in cards:
-            one.description = f"{one.description or ''}\n{name}"
-        self.waiting.append(cards)
+        self.waiting.append([replace(one, image=shown, source=name) for one in explanations])
+
+    def add_failed(self, name: str, problem: str) -> None:
+        """Take in why one of them could not be explained, to be listed on the others' page."""
+        from eli5.base import Explanation
+
+        self.add(name, [Explanation("", error=problem)])
 
     def finish(self) -> list[Path]:
         """Write what is left, and links to all pages on the first; return the pages."""
         from eli5.formatters.jinja import render
 
-        if self.waiting:
+        if self.sizes or any(not one.error for per_picture in self.waiting for one in per_picture):
             self._write(is_last=True)
         pages = [self._path(k) for k in range(len(self.sizes))]
         if len(pages) > 1:
@@ -335,9 +344,10 @@ class Gallery:
         from eli5.formatters.html import format_as_linked_page
 
         number = len(self.sizes)
-        title = f"What {self.waiting[0][0].estimator} looked at"
-        title = f"{title}, page {number + 1}" if number else title
         explanations = [expl for per_picture in self.waiting for expl in per_picture]
+        names = filter(None, (expl.estimator for expl in explanations))
+        title = f"What {next(names, 'the model')} looked at"
+        title = f"{title}, page {number + 1}" if number else title
         self.sizes.append(len(self.waiting))
         self.waiting = []
         links = self._neighbours(number, is_last=is_last) if number or not is_last else []

@@ -353,7 +353,7 @@ def _hand_on(
         records = [report.as_line({inputs.key: name, "error": problem})]
         print_error(problem if name in problem else f"{name}: {problem}")
         if output is not None:
-            output.write_records(records)
+            output.add_failed(inputs.titles[result.number], problem, records)
     if options.as_json:
         print_whole(records)
     elif output is None and not problem:

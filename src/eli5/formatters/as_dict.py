@@ -3,48 +3,49 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from reprlib import repr as short_repr
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from eli5.base import is_picture
-from eli5.formatters.explanation_fields import check_single
-
-if TYPE_CHECKING:
-    from eli5.base import Explanation
+from eli5.base import Explanation, is_picture
+from eli5.formatters.explanation_fields import flattened
 
 # Of the keys and their types, in the dictionary and in the files that `eli5.saving` writes. Each
 # change of them raises it; docs/formats.md says what each version holds.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 # Where json.dumps gives up: at some hundred levels, at integers of some thousand bits.
 _DEEPEST = 100
 _LONGEST = 2000
 
 
-def format_as_dict(expl: Explanation) -> dict[str, Any]:
-    """Format an explanation as a dictionary of plain Python values.
+def format_as_dict(expl: Explanation | Iterable[Any]) -> dict[str, Any]:
+    """Format one or several explanations as a dictionary of plain Python values.
 
     It is made for other programs. `eli5.load` reads back what ``Explanation.save`` writes.
 
     Parameters
     ----------
-    expl : Explanation
-        An explanation, with or without targets, a picture or an error.
+    expl : Explanation or iterable of Explanation
+        An explanation, with or without targets, a picture or an error; or several.
 
     Returns
     -------
     dict
         ``version``, the number of the schema, which docs/formats.md documents; then the fields of
-        the explanation by their names, those that are ``None`` left out. Heatmaps are nested lists,
-        dates are ISO 8601, the picture is ``{"mode": …, "width": …, "height": …}``, NaN and the
-        infinities are ``None``, and what JSON cannot hold is its ``str``. So
+        the explanation by their names, those that are ``None`` left out; of several explanations
+        ``explanations``, a list of such dictionaries without a version of their own. Heatmaps are
+        nested lists, dates are ISO 8601, the picture is ``{"mode": …, "width": …, "height": …}``,
+        NaN and the infinities are ``None``, and what JSON cannot hold is its ``str``. So
         ``json.dumps(…, allow_nan=False)`` accepts every result.
     """
-    check_single(expl, looks_inside=False)  # it can write anything
-    return {"version": SCHEMA_VERSION, **_from_fields(expl, ())}
+    found = flattened(expl, looks_inside=False)  # it can write anything
+    listed = [_from_fields(one, ()) for one in found]
+    content = listed[0] if isinstance(expl, Explanation) else {"explanations": listed}
+    return {"version": SCHEMA_VERSION, **content}
 
 
 def _from_fields(container: Any, around: tuple[int, ...]) -> dict[str, Any]:

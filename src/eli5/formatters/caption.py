@@ -32,8 +32,8 @@ _JOINED = ("Mn", "Mc", "Me", "Cf")  # accents, joiners: drawn with the letter in
 
 
 def headings(explanations: Sequence[Explanation]) -> list[str]:
-    """Name what tells explanations apart: method, layer, model, as far as they differ."""
-    names = ("method", "layer", "estimator")
+    """Name what tells explanations apart: source, method, layer, model, as far as they differ."""
+    names = ("source", "method", "layer", "estimator")
     facts = [[one_line(getattr(expl, name) or "") for expl in explanations] for name in names]
     differing = [values for values in facts if len(set(values)) > 1]
     lines = [" · ".join(filter(None, values)) for values in zip(*differing, strict=True)]

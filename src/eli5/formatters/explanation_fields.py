@@ -23,7 +23,7 @@ from eli5.checks import is_integer, is_number, shown, wrong_type
 
 
 def check_single(expl: Any, *, looks_inside: bool = True) -> None:
-    """Raise TypeError for anything but one explanation, such as the list that `methods=` gives.
+    """Raise TypeError for anything but one explanation, such as those that `methods=` gives.
 
     If it `looks_inside`, also for a field of another type; ValueError for a map that does not fit
     its placement.
@@ -32,26 +32,28 @@ def check_single(expl: Any, *, looks_inside: bool = True) -> None:
         kind = type(expl).__name__
         received = f"{shown(expl)} (of type {kind}). eli5.explain_prediction gives one"
         if isinstance(expl, list | tuple):
-            received = f"a {kind} of {len(expl)}, as `methods=` gives. Format each of them"
+            received = f"a {kind} of {len(expl)}. Take each of them"
         raise TypeError(f"Expected an Explanation. Received: {received}.")
     if looks_inside:
         _check_fields("expl", expl, Explanation)
 
 
-def flattened(expl: Any, around: tuple[int, ...] = ()) -> Iterator[Explanation]:
+def flattened(
+    expl: Any, around: tuple[int, ...] = (), *, looks_inside: bool = True
+) -> Iterator[Explanation]:
     """Yield an explanation, or those in an iterable and in the iterables that it holds.
 
     TypeError if there is anything else, when it is reached; see also `check_single`. `around` are
     the ids of what it is in, as a list may hold itself.
     """
     if isinstance(expl, Explanation):
-        check_single(expl)
+        check_single(expl, looks_inside=looks_inside)
         yield expl
     elif (
         isinstance(expl, Iterable) and not isinstance(expl, str | bytes) and id(expl) not in around
     ):
         for one in expl:
-            yield from flattened(one, (*around, id(expl)))
+            yield from flattened(one, (*around, id(expl)), looks_inside=looks_inside)
     else:
         advice = "eli5.explain_prediction gives an Explanation"
         raise wrong_type("expl", expl, "an Explanation, or several of them", advice)
@@ -78,7 +80,7 @@ _FIELDS: dict[type, dict[str, tuple[Callable[[Any], bool], str]]] = {
     Explanation: {
         "estimator": (lambda value: isinstance(value, str), "a string"),
         **dict.fromkeys(
-            ["description", "error", "method", "layer"], (_is_text, "a string or None")
+            ["description", "error", "method", "layer", "source"], (_is_text, "a string or None")
         ),
         "is_regression": (lambda value: isinstance(value, bool | np.bool_), "True or False"),
         "targets": (_is_list, "a list of TargetExplanation, or None"),

@@ -69,9 +69,13 @@ def format_as_html(expl: Explanation | Several, include_styles: bool = True) -> 
         target chosen by a radio button; class, score and probability of each target; model, method,
         layer and description; a slider for the heatmap's opacity and a legend. Of a text, for each
         target the text with its words coloured by their weights, which the tooltips tell; that
-        needs neither Pillow nor matplotlib. For several explanations: a grid of such cards with one
-        slider for all. The script only moves the opacity; without it the heatmaps look as
-        `eli5.format_as_image` draws them. No reference to anything outside, and all text escaped.
+        needs neither Pillow nor matplotlib. For several explanations: a grid of such cards, each
+        headed by its ``source``, with one slider for all. What is equal on all of them stands once
+        at the top, and those with an error are listed with their reason. They can be enlarged,
+        filtered by their first class, and sorted by source, probability and grade: ``grade`` of the
+        explanation or of its first target's ``details``, if there is one. A script does that and
+        moves the opacity; without it the heatmaps look as `eli5.format_as_image` draws them. No
+        reference to anything outside, and all text escaped.
 
     Raises
     ------
@@ -122,29 +126,57 @@ def format_as_linked_page(
 def _section_data(expl: Explanation | Several) -> Data:
     """Give the values of ``templates/section.html``."""
     explanations = list(flattened(expl))
-    shared = _shared(explanations if len(explanations) > 1 else [])
-    budget = _pixel_budget(explanations)
-    cards = [_card(one, budget, shared) for one in explanations]
+    is_gallery = len(explanations) > 1
+    # An error without anything to show would be an empty card.
+    failed = [one for one in explanations if is_gallery and one.error and not one.targets]
+    shown = [one for one in explanations if not (is_gallery and one.error and not one.targets)]
+    shared = _shared(shown if is_gallery else [])
+    budget = _pixel_budget(shown)
+    cards = [_card(one, budget, shared) for one in shown]
     has_heat = any(card["has_heat"] for card in cards)
     text_cards = [card for card in cards if card["is_text"]]
     return {
+        "is_gallery": is_gallery,
         "cards": cards,
+        "failed": failed,
         "shared": shared,
-        "heat": _heat_controls(explanations) if has_heat else None,
+        "classes": sorted({card["first"]["class"] for card in cards if card["first"]["class"]}),
+        "orders": _orders(cards),
+        "heat": _heat_controls(shown) if has_heat else None,
         "words": _word_legend(text_cards) if text_cards else None,
     }
 
 
+_FACTS = {"method": "method", "model": "estimator", "layer": "layer"}
+
+
 def _shared(explanations: Sequence[Explanation]) -> Data:
-    """Return what all cards would say alike: the model, and the first sentences about the maps."""
-    models = {one.estimator for one in explanations}
-    # A failed one has no sentences about its maps, and is not to keep the others from sharing.
-    texts = [one.description or "" for one in explanations if not one.error]
+    """Return what all cards would say alike: the facts, and the first sentences about the maps."""
+    values = {name: {getattr(one, of) for one in explanations} for name, of in _FACTS.items()}
+    texts = [one.description or "" for one in explanations]
     sentences = zip(*(re.split(r"(?<=\.)\s", text) for text in texts), strict=False)
     alike = itertools.takewhile(lambda row: len(set(row)) == 1, sentences)
     return {
-        "model": models.pop() if len(models) == 1 else None,
+        "facts": {name: one.pop() for name, one in values.items() if len(one) == 1},
         "description": " ".join(row[0] for row in alike),
+    }
+
+
+def _orders(cards: Sequence[Data]) -> list[str]:
+    """Name what cards can be sorted by: that in which they differ."""
+    names = ("name", "probability", "grade")
+    return [name for name in names if len({card["first"][name] for card in cards} - {None}) > 1]
+
+
+def _first(expl: Explanation) -> Data:
+    """Return what a card is sorted by and filtered by: its name, and what its first target has."""
+    target = next(iter(expl.targets or ()), None)
+    details = (target.details if target else None) or {}
+    return {
+        "name": expl.source and one_line(expl.source),
+        "class": target and target_label(target),
+        "probability": target and target.proba,
+        "grade": getattr(expl, "grade", None) or details.get("grade"),
     }
 
 
@@ -186,11 +218,15 @@ def _card(expl: Explanation, budget: PixelBudget | None, shared: Data) -> Data:
     """Give what ``templates/card.html`` shows; `shared` is what a gallery names for all cards."""
     picture = _picture(expl, budget) if budget and has_canvas(expl) else None
     targets, is_text, largest = expl.targets or [], has_texts(expl), largest_weight(expl)
-    facts = {"model": expl.estimator if shared["model"] is None else "", "layer": expl.layer}
+    shared_facts = shared["facts"]
+    facts = {name: getattr(expl, of) for name, of in _FACTS.items() if name not in shared_facts}
+    head = expl.source or facts.pop("method", None)
     data: Data = {
         "expl": expl,
         "classes": _classes(expl, is_text),
-        "label": ": ".join([expl.method or "Explanation", *map(target_label, targets[:1])]),
+        "head": head,
+        "first": _first(expl),
+        "label": ": ".join([head or expl.method or "Explanation", *map(target_label, targets[:1])]),
         "facts": {name: fact for name, fact in facts.items() if fact},
         "description": (expl.description or "").removeprefix(shared["description"]).strip(),
         "picture": picture,

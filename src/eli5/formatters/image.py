@@ -122,9 +122,11 @@ def format_as_image(
     return to_sheet(explanations, draw)
 
 
-def overlay_png(expl: Explanation) -> bytes | None:
-    """Write what `format_as_image` gives as PNG, for showing; None if there is nothing to draw."""
-    return to_png(format_as_image(expl)) if is_drawable(expl) else None
+def overlay_png(expl: Explanation | Iterable[Explanation]) -> bytes | None:
+    """Write what `format_as_image` gives as PNG, for showing; None if not all can be drawn."""
+    explanations = list(flattened(expl))
+    is_shown = bool(explanations) and all(map(is_drawable, explanations))
+    return to_png(format_as_image(expl)) if is_shown else None
 
 
 def _check(expl: Explanation) -> None:
@@ -132,13 +134,16 @@ def _check(expl: Explanation) -> None:
         raise TypeError(
             "Expected an explanation of a picture. Received: one of a text, which a browser shows "
             "better than a picture could. Use format_as_html, or save it as .html; eli5.plot draws "
-            "the weights of its words as bars, and format_as_text marks them."
+            "the weights of its words as bars, and format_as_text marks them. Of several, take "
+            "those with a picture: eli5.Explanations(one for one in explanations if one.image)"
         )
     if expl.error or (expl.image is None and expl.series is None):
         raise ValueError(
             "Expected an explanation with an image or a series. "
             f"Received: expl.image={expl.image!r}, expl.error={expl.error}. "
-            "Explain a picture or a series, or show the explanation with format_as_text."
+            "Explain a picture or a series, or show the explanation with format_as_text. Of "
+            "several, take those without error: "
+            "eli5.Explanations(one for one in explanations if not one.error)"
         )
     if expl.image is not None:
         checked_picture(expl.image, "expl.image")

@@ -46,7 +46,7 @@ def mimebundle(
 
 
 def _text(explanations: Sequence[Explanation]) -> str:
-    return "\n\n".join(map(format_as_text, explanations))
+    return format_as_text(explanations)
 
 
 def _png(explanations: Sequence[Explanation]) -> str | None:

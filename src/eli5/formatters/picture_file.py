@@ -6,12 +6,14 @@ import io
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from eli5.base import Explanation
+    from eli5.base import Explanation, Explanations
 
 PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
-def format_as_picture_file(expl: Explanation, ending: str, name: str = "path") -> bytes:
+def format_as_picture_file(
+    expl: Explanation | Explanations, ending: str, name: str = "path"
+) -> bytes:
     """Write what `eli5.format_as_image` gives in the format that a file's ending names.
 
     JPEG has no transparency: what shows through becomes white. ValueError if the format cannot hold

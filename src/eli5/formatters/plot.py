@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -15,9 +15,15 @@ from matplotlib.font_manager import FontProperties
 from mpl_toolkits.axes_grid1 import make_axes_locatable  # type: ignore[import-untyped]
 from PIL import Image
 
-from eli5.checks import expect_flag, expect_integer, expect_type, wrong_value
-from eli5.formatters.caption import drawable, literal_text, title_lines
-from eli5.formatters.explanation_fields import check_single
+from eli5.checks import expect_flag, expect_integer, expect_type, shown, wrong_value
+from eli5.formatters.caption import (
+    caption_lines,
+    drawable,
+    headings,
+    literal_text,
+    title_lines,
+)
+from eli5.formatters.explanation_fields import flattened
 from eli5.formatters.overlay.heatmap import LANCZOS, checked_picture
 from eli5.formatters.overlay.layers import shown_values
 from eli5.formatters.overlay.options import DEFAULT_COLORMAP, default_percentile, make_options
@@ -57,7 +63,7 @@ _LONGEST_NAME = 24  # letters of a token's name
 
 
 def plot(
-    expl: Explanation,
+    expl: Explanation | Iterable[Any],
     ax: Axes | None = None,
     *,
     target: int | None = None,
@@ -69,7 +75,7 @@ def plot(
     colorbar: bool = True,
     title: bool = True,
 ) -> Any:
-    """Draw an explanation with matplotlib.
+    """Draw one or several explanations with matplotlib.
 
     The heatmap lies over the picture, whose pixels are the units of the axes. A series is drawn as
     `eli5.format_as_image` draws it, with all channels in one pair of axes: their x is the time,
@@ -79,14 +85,15 @@ def plot(
 
     Parameters
     ----------
-    expl : Explanation
-        An explanation with at least one target. Without ``image`` and ``series`` the heatmap is
-        drawn alone.
+    expl : Explanation or iterable of Explanation
+        An explanation with at least one target, or several, each named by what tells it from the
+        others; pictures, series and texts have a figure each. Without ``image`` and ``series`` the
+        heatmap is drawn alone.
     ax : matplotlib.axes.Axes, optional
         Where to draw one target, without `matplotlib.pyplot`. If not given, in a new figure of
         pyplot.
     target : int, optional
-        Which of ``expl.targets`` is drawn, counted from 0. All of them if not given.
+        Which of ``expl.targets`` is drawn, counted from 0, of each explanation. All if not given.
     signed : bool
         See `eli5.format_as_image`.
     colormap : matplotlib.colors.Colormap or str
@@ -102,7 +109,7 @@ def plot(
     Returns
     -------
     matplotlib.axes.Axes or numpy.ndarray of them
-        Where it is drawn; for several targets an array of rank 1, in their order.
+        Where it is drawn; for several targets or explanations an array of rank 1, in their order.
 
     Raises
     ------
@@ -110,34 +117,48 @@ def plot(
         If `ax` is no Axes, `target` no int, or `colormap` a function; see also
         `eli5.format_as_image`.
     ValueError
-        If the explanation has an error or no target, there is no such target, or there is one `ax`
-        for several targets; see also `eli5.format_as_image`.
+        If there is no explanation, one has an error or no target, there is no such target, or there
+        is one `ax` for several targets; see also `eli5.format_as_image`.
     """
-    check_single(expl)
-    shown = default_percentile(expl) if percentile is None else percentile
-    options = make_options(resampling_filter, colormap, alpha_limit, shown, signed)
-    advice = "format_as_image takes functions, too"
-    expect_type("colormap", options.colormap, Colormap, "a matplotlib colormap or its name", advice)
+    explanations = list(flattened(expl))
     expect_flag("colorbar", colorbar)
     expect_flag("title", title)
-    targets = _chosen_targets(expl, target)
+    chosen = [_chosen_targets(one, target) for one in explanations]
+    if not chosen:
+        raise ValueError(f"Expected at least one Explanation. Received: expl={shown(expl)}")
     if ax is not None:
-        _check_axes(ax, len(targets))
+        _check_axes(ax, sum(map(len, chosen)))
     # All is checked first, so that what cannot be drawn leaves no empty figure.
-    if has_texts(expl):
-        panels = [_text_panel(one) for one in targets]
-    elif expl.image is None and expl.series is not None:
-        panels = _series_panels(expl, targets, options, colorbar)
-    else:
-        panels = _picture_panels(expl, targets, options, colorbar)
-    widths = [panel.inches[0] if ax is None else _width(ax) for panel in panels]
-    titles = [_title(expl, *pair) if title else "" for pair in zip(targets, widths, strict=True)]
-    axes = [ax] if ax is not None else _new_axes(panels, titles, colorbar=colorbar)
-    for one, panel, text in zip(axes, panels, titles, strict=True):
-        panel.draw(one)
+    panels = []
+    for one, targets, heading in zip(explanations, chosen, headings(explanations), strict=True):
+        limit = default_percentile(one) if percentile is None else percentile
+        options = make_options(resampling_filter, colormap, alpha_limit, limit, signed)
+        _check_colormap(options)
+        for panel, aim in zip(_panels(one, targets, options, colorbar), targets, strict=True):
+            width = panel.inches[0] if ax is None else _width(ax)
+            text = _title(one, aim, heading, width) if title else ""
+            panels.append(panel._replace(title=text))
+    axes = [ax] if ax is not None else _axes_of(panels, colorbar=colorbar)
+    for place, panel in zip(axes, panels, strict=True):
+        panel.draw(place)
         if title:
-            one.set_title(text, **literal_text(text))
+            place.set_title(panel.title, **literal_text(panel.title))
     return axes[0] if len(axes) == 1 else np.array(axes)
+
+
+def _check_colormap(options: OverlayOptions) -> None:
+    advice = "format_as_image takes functions, too"
+    expect_type("colormap", options.colormap, Colormap, "a matplotlib colormap or its name", advice)
+
+
+def _panels(
+    expl: Explanation, targets: Sequence[TargetExplanation], options: OverlayOptions, bar: bool
+) -> list[Panel]:
+    if has_texts(expl):
+        return [_text_panel(one) for one in targets]
+    if expl.image is None and expl.series is not None:
+        return _series_panels(expl, targets, options, bar)
+    return _picture_panels(expl, targets, options, bar)
 
 
 class Panel(NamedTuple):
@@ -146,13 +167,15 @@ class Panel(NamedTuple):
     draw: Callable[[Axes], None]
     inches: tuple[float, float]
     layout: Literal["grid", "column", "row"] = "grid"
+    title: str = ""
 
 
 def _chosen_targets(expl: Explanation, target: Any) -> list[TargetExplanation]:
     if expl.error or not expl.targets:
         raise ValueError(
             "Expected an explanation with a target to draw. "
-            f"Received: expl.targets={expl.targets!r}, expl.error={expl.error}"
+            f"Received: expl.targets={expl.targets!r}, expl.error={expl.error}. Of several, draw "
+            "those that have one: eli5.Explanations(one for one in explanations if one.targets)"
         )
     if target is None:
         return list(expl.targets)
@@ -175,12 +198,23 @@ def _width(ax: Axes) -> float:
     return float(ax.get_window_extent().width / ax.figure.dpi)
 
 
-def _title(expl: Explanation, target: TargetExplanation, inches: float) -> str:
-    font_size = FontProperties(size=matplotlib.rcParams["axes.titlesize"]).get_size_in_points()
-    return "\n".join(title_lines(expl, target, round(font_size), inches * _POINTS))
+def _title(expl: Explanation, target: TargetExplanation, heading: str, inches: float) -> str:
+    size = FontProperties(size=matplotlib.rcParams["axes.titlesize"]).get_size_in_points()
+    room = round(size), inches * _POINTS
+    lines = caption_lines(heading, target, *room) if heading else title_lines(expl, target, *room)
+    return "\n".join(lines)
 
 
-def _new_axes(panels: Sequence[Panel], titles: Sequence[str], *, colorbar: bool) -> list[Axes]:
+def _axes_of(panels: Sequence[Panel], *, colorbar: bool) -> list[Axes]:
+    """Make axes for panels, in their order; those of another layout have a figure of their own."""
+    axes: dict[int, Axes] = {}
+    for layout in dict.fromkeys(panel.layout for panel in panels):
+        alike = {k: panel for k, panel in enumerate(panels) if panel.layout == layout}
+        axes |= zip(alike, _new_axes([*alike.values()], colorbar=colorbar), strict=True)
+    return [axes[k] for k in range(len(panels))]
+
+
+def _new_axes(panels: Sequence[Panel], *, colorbar: bool) -> list[Axes]:
     """Make axes in a new figure of pyplot: at most four in a row, or one if they are wide."""
     from matplotlib import pyplot as plt  # where it is needed: it looks for a screen
 
@@ -195,7 +229,7 @@ def _new_axes(panels: Sequence[Panel], titles: Sequence[str], *, colorbar: bool)
     most = 1 if width > 2 * height else _MOST_COLUMNS
     columns = math.ceil(len(panels) / math.ceil(len(panels) / most))
     rows = math.ceil(len(panels) / columns)
-    n_lines = max(text.count("\n") + 1 for text in titles) if any(titles) else 0
+    n_lines = max(panel.title.count("\n") + 1 if panel.title else 0 for panel in panels)
     slot, right = (width + _PAD + _BAR, _BAR_LABELS) if colorbar else (width, _MARGIN)
     above = _LINE * n_lines + 2 * _MARGIN
     total = _MARGIN + columns * (slot + right), _MARGIN + rows * (above + height)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 from unicodedata import combining, east_asian_width
 
 from eli5.checks import expect_flag
-from eli5.formatters.explanation_fields import check_single
+from eli5.formatters.explanation_fields import flattened
 from eli5.formatters.labels import (
     one_line,
     printable,
@@ -46,32 +46,36 @@ _LONGEST_WORD = 20
 _FOR, _AGAINST, _PLAIN = "\x1b[1;32m", "\x1b[4;31m", "\x1b[0m"
 
 
-def format_as_text(expl: Explanation, *, ansi: bool = False) -> str:
-    """Format an explanation as plain text.
+def format_as_text(expl: Explanation | Iterable[Any], *, ansi: bool = False) -> str:
+    """Format one or several explanations as plain text.
 
     It needs no picture, and neither Pillow nor matplotlib.
 
     Parameters
     ----------
-    expl : Explanation
-        An explanation, with or without targets or an error.
+    expl : Explanation or iterable of Explanation
+        An explanation, with or without targets or an error; or several, one below the other.
     ansi : bool
         Colour the marked words of a text for a terminal, with ANSI escape sequences.
 
     Returns
     -------
     str
-        Model, method and layer; a table of the targets with their class, score and probability, and
-        for series with the time of up to three peaks, where the heatmap is at least half as high as
-        at its highest, and their channel if each has its own heatmap; of a text, for each target
-        the text with its strong words in brackets, such as ``[great +0.5312]``, and the ten
-        heaviest tokens; the description. U+FFFD stands for what would drive the terminal: control
-        characters, and those that turn its row around, such as U+202E. Several lines, without a
-        line break at the end.
+        Source, model, method and layer; a table of the targets with their class, score and
+        probability, and for series with the time of up to three peaks, where the heatmap is at
+        least half as high as at its highest, and their channel if each has its own heatmap; of a
+        text, for each target the text with its strong words in brackets, such as
+        ``[great +0.5312]``, and the ten heaviest tokens; the description. U+FFFD stands for what
+        would drive the terminal: control characters, and those that turn its row around, such as
+        U+202E. Several lines, without a line break at the end.
     """
-    check_single(expl)
     expect_flag("ansi", ansi)
+    return "\n\n".join(_one_as_text(one, ansi) for one in flattened(expl)) or "No explanations"
+
+
+def _one_as_text(expl: Explanation, ansi: bool) -> str:
     facts = {
+        "Source": one_line(expl.source or ""),
         "Model": one_line(expl.estimator),
         "Method": one_line(expl.method or ""),
         "Layer": one_line(expl.layer or ""),

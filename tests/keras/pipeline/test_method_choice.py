@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
+from PIL import Image
 
 import eli5
 from eli5.keras import METHODS
@@ -52,11 +54,71 @@ def test_a_name_is_matched_in_any_spelling(
 
 
 def test_an_unknown_name_lists_what_exists(model: keras.Model, doc: Array) -> None:
-    message = r"Grad-CAM, HiResCAM, .*KernelSHAP, LIME. Received: method='gradcan'. Did you mean "
-    with pytest.raises(ValueError, match=message + "'Grad-CAM'"):
-        eli5.explain_prediction(model, doc, method="gradcan")
-    with pytest.raises(ValueError, match=r"Received: method='xyzzy'\.$"):
+    listed = r"methods Grad-CAM, HiResCAM, .*KernelSHAP, LIME\. Received: method='xyzzy'\.$"
+    with pytest.raises(ValueError, match=listed):
         eli5.explain_prediction(model, doc, method="xyzzy")
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "method"),
+    [
+        ("gradcan", "Did you mean", "Grad-CAM"),
+        ("saliency map", "Did you mean", "Saliency"),
+        ("SHAP", "The nearest to it is", "KernelSHAP"),
+        ("DeepExplainer", "The nearest to it is", "KernelSHAP"),
+        ("GradientSHAP", "The nearest to it is", "Integrated Gradients"),
+        ("DeepLIFT", "The nearest to it is", "Integrated Gradients"),
+        ("LRP", "The nearest to it is", "Integrated Gradients"),
+        ("CAM++", "The nearest to it is", "Grad-CAM++"),
+        ("Guided Grad-CAM", "The nearest to it is", "HiResCAM"),
+        ("guided_backprop", "The nearest to it is", "Saliency"),
+        ("gradients", "The nearest to it is", "Saliency"),
+        ("FullGrad", "The nearest to it is", "LayerCAM"),
+        ("feature ablation", "The nearest to it is", "Occlusion"),
+        ("attention rollout", "The nearest to it is", "Grad-CAM"),
+    ],
+)
+def test_a_method_of_another_package_has_a_nearest_one(
+    name: str, said: str, method: str, model: keras.Model, doc: Array
+) -> None:
+    match = rf"METHODS`\. Received: method='{re.escape(name)}'\. {said} method='(.*)'[.?]$"
+    with pytest.raises(ValueError, match=match) as caught:
+        eli5.explain_prediction(model, doc, method=name)
+    assert re.findall(match, str(caught.value)) == [method]
+    assert method in METHODS
+
+
+@pytest.mark.parametrize(
+    ("given", "call"),
+    [
+        ({"class_idx": 2}, {"targets": [2]}),
+        ({"pred_index": np.int64(2)}, {"targets": [2]}),
+        ({"target_class": None}, {"targets": [281]}),
+        ({"category": "cat"}, {"classes": ["cat"]}),
+        ({"layer_name": "conv"}, {"layer": "conv"}),
+        ({"target_layers": ["conv"]}, {"layer": ["conv"]}),
+        ({"penultimate_layer": -1}, {"layer": -1}),
+        ({"top_k": 3}, {"top_targets": 3}),
+    ],
+)
+def test_an_argument_of_another_package_is_named_as_here(
+    given: dict[str, Any], call: dict[str, Any], model: keras.Model, doc: Array
+) -> None:
+    (name,), ((own, value),) = given, call.items()
+    with pytest.raises(TypeError, match=rf"Received: {name}=.*{re.escape(f'{own}={value!r}')}"):
+        eli5.explain_prediction(model, doc, **given)
+
+
+def test_an_argument_of_another_call_is_named_as_there(model: keras.Model, doc: Array) -> None:
+    picture = Image.new("RGB", (20, 12))
+    with pytest.raises(TypeError, match=r"Received: images=\[.*it is image=images\[0\]$"):
+        eli5.explain_prediction(model, doc, images=[picture])
+    with pytest.raises(TypeError, match=r"Received: image=.*it is a list: images=\[image\]$"):
+        eli5.explain_predictions(model, doc, image=picture)
+    with pytest.raises(TypeError, match=r"Received: cmap='jet'\. In eli5\.show_.* called colormap"):
+        eli5.show_prediction(model, doc, cmap="jet")
+    with pytest.raises(TypeError, match=r"colormap='jet'\. It is an option of eli5\.show_predict"):
+        eli5.explain_prediction(model, doc, colormap="jet")
 
 
 @pytest.mark.parametrize("method", [None, 3, ["Grad-CAM"]])

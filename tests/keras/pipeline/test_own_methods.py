@@ -34,6 +34,15 @@ def positive_gradients(activations: Any, gradients: Any) -> Any:
     return ops.sum(activations * ops.relu(gradients), axis=-1)
 
 
+def in_numpy(activations: Any, gradients: Any, *, power: float = 1.0) -> Any:
+    return np.maximum(activations * np.mean(gradients, axis=(1, 2), keepdims=True), 0).sum(-1)
+
+
+class InNumPy:
+    def __call__(self, activations: Any, gradients: Any) -> Any:
+        return in_numpy(np.asarray(activations), gradients)
+
+
 def powered(activations: Any, gradients: Any, *, power: float = 1.0, shift: float = 0.0) -> Any:
     return ops.sum(ops.abs(gradients) ** power, axis=-1) + shift
 
@@ -65,6 +74,32 @@ class Holder:
 
     def __call__(self, outputs: Any) -> Any:
         return outputs[:, 0] * len(self.model.layers)
+
+
+@pytest.mark.parametrize("method", [in_numpy, functools.partial(in_numpy, power=2.0), InNumPy()])
+def test_a_method_in_numpy_is_told_what_it_may_use(
+    classifier: keras.Model, doc: Array, method: Any
+) -> None:
+    match = r"method of your own to compute with `keras\.ops`.*uses NumPy\. Write keras\.ops\.mean"
+    with pytest.raises(TypeError, match=match) as caught:
+        explained(classifier, doc, method)
+    assert isinstance(caught.value.__cause__, Exception)
+
+
+def test_a_score_in_numpy_is_told_what_it_may_use(classifier: keras.Model, doc: Array) -> None:
+    def score(outputs: Any) -> Any:
+        return np.asarray(outputs).reshape(7, 7)
+
+    with pytest.raises(TypeError, match=r"callable `score` to compute with .* score, which uses N"):
+        eli5.explain_prediction(classifier, doc, score=score)
+
+
+def test_an_error_of_a_method_without_numpy_is_its_own(classifier: keras.Model, doc: Array) -> None:
+    def method(activations: Any, gradients: Any) -> Any:
+        raise ZeroDivisionError("in the method")
+
+    with pytest.raises(ZeroDivisionError, match="in the method"):
+        explained(classifier, doc, method)
 
 
 def test_own_methods_are_functions_lambdas_partials_and_objects(

@@ -200,14 +200,21 @@ def read_counts(path: str) -> Counts:
 
 def _read_notes(path: str) -> tuple[Counts, int, int]:
     """Read counts, and size and checksum of all before the footer; UserError if it is no part."""
-    try:
+    with part_errors(path):
         with filesystem.open_file(path) as file:
             metadata = need("pyarrow.parquet").read_metadata(file).metadata or {}
         values = {k.decode().removeprefix(_PREFIX): v for k, v in metadata.items()}
         items, failed, seconds, finished = (float(values[name]) for name in Counts._fields)
         size, checksum = map(int, values.get(_BODY, b"0 0").split())
         return Counts(int(items), int(failed), seconds, finished), size, checksum
-    except (OSError, ValueError, LookupError) as error:  # Arrow's own errors are among them
+
+
+@contextmanager
+def part_errors(path: str) -> Iterator[None]:
+    """Turn whatever comes of reading a part that is none, or damaged, into a `UserError`."""
+    try:
+        yield
+    except (OSError, ValueError, LookupError, TypeError) as error:  # Arrow's own are among them
         raise UserError(
             f"Expected a part that a bulk run has written. Received: {path}: "
             f"{shortened(str(error))}. Remove it, and run it again: it is made again."
@@ -311,10 +318,11 @@ def make_table(rows: Sequence[Row], schema: Any) -> Any:
     pa = need("pyarrow")
     columns = zip(schema, zip(*rows, strict=True), strict=True)
     return pa.Table.from_arrays(
-        [pa.array(list(map(_text, column)), field.type) for field, column in columns], schema=schema
+        [pa.array(list(map(as_written, column)), field.type) for field, column in columns],
+        schema=schema,
     )
 
 
-def _text(value: Any) -> Any:
-    # A file's name may be no text in any encoding.
+def as_written(value: Any) -> Any:
+    """Return what stands in a part: a file's name may be no text in any encoding."""
     return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value

@@ -116,12 +116,17 @@ def status(out: str | os.PathLike[str]) -> list[Status]:
     ValueError
         If there is no run, or it cannot be read.
     """
+    return list(map(_status, find_runs(out)))
+
+
+def find_runs(out: str | os.PathLike[str]) -> list[str]:
+    """Return the folders of the runs in a folder, its own first; UserError if there is none."""
     folder = filesystem.absolute(os.fspath(out))
     try:
         if not filesystem.is_folder(folder):
             reason = "which is a file" if filesystem.exists(folder) else "which does not exist"
         elif folders := runs_in(folder):
-            return list(map(_status, folders))
+            return folders
         elif is_at_work(folder):
             reason = "which has no plan.json yet: a run is listing its source right now"
         else:

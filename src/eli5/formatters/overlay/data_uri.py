@@ -24,6 +24,7 @@ DEFAULT_OPACITY = 0.65
 
 LARGEST_HEAT = 448 * 448  # pixels of a heat layer on a page that has few of them
 _SMALL_PICTURE = 128 * 128
+_ONE_OF_MANY = 512 * 512  # a picture that has room for less is one of some dozens
 _FEW_COLOURS = 64  # drawings and masks have no more, and JPEG would smear them
 
 
@@ -40,23 +41,25 @@ class PixelBudget(NamedTuple):
 
 
 def pixel_budget(n_pictures: int, n_layers: int) -> PixelBudget:
-    """Share a page out, so that one of 100 explanations with three targets stays below 20 MB.
+    """Share a page out, so that one of 500 explanations stays below 20 MB.
 
-    A photo takes about half a byte per pixel, a heatmap up to one, in base64 a third more.
+    So does one of 100 with three targets each. A photo takes about half a byte per pixel, a small
+    one as WebP a third of that, a heatmap up to one, in base64 a third more.
     """
     return PixelBudget(
-        picture=min(max(10e6 / max(n_pictures, 1), 256 * 256), 1600 * 1600),
-        heat=min(max(9e6 / max(n_layers, 1), 112 * 112), LARGEST_HEAT),
+        picture=min(max(10e6 / max(n_pictures, 1), 240 * 240), 1600 * 1600),
+        heat=min(max(7.5e6 / max(n_layers, 1), 64 * 64), LARGEST_HEAT),
     )
 
 
 def picture_layer(image: Any, budget: PixelBudget) -> str:
     """Write a picture of any mode as a data URI, scaled down to the budget.
 
-    It is a JPEG of an opaque photo, a WebP of one that is transparent in parts, and a PNG of what
-    is small or has few colours.
+    It is a JPEG of an opaque photo, a WebP of one that is transparent in parts or was made small,
+    and a PNG of what is small or has few colours.
     """
     picture = to_rgba(checked_picture(image, "expl.image"))
+    is_one_of_many = budget.picture < _ONE_OF_MANY
     size = _scaled(picture.size, budget.picture)
     if size != picture.size:
         picture = picture.resize(size, LANCZOS)
@@ -67,8 +70,10 @@ def picture_layer(image: Any, budget: PixelBudget) -> str:
     is_plain = picture.width * picture.height <= _SMALL_PICTURE or picture.getcolors(_FEW_COLOURS)
     if is_plain or not (is_opaque or features.check("webp")):
         return data_uri(picture)
-    if is_opaque:
+    if is_opaque and not (is_one_of_many and features.check("webp")):
         return data_uri(picture, "JPEG", quality=88, subsampling=0)
+    if is_opaque:  # it takes longer to write, and half the room
+        return data_uri(picture, "WEBP", quality=80)
     return data_uri(picture, "WEBP", quality=88)
 
 

@@ -222,7 +222,12 @@ def checked_values(values: Any, name: str) -> NDArray[np.float32]:
 
 
 def checked_picture(image: Any, name: str) -> Image.Image:
-    """Give a Pillow image as it is, or say that it is none."""
+    """Give a Pillow image as it is, or say that it is none, or has no pixels."""
     advice = "PIL.Image.fromarray makes one of a uint8 array"
     picture: Image.Image = expect_type(name, image, Image.Image, "a PIL.Image.Image", advice)
+    if 0 in picture.size:
+        raise ValueError(
+            f"Expected `{name}` to have pixels. Received: {name}.size={picture.size}. "
+            "Explain a picture that has some, or set it to None"
+        )
     return picture

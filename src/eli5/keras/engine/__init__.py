@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import logging
 import os
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, ParamSpec, TypeVar
@@ -32,9 +33,12 @@ from eli5.keras.engine.query import Site as Site
 from eli5.keras.engine.tracing import Call as Call
 from eli5.keras.engine.tracing import Recorder, of_one_sample, spec_of_output
 from eli5.keras.engine.tracing import Trace as Trace
+from eli5.tracebacks import ShortErrors
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_logger = logging.getLogger(__name__)
 
 _backend: Any = importlib.import_module(f"eli5.keras.engine.{keras.backend.backend()}")
 
@@ -49,8 +53,9 @@ def in_the_open(function: Callable[P, T]) -> Callable[P, T]:
 
     @functools.wraps(function)
     def checked(*arguments: P.args, **options: P.kwargs) -> T:
-        _expect_idle()
-        return function(*arguments, **options)
+        with ShortErrors():
+            _expect_idle()
+            return function(*arguments, **options)
 
     wrapped: Callable[P, T] = _backend.in_the_open(checked, _expect_idle)
     return wrapped
@@ -108,12 +113,12 @@ def evaluate(
     memory, arguments = memory_of(model), (inputs, targets, *extra)
     key = key_of(query, arguments)
     functions = functions_of(query.score, *(reference() for reference in query.functions))
-    return memory.run(
-        key,
-        lambda: _compile(model, memory.variables, query, arguments),
-        functions,
-        arguments,
-    )
+
+    def make() -> Callable[..., Any]:
+        _logger.info("Compiling for model %r, inputs %s", model.name, signature(inputs))
+        return _compile(model, memory.variables, query, arguments)
+
+    return memory.run(key, make, functions, arguments)
 
 
 # The process in which models are explained; None before the first.
@@ -183,6 +188,7 @@ def signature(arrays: Any) -> str:
 
 
 def _trace(model: keras.Model, variables: list[keras.Variable], inputs: Any, picture: int) -> Trace:
+    _logger.debug("Tracing the layers of model %r, inputs %s", model.name, signature(inputs))
     traces: list[Trace] = []
 
     def run(values: list[Any], inputs: Any) -> None:

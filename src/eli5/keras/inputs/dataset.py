@@ -8,13 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 
+from eli5.advice import docs_advice, fits, is_dataset
 from eli5.checks import wrong_type
 from eli5.keras.inputs.model_inputs import input_shapes
 from eli5.keras.inputs.sample import DocOptions, check_doc_options
 from eli5.keras.targets.classes import as_class_ids
-
-# Where the classes of datasets are defined whose elements are batches, with labels or without.
-_DATASETS = ("tensorflow.python.data", "torch.utils.data")
 
 
 def read_docs(
@@ -27,6 +25,7 @@ def read_docs(
     number of them than there are entries; later if an entry is wrong.
     """
     check_docs(docs)
+    _check_is_several(model, docs)
     check_doc_options(about._replace(tokens=per_doc.get("tokens")))
     n_docs = count_docs(model, docs)
     given = {name: values for name, values in per_doc.items() if values is not None}
@@ -88,10 +87,10 @@ def check_docs(docs: Any) -> None:
                 "Expected a `keras.utils.PyDataset` with an end. Received: one whose `num_batches` "
                 "is None. Take as many batches from it as you need."
             )
-    elif not _has_order(docs) or getattr(docs, "ndim", None) == 0:
+    elif not _has_order(docs) or getattr(docs, "ndim", None) == 0 or _is_table(docs):
         raise TypeError(
             "Expected `docs` to be an array, an iterable of docs in an order, or a dataset. "
-            f"Received: docs of type {type(docs).__name__}"
+            f"Received: docs of type {type(docs).__name__}{docs_advice(docs)}"
         )
     for key, array in docs.items() if isinstance(docs, dict) else ():
         if not (isinstance(array, np.ndarray) and array.ndim):
@@ -107,11 +106,27 @@ def _has_order(docs: Any) -> bool:
     return isinstance(docs, Iterable) and not is_other
 
 
+def _is_table(docs: Any) -> bool:
+    """Tell a table of pandas and the like, out of which the names of its columns come."""
+    return hasattr(docs, "to_numpy") and hasattr(docs, "columns")
+
+
+def _check_is_several(model: keras.Model, docs: Any) -> None:
+    """Raise ValueError for an array of one doc without a batch axis: its rows are no docs."""
+    shapes = list((input_shapes(model) or {}).values())
+    if len(shapes) == 1 and isinstance(docs, np.ndarray) and fits(docs.shape, shapes[0][1:]):
+        sizes = "".join(f", {size}" for size in docs.shape)
+        raise ValueError(
+            f"Expected `docs` of shape (N{sizes}). Received: docs.shape={docs.shape}, one doc "
+            "without a batch axis. Give `docs[None]`"
+        )
+
+
 def count_docs(model: keras.Model, docs: Any) -> int | None:
     """Return how many docs there are, or None if that is not known before the end."""
     if isinstance(docs, dict) or _is_list_of_inputs(model, docs):
         return max(map(len, keras.tree.flatten(docs)), default=0)
-    if _is_dataset(docs) or not hasattr(docs, "__len__"):
+    if is_dataset(docs) or not hasattr(docs, "__len__"):
         return None
     return len(docs)
 
@@ -162,18 +177,11 @@ def _is_list_of_inputs(model: keras.Model, docs: Any) -> bool:
 def _elements(docs: Any) -> Iterator[Any]:
     if isinstance(docs, keras.utils.PyDataset):
         docs = map(docs.__getitem__, range(docs.num_batches))
-        is_dataset = True
+        has_labels = True
     else:
-        is_dataset = _is_dataset(docs)
+        has_labels = is_dataset(docs)
     for element in docs:
-        yield keras.utils.unpack_x_y_sample_weight(element)[0] if is_dataset else element
-
-
-def _is_dataset(docs: Any) -> bool:
-    """Tell a dataset by where its class comes from, because its library may not be there."""
-    if isinstance(docs, keras.utils.PyDataset):
-        return True
-    return any(cls.__module__.startswith(_DATASETS) for cls in type(docs).__mro__)
+        yield keras.utils.unpack_x_y_sample_weight(element)[0] if has_labels else element
 
 
 def _own_array(tensor: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from eli5.advice import doc_advice, fits, model_advice, number_advice, shape_advice
 from eli5.checks import check_no_mask, is_integer, wrong_type
 from eli5.keras import engine
 from eli5.keras.inputs.kind import Kind
@@ -119,6 +120,13 @@ def input_shapes(model: keras.Model) -> dict[str, tuple[int | None, ...]] | None
     return {tensor.name: tuple(tensor.shape) for tensor in keras.tree.flatten(inputs)}
 
 
+def integer_inputs(model: keras.Model) -> set[str]:
+    """Return the names of the inputs that the model declares as integers."""
+    inputs = _declared_inputs(model)
+    named = inputs if isinstance(inputs, dict) else {t.name: t for t in keras.tree.flatten(inputs)}
+    return {str(name) for name in named if "int" in str(getattr(named[name], "dtype", ""))}
+
+
 def _declared_inputs(model: keras.Model) -> Any:
     """Return the symbolic input(s) in the structure that the model takes, or None."""
     for name in ("input", "inputs"):  # a Sequential has the second only
@@ -145,7 +153,8 @@ def check_doc(model: keras.Model, doc: Any) -> None:
         if shapes is not None:
             raise ValueError(
                 f"Expected `doc` to be a list or dict of {len(shapes)} arrays, for the model's "
-                f"inputs {list(shapes)}. Received: doc of type {type(doc).__name__}"
+                f"inputs {list(shapes)}. Received: doc of type {type(doc).__name__}. Give "
+                f"{{{', '.join(f'{name!r}: ...' for name in shapes)}}}"
             )
         _check_array("doc", doc, None)
         return
@@ -178,33 +187,20 @@ def _check_array(where: str, array: Any, shape: tuple[int | None, ...] | None) -
     if not isinstance(array, np.ndarray):
         raise TypeError(
             f"Expected `{where}` to be a NumPy array. Received: {where} of type "
-            f"{type(array).__name__}. {_to_array(where, array)}."
+            f"{type(array).__name__}. {doc_advice(where, array, shape and (1, *shape[1:]))}."
         )
     if array.dtype.kind not in "biuf":
         raise TypeError(
             f"Expected `{where}` to be a NumPy array of numbers. "
-            f"Received: {where}.dtype={array.dtype}"
+            f"Received: {where}.dtype={array.dtype}.{number_advice(where, array)}"
         )
     expected = (1, *(shape[1:] if shape is not None else (None,) * (max(array.ndim, 1) - 1)))
-    if array.ndim != len(expected) or not all(map(_fits, array.shape, expected)):
+    if not fits(array.shape, expected):
         raise ValueError(
             f"Expected `{where}` of shape {expected}: the model's input shape with batch size 1. "
-            f"Received: {where}.shape={array.shape}"
+            f"Received: {where}.shape={array.shape}.{shape_advice(where, array.shape, expected)}"
         )
     check_no_mask(where, array)
-
-
-def _to_array(where: str, given: Any) -> str:
-    """Say how an array is made of what is none."""
-    if isinstance(given, Iterator):
-        return f"Take a doc from it: `next({where})`"
-    if isinstance(given, list | tuple) and any(isinstance(one, np.ndarray) for one in given):
-        return f"Take a doc from it: `{where}[0]`; eli5.explain_predictions explains many"
-    return f"Convert it with `np.asarray({where})`"
-
-
-def _fits(size: int, expected: int | None) -> bool:
-    return size == expected if expected is not None else size > 0
 
 
 def _find_explained(arrays: dict[str, Array], input: Any, kind: Kind | None) -> int:
@@ -364,5 +360,6 @@ def check_model(model: Any) -> None:
     """Raise TypeError if `model` is no Keras model."""
     if not isinstance(model, keras.Model):
         raise TypeError(
-            f"Expected `model` to be a keras.Model. Received: model of type {type(model).__name__}"
+            f"Expected `model` to be a keras.Model. Received: model of type "
+            f"{type(model).__name__}: {model_advice(model)}"
         )

@@ -22,6 +22,7 @@ from eli5.keras.inputs.model_inputs import (
     UnsupportedDocError,
     check_model,
     find_fixed_batch,
+    input_shapes,
     read_output,
     take_doc,
 )
@@ -31,6 +32,7 @@ from eli5.keras.inputs.text import TEXT, TextDetails
 from eli5.keras.inputs.token_ids import trace_model
 from eli5.keras.layers.candidate_layers import has_steps
 from eli5.keras.layers.conditions import View
+from eli5.keras.text.subword_tokenizer import tokenizer_of
 from eli5.keras.text.tokenize import is_string, tokenize
 
 if TYPE_CHECKING:
@@ -141,7 +143,7 @@ def read_sample(
     kind = check_doc_options(about, doc)
     details = None if kind is None else kind.check_options(about)
     given_model, mask_id, which = model, None, input
-    if kind is not IMAGE and is_string(doc):
+    if kind is not IMAGE and is_string(doc) and not _is_path(model, doc):
         _check_no_details(doc, details)
         text = tokenize(model, doc)
         model, doc, mask_id = text.model, text.doc, text.mask_id
@@ -152,6 +154,12 @@ def read_sample(
     sample = _warned(sample, like)
     sample = sample._replace(given_model=given_model, details=details, mask_id=mask_id)
     return sample.kind.complete(sample, sample.trace)
+
+
+def _is_path(model: keras.Model, doc: Any) -> bool:
+    """Tell a string for a model of pictures, which is to be refused as what is no array."""
+    ranks = map(len, (input_shapes(model) or {}).values())
+    return isinstance(doc, str) and max(ranks, default=0) > 3 and tokenizer_of(model) is None
 
 
 def _told_apart(

@@ -6,6 +6,7 @@ The output of one layer then stands for the doc: it is shown, hidden in parts an
 from __future__ import annotations
 
 import math
+import os
 from typing import Any, NamedTuple
 
 import keras
@@ -16,6 +17,8 @@ from eli5.keras import engine
 from eli5.keras.inputs.model_inputs import ModelInputs, read_output
 
 Array = np.ndarray[Any, Any]
+
+_MOST_NAMES = 8  # of layers, in an error: a deep model has hundreds
 
 
 class StandIn(NamedTuple):
@@ -83,11 +86,13 @@ def _named(trace: engine.Trace, name: str) -> engine.Call:
             return call
         if call.path.endswith(f"/{name}"):
             return call
+    received = f"Expected `image` to be a Pillow image. Received: image of type str, image={name!r}"
+    if os.path.splitext(name)[1]:
+        raise TypeError(f"{received}. Open the file: `PIL.Image.open({name!r})`")
     names = list(dict.fromkeys(call.path for call in pictures))
     raise TypeError(
-        "Expected `image` to be a Pillow image. Received: image of type str, "
-        f"image={name!r}, which is not the name of a layer whose output is a picture, (1, height, "
-        f"width) or (1, height, width, channels), as are {names}"
+        f"{received}, which is not the name of a layer whose output is a picture, (1, height, "
+        f"width) or (1, height, width, channels), as are {names[-_MOST_NAMES:]}"
     )
 
 

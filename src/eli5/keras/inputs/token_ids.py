@@ -29,7 +29,11 @@ def trace_model(
         leaves = keras.tree.flatten(arrays)
         leaves[inputs.input_index] = np.zeros_like(leaves[inputs.input_index])
         blank = keras.tree.pack_sequence_as(arrays, leaves)
-        check_ids(engine.trace(model, blank, inputs.input_index), inputs.values)
+        trace = engine.trace(model, blank, inputs.input_index)
+        try:
+            check_ids(trace, inputs.values)
+        except ValueError as error:
+            raise error from None  # what PyTorch says of it tells nothing
         raise
 
 

@@ -8,10 +8,31 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from eli5.checks import did_you_mean, expect_choice, shown, wrong_type
+from eli5.checks import did_you_mean, expect_choice, is_integer, shown, wrong_type
 from eli5.keras.methods import METHODS
 from eli5.keras.methods.method import Method
 from eli5.keras.methods.smoothing import Smoothing, make_smoothing
+
+# What other packages call the arguments of a call, by what they are called here.
+_ARGUMENTS = {
+    "targets": "category category_id category_index class_id class_idx class_index class_label idx "
+    "index label label_id label_index labels output_index pred_class pred_index target "
+    "target_category target_class target_id target_idx target_index target_label y",
+    "layer": "conv_layer conv_layer_name last_conv_layer last_conv_layer_name layer_id layer_idx "
+    "layer_index layer_name layer_names layers penultimate_layer target_layer target_layers",
+    "top_targets": "k n_top num_top top top_k top_labels top_n topk",
+}
+_NAMED = {other: name for name, others in _ARGUMENTS.items() for other in others.split()}
+_ADVICE = {
+    "image": "Of many docs it is a list: images=[image]",
+    "images": "Of one doc it is image=images[0]",
+    "alpha": "In eli5.show_prediction it is called alpha_limit",
+    "cmap": "In eli5.show_prediction it is called colormap",
+    **dict.fromkeys(
+        ("alpha_limit", "colormap", "percentile", "resampling_filter", "signed"),
+        "It is an option of eli5.show_prediction and eli5.format_as_image",
+    ),
+}
 
 # Other names that are in use.
 _ALIASES = {
@@ -20,6 +41,31 @@ _ALIASES = {
     "gradientinput": "gradientxinput",
     "ig": "integratedgradients",
     "inputxgradient": "gradientxinput",
+}
+
+# By what is found in a name, the nearest to a method that there is not; the first counts.
+_NEAREST = {
+    "gradientshap": "Integrated Gradients",
+    "explainer": "KernelSHAP",
+    "shap": "KernelSHAP",
+    "anchor": "LIME",
+    "deeplift": "Integrated Gradients",
+    "lrp": "Integrated Gradients",
+    "relevance": "Integrated Gradients",
+    "expectedgrad": "Integrated Gradients",
+    "guidedgradcam": "HiResCAM",
+    "guided": "Saliency",
+    "deconv": "Saliency",
+    "vanilla": "Saliency",
+    "backprop": "Saliency",
+    "fullgrad": "LayerCAM",
+    "cam++": "Grad-CAM++",
+    "ablation": "Occlusion",
+    "permutation": "Occlusion",
+    "perturbation": "Occlusion",
+    "attention": "Grad-CAM",
+    "rollout": "Grad-CAM",
+    "gradients": "Saliency",
 }
 
 _POSITIVE = "positive"
@@ -78,11 +124,20 @@ def _find_name(name: str) -> Method:
     plain = _ALIASES.get(_plain(name), _plain(name))
     if plain in table:
         return table[plain]
-    close = difflib.get_close_matches(plain, table, n=1)
-    meant = f" Did you mean {table[close[0]].name!r}?" if close else ""
-    raise ValueError(
-        f"Expected one of the methods {', '.join(METHODS)}. Received: method={name!r}.{meant}"
-    )
+    near = _near(plain, table)
+    known = "in `eli5.keras.METHODS`" if near else ", ".join(METHODS)
+    raise ValueError(f"Expected one of the methods {known}. Received: method={name!r}.{near}")
+
+
+def _near(plain: str, table: Mapping[str, Method]) -> str:
+    """Return what to write in the place of a method that there is not; nothing if nobody knows."""
+    known = next((name for part, name in _NEAREST.items() if part in plain), None)
+    for cutoff in (0.8, 0.6):  # a slip of the pen, before and after what there may be elsewhere
+        if close := difflib.get_close_matches(plain, table, n=1, cutoff=cutoff):
+            return f" Did you mean method={table[close[0]].name!r}?"
+        if known is not None:
+            return f" The nearest to it is method={known!r}."
+    return ""
 
 
 def _plain(name: str) -> str:
@@ -112,6 +167,10 @@ def _check_options(
     options_of = {method.name: list(method.options) for method in methods}
     known = [option for its_options in options_of.values() for option in its_options]
     for name, value in options.items():
+        if name not in known and (advice := _argument_advice(name, value)):
+            raise TypeError(
+                f"Expected an option of the method. Received: {name}={shown(value)}. {advice}"
+            )
         if name not in known:
             meant = did_you_mean(name.casefold(), [*others, *known])
             having = "; ".join(f"{m}: {', '.join(its) or 'none'}" for m, its in options_of.items())
@@ -119,6 +178,19 @@ def _check_options(
                 f"Expected an option of the method. Received: {name}={shown(value)}. "
                 f"{meant and meant + ' '}Options are, of {having}."
             )
+
+
+def _argument_advice(name: str, value: Any) -> str:
+    """Return what to write for what other packages, or other calls, name so; else nothing."""
+    meant = _NAMED.get(name)
+    if meant is None:
+        return _ADVICE.get(name, "")
+    if meant != "targets":
+        return f"It is called `{meant}` here: {meant}={shown(value)}"
+    if isinstance(value, str):
+        return f"A class is asked for by name with classes=[{shown(value)}]"
+    asked = f"[{value if is_integer(value) else 281}]"
+    return f"A class is asked for with targets={asked}; of many docs, with classes={asked}"
 
 
 def _check_sign(methods: Sequence[Method], sign: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -10,11 +11,13 @@ import keras
 
 from eli5.keras import engine
 from eli5.keras.inputs.sample import DocOptions, Sample, read_sample
-from eli5.keras.pipeline.plan import at_doc, make_plan
+from eli5.keras.pipeline.plan import Plan, at_doc, make_plan
 from eli5.keras.pipeline.request import Request, make_request, split_options
 from eli5.keras.pipeline.result import compose, make_display
 from eli5.keras.pipeline.run_methods import run_methods
 from eli5.keras.targets.classes import check_targets
+
+_logger = logging.getLogger(__name__)
 
 
 @engine.in_the_open
@@ -61,6 +64,8 @@ def explain_batch(
     returned: an Explanation, or a list with one per method.
     """
     plan = make_plan(request, samples, size)
+    if _logger.isEnabledFor(logging.DEBUG):
+        _log(plan)
     # Before the model runs: then the docs are still in the processor's cache.
     displays = list(map(make_display, samples))
     results, report = run_methods(plan)
@@ -68,6 +73,18 @@ def explain_batch(
         compose(plan, number, results[number], report, display)
         for number, display in enumerate(displays)
     ]
+
+
+def _log(plan: Plan) -> None:
+    """Say what is about to run, and where."""
+    methods = ", ".join(chosen.method.name for chosen in plan.request.methods)
+    _logger.debug(
+        "Explaining model %r, %s doc(s): %s, at layer %s",
+        plan.model.name,
+        len(plan.samples),
+        methods,
+        plan.layer_names or None,
+    )
 
 
 def _read(

@@ -9,6 +9,7 @@ from typing import Any
 
 from keras import ops
 
+from eli5.advice import traced
 from eli5.keras import engine
 from eli5.keras.methods.lookup import ChosenMethod
 from eli5.keras.methods.normalize import diagnostics
@@ -93,7 +94,8 @@ class Formula:
         return ops.stack(list(map(formula, gradients, *more)), axis=1)
 
     def _map(self, activations: Any, *terms: Any) -> Any:
-        result = self.function()(activations, *terms, **dict(self.options))
+        with traced(self.function(), "a method of your own"):
+            result = self.function()(activations, *terms, **dict(self.options))
         shape, expected = getattr(result, "shape", None), tuple(activations.shape[:-1])
         if shape is None or tuple(shape) != expected:
             name = getattr(self.function(), "__name__", type(self.function()).__name__)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import keras
 import numpy as np
 
-from eli5.base import Explanation, TargetExplanation
+from eli5.base import Explanation, Explanations, TargetExplanation
 from eli5.checks import warn
 from eli5.keras.inputs.sample import Sample
 from eli5.keras.methods.lookup import ChosenMethod
@@ -42,7 +42,7 @@ def make_display(sample: Sample) -> Display:
 def compose(
     plan: Plan, number: int, results: Sequence[MethodResult], report: Report, display: Display
 ) -> Any:
-    """Return the Explanation of one sample, or a list with one per method if that is due.
+    """Return the Explanation of one sample, or Explanations, one per method, if that is due.
 
     A UserWarning tells of each heatmap that is empty.
     """
@@ -54,7 +54,7 @@ def compose(
         _explanation(plan, sample, chosen, result, own, n_targets, display)
         for chosen, result in zip(plan.request.methods, results, strict=True)
     ]
-    return explanations if plan.request.is_list else explanations[0]
+    return Explanations(explanations) if plan.request.is_list else explanations[0]
 
 
 def _explanation(

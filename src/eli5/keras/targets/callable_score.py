@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from eli5.advice import traced
 from eli5.base import TargetExplanation
 from eli5.keras.targets.target import Array, Contrast, Head, ScoreKind, Select, Target
 
@@ -74,7 +75,9 @@ class _SelectNumber:
         self, outputs: Any, activation_of: Any, targets: Any, score: Any
     ) -> tuple[Any, dict[str, Any]]:
         chosen = outputs if self.output is None else keras.tree.flatten(outputs)[self.output]
-        scores = _one_per_sample(score(chosen), int(targets.shape[0]), score)
+        with traced(score, "the callable `score`"):
+            numbers = score(chosen)
+        scores = _one_per_sample(numbers, int(targets.shape[0]), score)
         values = ops.cast(scores, "float32")
         report = {"classes": targets, "outputs": values, "explained": values[..., None]}
         return self.sign * scores, report
