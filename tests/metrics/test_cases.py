@@ -257,6 +257,15 @@ def test_wrong_explanations_are_refused(
         deletion(classifier, sample((12, 20, 3)), explanations)
 
 
+@pytest.mark.parametrize("n", [1, 3])
+def test_docs_of_which_nobody_knows_the_number(classifier: keras.Model, n: int) -> None:
+    docs = np.concatenate([sample((12, 20, 3), seed) for seed in (0, 1)])
+    maps = np.ones((n, 12, 20))
+    for stream in (iter(docs[:, None]), docs):
+        with pytest.raises(ValueError, match=f"per doc, 2 of them. Received: {n} explanations"):
+            deletion(classifier, stream, maps)
+
+
 def test_wrong_targets_are_refused(classifier: keras.Model) -> None:
     doc, maps = sample((12, 20, 3)), np.ones((1, 12, 20))
     with pytest.raises(TypeError, match="Expected `targets` to be one class id for each doc"):

@@ -1,4 +1,4 @@
-"""The one door to what is measured: maps of explanations, and the model asked about their docs.
+"""The one door to a model that metrics ask: docs, and the maps of them.
 
 Each doc becomes a `Case`: the map in the input's own size, and a `Probe` of the one class that it
 explains. A metric is a function of it, and knows neither Keras nor what kind of doc it is.
@@ -6,17 +6,17 @@ explains. A metric is a function of it, and knows neither Keras nor what kind of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
-from eli5.base import Explanation, TargetExplanation
-from eli5.checks import did_you_mean, is_integer, listed, shown, wrong_type
+from eli5.base import TargetExplanation
+from eli5.checks import did_you_mean, shown
 from eli5.explain import explain_predictions
 from eli5.keras import METHODS, engine
-from eli5.keras.inputs.dataset import read_docs
+from eli5.keras.inputs.dataset import count_docs, read_docs
 from eli5.keras.inputs.model_inputs import check_model
 from eli5.keras.inputs.sample import DocOptions, Sample, read_sample
 from eli5.keras.methods.baseline import LEFT_OUT, make_baseline
@@ -31,8 +31,8 @@ from eli5.keras.pipeline.keras_probe import (
 from eli5.keras.pipeline.padded_run import run_classes
 from eli5.keras.pipeline.plan import Plan, at_doc, make_plan
 from eli5.keras.pipeline.request import Request, make_request
+from eli5.metrics.maps import input_map, list_maps, own_map
 from eli5.metrics.result import Array, Measured, Metric, MetricResult, collect
-from eli5.placement import lay_out, stretch
 
 # What may be said of docs and model; see `eli5.explain_predictions`.
 _OF_ALL_DOCS = ("pad_value", "pad_token", "time", "channel_names")
@@ -110,98 +110,6 @@ def measure(
     )
 
 
-# ---- maps ----------------------------------------------------------------------------------------
-
-
-def list_maps(explanations: Any, targets: Any = None) -> list[TargetExplanation]:
-    """Return the one target of each explanation whose map is meant; a plain map becomes one.
-
-    Parameters
-    ----------
-    explanations : Explanation, an iterable of them, an array (N, *size) of maps or a list of maps
-    targets : iterable of int, optional
-        Per explanation the class; its first target if not given.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If they are none of these, hold no map or none of that class, or numbers that are not
-        finite.
-    """
-    items = [explanations] if isinstance(explanations, Explanation) else listed(explanations)
-    if items is None:
-        raise wrong_type("explanations", explanations, "an Explanation, or maps, for each doc")
-    classes = _one_each(targets, len(items))
-    return [_find_map(*row) for row in zip(items, classes, range(len(items)), strict=True)]
-
-
-def _one_each(targets: Any, n: int) -> list[Any]:
-    if targets is None:
-        return [None] * n
-    items = listed(targets)
-    if items is None or not all(map(is_integer, items)):
-        raise wrong_type("targets", targets, "one class id for each doc")
-    if len(items) != n:
-        raise ValueError(
-            f"Expected one entry in `targets` per doc, {n} of them. Received: {len(items)}"
-        )
-    return [int(item) for item in items]
-
-
-def _find_map(item: Any, target: int | None, number: int) -> TargetExplanation:
-    if isinstance(item, Explanation):
-        found = _find_target(item, target, number)
-    elif isinstance(item, np.ndarray) and item.dtype.kind in "fiub" and item.ndim:
-        found = TargetExplanation(target if target is not None else "", attribution=item)
-    else:
-        advice = "Measure one method at a time" if isinstance(item, list) else ""
-        raise wrong_type(f"explanations[{number}]", item, "an Explanation, or a map", advice)
-    if not np.isfinite(own_map(found)).all():
-        raise ValueError(
-            f"Expected maps that are finite. Received: explanations[{number}] with "
-            f"{int((~np.isfinite(own_map(found))).sum())} numbers that are not"
-        )
-    return found
-
-
-def _find_target(expl: Explanation, target: int | None, number: int) -> TargetExplanation:
-    targets = [one for one in expl.targets or [] if own_map(one) is not None]
-    known = [one.target for one in targets]
-    for one in targets:
-        if target is None or one.target == target:
-            return one
-    wanted = "" if target is None else f" of target {target}"
-    error = f", as {expl.error}" if expl.error else ""
-    raise ValueError(
-        f"Expected an Explanation with a map{wanted}. Received: explanations[{number}] with maps "
-        f"of targets {known}{error}"
-    )
-
-
-def own_map(target: TargetExplanation) -> Any:
-    """Return the map as its formula gives it, signed, on its own grid."""
-    return target.heatmap if target.attribution is None else target.attribution
-
-
-def input_map(target: TargetExplanation, size: Sequence[int] | None = None) -> Array:
-    """Return the map where its layer looked: of the input's own size, float64.
-
-    Of tokens there is one number each, without padding around them. ValueError if nothing tells how
-    the map lies in an input of this `size`.
-    """
-    values, placement = own_map(target), target.placement
-    if target.weighted_spans is None and placement is None and size and values.shape != (*size,):
-        if values.ndim != len(size) or target.heatmap is None:
-            raise ValueError(
-                f"Expected a map of the doc's size, {tuple(size)}. Received: one of shape "
-                f"{values.shape}. Give the Explanation, which knows where its cells lie."
-            )
-        placement = stretch(values.shape, size)
-    if target.weighted_spans is not None or placement is None:
-        return np.asarray(values, "float64")
-    return lay_out(values, placement).astype("float64")
-
-
 # ---- docs ----------------------------------------------------------------------------------------
 
 
@@ -219,14 +127,20 @@ def read_samples(
     )
     said = DocOptions(**{name: about[name] for name in _OF_ALL_DOCS if name in about})
     per_doc = {field: about[name] for name, field in _PER_DOC.items() if name in about}
+    stream = read_docs(model, docs, said, per_doc)
+    _check_count(n, count_docs(model, docs))  # before any of them costs a run
     like, number = None, -1
-    for number, (doc, own) in enumerate(read_docs(model, docs, said, per_doc)):
+    for number, (doc, own) in enumerate(stream):
         with at_doc(number), engine.steady():
             like = read_sample(model, doc, own, like=like, **request.about_input)
         yield like, request
-    if n is not None and number + 1 != n:
+    _check_count(n, number + 1)
+
+
+def _check_count(n: int | None, n_docs: int | None) -> None:
+    if None not in (n, n_docs) and n != n_docs:
         raise ValueError(
-            f"Expected one explanation per doc, {number + 1} of them. Received: {n} explanations"
+            f"Expected one explanation per doc, {n_docs} of them. Received: {n} explanations"
         )
 
 

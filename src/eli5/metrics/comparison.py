@@ -17,7 +17,8 @@ import numpy as np
 from eli5.checks import did_you_mean, expect_choice, listed, need, wrong_type, wrong_value
 from eli5.explain import explain_predictions
 from eli5.keras.methods.lookup import find_method
-from eli5.metrics.cases import ABOUT, list_maps
+from eli5.metrics.cases import ABOUT
+from eli5.metrics.maps import list_maps
 from eli5.metrics.result import Array, Metric, MetricResult
 from eli5.metrics.table import METRICS
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from eli5.checks import expect_integer, expect_number, is_integer, listed, wrong_type
-from eli5.metrics.cases import input_map, list_maps
 from eli5.metrics.faithfulness import rank
+from eli5.metrics.maps import input_map, list_maps
 from eli5.metrics.result import Array, Measured, Metric, MetricResult, collect
 
 _NEEDS = ("explanations", "masks")

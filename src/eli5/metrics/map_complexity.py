@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from eli5.metrics.cases import input_map, list_maps
+from eli5.metrics.maps import input_map, list_maps
 from eli5.metrics.result import Array, Measured, Metric, MetricResult, collect
 
 _EMPTY = "a map of one place is the best, whether the model looks there or not"

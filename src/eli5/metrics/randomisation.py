@@ -18,7 +18,8 @@ from eli5.checks import expect_count, expect_flag, expect_integer, expect_number
 from eli5.keras import engine
 from eli5.keras.methods.lookup import find_method
 from eli5.keras.pipeline.plan import make_plan
-from eli5.metrics.cases import explain_docs, own_map, read_samples, split_about
+from eli5.metrics.cases import explain_docs, read_samples, split_about
+from eli5.metrics.maps import own_map
 from eli5.metrics.reinitialise import Stage, check_initializers, list_stages, redraw, restored
 from eli5.metrics.result import Measured, Metric, MetricResult, collect
 from eli5.metrics.similarity import histogram_entropy, spearman, ssim

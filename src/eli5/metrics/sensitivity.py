@@ -15,13 +15,12 @@ from eli5.keras.inputs.sample import Sample
 from eli5.metrics.cases import (
     Case,
     explain_docs,
-    list_maps,
     measure,
-    own_map,
     read_samples,
     split_about,
     without_rounding,
 )
+from eli5.metrics.maps import list_maps, own_map
 from eli5.metrics.result import Array, Measured, Metric, MetricResult, collect
 
 INFIDELITY = Metric(
