@@ -62,7 +62,7 @@ def test_public_names_are_what_dir_shows() -> None:
 def test_what_the_command_line_shares_loads_nothing_else() -> None:
     code = """
 import sys
-import eli5.bulk.progress, eli5.bulk.signals, eli5.bulk
+import eli5.progress, eli5.bulk.signals, eli5.bulk
 heavy = {"fsspec", "pyarrow", "keras", "numpy", "PIL"}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """

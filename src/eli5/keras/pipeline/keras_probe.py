@@ -48,6 +48,7 @@ def make_probe(
         path_gradients=functools.partial(_path_gradients, plan, gradients),
         **ablation_runs(plan, site, query, output),
         axes=() if site is None else site.axes,
+        track=plan.track,
     )
     return probe if plan.sample.masked is None else _with_masked(probe, plan)
 
