@@ -68,6 +68,17 @@ def input_values(plan: Plan) -> Array:
     return last if site.has_channels else last[..., None]
 
 
+def baseline_as_seen(plan: Plan, baseline: Any) -> Any:
+    """Return a baseline of the doc's own shape with its channels last, any other as it is."""
+    site = plan.input_site
+    if not (isinstance(baseline, np.ndarray) and site.channels_first):
+        return baseline
+    if baseline.shape not in (site.shape, site.shape[1:]):
+        return baseline
+    channels = 1 - (len(site.shape) - baseline.ndim)
+    return np.moveaxis(baseline, channels, -1)
+
+
 def keep_masked(plan: Plan, pictures: Array) -> Array:
     """Return changed pictures, shape (n, *size, C), with the steps that the model masks kept.
 

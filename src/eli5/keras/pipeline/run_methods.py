@@ -18,6 +18,7 @@ from eli5.keras.methods.probe import Attributions, Probe
 from eli5.keras.methods.smoothing import smooth
 from eli5.keras.pipeline.formula_program import formula_query, reads_site
 from eli5.keras.pipeline.keras_probe import (
+    baseline_as_seen,
     input_values,
     keep_masked,
     make_probe,
@@ -260,17 +261,11 @@ def _black_box_options(chosen: ChosenMethod, plan: Plan, valid: slice | None) ->
 
 
 def _with_baseline(chosen: ChosenMethod, plan: Plan) -> dict[str, Any]:
-    """Return the caller's options, with a baseline of the doc's shape as the method sees the doc.
-
-    Its channels are then moved last.
-    """
-    baseline, site = chosen.options.get("baseline"), plan.input_site
-    if not (isinstance(baseline, np.ndarray) and site.channels_first):
+    """Return the caller's options, with a baseline as the method sees the doc."""
+    if "baseline" not in chosen.options:
         return chosen.options
-    if baseline.shape not in (site.shape, site.shape[1:]):
-        return chosen.options
-    channels = 1 - (len(site.shape) - baseline.ndim)
-    return chosen.options | {"baseline": np.moveaxis(baseline, channels, -1)}
+    baseline = baseline_as_seen(plan, chosen.options["baseline"])
+    return chosen.options | {"baseline": baseline}
 
 
 def _of_steps(options: dict[str, Any], valid: slice, n_steps: int) -> dict[str, Any]:
