@@ -8,8 +8,8 @@ BACKENDS := jax tensorflow torch
 MKDOCS := NO_MKDOCS_2_WARNING=1 KERAS_BACKEND=torch $(BIN)/python -m mkdocs
 RESULTS := benchmarks/results
 
-.PHONY: demo docs docs-serve test test-oracles test-faults test-places test-endurance fuzz bench bench-peers bench-bulk pictures notebooks lint format clean \
-    $(BACKENDS:%=test-%)
+.PHONY: demo docs docs-serve test test-oracles test-oldest test-faults test-places test-endurance fuzz bench bench-peers bench-bulk pictures notebooks \
+    lint format clean $(BACKENDS:%=test-%) $(BACKENDS:%=test-oldest-%)
 
 demo: $(VENV)/.demo
 	KERAS_BACKEND=jax $(BIN)/eli5 demo
@@ -30,6 +30,19 @@ $(BACKENDS:%=test-%): test-%: $(VENV)/.dev
 # Against captum and autograd written out by hand, on PyTorch.
 test-oracles: $(VENV)/.oracles
 	KERAS_BACKEND=torch $(BIN)/python -m pytest tests/oracles
+
+# The core with the lowest versions that pyproject.toml allows. What the old releases say of
+# their newer neighbours is not ours, nor that Keras 3.9 takes an array for another structure than [array].
+test-oldest: $(BACKENDS:%=test-oldest-%)
+
+test-oldest-%: OLDEST_TESTED := tests/keras/test_explain_prediction.py tests/keras/test_gradcam.py tests/keras/targets
+test-oldest-torch: OLDEST_TESTED += tests/keras/methods tests/formatters/test_sheet.py tests/formatters/test_fonts.py \
+    tests/formatters/test_plot.py tests/formatters/test_format_image.py tests/formatters/test_as_dataframe.py \
+    tests/saving tests/cli/test_cli_text.py tests/callbacks/test_callbacks_loggers.py tests/bulk/test_bulk_parts.py
+
+$(BACKENDS:%=test-oldest-%): test-oldest-%: $(VENV)-oldest/.done
+	KERAS_BACKEND=$* TF_CPP_MIN_LOG_LEVEL=3 OMP_NUM_THREADS=1 $(VENV)-oldest/bin/python -m pytest -n auto \
+	    -W ignore::DeprecationWarning -W ignore::FutureWarning -W 'ignore:The structure of:UserWarning' $(OLDEST_TESTED)
 
 # Bulk runs whose driver, workers, disk, Ray actors and Ray nodes fail; minutes of real processes.
 test-faults: $(VENV)/.dev
@@ -93,7 +106,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(VENV)-peers $(VENV)-eli5 site eli5-demo.html eli5-demo.png
+	rm -rf $(VENV) $(VENV)-oldest $(VENV)-peers $(VENV)-eli5 site eli5-demo.html eli5-demo.png
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo \
@@ -116,6 +129,18 @@ $(VENV)/.docs: $(VENV)/.dev
 
 $(VENV)/.oracles: $(VENV)/.dev
 	$(INSTALL) --editable '.[oracles]'
+	touch $@
+
+# Of PyTorch the lowest that the index has without CUDA; make test-oldest TORCH_OLDEST=2.4.0 names another.
+$(VENV)-oldest/.done: $(VENV)/.python pyproject.toml constraints-oldest.txt
+	$(BIN)/python -m venv $(VENV)-oldest
+	lowest=$(TORCH_OLDEST); pin=$$(sed -n 's/^torch==//p' constraints-oldest.txt); \
+	test "$$lowest" || lowest=$$($(BIN)/python -m pip index versions torch 2> /dev/null | tr ', ' '\n' \
+	    | { grep '+cpu$$'; echo $$pin; } | sort -Vu | grep -Fx -A1 $$pin | sed 1d); \
+	echo "PyTorch $${lowest:=$$pin}, where pyproject.toml allows $$pin"; \
+	sed "s/^torch==.*/torch==$$lowest/" constraints-oldest.txt > $(VENV)-oldest/constraints.txt
+	$(VENV)-oldest/bin/python -m pip install --quiet --disable-pip-version-check \
+	    --constraint $(VENV)-oldest/constraints.txt --editable '.[dev,oracles,jax,tensorflow,torch]'
 	touch $@
 
 $(VENV)-peers/.done: $(VENV)/.python pyproject.toml constraints.txt benchmarks/requirements-peers.txt

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,7 @@ from unicodedata import category
 
 import matplotlib
 from matplotlib.backends.backend_agg import RendererAgg
-from matplotlib.font_manager import FontProperties, fontManager
-from matplotlib.ft2font import FT2Font
+from matplotlib.font_manager import FontProperties, fontManager, get_font
 
 from eli5.formatters.labels import (
     class_name,
@@ -31,15 +30,6 @@ _LONGEST_NAME = 160  # letters
 _FAMILY = "DejaVu Sans"  # comes with matplotlib
 _BLANK_FAMILY = "Last Resort"  # matplotlib's, with a box for every letter there is
 _JOINED = ("Mn", "Mc", "Me", "Cf")  # accents, joiners: drawn with the letter in front
-
-
-def headings(explanations: Sequence[Explanation]) -> list[str]:
-    """Name what tells explanations apart: source, method, layer, model, as far as they differ."""
-    names = ("source", "method", "layer", "estimator")
-    facts = [[one_line(getattr(expl, name) or "") for expl in explanations] for name in names]
-    differing = [values for values in facts if len(set(values)) > 1]
-    lines = [" · ".join(filter(None, values)) for values in zip(*differing, strict=True)]
-    return lines or [""] * len(explanations)
 
 
 def caption_lines(
@@ -75,7 +65,7 @@ def _drawable_name(target: TargetExplanation) -> str:
 
 def _wrapped(texts: Iterable[str], font_size: int, width: float) -> list[str]:
     """Break each text into at most two lines of a width, the second cut short if need be."""
-    lines = []
+    lines: list[str] = []
     for text in filter(None, texts):
         head = _fitting(text, font_size, width)
         if head != text and " " in head and text[len(head)] != " ":
@@ -83,15 +73,14 @@ def _wrapped(texts: Iterable[str], font_size: int, width: float) -> list[str]:
         rest = text[len(head) :].strip()
         if _fitting(rest, font_size, width) != rest:
             rest = _fitting(rest, font_size, width - text_width("…", font_size)).rstrip() + "…"
-        lines += [head.rstrip(), rest] if rest else [head]
+        lines += filter(None, [head.rstrip(), rest])
     return lines
 
 
 def _fitting(text: str, font_size: int, width: float) -> str:
-    """Return as much of a text's beginning as has room."""
-    lengths = range(1, len(text) + 1)
-    n_fitting = bisect_right(lengths, width, key=lambda n: text_width(text[:n], font_size))
-    return text[: max(n_fitting, 1)]  # one letter at least, however narrow it is
+    """Return as much of a text's beginning as has room, but one letter at least."""
+    lengths = range(2, len(text) + 1)
+    return text[: 1 + bisect_right(lengths, width, key=lambda n: text_width(text[:n], font_size))]
 
 
 def text_width(text: str, size: float) -> float:
@@ -126,7 +115,7 @@ _used_families: dict[str, str] = {}
 def _find_family(letter: str) -> str | None:
     for name, path in (_used_families | _font_files()).items():
         with suppress(OSError, RuntimeError):  # removed since matplotlib made its list, or broken
-            if _opened(path).get_char_index(ord(letter)):
+            if get_font(path).get_char_index(ord(letter)):
                 _used_families[name] = path
                 return name
     return None
@@ -134,16 +123,11 @@ def _find_family(letter: str) -> str | None:
 
 @cache
 def _font_files() -> dict[str, str]:
-    """List families and their files: matplotlib's own, then all that it finds."""
-    plain = [(400, "normal"), ("normal",), ("normal",)]  # what it takes if only a family is named
-    files = {_FAMILY: ""}
-    for font in fontManager.ttflist:
-        styles = zip(plain, (font.weight, font.style, font.stretch), strict=True)
-        if all(style in fits for fits, style in styles) and _BLANK_FAMILY not in font.name:
-            files[font.name] = files.get(font.name) or font.fname
-    return files
-
-
-@lru_cache(maxsize=8)
-def _opened(path: str) -> FT2Font:
-    return FT2Font(path)
+    """List families and the file of each that is taken if nothing else is named."""
+    fonts = sorted(fontManager.ttflist, key=lambda font: font.name == _FAMILY)
+    return {
+        font.name: font.fname
+        for font in reversed(fonts)  # matplotlib's own first, and of each family the first
+        if font.weight in (400, "normal") and font.style == font.stretch == "normal"
+        if _BLANK_FAMILY not in font.name
+    }

@@ -304,7 +304,7 @@ def _classes(expl: Explanation, is_text: bool) -> str:
     if expl.image is None:
         kinds = {"eli5-read": is_text, "eli5-wide eli5-series": expl.series is not None}
     else:
-        from eli5.formatters.sheet import is_wide  # needs Pillow and matplotlib, as a picture does
+        from eli5.formatters.overlay.picture import is_wide  # needs Pillow, as a picture does
 
         is_small = max(expl.image.size) <= _FEW_PIXELS
         # A strip of many small slices would be too low in a column.

@@ -8,7 +8,9 @@ from unicodedata import category
 from eli5.checks import as_float
 
 if TYPE_CHECKING:
-    from eli5.base import TargetExplanation
+    from collections.abc import Sequence
+
+    from eli5.base import Explanation, TargetExplanation
 
 _UNSHOWN = ("Cc", "Cs")
 # Embeddings, overrides and isolates, and what ends them (Unicode Standard Annex 9, table 4).
@@ -18,6 +20,15 @@ _BIDI_CONTROLS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)],
 def is_against(target: TargetExplanation) -> bool:
     """Tell whether a target's heatmap and weights show what speaks against it."""
     return target.sign == "negative"
+
+
+def headings(explanations: Sequence[Explanation]) -> list[str]:
+    """Name what tells explanations apart: source, method, layer, model, as far as they differ."""
+    names = ("source", "method", "layer", "estimator")
+    facts = [[one_line(getattr(expl, name) or "") for expl in explanations] for name in names]
+    differing = [values for values in facts if len(set(values)) > 1]
+    lines = [" · ".join(filter(None, values)) for values in zip(*differing, strict=True)]
+    return lines or [""] * len(explanations)
 
 
 def target_label(target: TargetExplanation) -> str:

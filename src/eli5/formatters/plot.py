@@ -16,16 +16,10 @@ from mpl_toolkits.axes_grid1 import make_axes_locatable  # type: ignore[import-u
 from PIL import Image
 
 from eli5.checks import expect_flag, expect_integer, expect_type, shown, wrong_value
-from eli5.formatters.caption import (
-    caption_lines,
-    drawable,
-    headings,
-    literal_text,
-    title_lines,
-)
+from eli5.formatters.caption import caption_lines, drawable, literal_text, title_lines
 from eli5.formatters.colours import AGAINST, FOR
 from eli5.formatters.explanation_fields import flattened
-from eli5.formatters.labels import is_against
+from eli5.formatters.labels import headings, is_against
 from eli5.formatters.overlay.heatmap import LANCZOS, checked_picture
 from eli5.formatters.overlay.layers import shown_values
 from eli5.formatters.overlay.options import (

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from matplotlib.figure import Figure
 from PIL import Image
 
-from eli5.formatters.caption import caption_lines, headings, literal_text
+from eli5.formatters.caption import caption_lines, literal_text
+from eli5.formatters.labels import headings
 from eli5.formatters.overlay.picture import figure_to_image
 from eli5.formatters.series.picture import chart_size
 
@@ -57,19 +58,14 @@ def to_sheet(explanations: Sequence[Explanation], overlay: Overlay) -> Image.Ima
     if all(len(block) == 1 for block in blocks):
         blocks = [[tile for block in blocks for tile in block]]
     original = [tile.size for block in blocks for tile in block]
-    side = _common_side(original)
+    longer, shorter = (statistics.median_high(map(pick, original)) for pick in (max, min))
+    side = longer * max(min(_SMALL // shorter, _LARGEST_ENLARGED // longer), 1)
     sizes = [_size_with_side(size, side) for size in original]
-    width, height = (max(sides) for sides in zip(*sizes, strict=True))
+    width, height = map(max, zip(*sizes, strict=True))
     rows = _rows(blocks, stands_alone=width > 2 * height)
     sheet = width * max(map(len, rows)), height * len(rows)
     scale = min(1.0, math.sqrt(_LARGEST_AREA / math.prod(sheet)), _LONGEST_SIDE / max(sheet))
     return _draw_rows(rows, overlay, scale * side, (round(scale * width), round(scale * height)))
-
-
-def _common_side(sizes: Sequence[tuple[int, int]]) -> float:
-    """Give the length of the longer side that all pictures are to have, in pixels."""
-    longer, shorter = (statistics.median_high(map(pick, sizes)) for pick in (max, min))
-    return longer * max(min(_SMALL // shorter, _LARGEST_ENLARGED // longer), 1)
 
 
 def _size_with_side(size: tuple[int, int], side: float) -> tuple[int, int]:
@@ -83,11 +79,8 @@ def _rows(blocks: Sequence[Sequence[Tile]], *, stands_alone: bool) -> list[Seque
     most = 1 if stands_alone else max(_SHORT_ROW, math.ceil(math.sqrt(longest)))
     # Rows of about equal length: five stand as three and two.
     columns = math.ceil(longest / math.ceil(longest / most))
-    return [
-        block[start : start + columns]
-        for block in blocks
-        for start in range(0, len(block), columns)
-    ]
+    starts = range(0, longest, columns)
+    return [block[k : k + columns] for block in blocks for k in starts if k < len(block)]
 
 
 def _draw_rows(
@@ -117,7 +110,7 @@ def _caption(lines: Sequence[str], font_size: int, size: tuple[int, int]) -> Ima
     figure = Figure((size[0] / 72, size[1] / 72), dpi=72, facecolor="none")
     figure.set_layout_engine("none")  # the user's settings may name another
     for k, line in enumerate(reversed(lines)):  # close to the picture below
-        y = (0.5 + _LINE * k) * font_size / size[1]
+        y = round((0.5 + _LINE * k) * font_size) / size[1]
         figure.text(0, y, line, fontsize=font_size, color="black", **literal_text(line))
     return figure_to_image(figure)
 
@@ -128,8 +121,3 @@ def _picture(tile: Tile, overlay: Overlay, side: float) -> Image.Image:
     is_coarse = size[0] > tile.size[0] and min(tile.size) <= _FEW_PIXELS
     method = Image.Resampling.NEAREST if is_coarse else Image.Resampling.LANCZOS
     return overlay(tile.expl, tile.target).resize(size, method)
-
-
-def is_wide(image: Image.Image) -> bool:
-    """Tell whether a picture, such as a strip of slices, wants the page's width for itself."""
-    return image.width > 2 * image.height

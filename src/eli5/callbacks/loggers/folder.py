@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from eli5.formatters.jinja import render
 from eli5.formatters.labels import of_target, one_line, score_and_explained, target_name
-from eli5.formatters.sheet import is_wide
+from eli5.formatters.overlay.picture import is_wide
 from eli5.saving.atomic_write import write_atomically
 
 if TYPE_CHECKING:

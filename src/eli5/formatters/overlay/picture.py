@@ -47,6 +47,11 @@ def to_png(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
+def is_wide(image: Image.Image) -> bool:
+    """Tell whether a picture, such as a strip of slices, wants the page's width for itself."""
+    return image.width > 2 * image.height
+
+
 def figure_to_image(figure: Figure) -> Image.Image:
     """Draw a figure without pyplot, which would keep it and look for a screen; mode ``RGBA``."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -8,7 +8,6 @@ gets which noise depends on the seed alone, not on the batch size or the backend
 
 from __future__ import annotations
 
-import contextvars
 import functools
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -215,11 +214,12 @@ def prefetch(items: Iterable[T]) -> Iterator[T]:
     no more than the one that is being made.
     """
     source, end = iter(items), object()
-    # As on this thread: NumPy keeps in the context which floating-point errors are told.
-    context = contextvars.copy_context()
+    # As on this thread: NumPy keeps for each which floating-point errors are told.
+    told = np.geterr()
 
     def make() -> Any:
-        return context.run(next, source, end)
+        with np.errstate(**told):
+            return next(source, end)
 
     with ThreadPoolExecutor(1, "eli5-prefetch") as worker:
         following = worker.submit(make)
