@@ -95,7 +95,7 @@ def softened(values: Any) -> Any:
         {"alpha_limit": 0.2, "percentile": 95},
         {"percentile": 95},
     ],
-    ids=str,
+    ids=" ".join,
 )
 def test_so_does_a_layer_with_any_options(options: dict[str, Any]) -> None:
     sign = options.get("sign", "positive")
