@@ -54,7 +54,8 @@ def shown(value: Any) -> str:
         if len(text) <= _LONGEST and "\n" not in text:
             return text
         if isinstance(getattr(value, "shape", None), tuple):  # of an array or a table
-            return f"<{type(value).__name__} of shape {tuple(value.shape)}>"
+            dtype = f", dtype {value.dtype}" if hasattr(value, "dtype") else ""
+            return f"<{type(value).__name__} of shape {tuple(value.shape)}{dtype}>"
         return " ".join(reprlib.repr(value).split())
     except Exception:  # of an object of the caller's; Python itself writes no integer of any length
         return object.__repr__(value)

@@ -142,7 +142,7 @@ def test_signed_slices_do_not_bleed(resampling_filter: Image.Resampling) -> None
             TypeError,
             "attribution` to be a NumPy array of numbers. Received: ",
         ),
-        (np.full((2, 2), "a"), TypeError, "dtype='<U1'"),
+        (np.full((2, 2), "a"), TypeError, "of shape (2, 2), dtype <U1>"),
         (np.array([[0, np.nan]]), ValueError, "to be finite. Received: values from nan to nan."),
         (np.array([[0, -np.inf]]), ValueError, "Received: values from -inf to 0.0. Draw the heat"),
         (

@@ -85,7 +85,7 @@ def test_dates_of_any_precision(unit: str) -> None:
 NOT_SOUND: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"values": [[1.0]]}, TypeError, r"`series.values` to be a NumPy array.*of type list"),
     ({"values": np.array([["1"]])}, TypeError, r"`series.values` to be .*dtype='<U1'"),
-    ({"values": np.ones((2, 1), complex)}, TypeError, r"`series.values` to be .*1\.\+0\.j"),
+    ({"values": np.ones((2, 1), complex)}, TypeError, "`series.values` to be .*dtype complex128>"),
     ({"values": np.ones(4)}, ValueError, r"shape \(T, F\).*shape=\(4,\)\. One channel"),
     ({"values": np.ones((1, 4, 2))}, ValueError, r"series.values.shape=\(1, 4, 2\)"),
     ({"values": np.ones((0, 2))}, ValueError, r"not to be empty.*shape=\(0, 2\)"),

@@ -141,10 +141,11 @@ def test_swapped_arguments_are_told(classifier: keras.Model) -> None:
     doc = np.zeros((1, 224, 224, 3))
     expl = eli5.explain_prediction(doc, classifier)
     assert expl.error == (
-        "estimator <ndarray of shape (1, 224, 224, 3)> is not supported: it is no model, which "
+        "estimator <ndarray of shape (1, 224, 224, 3), dtype float64> is not supported: it is no "
+        "model, which "
         "comes first: eli5.explain_prediction(model, doc)"
     )
-    assert expl.estimator == "<ndarray of shape (1, 224, 224, 3)>"
+    assert expl.estimator == "<ndarray of shape (1, 224, 224, 3), dtype float64>"
     with pytest.raises(TypeError, match=r"<ndarray of shape .*comes first: eli5\.explain_predict"):
         eli5.explain_predictions(doc, classifier)
     with pytest.raises(TypeError, match=r"doc of type .*The model comes first: `eli5\.explain_p"):

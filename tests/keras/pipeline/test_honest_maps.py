@@ -93,19 +93,19 @@ def test_other_names_in_use(name: str, canonical: str) -> None:
 @pytest.mark.parametrize(
     ("wrong", "right"),
     [
-        ("layers", "layer"),
-        ("target", "targets"),
-        ("top_target", "top_targets"),
-        ("Method", "method"),
-        ("n_sample", "n_samples"),
-        ("images", "image"),
+        ("layers", "It is called `layer` here"),
+        ("target", r"A class is asked for with targets=\[281\]"),
+        ("top_target", "Did you mean 'top_targets'?"),
+        ("Method", "Did you mean 'method'?"),
+        ("n_sample", "Did you mean 'n_samples'?"),
+        ("images", "Of one doc it is image="),
     ],
 )
 def test_a_misspelled_argument_is_guessed(
     classifier: keras.Model, doc: Array, wrong: str, right: str
 ) -> None:
     options: dict[str, Any] = {wrong: np.zeros((100, 100))}
-    with pytest.raises(TypeError, match=f"Did you mean '{right}s?'") as info:
+    with pytest.raises(TypeError, match=right) as info:
         eli5.explain_prediction(classifier, doc, **options)
     assert len(str(info.value)) < 300
 
@@ -198,13 +198,6 @@ def test_a_partial_has_the_name_of_its_function(classifier: keras.Model, doc: Ar
 
 
 @pytest.mark.parametrize("name", ["text", "dict"])
-def test_a_format_shows_one_explanation(classifier: keras.Model, doc: Array, name: str) -> None:
-    found = eli5.explain_prediction(classifier, doc, methods=["HiResCAM"])
-    with pytest.raises(TypeError, match=r"Received: a list of 1, as `methods=` gives. Format each"):
-        getattr(eli5, f"format_as_{name}")(found)
-
-
-@pytest.mark.parametrize("name", ["text", "dict"])
 def test_what_is_no_explanation(name: str) -> None:
-    with pytest.raises(TypeError, match=r"Expected an Explanation. Received: None \(of type None"):
+    with pytest.raises(TypeError, match=r"an Explanation, or several of them. Received: expl=None"):
         getattr(eli5, f"format_as_{name}")(None)
