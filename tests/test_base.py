@@ -57,6 +57,7 @@ def test_documented_fields() -> None:
         "placement",
         "explained",
         "explained_name",
+        "sign",
     ]
 
 

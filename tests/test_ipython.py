@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import copy
 import inspect
+import io
 import pickle
 import sys
+from base64 import b64decode
 from dataclasses import replace
 from typing import Any
 
@@ -50,8 +52,27 @@ def test_a_notebook_shows_the_interactive_view(expl: Explanation, calls: list[An
     shown: Any = eli5.show_prediction(MODEL, DOC)
     assert shown._repr_mimebundle_() == mimebundle(expl)
     assert copy.copy(shown) == pickle.loads(pickle.dumps(shown)) == format_as_image(expl)
-    # The page has colours of its own: who asks for others gets the picture.
-    assert not hasattr(eli5.show_prediction(MODEL, DOC, colormap="jet"), "_repr_mimebundle_")
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        {"colormap": "jet"},
+        {"signed": True, "alpha_limit": None},
+        {"percentile": 90, "resampling_filter": Image.Resampling.NEAREST},
+    ],
+)
+def test_so_it_does_with_options_of_the_picture(
+    look: dict[str, Any], expl: Explanation, calls: list[Any]
+) -> None:
+    expl.targets[0].attribution = np.array([[1, 0], [-3, 2]])
+    expl.targets[0].explained, expl.targets[0].explained_name = 3.1, "log-odds"
+    bundle = vars(eli5.show_prediction(MODEL, DOC, **look))["_repr_mimebundle_"](include=None)
+    assert bundle["text/html"] == eli5.format_as_html(expl, **look) != eli5.format_as_html(expl)
+    drawn = Image.open(io.BytesIO(b64decode(bundle["image/png"])))
+    assert drawn.convert("RGBA") == format_as_image(expl, **look)
+    for shown in ("Log-odds (explained) 3.1", "eli5-legend", "eli5-slider"):
+        assert shown in bundle["text/html"]
 
 
 def test_format_and_explain_options_may_be_mixed(expl: Explanation, calls: list[Any]) -> None:

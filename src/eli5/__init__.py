@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from eli5.formatters.plot import plot
     from eli5.formatters.text import format_as_text
     from eli5.ipython import show_prediction
+    from eli5.metrics.comparison import compare
+    from eli5.metrics.sanity import sanity_check
     from eli5.saving.explanation_file import load, save
 
 __version__ = "0.1.0"
@@ -46,6 +48,7 @@ __all__ = [
     "Series",
     "TargetExplanation",
     "WeightedSpans",
+    "compare",
     "explain_prediction",
     "explain_predictions",
     "format_as_dataframe",
@@ -56,6 +59,7 @@ __all__ = [
     "format_as_text",
     "load",
     "plot",
+    "sanity_check",
     "save",
     "show_prediction",
     "warm_up",
@@ -68,6 +72,7 @@ _HOME = {
     "Series": "eli5.base",
     "TargetExplanation": "eli5.base",
     "WeightedSpans": "eli5.base",
+    "compare": "eli5.metrics.comparison",
     "explain_prediction": "eli5.explain",
     "explain_predictions": "eli5.explain",
     "format_as_dataframe": "eli5.formatters.as_dataframe",
@@ -78,13 +83,14 @@ _HOME = {
     "format_as_text": "eli5.formatters.text",
     "load": "eli5.saving.explanation_file",
     "plot": "eli5.formatters.plot",
+    "sanity_check": "eli5.metrics.sanity",
     "save": "eli5.saving.explanation_file",
     "show_prediction": "eli5.ipython",
     "warm_up": "eli5.explain",
 }
 
 
-_SUBMODULES = ("base", "bulk", "callbacks", "demo", "formatters", "keras")
+_SUBMODULES = ("base", "bulk", "callbacks", "demo", "formatters", "keras", "metrics")
 
 
 def __getattr__(name: str) -> Any:

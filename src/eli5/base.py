@@ -138,6 +138,9 @@ class TargetExplanation(_Container):
     explained_name : str, optional
         What that number is: ``"log-odds"``, ``"logit"`` or ``"output"``; ``"contrasted logit"`` of
         Finer-CAM; for a score that is a user's function its name.
+    sign : {"positive", "negative"}
+        ``"negative"`` where heatmap, attribution and weights are of that number with the other
+        sign, as ``sign="negative"`` asks for: what is high speaks against the target.
     """
 
     target: int | str
@@ -152,6 +155,7 @@ class TargetExplanation(_Container):
     placement: Placement | None = None
     explained: float | None = None
     explained_name: str | None = None
+    sign: str = "positive"
 
 
 @dataclass(eq=False, repr=False)

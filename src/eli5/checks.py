@@ -25,6 +25,8 @@ _OPTIONAL = {
     "pyarrow": ("pyarrow", "for bulk runs", "bulk"),
     "pyarrow.parquet": ("pyarrow", "for bulk runs", "bulk"),
     "ray": ("ray", "for bulk runs", "ray"),
+    "scipy.sparse": ("SciPy", "to fill in places from their neighbours", "metrics"),
+    "scipy.sparse.linalg": ("SciPy", "to fill in places from their neighbours", "metrics"),
     "skimage.segmentation": ("scikit-image", "to make segments", "segments"),
     "tensorboardX": ("tensorboardX", "to write for TensorBoard", "tensorboard"),
 }

@@ -41,6 +41,7 @@ def explain_prediction(
     data_format: str | None = None,
     fusion: str = "mean",
     batch_size: int = 32,
+    progress: bool | None = None,
     **method_options: Any,
 ) -> Any:
     """Explain one prediction of an estimator.
@@ -93,7 +94,8 @@ def explain_prediction(
         ``(activations, gradients) -> map``, traced, on `keras.ops` tensors of shape ``(B, H, W,
         C)`` to ``(B, H, W)``; pass the same function each time, a new one is compiled anew.
     methods : sequence of str or callable, optional
-        Several methods in the place of one; those that can share a run of the model.
+        Several methods in the place of one; those that can share a run of the model. One may be a
+        pair with options of its own: ``[("RISE", {"n_masks": 200}), "LIME"]``.
     score : {"auto", "log-odds", "logit", "output"} or callable
         Which number is differentiated. ``"auto"``: the log-odds of the class where the model ends
         in a softmax or sigmoid, otherwise the output; CAM and Finer-CAM, which are defined on
@@ -127,6 +129,10 @@ def explain_prediction(
         How the maps of several layers become one, each divided by its largest absolute value.
     batch_size : int
         The most copies or perturbed inputs that the model sees at once.
+    progress : bool, optional
+        Whether a bar on standard error shows how far a method is that runs the model many times;
+        after a second, between two runs. None: if that is a terminal or a notebook. True: elsewhere
+        a line every ten seconds.
     **method_options
         Of the method: ``METHODS[name].options`` has them with their defaults, the docstring of
         ``METHODS[name].function`` says what they mean. Each formula also takes ``n_samples``,
@@ -198,7 +204,7 @@ def explain_predictions(
     data_format: str | None = None,
     fusion: str = "mean",
     batch_size: int = 32,
-    progress: bool = False,
+    progress: bool | None = None,
     **method_options: Any,
 ) -> ExplanationStream:
     """Explain many predictions, batch by batch.
@@ -219,8 +225,9 @@ def explain_predictions(
     batch_size : int
         How many docs, or perturbed inputs, the model sees at once. A smaller last batch is filled
         up and compiles nothing anew.
-    progress : bool
-        Whether a bar is shown on standard error.
+    progress : bool, optional
+        Whether a bar on standard error shows how far it is, as long as the model runs; see
+        `eli5.explain_prediction`.
     pad_value, pad_token, time, channel_names, layer, input, output, method, methods, score, sign, \
 classes, top_targets, class_names, task, grid, data_format, fusion, **method_options
         Of all docs; see `eli5.explain_prediction`.

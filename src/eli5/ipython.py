@@ -37,9 +37,9 @@ def show_prediction(estimator: Any, doc: Any, **kwargs: Any) -> Image | Explanat
     -------
     PIL.Image.Image or Explanation
         What `eli5.format_as_image` makes of the explanation, or of all that ``methods=`` gives; in
-        a notebook it shows as the explanation does, with its slider and its classes, unless options
-        of `eli5.format_as_image` ask for another look. The explanation itself, or all of them, if
-        it is one of a text, if there is an error, or neither an image nor a series, or if Pillow
+        a notebook it shows as the explanation does, with its slider, its classes and a legend, in
+        the look that the options ask for. The explanation itself, or all of them, if it is one of a
+        text, if there is an error, or neither an image nor a series, or if Pillow
         or matplotlib is missing.
 
     Warns
@@ -68,7 +68,7 @@ def show_prediction(estimator: Any, doc: Any, **kwargs: Any) -> Image | Explanat
     from eli5.formatters.notebook import mimebundle
 
     picture = format_as_image(expl, **format_options)
-    if not format_options:
-        # Notebooks ask the object itself, and take this before the picture's own forms.
-        vars(picture)["_repr_mimebundle_"] = functools.partial(mimebundle, explanations)
+    # Notebooks ask the object itself, and take this before the picture's own forms.
+    shown = functools.partial(mimebundle, explanations, **format_options)
+    vars(picture)["_repr_mimebundle_"] = shown
     return picture

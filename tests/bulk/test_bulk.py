@@ -53,7 +53,8 @@ def counted(monkeypatch: Monkeypatch) -> list[int]:
 
 
 def test_public_names_are_what_dir_shows() -> None:
-    assert dir(bulk) == ["Estimate", "Status", "Summary", "estimate", "explain", "status"]
+    classes, functions = ["BulkResults", "Estimate", "Status", "Summary"], ["estimate", "explain"]
+    assert dir(bulk) == [*classes, *functions, "read", "status"]
     assert all(callable(getattr(bulk, name)) for name in dir(bulk))
     with pytest.raises(AttributeError, match=r"module 'eli5\.bulk' has no attribute 'nothing'"):
         bulk.nothing  # noqa: B018
@@ -62,7 +63,7 @@ def test_public_names_are_what_dir_shows() -> None:
 def test_what_the_command_line_shares_loads_nothing_else() -> None:
     code = """
 import sys
-import eli5.bulk.progress, eli5.bulk.signals, eli5.bulk
+import eli5.progress, eli5.bulk.signals, eli5.bulk
 heavy = {"fsspec", "pyarrow", "keras", "numpy", "PIL"}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """

@@ -274,13 +274,13 @@ def test_a_line_has_a_limit(
 ) -> None:
     monkeypatch.setattr(limits, limit, 8)
     (tmp_path / name).write_bytes(start.encode() + b"12345678\r\n/a\n12345678")
-    assert [one for one, _ in _listed_paths(tmp_path / name)] == ["12345678", "/a", "12345678"]
+    assert [one for one, *_ in _listed_paths(tmp_path / name)] == ["12345678", "/a", "12345678"]
     (tmp_path / name).write_bytes(start.encode() + b"/a\n123456789")
     with pytest.raises(UserError, match=r"which cannot be read: it has a line of more than 8 ch"):
         _listed_paths(tmp_path / name)
 
 
-def _listed_paths(file: Path) -> list[tuple[str, str]]:
+def _listed_paths(file: Path) -> list[tuple[str, ...]]:
     from eli5.bulk.sources import paths
 
     return list(paths.list_paths([str(file)]))
@@ -311,5 +311,6 @@ def test_no_more_than_some_files_wait_in_memory(
     monkeypatch.setattr(worker.Worker, "_decoded", watched)
     monkeypatch.setattr(limits, "WAITING_BYTES", most)
     file = make_tar(tmp_path / "a.tar", {f"{k:02}.png": picture_bytes(k) for k in range(20)})
-    assert bulk.explain(model, file, tmp_path / "out", batch_size=4).n_failed == 0
+    done = bulk.explain(model, file, tmp_path / "out", batch_size=4, shard_size=20)
+    assert done.n_failed == 0
     assert seen == [n]

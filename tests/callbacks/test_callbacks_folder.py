@@ -62,7 +62,7 @@ def test_the_pictures_are_the_overlays(logger: FolderLogger) -> None:
     assert sorted(path.name for path in logger.page.parent.iterdir()) == [
         "epoch-0003", "image-1.png", "image-2.png", "index.html",
     ]  # fmt: skip
-    for image, per_method in enumerate(logged.explanations, 1):
+    for image, per_method in enumerate(logged.fitted, 1):
         plain = logger.page.parent / f"image-{image}.png"
         np.testing.assert_array_equal(pixels(plain.read_bytes()), pixels(per_method[0].image))
         for tag, expl in zip(("grad-cam", "gradient-x-input"), per_method, strict=True):

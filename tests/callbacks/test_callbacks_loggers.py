@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eli5.callbacks.loggers import Epoch, open_loggers, tensorboard
+from eli5.callbacks.loggers import Epoch, make_epoch, open_loggers, tensorboard
 from eli5.callbacks.loggers.active_runs import MLflowLogger, WandbLogger
 from eli5.callbacks.loggers.tensorboard import TensorBoardLogger
-from helpers.logged_epochs import epoch, pixels
+from helpers.logged_epochs import epoch, explanation, pixels
 
 TAGS = ("explanations/grad-cam", "explanations/gradient-x-input")
 
@@ -77,6 +77,18 @@ def test_tensorboard_gets_a_grid_per_method(event_folder: Path) -> None:
     logger.close()
     assert list(pictures_of(path)) == [0, 4]
     assert next(events(path)).file_version == "brain.Event:2"
+
+
+def test_grids_have_the_pictures_in_their_own_size() -> None:
+    logged = [explanation(0), explanation(1)]
+    for one in logged:
+        one.image = one.image.resize((600, 300))
+    epoch = make_epoch(0, {}, [[one] for one in logged], {"alpha_limit": 0})
+    (grid,) = epoch.grids.values()
+    for picture in (logged[0].image, logged[1].image):
+        corner = pixels(picture)[:20, :20]
+        windows = np.lib.stride_tricks.sliding_window_view(pixels(grid), corner.shape)
+        assert (windows == corner).all(axis=(-3, -2, -1)).any()
 
 
 def test_a_second_training_gets_a_second_event_file(event_folder: Path) -> None:

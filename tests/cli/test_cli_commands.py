@@ -15,7 +15,7 @@ from keras import layers
 
 import eli5
 from eli5.cli import backend
-from eli5.keras import METHODS, target_layers
+from eli5.keras import target_layers
 from helpers.cli_helpers import SIZE, TIMEOUT, colour_model, fails, run, run_process, saved
 from helpers.models import make_classifier
 
@@ -96,30 +96,6 @@ def test_layers_of_what_is_no_model(capsys: Capsys, name: str, reason: str) -> N
 
 
 # ---- methods -------------------------------------------------------------------------------------
-
-
-def test_methods_are_those_of_the_table(capsys: Capsys) -> None:
-    ended = run(capsys, "methods")
-    assert (ended.code, ended.err) == (0, "")
-    header, *rows = ended.out.splitlines()
-    paper, cost = header.index("Paper"), header.index("Cost")
-    assert [(row[:paper].strip(), row[paper:cost].strip(), row[cost:].strip()) for row in rows] == [
-        (one.name, one.paper, one.cost) for one in METHODS.values()
-    ]
-
-
-def test_a_narrow_terminal_breaks_a_paper_but_cuts_nothing_off(
-    capsys: Capsys, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    monkeypatch.setenv("COLUMNS", "70")
-    monkeypatch.setenv("LINES", "25")
-    monkeypatch.setenv("TERM", "dumb")
-    said = run(capsys, "methods").out
-    assert max(map(len, said.splitlines())) <= 70
-    assert "\u2026" not in said
-    _, _, row = said.partition("\nAblation-CAM ")
-    assert row.split()[0] + row.split("\n")[1].split()[0] in METHODS["Ablation-CAM"].paper
 
 
 def test_shells_complete_methods(capsys: Capsys) -> None:

@@ -22,6 +22,15 @@ def pixels(path: Path) -> np.ndarray[Any, Any]:
 # ---- a folder of results -------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("allowed", "code"), [(0, 1), (1, 0)])
+def test_pictures_that_may_fail(
+    allowed: int, code: int, capsys: Capsys, model_path: str, colour_photos: Path
+) -> None:
+    ended = run(capsys, "explain", model_path, colour_photos, "--allow-failed", allowed)
+    assert ended.code == code
+    assert ended.fact("Images") == "3 explained, 1 skipped"
+
+
 def test_overlays_lines_and_pages(
     capsys: Capsys, model_path: str, colour_photos: Path, tmp_path: Path
 ) -> None:

@@ -124,7 +124,7 @@ def most_alive(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counts: list[int] = []
     read = files.read_picture
 
-    def counting(path: str) -> Image.Image:
+    def counting(path: str, frame: int | None = None) -> Image.Image:
         counts.append(sum(one() is not None for one in alive.values()))
         picture = read(path)
         alive[len(alive)] = weakref.ref(picture)

@@ -257,7 +257,7 @@ def test_words_have_colours_on_a_terminal(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     said = run(capsys, "explain-text", path, "so good", *["so bad"] * many).out
-    assert ("\x1b[1;32m[good +" in said) is has_colours
+    assert ("\x1b[1;31m[good +" in said) is has_colours
     assert ("\x1b" in said) is has_colours
 
 

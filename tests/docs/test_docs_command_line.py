@@ -16,12 +16,14 @@ import pytest
 
 from eli5.base import Explanation, TargetExplanation
 from eli5.cli import app
+from eli5.cli.commands.bulk import BULK_EXAMPLES, STATUS_EXAMPLES
 from eli5.cli.commands.demo import DEMO_EXAMPLES
 from eli5.cli.commands.explain import EXAMPLES
 from eli5.cli.commands.explain_text import TEXT_EXAMPLES
 from eli5.cli.commands.gallery import GALLERY_EXAMPLES
 from eli5.cli.commands.layers import LAYER_EXAMPLES
 from eli5.cli.commands.methods import METHOD_EXAMPLES
+from eli5.keras import METHODS
 from helpers.cli_helpers import TIMEOUT, colour_model, run, saved, two_colours
 from helpers.word_models import WORDS, ids_model, texts_model
 
@@ -44,7 +46,10 @@ def lines(text: str) -> list[str]:
 ON_PAGE = lines(PAGE)
 IN_HELP = lines(
     "\n".join(
-        [EXAMPLES, TEXT_EXAMPLES, LAYER_EXAMPLES, METHOD_EXAMPLES, GALLERY_EXAMPLES, DEMO_EXAMPLES]
+        [
+            *(EXAMPLES, TEXT_EXAMPLES, LAYER_EXAMPLES, METHOD_EXAMPLES, DEMO_EXAMPLES),
+            *(GALLERY_EXAMPLES, BULK_EXAMPLES, STATUS_EXAMPLES),
+        ]
     )
 )
 
@@ -82,6 +87,9 @@ def folder(
         (tmp_path / name).write_text("a good film\nnot good\n", encoding="utf-8")
     (tmp_path / "words.txt").write_text("\n".join(WORDS), encoding="utf-8")
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"not a good film")))
+    (tmp_path / "my_layers.py").write_text("", encoding="utf-8")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setattr(sys, "path", [*sys.path])
     (tmp_path / "names.txt").write_text("red\ngreen\nblue\n", encoding="utf-8")
     return tmp_path
 
@@ -133,7 +141,7 @@ def test_the_table_has_every_command() -> None:
 
 
 @pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
-@pytest.mark.parametrize("line", [line for line in (*ON_PAGE, *IN_HELP) if "| jq" in line])
+@pytest.mark.parametrize("line", [line for line in (*ON_PAGE, *IN_HELP) if "| jq -r" in line])
 def test_what_jq_is_told(capsys: Capsys, line: str) -> None:
     said = run(capsys, *words(line)).out
     (program,) = re.findall(r"jq -r '(.*)'$", line)
@@ -141,4 +149,10 @@ def test_what_jq_is_told(capsys: Capsys, line: str) -> None:
         ["jq", "-r", program], input=said, text=True, capture_output=True, check=True,
         timeout=TIMEOUT,
     )  # fmt: skip
-    assert [re.split("[,\t]", row)[1] for row in done.stdout.splitlines()] == ["2"] * 2
+    rows = [re.split("[,\t]", row) for row in done.stdout.splitlines()]
+    if " layers " in line:
+        assert rows == [["colours"]]
+    elif " methods " in line:
+        assert [name for name, *_ in rows] == list(METHODS)
+    else:
+        assert [label for _, label in rows] == ["2"] * 2

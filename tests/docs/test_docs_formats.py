@@ -146,7 +146,7 @@ def test_the_examples_run(
     pytest.importorskip("pandas")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"model": model, "doc": doc}
-    assert len(EXAMPLES) == PAGE.count("```python") == 4
+    assert len(EXAMPLES) == PAGE.count("```python") == 5
     for example in EXAMPLES:
         exec(textwrap.dedent(example), names)
     written = {"explained.npz", "explained.png", "several.npz", "one-by-one.jsonl"}

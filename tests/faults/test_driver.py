@@ -37,6 +37,15 @@ def test_killed_at_random_moments(workers: int | None, model: str, tmp_path: Pat
     check_kills(20, model, tmp_path, 600, argv)
 
 
+@pytest.mark.parametrize("workers", [None, 2], ids=["serial", "processes"])
+def test_killed_before_and_after_the_list_is_cut(
+    workers: int | None, model: str, tmp_path: Path
+) -> None:
+    argv = ["--batch-size", "2", "--overlays"]
+    argv += [] if workers is None else ["--workers", str(workers)]
+    check_kills(6, model, tmp_path, 600, argv)
+
+
 def test_no_worker_outlives_its_driver(model: str, tmp_path: Path) -> None:
     photos, out = tmp_path / "photos", tmp_path / "out"
     make_photos(photos, 2000)
@@ -63,7 +72,7 @@ def test_one_in_a_hundred_is_broken(model: str, tmp_path: Path) -> None:
     said, error = process.communicate(timeout=300)
     assert process.returncode == 1
     assert "Images  1980 explained, 20 failed" in said
-    assert error.count("\n") == 10  # as examples
+    assert error.count("eli5: error: ") == 10  # as examples
     check_complete(out, ids, [name for name in ids if int(name[2:7]) in broken])
 
 
@@ -93,7 +102,7 @@ def test_a_disk_that_fills_up(
     process = start(model, photos, "--out", out, *argv)
     _, error = process.communicate(timeout=300)
     assert process.returncode == 2
-    assert error.count("\n") == 1
+    assert error.count("eli5: error: ") == 1
     assert "Expected --out to be a folder that can be written to" in error
     assert "No space left on device" in error
     done = len(read_rows(out))

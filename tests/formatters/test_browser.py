@@ -67,11 +67,11 @@ def at_full_size(page: str) -> str:
     return page.replace("</head>", f"{FULL_SIZE}</head>")
 
 
-def drawn(expl: Explanation, target: int = 0) -> Array:
+def drawn(expl: Explanation, target: int = 0, **look: Any) -> Array:
     """Return the pixels that `format_as_image` draws."""
     alone = copy.copy(expl)
     alone.targets = [expl.targets[target]]
-    return np.asarray(format_as_image(alone).convert("RGB")).astype(int)[8:-8, 8:-8]
+    return np.asarray(format_as_image(alone, **look).convert("RGB")).astype(int)[8:-8, 8:-8]
 
 
 def bare(expl: Explanation) -> Array:
@@ -125,6 +125,49 @@ def test_the_slider_changes_the_opacity(open_page: Open) -> None:
     box = slider.bounding_box()
     page.mouse.click(box["x"] + box["width"] - 3, box["y"] + box["height"] / 2)
     assert gap(shot(page), opaque) <= 1
+
+
+@pytest.mark.parametrize(
+    "look",
+    [{"signed": True, "percentile": 90}, {"colormap": "jet", "alpha_limit": 0.33}],
+    ids=str,
+)
+def test_a_page_in_another_look_is_what_format_as_image_draws(look: Any, open_page: Open) -> None:
+    expl = explanation()
+    for target in expl.targets:
+        target.attribution = target.heatmap - 0.5
+    page = open_page(at_full_size(format_as_page(expl, **look)))
+    assert gap(shot(page), drawn(expl, **look)) <= 2
+    assert gap(shot(page), drawn(expl)) > 50
+    page.get_by_text("tiger").click()
+    assert gap(shot(page), drawn(expl, 1, **look)) <= 2
+    percent = round(100 * look.get("alpha_limit", 0.65))
+    assert page.locator("[type=range]").input_value() == str(percent)
+
+
+def test_the_legend_shows_the_colours_as_they_are_over_white_and_follows_the_slider(
+    open_page: Open,
+) -> None:
+    def legend() -> Array:
+        taken = page.locator(".eli5-scale").screenshot(animations="disabled")
+        return np.asarray(Image.open(io.BytesIO(taken)).convert("RGB")).astype(int)[4]
+
+    page = open_page(signed_page())
+    at_first = legend()
+    for seen, colour in ((at_first[1], (59, 76, 192)), (at_first[-2], (180, 4, 38))):
+        over = [0.65 * np.array(colour) + 0.35 * square for square in (0xFF, 0xBB)]
+        assert min(np.abs(seen - one).max() for one in over) < 25
+    slide(page, 0)
+    assert np.ptp(legend(), axis=-1).max() <= 2  # nothing but the checkerboard
+    slide(page, 100)
+    assert np.abs(legend()[-2] - (180, 4, 38)).max() < 20
+
+
+def signed_page() -> str:
+    expl = explanation()
+    for target in expl.targets:
+        target.attribution = target.heatmap - 0.5
+    return format_as_page(expl, signed=True)
 
 
 def fully_drawn(expl: Explanation) -> Array:
@@ -264,3 +307,35 @@ def test_hostile_names_are_shown_and_nothing_overflows(width: int, open_page: Op
     single = open_page(format_as_page(strip), width=width)
     assert single.evaluate("document.documentElement.scrollWidth") == width
     assert single.locator(".eli5-picture").bounding_box()["height"] >= 32
+
+
+def test_a_dark_page_prints_dark_on_white_with_a_picture_for_each_class(open_page: Open) -> None:
+    expl = explanation()
+    page = open_page(format_as_page(expl), color_scheme="dark")
+    page.get_by_text("tiger").click()
+    page.emulate_media(media="print", color_scheme="dark")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    for selector in ["h1", ".eli5-head b", ".eli5-target b", ".eli5-description", ".eli5-legend"]:
+        assert contrast(page.locator(selector).first) >= 4.5, selector
+    assert np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("L"))[-1, 0] == 255
+    # The chosen class lies over the large picture, each other one over its own.
+    assert page.locator(".eli5-layer:visible").count() == 3
+    assert page.locator(".eli5-picture:visible").count() == 3
+    # Without its background a slider is a dot: what it stands at is there in words.
+    assert page.locator("[type=range]").is_hidden()
+    assert page.get_by_text("65 %").is_visible()
+    lines = "e => getComputedStyle(e).textDecorationLine"
+    found = [one.evaluate(lines) for one in page.locator(".eli5-target b").all()]
+    assert found == ["none", "underline", "none"]
+
+
+def test_names_and_numbers_have_room_beside_each_other(open_page: Open) -> None:
+    expl = explanation()
+    names = [f"score {'x' * length}" for length in range(0, 30, 2)]
+    expl.targets = [
+        TargetExplanation(k, score=0.1234, class_name="tabby", explained=9.87, explained_name=name)
+        for k, name in enumerate(names)
+    ]
+    page = open_page(format_as_page(expl))
+    for name in page.locator(".eli5-target b").all():
+        assert name.bounding_box()["height"] < 30

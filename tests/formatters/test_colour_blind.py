@@ -12,13 +12,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex, to_rgb
 from PIL import Image
 
 from eli5.base import Explanation, TargetExplanation
+from eli5.formatters.colours import AGAINST, FOR
+from eli5.formatters.html import format_as_html
 from eli5.formatters.image import format_as_image
 from eli5.formatters.overlay.options import DEFAULT_COLORMAP, DIVERGING, make_options
-from eli5.formatters.plot import AGAINST, FOR
 from eli5.formatters.series.picture import heat_colours
+from helpers.texts import review
 
 Array = np.ndarray[Any, Any]
 
@@ -101,31 +104,37 @@ def test_for_and_against_differ_on_a_picture(grey: int, sight: str) -> None:
 
 
 CSS = resources.files("eli5.formatters").joinpath("templates", "text.css").read_text("utf-8")
-MARK = r"\.eli5-words {} {{ background: rgba\((\d+), (\d+), (\d+), calc\(var\(--w\) \* ([\d.]+)\)"
+INK = r"\.eli5-words {} {{ --eli5-mark: color-mix\(in srgb, currentColor (\d+)%, var\(--eli5-{}\)\)"
+MARK = (
+    r"background: color-mix\(in srgb, var\(--eli5-mark\) calc\(var\(--w\) \* (\d+)%\), transparent"
+)
+PAGES = [(1.0, 0.13), (0.98, 0.12), (0.07, 0.87), (0.11, 0.9)]
+MARKS = {"b": ("for", FOR), "i": ("against", AGAINST)}
 
 
-def on_page(tag: str, page: float, share: Array) -> Array:
+def on_page(tag: str, page: float, ink: float, share: Array) -> Array:
     """Return the colours of marks of these shares of the largest weight, on a grey page."""
-    (found,) = re.findall(MARK.format(tag), CSS)
-    *colour, most = (float(number) for number in found)
-    alpha = share[:, None] * most
-    return page * (1 - alpha) + np.array(colour) / 255 * alpha
+    name, colour = MARKS[tag]
+    (of_ink,), (most,) = re.findall(INK.format(tag, name), CSS), re.findall(MARK, CSS)
+    mark = (1 - int(of_ink) / 100) * np.array(to_rgb(colour)) + int(of_ink) / 100 * ink
+    alpha = share[:, None] * int(most) / 100
+    return np.asarray(page * (1 - alpha) + mark * alpha)
 
 
 @pytest.mark.parametrize("sight", SIGHT)
-@pytest.mark.parametrize("page", [0.07, 0.11, 0.98, 1.0])
-def test_words_for_and_against_differ_in_a_text(page: float, sight: str) -> None:
+@pytest.mark.parametrize(("page", "ink"), PAGES)
+def test_words_for_and_against_differ_in_a_text(page: float, ink: float, sight: str) -> None:
     share = np.array([0.25, 0.5, 1.0])
-    against, in_favour = on_page("i", page, share), on_page("b", page, share)
+    against, in_favour = on_page("i", page, ink, share), on_page("b", page, ink, share)
     assert (distance(against, in_favour, sight) > [6, 13, 20]).all()
     for marks in (against, in_favour):
         assert (np.diff(distance(marks, page * np.ones(3), sight)) > 3).all()
 
 
-@pytest.mark.parametrize(("page", "ink"), [(1.0, 0.13), (0.98, 0.12), (0.07, 0.87), (0.11, 0.9)])
+@pytest.mark.parametrize(("page", "ink"), PAGES)
 @pytest.mark.parametrize("tag", ["b", "i"])
 def test_words_stay_readable_on_their_colours(tag: str, page: float, ink: float) -> None:
-    backgrounds = on_page(tag, page, np.linspace(0, 1, 11))
+    backgrounds = on_page(tag, page, ink, np.linspace(0, 1, 11))
     luminances = [luminance(background) for background in backgrounds]
     for one in luminances:
         light, dark = max(one, luminance([ink] * 3)), min(one, luminance([ink] * 3))
@@ -138,10 +147,11 @@ def luminance(colour: Any) -> float:
     return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
-def test_bars_have_the_colours_of_the_page() -> None:
-    for tag, colour in (("b", FOR), ("i", AGAINST)):
-        (found,) = re.findall(MARK.format(tag), CSS)
-        assert [int(number) for number in found[:3]] == list(bytes.fromhex(colour[1:]))
+def test_for_and_against_have_the_same_colours_everywhere() -> None:
+    assert (to_hex(DIVERGING(0.0)), to_hex(DIVERGING(1.0))) == (AGAINST, FOR)
+    page = format_as_html(review())
+    for name, colour in MARKS.values():
+        assert f"--eli5-{name}: {colour};" in page
 
 
 @pytest.mark.parametrize("sight", SIGHT)

@@ -176,7 +176,8 @@ def test_a_map_of_the_inputs_pixels_says_that_it_is_cut_off(expl: Explanation) -
     html = format_as_html(expl)
     assert html.count(note) == 1
     for layer, before in zip(Page(html).pictures("eli5-layer"), whole, strict=True):
-        assert np.asarray(layer).mean() > np.asarray(before).mean()
+        one, other = (np.asarray(image.convert("RGBA"))[..., 3] for image in (layer, before))
+        assert one.mean() > other.mean()
     for target in expl.targets:
         target.heatmap = np.zeros((2, 2))
     assert note not in format_as_html(expl)

@@ -127,10 +127,10 @@ def check_kills(
             break
         kills += _is_killed(start(model, photos, "--out", out, *argv, **variables), usual, rng)
         # What is done already is to be done again, or there would soon be nothing left to kill.
-        if len(list((out / "parts").glob("*.parquet"))) == len(list((whole / "parts").iterdir())):
+        if (out / "summary.json").exists():
             for part in sorted((out / "parts").glob("*.parquet"))[::2]:
                 part.unlink()
-            (out / "summary.json").unlink(missing_ok=True)
+            (out / "summary.json").unlink()
     assert kills == n_kills
     process = start(model, photos, "--out", out, *argv, **variables)
     _, error = process.communicate(timeout=600)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import itertools
+import re
 import sys
 import threading
 import warnings
@@ -16,6 +18,7 @@ import pytest
 from keras import layers
 
 import eli5
+from eli5 import progress
 from helpers.many_docs import SIZE, Array, assert_same, one_by_one, pictures
 from helpers.models import make_classifier, with_weights
 
@@ -155,9 +158,9 @@ def test_closing_early_leaves_no_trouble(classifier: keras.Model) -> None:
         finally:
             closed.append(True)
 
-    for progress in (False, True):
+    for shown in (False, True):
         streams = sys.stdout, sys.stderr
-        explanations = eli5.explain_predictions(classifier, docs(), batch_size=3, progress=progress)
+        explanations = eli5.explain_predictions(classifier, docs(), batch_size=3, progress=shown)
         next(explanations)
         explanations.close()
         assert (sys.stdout, sys.stderr) == streams
@@ -180,50 +183,53 @@ def test_ctrl_c_ends_the_bar_too(classifier: keras.Model) -> None:
     assert_no_bar_is_drawn()
 
 
-@pytest.mark.parametrize("is_terminal", [False, True])
-@pytest.mark.parametrize("n_docs", [5, 0])
-def test_the_bar(
+@pytest.mark.parametrize("has_length", [True, False])
+def test_lines_of_batches(
+    has_length: bool,
     classifier: keras.Model,
-    n_docs: int,
-    is_terminal: bool,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if is_terminal:
-        monkeypatch.setenv("FORCE_COLOR", "1")
-    expected = list(eli5.explain_predictions(classifier, pictures(n_docs), batch_size=2))
-    assert capsys.readouterr() == ("", "")
-    found = []
-    for explanation in eli5.explain_predictions(
-        classifier, pictures(n_docs), batch_size=2, progress=True
-    ):
+    clock = itertools.count(0, 20)
+    monkeypatch.setattr(progress, "monotonic", lambda: next(clock))
+    docs = pictures(5) if has_length else iter(pictures(5))
+    for _ in eli5.explain_predictions(classifier, docs, batch_size=2, progress=True):
         print("mine")
-        found.append(explanation)
     out, err = capsys.readouterr()
-    assert found == expected
-    assert out == "mine\n" * n_docs
-    assert "Explaining" in err
-    assert "mine" not in err
-    assert n_docs == 0 or "100%" in err
+    assert out == "mine\n" * 5
+    of = " of 5" if has_length else ""
+    counts = [re.match(r"eli5: (.*?) docs", line) for line in err.splitlines()]
+    assert [one and one[1] for one in counts] == [f"{n}{of}" for n in (0, 2, 4)]
 
 
-def test_the_bar_of_docs_without_a_length(
-    classifier: keras.Model, capsys: pytest.CaptureFixture[str]
+def test_a_bar_is_gone_while_the_caller_has_an_explanation(
+    classifier: keras.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = list(eli5.explain_predictions(classifier, iter(pictures(3)), progress=True))
-    out, err = capsys.readouterr()
-    assert len(found) == 3
-    assert out == ""
-    assert "Explaining" in err
+    """Whoever prints meanwhile must not print into it."""
+    clock = itertools.count(0, 20)
+    monkeypatch.setattr(progress, "monotonic", lambda: next(clock))
+    bars: list[str] = []
+
+    class Bar:
+        def draw(self, tasks: list[progress.Progress]) -> None:
+            bars.append(f"{tasks[0].done} of {tasks[0].total}")
+
+        def close(self) -> None:
+            bars.append("cleared")
+
+    monkeypatch.setattr(progress, "_display", lambda: Bar)
+    for _ in eli5.explain_predictions(classifier, pictures(3), batch_size=2):
+        bars.append("yielded")
+    assert bars == ["0 of 3", "cleared", "yielded", "yielded", "2 of 3", "cleared", "yielded"]
 
 
 def test_two_bars_at_once(
     classifier: keras.Model, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")
     streams = sys.stdout, sys.stderr
     one, other = (
-        eli5.explain_predictions(classifier, pictures(3), progress=True) for _ in range(2)
+        eli5.explain_predictions(classifier, pictures(3), batch_size=1, progress=True)
+        for _ in range(2)
     )
     next(one), next(other)
     assert len(list(one)) == len(list(other)) == 2

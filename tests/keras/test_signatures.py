@@ -14,6 +14,7 @@ from eli5.keras import explain_prediction as documented
 from eli5.keras.gradcam import gradcam, gradcam_backend
 from eli5.keras.pipeline.plan import target_layers
 from eli5.keras.pipeline.request import make_request
+from eli5.metrics import METRICS
 
 FUNCTIONS: list[Callable[..., Any]] = [
     eli5.explain_prediction,
@@ -25,6 +26,9 @@ FUNCTIONS: list[Callable[..., Any]] = [
     gradcam,
     gradcam_backend,
     target_layers,
+    eli5.compare,
+    eli5.sanity_check,
+    *(row.function for row in METRICS.values() if row.function is not None),
 ]
 
 

@@ -146,7 +146,7 @@ def test_what_is_none_is_left_out(tmp_path: Path) -> None:
     Explanation("net", targets=[TargetExplanation(3)]).save(tmp_path / "saved.json")
     document = json.loads((tmp_path / "saved.json").read_bytes())
     assert document.keys() == {"version", "saved_with", "estimator", "is_regression", "targets"}
-    assert document["targets"] == [{"$": "target", "target": 3}]
+    assert document["targets"] == [{"$": "target", "target": 3, "sign": "positive"}]
 
 
 def test_scores_that_are_no_numbers_are_nan_for_numpy(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import pytest
 import eli5
 import eli5.bulk
 import eli5.callbacks
+import eli5.metrics
 from eli5.keras import METHODS, gradcam
 from eli5.keras import explain_prediction as documented
 from helpers.browser import PATIENCE, browser  # noqa: F401
@@ -155,6 +156,7 @@ def anchors() -> set[str]:
         *(f"eli5.callbacks.{name}" for name in eli5.callbacks.__all__),
         *(f"eli5.keras.gradcam.{name}" for name in gradcam.__all__),
         *(f"eli5.keras.explain_prediction.{name}" for name in documented.__all__),
+        *(f"eli5.metrics.{name}" for name in eli5.metrics.__all__ if name != "METRICS"),
         "eli5.keras.target_layers",
         "eli5.keras.forget",
     ],

@@ -9,13 +9,15 @@ from __future__ import annotations
 import time
 import warnings
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
+from eli5.bulk.cutting import Cutter
 from eli5.bulk.executors.pool import Event, ExecutorOptions, Pool, SerialPool
 from eli5.bulk.job import Job
 from eli5.bulk.plan import Shard, read_items, read_shards
 from eli5.bulk.results import parts
+from eli5.bulk.results.records import remove_record
 from eli5.bulk.worker import Advance, Stopped, Task
 from eli5.loading.errors import UserError
 
@@ -51,15 +53,18 @@ def drive(
     remaining: Remaining,
     show: Advance,
     stop_signal: Callable[[], int],
+    cutter: Cutter | None = None,
 ) -> None:
     """Explain all that has no part yet in a run's folder.
 
-    `show` is called with the numbers of items that are done and that have failed. Raises Stopped
+    `show` is called with the numbers of items that are done and that have failed. With `cutter`,
+    the plan has grains, which it joins once the rate is known. Raises Stopped
     after a signal, and UserError if nothing can be explained or nothing can be written. Warns of
     what must be known of the model or its labels.
     """
     driver = _Driver(job, folder, remaining.done_items, show, stop_signal)
     pool = _open_pool(executor, job, folder, remaining.n_shards)
+    driver.cutter, driver.n_workers = cutter, pool.n_workers
     try:
         while True:
             while pool.has_room() and (task := driver.schedule.next()):
@@ -86,6 +91,11 @@ def _open_pool(executor: ExecutorOptions, job: Job, folder: str, n_tasks: int) -
     return open_ray(executor, job, folder, n_tasks)
 
 
+def _without_part(folder: str) -> Iterator[Shard]:
+    names = parts.list_parts(folder)
+    return (one for one in read_shards(folder) if parts.part_name(one) not in names)
+
+
 class _Driver:
     """Handles what workers tell. What a lost worker had done does not count."""
 
@@ -93,9 +103,10 @@ class _Driver:
         self, job: Job, folder: str, done: int, show: Advance, stop_signal: Callable[[], int]
     ) -> None:
         self.job, self.folder, self.show, self.stop_signal = job, folder, show, stop_signal
-        names = parts.list_parts(folder)
-        self.schedule = Schedule(s for s in read_shards(folder) if parts.part_name(s) not in names)
+        self.schedule = Schedule(_without_part(folder))
         self.done, self.failed = done, 0
+        self.cutter: Cutter | None = None
+        self.n_workers = 1
         self.running: dict[Task, tuple[int, int]] = {}  # items done and failed, of each task
         self.warned: set[str] = set()  # all workers warn of the same
 
@@ -134,9 +145,24 @@ class _Driver:
         self._show()
         if spans := self.schedule.finish(task):
             parts.merge(self.folder, task.shard, spans, self.job.dtype)
+            for low, high in spans:
+                remove_record(self.folder, task.shard, low, high)
+        if self.cutter is not None:
+            self._cut(self.cutter, counts)
+
+    def _cut(self, cutter: Cutter, counts: parts.Counts) -> None:
+        cutter.learn(counts)
+        if not cutter.is_due(self.n_workers):
+            return
+        self.cutter = None
+        if (number := self.schedule.pause()) is not None:
+            cutter.cut(number, self.n_workers)
+            shards = _without_part(self.folder)
+            self.schedule.go_on(one for one in shards if one.number >= number)
 
     def _lose(self, task: Task, reason: Any) -> None:
         self.running.pop(task, None)
+        remove_record(self.folder, *task)
         self._show()
         is_alone = self.schedule.lose(task)
         if self.schedule.is_hopeless:
@@ -163,13 +189,24 @@ class Schedule:
     """The tasks of a run, of shards that have no part yet; those are read one by one."""
 
     def __init__(self, shards: Iterable[Shard]) -> None:
-        self.whole = (Task(shard, 0, shard.n) for shard in shards)
-        self.next_whole = next(self.whole, None)
+        self.go_on(shards)
         self.retries: deque[Task] = deque()  # before any shard
         self.running: set[Task] = set()  # that workers have
         self.tries: Counter[Task] = Counter()
         self.spans: dict[str, list[tuple[int, int]]] = {}  # what is done of the halved shards
         self.losses = 0
+
+    def go_on(self, shards: Iterable[Shard]) -> None:
+        """Take the shards that are next."""
+        self.whole = (Task(shard, 0, shard.n) for shard in shards)
+        self.next_whole = next(self.whole, None)
+
+    def pause(self) -> int | None:
+        """Forget the shards that no worker has had, and return the number of the first of them."""
+        first = self.next_whole
+        self.whole.close()  # the file that they are read from is replaced
+        self.next_whole = None
+        return None if first is None else first.shard.number
 
     def next(self) -> Task | None:
         """Return a task for a worker, or None if there is none right now."""

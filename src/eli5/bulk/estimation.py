@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 
 from eli5.bulk import filesystem
 from eli5.bulk.job import Job
-from eli5.bulk.options import expect_path, expect_shard_size, make_job
+from eli5.bulk.options import expect_path, expect_shard_size, make_job, sizes_of
 from eli5.bulk.plan import Plan, make_plan, read_shards
 from eli5.bulk.results import parts
 from eli5.bulk.results.run_folder import FRAGMENTS, OVERLAYS, PARTS
+from eli5.bulk.shard_sizes import all_sizes, reason
 from eli5.bulk.sources import find_source
 from eli5.bulk.worker import Task, Worker
 from eli5.checks import expect_integer, need
@@ -33,18 +34,23 @@ class Estimate(NamedTuple):
     seconds: float  # that it takes for an item then
     part_bytes: float  # per item
     overlay_bytes: float
+    why: str = ""  # the shards are of the size that they are
+
+    def at_work(self, workers: int) -> int:
+        """Return how many of so many workers have a shard."""
+        return min(workers, self.n_shards)
 
     def duration(self, workers: int = 1) -> float:
         """Return how many seconds so many workers would take, if none waits for another."""
-        at_work = min(workers, self.n_shards)
-        return self.start + self.n_items * self.seconds / at_work
+        return self.start + self.n_items * self.seconds / self.at_work(workers)
 
 
 def estimate(
     model: str | os.PathLike[str],
     source: str | os.PathLike[str],
     *,
-    shard_size: int = 1000,
+    shard_size: int | None = None,
+    workers: int = 1,
     cores: int | None = None,
     **options: Any,
 ) -> Estimate:
@@ -54,6 +60,8 @@ def estimate(
     ----------
     model, source, shard_size, **options
         As `eli5.bulk.explain` takes them, but for where results go and who does the work.
+    workers : int
+        For how many the shards are cut, where `shard_size` is not given.
     cores : int, optional
         How many a worker will have; all of this process's if not given.
 
@@ -71,13 +79,21 @@ def estimate(
     name = filesystem.absolute(expect_path("source", source))
     if cores is not None:
         expect_integer("cores", cores, least=1)
-    expect_shard_size(shard_size)
+    given_size = expect_shard_size(shard_size)
+    expect_integer("workers", workers, least=1)
     job = make_job(model, **options)
     with tempfile.TemporaryDirectory(prefix="eli5-bulk-") as folder, _keep_to_cores(cores):
-        plan = make_plan(folder, Plan(name, "estimate", {}, shard_size), find_source(name))
+        size = given_size or job.batch_size
+        found_source = find_source(name, job.class_column)
+        plan = make_plan(folder, Plan(name, "estimate", {}, size), found_source)
         shard = next(read_shards(folder))._replace(ids="")  # it was listed just now
         parts.prepare_folders(folder)
-        return _measure(job, folder, plan, Task(shard, 0, min(shard.n, job.batch_size)))
+        found = _measure(job, folder, plan, Task(shard, 0, min(shard.n, job.batch_size)))
+    if given_size is not None:
+        return found._replace(why=f"at most {given_size} pictures, as asked for")
+    rate = 1 / found.seconds
+    cut = list(all_sizes(plan.n_items, workers, rate, sizes_of(job)))
+    return found._replace(n_shards=len(cut), why=reason(max(cut), workers, rate))
 
 
 def _measure(job: Job, folder: str, plan: Plan, task: Task) -> Estimate:

@@ -32,11 +32,20 @@ class Job(NamedTuple):
     threads: int  # that decode
     backend: str
     time_limit: float = 60.0  # seconds for each picture to be read and decoded
+    method_options: dict[str, dict[str, Any]] = {}  # of single methods  # noqa: RUF012
+    class_column: str | None = None  # of the source, which says what is explained of each item
+    frame: int | None = None  # of pictures with several
+    imports: list[str] = []  # modules that register layers  # noqa: RUF012
+    allow_code: bool = False  # whether the model file may run some
+    look: dict[str, Any] = {}  # of overlays; see `eli5.format_as_image`  # noqa: RUF012
 
 
 def ingredients(job: Job) -> dict[str, Any]:
     """Return all that results depend on, by name; the model and its weights by their bytes."""
-    names = ("methods", "options", "preprocess", "labels", "overlays", "dtype")
+    names = (
+        "methods", "method_options", "options", "preprocess", "labels", "class_column", "frame",
+        "imports", "overlays", "look", "dtype",
+    )  # fmt: skip
     return {
         "model": _digest(job.model) if is_model_file(job.model) else job.model,
         "weights": None if job.weights is None else _digest(job.weights),

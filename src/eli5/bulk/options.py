@@ -12,6 +12,7 @@ from eli5 import checks
 from eli5.bulk.executors.pool import available_cores
 from eli5.bulk.job import Job
 from eli5.bulk.results.parts import DTYPES
+from eli5.bulk.shard_sizes import Granularity, granularity
 from eli5.loading import files
 from eli5.loading.errors import shortened
 from eli5.loading.quiet import import_keras
@@ -22,8 +23,7 @@ _RENAMED = {
     "top_targets": "give `top`",
     "methods": "give `method`, which may be a list",
     "class_names": "give `labels`",
-    "targets": "give `top`; single classes cannot be chosen",
-    "classes": "give `top`; single classes cannot be chosen",
+    "targets": "give `classes` for all pictures, or `class_column` for each",
     "images": "the pictures come from the source",
 }
 
@@ -31,14 +31,21 @@ _RENAMED = {
 def make_job(
     model: str | os.PathLike[str],
     *,
-    method: str | Sequence[str] = "Grad-CAM",
-    top: int = 1,
+    method: str | Sequence[Any] = "Grad-CAM",
+    top: int | None = None,
+    classes: Sequence[int | str] | None = None,
+    class_column: str | None = None,
     layer: int | str | None = None,
     score: str = "auto",
     preprocess: str | None = None,
     labels: str | os.PathLike[str] | Sequence[str] | None = None,
     weights: str | os.PathLike[str] | None = None,
     overlays: bool = False,
+    colormap: str | None = None,
+    signed: bool = False,
+    frame: int | None = None,
+    imports: Sequence[str] = (),
+    allow_code: bool = False,
     batch_size: int = 32,
     time_limit: float = 60.0,
     dtype: str = "float32",
@@ -48,7 +55,11 @@ def make_job(
 
     Keras is started, but no model loaded.
     """
-    checks.expect_integer("top", top, least=1)
+    _check_classes(top=top, classes=classes, class_column=class_column)
+    if frame is not None:
+        checks.expect_integer("frame", frame, least=0)
+    checks.expect_flag("allow_code", allow_code)
+    imports = checks.expect_list("imports", imports, _is_text, "names of modules")
     checks.expect_integer("batch_size", batch_size, least=1)
     if checks.expect_number("time_limit", time_limit, least=0) == 0:
         raise checks.wrong_value("time_limit", time_limit, "> 0")
@@ -56,21 +67,37 @@ def make_job(
     checks.expect_choice("dtype", dtype, DTYPES)
     _check_renamed(more)
     name, weights_path = _check_model(model, weights)
-    plain = _plain({"layer": layer, "score": score, "top_targets": top, **more})
-    names = [method] if isinstance(method, str) else method
-    names = checks.expect_list("method", names, _is_text, "a method's name, or a list of them")
+    likeliest = None if classes or class_column else top or 1
+    chosen = {"top_targets": likeliest} if classes is None else {"classes": list(classes)}
+    plain = _plain({"layer": layer, "score": score, **chosen, **more})
+    names = [method] if isinstance(method, str) or _is_pair(method) else method
+    expected = "a method's name, or a list of them"
+    names = checks.expect_list("method", names, lambda x: _is_text(x) or _is_pair(x), expected)
     backend = import_keras().backend.backend()
     from eli5.loading.preprocess import MODES  # it needs Keras
 
     if preprocess is not None:
         checks.expect_choice("preprocess", preprocess, MODES, also=" or None")
     methods, labels, threads = _methods(names, plain), _labels(labels), min(4, available_cores())
+    look = _look(colormap, signed)
     ours = (overlays, dtype, batch_size, threads, backend, time_limit)
-    return Job(name, weights_path, methods, plain, preprocess, labels, *ours)
+    new = (methods, class_column, frame, list(imports), allow_code, look)
+    return Job(name, weights_path, list(methods), plain, preprocess, labels, *ours, *new)
 
 
-def expect_shard_size(value: Any) -> int:
+def sizes_of(job: Job) -> Granularity:
+    """Return what sizes of shards go with a job."""
+    from eli5.keras.methods.lookup import find_method
+
+    is_item_by_item = any(find_method(name).is_black_box for name in job.methods)
+    copies = job.options.get("n_samples") or 1
+    return granularity(job.batch_size, copies, is_item_by_item=is_item_by_item)
+
+
+def expect_shard_size(value: Any) -> int | None:
     """Return how many items a shard has; TypeError or ValueError if it cannot have so many."""
+    if value is None:
+        return None
     if checks.expect_integer("shard_size", value, least=1) > _LARGEST_SHARD:
         raise checks.wrong_value("shard_size", value, f"<= {_LARGEST_SHARD}")
     return int(value)
@@ -99,14 +126,53 @@ def _check_model(model: Any, weights: Any) -> tuple[str, str | None]:
     )
 
 
-def _methods(names: Sequence[str], options: dict[str, Any]) -> list[str]:
-    """Return the methods' proper names, each once, if they go with the options."""
+def _check_classes(
+    top: int | None, classes: Sequence[int | str] | None, class_column: str | None
+) -> None:
+    given = {"top": top, "classes": classes, "class_column": class_column}
+    found = [f"{name}={value!r}" for name, value in given.items() if value is not None]
+    if len(found) > 1:
+        raise ValueError(
+            "Expected one of `top`, `classes` and `class_column`. Received: " + " and ".join(found)
+        )
+    if top is not None:
+        checks.expect_integer("top", top, least=1)
+    expected = "the name of a column of the source, or None"
+    checks.expect_type("class_column", class_column, str | None, expected)
+
+
+def _look(colormap: str | None, signed: bool) -> dict[str, Any]:
+    look: dict[str, Any] = {} if colormap is None else {"colormap": colormap}
+    if signed is not False:
+        look["signed"] = signed
+    if look:
+        from eli5.formatters.overlay.options import make_options  # it loads matplotlib
+
+        make_options(**look)
+    return look
+
+
+def _is_pair(value: Any) -> bool:
+    is_two = isinstance(value, tuple | list) and len(value) == 2
+    return is_two and isinstance(value[0], str) and isinstance(value[1], dict)
+
+
+def _methods(names: Sequence[Any], options: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the methods' proper names, and options of their own, if they go with the others."""
     from eli5.keras.methods.lookup import find_method
     from eli5.keras.pipeline.request import make_request
 
-    methods = list(dict.fromkeys(find_method(name).name for name in names))
+    methods: dict[str, dict[str, Any]] = {}
+    for pair in names:
+        name, own = pair if _is_pair(pair) else (pair, {})
+        name = find_method(name).name
+        if methods.setdefault(name, _plain(own)) != own:
+            raise ValueError(
+                f"Expected each method with one set of options. Received: {name} with "
+                f"{methods[name]} and {own}"
+            )
     try:
-        make_request(methods=methods, **options)
+        make_request(methods=list(methods.items()), **options)
     except (TypeError, ValueError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(shortened(str(error))) from error

@@ -6,17 +6,25 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from eli5.bulk import filesystem
+from eli5.bulk.cutting import Cutter
 from eli5.bulk.driver import count_remaining, drive
 from eli5.bulk.executors.pool import ExecutorOptions
 from eli5.bulk.job import Job, fingerprint, ingredients
-from eli5.bulk.options import expect_path, expect_shard_size, make_job
+from eli5.bulk.options import expect_path, expect_shard_size, make_job, sizes_of
 from eli5.bulk.plan import Plan, make_plan, read_plan
-from eli5.bulk.progress import notify, notify_every, show_progress
 from eli5.bulk.results import parts
-from eli5.bulk.results.run_folder import PARTS, RETRY, SUMMARY, claim_run_folder, forget_plan
+from eli5.bulk.results.run_folder import (
+    FRAGMENTS,
+    PARTS,
+    RETRY,
+    SUMMARY,
+    claim_run_folder,
+    forget_plan,
+)
 from eli5.bulk.results.summary import (
     Summary,
     find_damaged,
@@ -24,13 +32,16 @@ from eli5.bulk.results.summary import (
     read_summary,
     write_summary,
 )
+from eli5.bulk.shard_sizes import probe_size
 from eli5.bulk.signals import stop_between_batches
 from eli5.bulk.sources import find_source
 from eli5.bulk.worker import Stopped
 from eli5.checks import expect_flag, expect_integer, expect_number, expect_type, need, wrong_value
 from eli5.loading.errors import UserError
+from eli5.progress import notify, notify_every, show_progress
 
 _ROUNDS = 3  # in which parts are found to be damaged, until it is not chance
+_UNKNOWN_WORKERS = 8  # of a cluster that is filled; so many begin with a probe
 _LISTING = 10.0  # seconds between two lines as long as a source is listed
 
 _Path = str | os.PathLike[str]
@@ -41,15 +52,22 @@ def explain(
     source: _Path,
     out: _Path,
     *,
-    method: str | Sequence[str] = "Grad-CAM",
-    top: int = 1,
+    method: str | Sequence[Any] = "Grad-CAM",
+    top: int | None = None,
+    classes: Sequence[int | str] | None = None,
+    class_column: str | None = None,
     layer: int | str | None = None,
     score: str = "auto",
     preprocess: str | None = None,
     labels: _Path | Sequence[str] | None = None,
     weights: _Path | None = None,
     overlays: bool = False,
-    shard_size: int = 1000,
+    colormap: str | None = None,
+    signed: bool = False,
+    frame: int | None = None,
+    imports: Sequence[str] = (),
+    allow_code: bool = False,
+    shard_size: int | None = None,
     batch_size: int = 32,
     time_limit: float = 60.0,
     workers: int | None = None,
@@ -77,9 +95,15 @@ def explain(
         A folder or URL: ``parts/`` will hold a Parquet file per shard, ``overlays/`` the pictures,
         ``plan.json`` and ``summary.json`` what they are. If it holds a run of another model, source
         or option, the new run gets a folder in it; see `Summary.folder`.
-    method : str, or sequence of str
-    top : int
-        How many classes are explained, the likeliest first.
+    method : str, or sequence of str or pairs
+        A pair is a name and a dict of options of its own: ``("RISE", {"n_masks": 200})``.
+    top : int, optional
+        How many classes are explained, the likeliest first; one if nothing is said.
+    classes : sequence of int and str, optional
+        Explain these classes of each picture, by id or by name.
+    class_column : str, optional
+        A column of the source, which is CSV or Parquet: the class to explain of each picture, by id
+        or by name.
     layer, score
         As `eli5.explain_prediction` takes them; of scores only the named ones.
     preprocess : {"tf", "torch", "caffe", "unit", "none"}, optional
@@ -91,9 +115,18 @@ def explain(
         A local weights file, for a ``keras.applications`` model.
     overlays : bool
         Whether the picture under its heatmap is written as well, at most 1024 pixels long.
-    shard_size : int
-        How many items a part is for: what is lost at most if a worker is. A plan that is there
-        keeps its own.
+    colormap, signed
+        Of the overlays; see `eli5.format_as_image`.
+    frame : int, optional
+        Which frame of a picture with several is explained; the first if not given.
+    imports : sequence of str
+        Modules that workers import before they load the model, as they register layers with Keras.
+    allow_code : bool
+        Whether the model file may run code of its own; only for files that you trust.
+    shard_size : int, optional
+        How many items a part is for: what is lost at most if a worker is. If not given, as many as
+        take a worker less than a minute, and fewer where others would have nothing to do. A plan
+        that is there keeps its own.
     batch_size : int
         How many pictures the model sees at once.
     time_limit : float
@@ -136,10 +169,11 @@ def explain(
     UserWarning
         What must be known of the model or its labels.
     """
+    begun = monotonic()
     for module in ("fsspec", "pyarrow.parquet", *(["ray"] if ray is not None else [])):
         need(module)
     name, top_folder = expect_path("source", source), expect_path("out", out)
-    expect_shard_size(shard_size)
+    given_size = expect_shard_size(shard_size)
     expect_flag("progress", progress)
     expect_flag("retry_failed", retry_failed)
     executor = _check_executor(workers, ray, cpus_per_worker, gpus_per_worker)
@@ -148,21 +182,33 @@ def explain(
         model,
         method=method,
         top=top,
+        classes=classes,
+        class_column=class_column,
         layer=layer,
         score=score,
         preprocess=preprocess,
         labels=labels,
         weights=weights,
         overlays=overlays,
+        colormap=colormap,
+        signed=signed,
+        frame=frame,
+        imports=imports,
+        allow_code=allow_code,
         batch_size=batch_size,
         time_limit=time_limit,
         dtype=dtype,
         **options,
     )
     made_from = ingredients(job)  # reads the whole model file, once
-    plan = Plan(filesystem.absolute(name), fingerprint(made_from), made_from, shard_size)
+    size = given_size or sizes_of(job).grain
+    plan = Plan(filesystem.absolute(name), fingerprint(made_from), made_from, size)
+    plan = plan._replace(is_final=given_size is not None)
     top_folder = filesystem.absolute(top_folder)
-    return _run(job, top_folder, executor, plan, retry_failed=retry_failed, shown=progress)
+    summary, n = _run(job, top_folder, executor, plan, retry_failed=retry_failed, shown=progress)
+    seconds = monotonic() - begun
+    notify(f"{n} pictures in {seconds:.1f} s, {n / seconds:.3g} per second.", shown=progress)
+    return summary
 
 
 def _check_executor(workers: Any, ray: Any, cpus: Any, gpus: Any) -> ExecutorOptions:
@@ -185,27 +231,30 @@ def _check_out(out: str, executor: ExecutorOptions) -> None:
 
 def _run(
     job: Job, out: str, executor: ExecutorOptions, plan: Plan, *, retry_failed: bool, shown: bool
-) -> Summary:
-    """Find the run's folder, plan what is to be done there if nobody has, and do it."""
+) -> tuple[Summary, int]:
+    """Find the run's folder, plan what is to be done there if nobody has, and do it.
+
+    Returns what came of it, and how many items were not done before.
+    """
     tell = partial(notify, shown=shown)
     with claim_run_folder(out, plan) as (folder, differences):
+        filesystem.remove(filesystem.join(folder, FRAGMENTS))  # nothing of it counts any more
         if differences:
             tell(f"{out} holds a run that differs in {', '.join(differences)}.")
             tell(f"The results of this one go to {folder}.")
         old = read_plan(folder)
-        if old is not None and old.is_same_run(plan):
+        is_old = old is not None and old.is_same_run(plan)
+        if old is not None and is_old:
             plan = old
         else:
             forget_plan(folder)
-            source = find_source(plan.source)
-            tell_if_due = notify_every(_LISTING, shown=shown)
-            plan = make_plan(
-                folder, plan, source, out, lambda n: tell_if_due(f"listing the source: {n} so far")
-            )
+            plan = _list(job, folder, out, executor, plan, shown=shown)
+        _tell_beginning(job, executor, plan, tell, is_old=is_old)
         with stop_between_batches() as stop_signal:
             try:
                 if retry_failed and (n_failed := drop_damaged(folder) + drop_failed(folder)):
                     tell(f"Shards with pictures that failed, explained again: {n_failed}.")
+                n_new = count_remaining(folder).n_items
                 summary = _finish(job, folder, executor, plan, stop_signal, shown=shown)
             except UserError:
                 # On a disk, a lock tells that nobody works on a plan without parts.
@@ -213,7 +262,38 @@ def _run(
                     forget_plan(folder)
                 raise
             filesystem.remove(filesystem.join(folder, RETRY))
-            return summary
+            return summary, n_new
+
+
+def _list(
+    job: Job, folder: str, out: str, executor: ExecutorOptions, plan: Plan, *, shown: bool
+) -> Plan:
+    """List the source into a plan, of shards of the size that was asked for or of grains."""
+    tell_if_due = notify_every(_LISTING, shown=shown)
+    workers = executor.workers or (1 if executor.is_this_process else _UNKNOWN_WORKERS)
+    probe = None if plan.is_final else partial(probe_size, workers=workers, sizes=sizes_of(job))
+    return make_plan(
+        folder,
+        plan,
+        find_source(plan.source, job.class_column),
+        out,
+        lambda n: tell_if_due(f"listing the source: {n} so far"),
+        probe,
+    )
+
+
+def _tell_beginning(
+    job: Job, executor: ExecutorOptions, plan: Plan, tell: Callable[[str], None], *, is_old: bool
+) -> None:
+    tell(
+        f"{plan.n_items} pictures of {plan.source}, explained with {os.path.basename(job.model)} "
+        f"on {job.backend} by {' and '.join(job.methods)}, {executor.in_words}."
+    )
+    if plan.is_final:
+        why = "as the run was planned" if is_old else "as asked for"
+        tell(f"Parts of at most {plan.shard_size} pictures, {why}.")
+    else:
+        tell("How many pictures a part has follows when the rate is known.")
 
 
 def _finish(
@@ -260,8 +340,11 @@ def _explain_remaining(
     if remaining.done_items:
         tell(f"{remaining.done_items} of {plan.n_items} are done already; going on.")
     try:
-        with show_progress(plan.n_items, remaining.done_items, shown=shown) as progress:
-            drive(job, folder, executor, remaining, progress.update, stop_signal)
+        with show_progress(plan.n_items, remaining.done_items, shown=shown, every=60.0) as progress:
+            above = partial(notify, shown=shown)
+            is_final = (read_plan(folder) or plan).is_final  # maybe since it was read
+            cutter = None if is_final else Cutter(folder, sizes_of(job), above)
+            drive(job, folder, executor, remaining, progress.update, stop_signal, cutter)
     except Stopped:
         done = count_remaining(folder).done_items
         tell(f"Stopped with {done} of {plan.n_items} done. To go on, run it again.")

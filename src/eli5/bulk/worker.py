@@ -22,10 +22,11 @@ from eli5.bulk.job import Job
 from eli5.bulk.plan import Shard, read_items
 from eli5.bulk.results import parts
 from eli5.bulk.results.parts import Row
+from eli5.bulk.results.records import keep_record
 from eli5.bulk.results.run_folder import FRAGMENTS, OVERLAYS, PARTS
 from eli5.bulk.sources.items import SourceItem
 from eli5.loading.errors import UserError, shortened
-from eli5.loading.files import decode_picture
+from eli5.loading.files import FIRST_FRAME, decode_picture, has_frames
 from eli5.loading.quiet import import_keras
 from eli5.loading.stream import StreamItem, StreamResult, can_explain, explain_stream
 
@@ -71,18 +72,23 @@ class Worker:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("ignore")  # a developer's would only bury those for users
             warnings.simplefilter("always", UserWarning)
-            self.loaded = models.load(job.model, None if job.weights is None else Path(job.weights))
+            weights = None if job.weights is None else Path(job.weights)
+            code = {"imports": job.imports, "allow_code": job.allow_code}
+            self.loaded = models.load(job.model, weights, **code)  # type: ignore[arg-type]
             names = models.class_names(self.loaded, job.labels)
             # Fails now if the model takes no pictures, or nobody knows how to preprocess them.
             self._grey_item(64)
         self.warnings = tuple(dict.fromkeys(shortened(str(one.message)) for one in caught))
         self.options: dict[str, Any] = {
             **job.options,
-            "methods": job.methods,
+            "methods": [(name, job.method_options.get(name, {})) for name in job.methods],
             "class_names": names,
             "batch_size": job.batch_size,
+            "progress": False,  # the driver shows it
         }
         self.has_worked = False
+        shape = self.loaded.model.output_shape
+        self.n_classes = shape[-1] if isinstance(shape, tuple) else len(job.labels or ())
 
     def run(self, task: Task, advance: Advance) -> parts.Counts:
         """Explain a task, write its part, and return what is in it.
@@ -108,14 +114,17 @@ class Worker:
     def _explain(self, docs: Any, metadata: Any) -> Any:
         import eli5
 
-        return eli5.explain_predictions(self.loaded.model, docs, images=metadata, **self.options)
+        images, targets = zip(*metadata, strict=True)
+        chosen = {} if self.job.class_column is None else {"targets": targets}
+        options = {"images": images, **chosen, **self.options}
+        return eli5.explain_predictions(self.loaded.model, docs, **options)
 
     def _can_explain_grey(self) -> bool:
         """Tell whether a picture that no model refuses for what it shows can be explained."""
         return any(can_explain(self._explain, self._grey_item(side)) for side in _GREY_SIDES)
 
     def _grey_item(self, side: int) -> StreamItem:
-        return StreamItem(0, self._doc(Image.new("RGB", (side, side), "gray")), _STAND_IN)
+        return StreamItem(0, self._doc(Image.new("RGB", (side, side), "gray")), (_STAND_IN, 0))
 
     def _doc(self, picture: Image.Image) -> Any:
         from eli5.loading.preprocess import picture_to_doc
@@ -152,11 +161,14 @@ class Worker:
     def _decode(self, number: int, item: SourceItem) -> StreamItem:
         """Read an item: into a doc, and for overlays its picture, or into a problem."""
         try:
-            picture = decode_picture(item.read(), item.path)
+            picture = decode_picture(item.read(), item.path, self.job.frame)
+            note = FIRST_FRAME if self.job.frame is None and has_frames(picture) else ""
             doc = self._doc(picture)
+            target = self._class_id(item)
             if self.job.overlays and max(picture.size) > _OVERLAY:
                 picture.thumbnail((_OVERLAY, _OVERLAY))
-            return StreamItem(number, doc, picture if self.job.overlays else _STAND_IN)
+            shown = picture if self.job.overlays else _STAND_IN
+            return StreamItem(number, doc, (shown, target), note=note)
         except UserError as error:
             problem = error.lines[0]
         except OSError as error:
@@ -165,6 +177,25 @@ class Worker:
         except Exception as error:
             problem = f"{type(error).__name__}: {error}"
         return StreamItem(number, problem=shortened(problem))
+
+    def _class_id(self, item: SourceItem) -> int:
+        """Return which class is explained of an item; UserError if its column names none."""
+        if self.job.class_column is None:
+            return 0
+        from eli5.keras.targets.class_names import ids_of, read_class_names
+
+        label = (item.label or "").strip()
+        if re.fullmatch(r"\d+(\.0*)?", label):  # a column of numbers with gaps is one of floats
+            return int(label.partition(".")[0])
+        names = read_class_names(self.options["class_names"])
+        try:
+            (class_id,) = ids_of([label], names, self.n_classes)
+        except ValueError as error:
+            raise UserError(
+                f"Expected a class id or name in the column {self.job.class_column!r} "
+                f"(`class_column`). Received: {label!r}. {error}"
+            ) from error
+        return class_id
 
     def _write(
         self, task: Task, items: list[SourceItem], results: Iterator[StreamResult], advance: Advance
@@ -179,22 +210,28 @@ class Worker:
         path = parts.fragment_path(self.folder, *task)
         if task.is_whole:
             path = filesystem.join(self.folder, PARTS, parts.part_name(task.shard))
-        with parts.new_part(path, self.job.dtype, count) as part:
+        with (
+            keep_record(self.folder, *task, count) as write_record,
+            parts.new_part(path, self.job.dtype, count) as part,
+        ):
             for result in results:
                 rows = self._rows(task, items[result.number], result)
                 part.add(rows)
                 done += 1
                 failed += not rows[0].ok
+                write_record()
                 advance(done, failed)
         return count()
 
     def _rows(self, task: Task, item: SourceItem, result: StreamResult) -> list[Row]:
         if problem := result.problem or parts.not_finite(result.explanations):
             return [Row(item.id, item.path, False, problem)]
+        for expl in result.explanations if result.note else ():
+            expl.description = f"{expl.description or ''}\n{result.note}".strip()
         overlay = None
         if self.job.overlays:
             try:
-                content = _draw_overlay(result.explanations)
+                content = _draw_overlay(result.explanations, self.job.look)
             except ValueError as error:  # its format may not hold so many pixels
                 return [Row(item.id, item.path, False, str(error))]
             overlay = f"{OVERLAYS}/{_overlay_name(task, result.number, item)}"
@@ -273,12 +310,12 @@ def _decode_all(queue: SimpleQueue[_Decoding | None]) -> None:
             return
 
 
-def _draw_overlay(explanations: Sequence[Explanation]) -> bytes:
+def _draw_overlay(explanations: Sequence[Explanation], look: dict[str, Any]) -> bytes:
     from eli5.formatters.picture_file import format_as_picture_file
 
     # The overlays of several methods are one picture.
     shown: Any = explanations if len(explanations) > 1 else explanations[0]
-    return format_as_picture_file(shown, ".jpg", name="the overlay")
+    return format_as_picture_file(shown, ".jpg", name="the overlay", **look)
 
 
 def _overlay_name(task: Task, number: int, item: SourceItem) -> str:

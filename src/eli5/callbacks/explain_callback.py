@@ -166,7 +166,11 @@ class ExplainCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _start(self) -> Iterator[Any]:
         """Return what explains the images, of which the options are checked and nothing is run."""
-        chosen = {"targets": self._targets, "images": self._pictures, **self._explaining}
+        # The bar of `fit` is shown.
+        chosen = {
+            "targets": self._targets, "images": self._pictures, "progress": False,
+            **self._explaining,
+        }  # fmt: skip
         return explain_predictions(self.model, self._images, **chosen)
 
     def _step(self, epoch: int) -> int:

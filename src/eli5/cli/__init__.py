@@ -14,7 +14,7 @@ import sys
 from cyclopts import App, CycloptsError, Parameter, UnknownOptionError
 
 from eli5.cli.backend import installed_versions
-from eli5.cli.commands.bulk import BULK_EXAMPLES, explain_bulk, show_bulk_status
+from eli5.cli.commands.bulk import BULK_EXAMPLES, STATUS_EXAMPLES, explain_bulk, show_bulk_status
 from eli5.cli.commands.demo import DEMO_EXAMPLES, explain_demo
 from eli5.cli.commands.explain import EXAMPLES, explain_pictures
 from eli5.cli.commands.explain_text import TEXT_EXAMPLES, explain_texts
@@ -62,7 +62,7 @@ app.command(
 app.command(list_layers, name="layers", help_epilogue=LAYER_EXAMPLES)
 app.command(list_methods, name="methods", help_epilogue=METHOD_EXAMPLES)
 app.command(explain_bulk, name="bulk", help_epilogue=BULK_EXAMPLES)
-app.command(show_bulk_status, name="bulk-status")
+app.command(show_bulk_status, name="bulk-status", help_epilogue=STATUS_EXAMPLES)
 app.command(
     make_gallery,
     name="gallery",

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.text import Text
 
 from eli5.loading.errors import UserError as UserError  # which all commands need, too
 from eli5.loading.errors import shortened as shortened
+from eli5.progress import bar_console
 
 # Python's parameters that are arguments here, and those that are options.
 _ARGUMENTS = ("image", "model", "results", "source", "text")
 _OPTIONS = (
-    "cpus_per_worker", "gpus_per_worker", "labels", "out", "overlays", "preprocess", "ray",
+    "allow_code", "class_column", "classes", "colormap", "cpus_per_worker", "frame",
+    "gpus_per_worker", "imports", "labels", "out", "overlays", "preprocess", "ray",
     "retry_failed", "shard_size", "time_limit", "vocabulary", "weights", "workers",
 )  # fmt: skip
+_FLAGS = {"classes": "class", "imports": "import"}  # where they are called otherwise
 _NAME = "|".join((*_ARGUMENTS, *_OPTIONS))
 # In backticks, or before what was received; not within a path.
 _PARAMETER = re.compile(rf"`({_NAME})`|(?<![^\s(])({_NAME})=(?:'(\w+)')?")
@@ -29,7 +32,9 @@ def as_typed(message: str) -> str:
 
     def typed(found: re.Match[str]) -> str:
         name = found[1] or found[2]
-        flag = name.upper() if name in _ARGUMENTS else f"--{name.replace('_', '-')}"
+        flag = (
+            name.upper() if name in _ARGUMENTS else f"--{_FLAGS.get(name, name).replace('_', '-')}"
+        )
         return flag if found[1] else f"{flag} {found[3]}" if found[3] else f"{flag}="
 
     message = message.replace("`eli5.explain_prediction`", "eli5 explain-text")
@@ -41,23 +46,10 @@ def wrong_argument(name: str, value: object, expected: str, reason: str = "") ->
     return UserError(f"Expected {name} to be {expected}. Received: {name}={value}{reason}")
 
 
-# The console of the bar that is shown, if one is: only it can write lines above the bar.
-_with_bar: list[Console | None] = [None]
-
-
-@contextmanager
-def above_bar(console: Console | None) -> Iterator[None]:
-    """Print what goes to a terminal above the bar that a console shows there, if one does."""
-    _with_bar.append(console)
-    try:
-        yield
-    finally:
-        _with_bar.pop()
-
-
 def _console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
-    return (_with_bar[-1] if stream.isatty() else None) or Console(stderr=stderr)
+    # Only the console of a bar can write lines above it.
+    return (bar_console() if stream.isatty() else None) or Console(stderr=stderr)
 
 
 def has_colours() -> bool:
@@ -110,6 +102,11 @@ def print_whole(lines: Iterable[str]) -> None:
     """Print lines for programs, each of them at once."""
     sys.stdout.writelines(f"{line}\n" for line in lines)
     sys.stdout.flush()
+
+
+def print_json(document: object) -> None:
+    """Print one JSON document; in ASCII, whatever letters a name has."""
+    print_whole([json.dumps(document, indent=1, allow_nan=False)])
 
 
 def _print_line(start: str, text: str, style: str, *, stderr: bool = False) -> None:

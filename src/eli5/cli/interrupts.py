@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from eli5.bulk.signals import handled
+from eli5.progress import clear
 
 _INTERRUPTED = 128 + signal.SIGINT  # the exit code, as shells have it
 
@@ -18,6 +19,7 @@ def exit_at_once(clean_up: Callable[[], None] = lambda: None) -> Iterator[None]:
 
     def end(_: int) -> None:
         try:
+            clear()
             clean_up()
         finally:
             os._exit(_INTERRUPTED)

@@ -71,14 +71,16 @@ def _is_same(path: Path, source: str | Path) -> bool:
     return path.exists() and os.path.exists(source) and path.samefile(source)
 
 
-def write_output(explanations: Sequence[Any], path: Path, title: str) -> None:
+def write_output(
+    explanations: Sequence[Any], path: Path, title: str, look: dict[str, Any] | None = None
+) -> None:
     """Write one explanation, or several where the format holds them; the title is a page's."""
     ending = path.suffix.lower()
     try:
         if ending in (".json", ".npz"):
             explanations[0].save(path)
         else:
-            write_atomically(path, _content(explanations, ending, title))
+            write_atomically(path, _content(explanations, ending, title, look=look))
     except OSError as error:
         raise wrong_argument("--out", path, "a file that can be written", f": {error}") from error
     except ValueError as error:
@@ -86,7 +88,11 @@ def write_output(explanations: Sequence[Any], path: Path, title: str) -> None:
 
 
 def _content(
-    explanations: Sequence[Any], ending: str, title: str = "", name: str = "--out"
+    explanations: Sequence[Any],
+    ending: str,
+    title: str = "",
+    name: str = "--out",
+    look: dict[str, Any] | None = None,
 ) -> bytes:
     # Each loads what it needs; matplotlib and Keras are slow to load.
     if ending == ".txt":
@@ -97,8 +103,8 @@ def _content(
     if ending == ".html":
         from eli5.formatters.html import format_as_page
 
-        return format_as_page(shown, title=title).encode()
-    return format_as_picture_file(shown, ending, name)
+        return format_as_page(shown, title=title, **look or {}).encode()
+    return format_as_picture_file(shown, ending, name, **look or {})
 
 
 # ---- a folder ------------------------------------------------------------------------------------
@@ -163,9 +169,16 @@ class OutputFolder:
     See `Gallery` for the pages. UserError if another run has the folder, or it cannot be made.
     """
 
-    def __init__(self, folder: Path, n_inputs: int, cards_per_input: int, noun: str) -> None:
-        self.folder = folder
-        self.gallery = Gallery(folder, n_inputs, cards_per_input, noun)
+    def __init__(
+        self,
+        folder: Path,
+        n_inputs: int,
+        cards_per_input: int,
+        noun: str,
+        look: dict[str, Any] | None = None,
+    ) -> None:
+        self.folder, self.look = folder, look
+        self.gallery = Gallery(folder, n_inputs, cards_per_input, noun, look)
         self.has_begun = False
         self.pages: list[Path] = []
         self.n_overlays = 0
@@ -203,7 +216,8 @@ class OutputFolder:
         """Write all there is of one input, or return why its overlay cannot be drawn or written."""
         if overlay is not None:
             try:
-                content = _content(explanations, overlay.suffix.lower(), name="the overlay")
+                ending = overlay.suffix.lower()
+                content = _content(explanations, ending, name="the overlay", look=self.look)
             except ValueError as error:  # its format may not hold so many pixels
                 return str(error)
             self.write_records([])  # an earlier run's lines go before its overlays
@@ -299,9 +313,14 @@ class Gallery:
     """Writes ``index.html``, ``index-2.html`` and so on; in memory is what goes on one of them."""
 
     def __init__(
-        self, folder: Path, n_pictures: int, per_picture: int, what: str = "pictures"
+        self,
+        folder: Path,
+        n_pictures: int,
+        per_picture: int,
+        what: str = "pictures",
+        look: dict[str, Any] | None = None,
     ) -> None:
-        self.folder = folder
+        self.folder, self.look = folder, look
         self.what = what.capitalize()
         most = max(CARDS // per_picture, 1)  # pictures on a page
         self.per_page = math.ceil(n_pictures / math.ceil(n_pictures / most))  # and no short rest
@@ -351,7 +370,7 @@ class Gallery:
         self.sizes.append(len(self.waiting))
         self.waiting = []
         links = self._neighbours(number, is_last=is_last) if number or not is_last else []
-        page = format_as_linked_page(explanations, title, links)
+        page = format_as_linked_page(explanations, title, links, self.look)
         write_atomically(self._path(number), page.encode())
 
     def _path(self, number: int) -> Path:

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from eli5.bulk.progress import pace
 from eli5.cli.console import as_typed, print_fact, print_notice, print_text
 from eli5.loading.files import RECORDS
+from eli5.progress import pace
 
 if TYPE_CHECKING:
     from eli5.base import Explanation

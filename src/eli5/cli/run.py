@@ -6,21 +6,14 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from cyclopts import Parameter
-from cyclopts.validators import Number
-
-from eli5.bulk.progress import show_progress
 from eli5.cli import report
 from eli5.cli.backend import start_keras
-from eli5.cli.commands.methods import complete_methods
 from eli5.cli.console import (
     UserError,
-    above_bar,
     as_typed,
     has_colours,
     print_error,
@@ -28,78 +21,26 @@ from eli5.cli.console import (
     print_notice,
     print_text,
     print_whole,
-    shortened,
 )
 from eli5.cli.interrupts import exit_at_once, exit_between_writes
+from eli5.cli.options import (
+    DEFAULT_LOOK,
+    ExplainOptions,
+    Look,
+    ModelOptions,
+    check_options,
+    check_request,
+    read_methods,
+    read_options,
+)
 from eli5.cli.output import OutputFolder, check_output, check_sources, write_output
 from eli5.loading import files
 from eli5.loading.stream import StreamItem, StreamResult, explain_stream
+from eli5.progress import clear, show_progress
 
 if TYPE_CHECKING:
     from eli5.base import Explanation
     from eli5.loading.models import LoadedModel
-
-
-_AtLeastOne = Parameter(validator=Number(gte=1))
-
-
-@Parameter(name="*")  # the command line has its fields as options, and not the object
-@dataclass(frozen=True, kw_only=True)
-class ExplainOptions:
-    """What is explained of each picture or text, and how.
-
-    Parameters
-    ----------
-    classes
-        Explain this class, by its number or its name; may be given several times. [default: the
-        likeliest class]
-    top
-        Explain this many classes, the likeliest first.
-    methods
-        Explain by this method; may be given several times. `eli5 methods` lists them.
-        [default: Grad-CAM]
-    layer
-        Name or index of the layer that is explained; the name with its path, as `base/conv`, where
-        it is nested. `eli5 layers` lists them. [default: the last with a map over the picture, or
-        over the tokens]
-    score
-        What is explained: the log-odds of the class, what speaks for it and not for others
-        (`log-odds`); its score before the final softmax or sigmoid (`logit`); the model's output
-        (`output`); or the log-odds where the model ends in a softmax or sigmoid, else the output
-        (`auto`).
-    task
-        What the model's outputs are, where it does not tell: the logits of classes, or values.
-    labels
-        A text file of class names: line i, counted from 0, names class i.
-    batch_size
-        How many pictures or texts, or variants of one, the model sees at once. So many are in
-        memory.
-    as_json
-        Print a line of JSON per picture or text and method, and nothing else.
-    """
-
-    classes: Annotated[list[int | str] | None, Parameter(name="--class", metavar="CLASS")] = None
-    top: Annotated[int | None, _AtLeastOne] = None
-    methods: Annotated[
-        list[str] | None, Parameter(name="--method", metavar="NAME", completer=complete_methods)
-    ] = None
-    layer: int | str | None = None
-    score: Literal["auto", "log-odds", "logit", "output"] = "auto"
-    task: Literal["classification", "regression"] | None = None
-    labels: Path | None = None
-    batch_size: Annotated[int, _AtLeastOne] = 8
-    as_json: Annotated[bool, Parameter(name="--json", show_default=False)] = False
-
-    def check(self) -> None:
-        """Raise UserError if classes and their number are both asked for."""
-        if self.classes and self.top:
-            raise UserError(
-                "Expected either --class or --top. Received: both, "
-                f"--class={self.classes} and --top={self.top}"
-            )
-
-
-DEFAULT_OPTIONS = ExplainOptions()
 
 
 class Inputs(Protocol):
@@ -143,55 +84,61 @@ def explain_inputs(
     model: str,
     weights: Path | None = None,
     *,
+    loading: ModelOptions,
+    look: Look = DEFAULT_LOOK,
     file: Path | None,
     folder: Path | None,
 ) -> int:
-    """Explain all inputs, print and write the results; return 1 if one of several failed."""
+    """Explain all inputs, print and write the results; return 1 if more failed than may."""
+    loading.warn()
     if file is not None:
         _check_file(file, inputs, options)
         check_output(file, (model, weights, options.labels, *inputs.files), inputs.endings)
 
     def start() -> str:
         """Get the model ready, and return the backend."""
-        inputs.use_model(*_load_model(options, model, weights))
+        inputs.use_model(*_load_model(options, model, weights, loading))
         import keras
 
         return keras.backend.backend()
 
     if folder is None and len(inputs.names) == 1 and not inputs.problems:
-        return _explain_one(inputs, options, start, file)
-    return _explain_many(inputs, options, start, folder)
+        return _explain_one(inputs, options, start, file, look)
+    return _explain_many(inputs, options, start, folder, look)
 
 
 def _load_model(
-    options: ExplainOptions, model: str, weights: Path | None
+    options: ExplainOptions, model: str, weights: Path | None, loading: ModelOptions
 ) -> tuple[LoadedModel, dict[str, Any]]:
     """Load the model, after a check of the options; return both for `eli5.explain_predictions`."""
     path = options.labels
     labels = None if path is None else files.read_lines(path, "labels", "class name")
     start_keras()
-    from eli5.keras.methods.lookup import find_method
-    from eli5.keras.pipeline.request import make_request
     from eli5.loading import models
 
-    chosen: dict[str, Any] = {
-        "layer": options.layer,
-        "score": options.score,
-        "classes": options.classes,
-        "top_targets": options.top,
-        "task": options.task,
-    }
-    try:
-        methods = list({find_method(one).name: None for one in options.methods or ["Grad-CAM"]})
-        make_request(methods=methods, **chosen)
-    except (TypeError, ValueError) as error:
-        raise UserError(shortened(str(error))) from error
-    loaded = models.load(model, weights)
+    chosen = _options_for_python(options)
+    methods = check_request(read_methods(options.methods), chosen)
+    loaded = models.load(model, weights, **loading.for_python())
+    # Lines of JSON would break a bar.
+    progress = False if options.as_json and sys.stdout.isatty() else None
     return loaded, {
         **chosen,
         "methods": methods,
         "class_names": models.class_names(loaded, labels),
         "batch_size": options.batch_size,
+        "progress": progress,
+    }
+
+
+def _options_for_python(options: ExplainOptions) -> dict[str, Any]:
+    return {
+        **check_options(read_options(options.method_options)),
+        "layer": options.layer,
+        "score": options.score,
+        "sign": options.sign,
+        "classes": options.classes,
+        "top_targets": options.top,
+        "task": options.task,
     }
 
 
@@ -212,7 +159,11 @@ def _check_file(file: Path, inputs: Inputs, options: ExplainOptions) -> None:
 
 
 def _explain_one(
-    inputs: Inputs, options: ExplainOptions, start: Callable[[], str], file: Path | None
+    inputs: Inputs,
+    options: ExplainOptions,
+    start: Callable[[], str],
+    file: Path | None,
+    look: Look,
 ) -> int:
     with exit_at_once(), report.collected_warnings() as counts:
         content = inputs.read(0)
@@ -228,7 +179,7 @@ def _explain_one(
     (name,), explanations = inputs.names, result.explanations
     if file is not None:
         title = f"What {explanations[0].estimator} looked at in {Path(name).name}"
-        write_output(explanations, file, title)
+        write_output(explanations, file, title, look.options())
     notes = report.warning_lines(counts, "\n".join(expl.description or "" for expl in explanations))
     if options.as_json:
         print_notice(*notes)
@@ -249,7 +200,11 @@ def _explain_one(
 
 
 def _explain_many(
-    inputs: Inputs, options: ExplainOptions, start: Callable[[], str], folder: Path | None
+    inputs: Inputs,
+    options: ExplainOptions,
+    start: Callable[[], str],
+    folder: Path | None,
+    look: Look,
 ) -> int:
     for problem in inputs.problems:
         print_error(problem)
@@ -257,7 +212,7 @@ def _explain_many(
         more = f" and {len(inputs.results) - 1} more" if len(inputs.results) > 1 else ""
         print_notice(f"Left out, as this command has made it: {inputs.results[0]}{more}.")
     summary = report.RunSummary(inputs.heading)
-    output = None if folder is None else _open_folder(folder, inputs, options)
+    output = None if folder is None else _open_folder(folder, inputs, options, look)
     release: Callable[[], None] = (lambda: None) if output is None else output.release
     begun = perf_counter()
     try:
@@ -270,15 +225,15 @@ def _explain_many(
         release()
     seconds, notes = (loaded - begun, perf_counter() - loaded), report.warning_lines(counts)
     summary.print_summary(notes, backend, seconds, output, as_json=options.as_json)
-    return 1 if summary.n_skipped or inputs.problems else 0
+    return int(summary.n_skipped + len(inputs.problems) > options.allow_failed)
 
 
-def _open_folder(folder: Path, inputs: Inputs, options: ExplainOptions) -> OutputFolder:
+def _open_folder(folder: Path, inputs: Inputs, options: ExplainOptions, look: Look) -> OutputFolder:
     check_sources(folder, inputs.files)
     # A card per method, for up to three classes.
     n_classes = len(options.classes or ()) or options.top or 1
     n_cards = len(options.methods or ("Grad-CAM",)) * math.ceil(n_classes / 3)
-    return OutputFolder(folder, len(inputs.names), n_cards, inputs.noun)
+    return OutputFolder(folder, len(inputs.names), n_cards, inputs.noun, look.options())
 
 
 def _explain_all(
@@ -289,17 +244,14 @@ def _explain_all(
     overlays = [None] * n_inputs if output is None else inputs.overlays
     # Lines of JSON would break the bar.
     has_bar = not (options.as_json and sys.stdout.isatty())
-    with (
-        show_progress(n_inputs, noun=inputs.noun, has_bar=has_bar, every=10.0) as progress,
-        above_bar(progress.console),
-    ):
+    with show_progress(n_inputs, noun=inputs.noun, has_bar=has_bar) as progress:
 
         def finish() -> None:
             if output is not None:
                 output.finish()
 
         def tidy() -> None:
-            progress.stop()
+            clear()
             finish()
             if output is not None:
                 output.release()

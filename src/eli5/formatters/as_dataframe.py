@@ -23,7 +23,7 @@ _TARGET_TYPES = {
     "target": "Int64",
     "class_name": "string",
     **dict.fromkeys(["score", "proba", "explained"], "float64"),
-    "explained_name": "string",
+    **dict.fromkeys(["explained_name", "sign"], "string"),
     **dict.fromkeys(["peak_x", "peak_y", "area"], "float64"),
     "error": "string",
 }
@@ -74,6 +74,8 @@ def format_as_dataframe(
             The number that the heatmap explains; NaN as above.
         ``explained_name`` : string
             What that is, such as ``log-odds``; missing where it is not known.
+        ``sign`` : string
+            ``negative`` where what is high speaks against the target, else ``positive``.
         ``peak_x``, ``peak_y`` : float64
             Where the heatmap is highest: the middle of that place, as a share of the image's width
             from the left, and of its height from the top. Of a series, as a share of its steps, and
@@ -131,7 +133,7 @@ def _target_rows(number: int, expl: Explanation) -> Iterator[dict[str, Any]]:
     for target in expl.targets or ():
         numbers = {
             name: _number(getattr(target, name)) for name in ("score", "proba", "explained")
-        } | {"explained_name": _text(target.explained_name)}
+        } | {"explained_name": _text(target.explained_name), "sign": target.sign}
         yield of_all | _named(target) | numbers | _of_heatmap(_upright(target, expl))
     if not expl.targets:
         yield of_all | {"target": None}

@@ -14,6 +14,8 @@ from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.font_manager import FontProperties, fontManager, get_font
 
 from eli5.formatters.labels import (
+    class_name,
+    is_against,
     one_line,
     score_and_explained,
     target_label,
@@ -46,7 +48,8 @@ def title_lines(
     """Write class, numbers and method in at most four lines, for a figure."""
     kind = "Output" if expl.is_regression else "Class"
     is_number = not target.class_name and not isinstance(target.target, str)
-    name = f"{kind} {target_name(target)}" if is_number else _drawable_name(target)
+    kind = f"against {kind.lower()}" if is_against(target) else kind
+    name = f"{kind} {class_name(target)}" if is_number else _drawable_name(target)
     numbers = [
         f"{name[:1].lower()}{name[1:]} {value}" for name, value in target_numbers(target).items()
     ]

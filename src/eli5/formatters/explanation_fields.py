@@ -94,6 +94,7 @@ _FIELDS: dict[type, dict[str, tuple[Callable[[Any], bool], str]]] = {
         "target": (lambda value: is_integer(value) or isinstance(value, str), "a class id or name"),
         **dict.fromkeys(["proba", "score", "explained"], (_is_number, "a number or None")),
         **dict.fromkeys(["class_name", "explained_name"], (_is_text, "a string or None")),
+        "sign": (lambda value: value in ("positive", "negative"), "'positive' or 'negative'"),
         **dict.fromkeys(["heatmap", "attribution"], (_is_array, "a NumPy array of numbers")),
         "placement": (
             lambda value: isinstance(value, Placement | None),

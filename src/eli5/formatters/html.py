@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from eli5.base import DocWeightedSpans, Explanation, TargetExplanation
@@ -12,15 +13,16 @@ from eli5.checks import expect_flag, expect_type
 from eli5.formatters.explanation_fields import flattened
 from eli5.formatters.jinja import render
 from eli5.formatters.labels import (
+    class_name,
+    is_against,
     one_line,
     printable_part,
     signed_number,
     target_label,
-    target_name,
     target_numbers,
 )
 from eli5.formatters.overlay.drawable import has_canvas
-from eli5.formatters.series.timeline import peaks_in_words, series_in_words
+from eli5.formatters.series.timeline import peaks_in_words
 from eli5.formatters.texts.weighted_text import (
     Token,
     has_texts,
@@ -50,7 +52,16 @@ _MOST_OUTSIDE = 20  # tokens that are not in the text
 _MOST_IN_TOOLTIP = 4
 
 
-def format_as_html(expl: Explanation | Several, include_styles: bool = True) -> str:
+def format_as_html(
+    expl: Explanation | Several,
+    include_styles: bool = True,
+    *,
+    resampling_filter: int | None = None,
+    colormap: str | Callable[..., Any] | None = None,
+    alpha_limit: float | None = 0.65,
+    percentile: float | None = None,
+    signed: bool = False,
+) -> str:
     """Format one or several explanations as an HTML fragment that needs nothing else.
 
     Parameters
@@ -61,13 +72,18 @@ def format_as_html(expl: Explanation | Several, include_styles: bool = True) -> 
     include_styles : bool
         Whether the fragment comes with its ``<style>`` and its ``<script>``. All rules are about
         the class ``eli5-explanation``. Once per page is enough.
+    resampling_filter, colormap, alpha_limit, percentile, signed
+        How heatmaps look, as in `eli5.format_as_image`; what is None there by default or here is as
+        if it were not given, but that an `alpha_limit` of None is no limit. It is where the slider
+        stands at first. Texts have colours of their own.
 
     Returns
     -------
     str
         For one explanation: the picture, or the series drawn as one, and over it the heatmap of the
         target chosen by a radio button; class, score and probability of each target; model, method,
-        layer and description; a slider for the heatmap's opacity and a legend. Of a text, for each
+        layer and description; a slider for the heatmap's opacity and a legend, which shows the
+        colours as they are over a picture. Of a text, for each
         target the text with its words coloured by their weights, which the tooltips tell; that
         needs neither Pillow nor matplotlib. For several explanations: a grid of such cards, each
         headed by its ``source``, with one slider for all. What is equal on all of them stands once
@@ -85,10 +101,20 @@ def format_as_html(expl: Explanation | Several, include_styles: bool = True) -> 
         If an image, a series or a heatmap cannot be drawn; see `eli5.format_as_image`.
     """
     expect_flag("include_styles", include_styles)
-    return render("fragment.html", include_styles=include_styles, **_section_data(expl))
+    look = _look(resampling_filter, colormap, alpha_limit, percentile, signed)
+    return render("fragment.html", include_styles=include_styles, **_section_data(expl, look))
 
 
-def format_as_page(expl: Explanation | Several, title: str = "What the model looked at") -> str:
+def format_as_page(
+    expl: Explanation | Several,
+    title: str = "What the model looked at",
+    *,
+    resampling_filter: int | None = None,
+    colormap: str | Callable[..., Any] | None = None,
+    alpha_limit: float | None = 0.65,
+    percentile: float | None = None,
+    signed: bool = False,
+) -> str:
     """Format one or several explanations as a complete HTML document.
 
     Parameters
@@ -97,6 +123,8 @@ def format_as_page(expl: Explanation | Several, title: str = "What the model loo
         See `format_as_html`.
     title : str
         Title of the document, and its headline.
+    resampling_filter, colormap, alpha_limit, percentile, signed
+        See `format_as_html`.
 
     Returns
     -------
@@ -109,21 +137,35 @@ def format_as_page(expl: Explanation | Several, title: str = "What the model loo
     TypeError, ValueError
         See `format_as_html`.
     """
-    return format_as_linked_page(expl, title, links=())
+    look = _look(resampling_filter, colormap, alpha_limit, percentile, signed)
+    return format_as_linked_page(expl, title, links=(), look=look)
+
+
+def _look(
+    resampling_filter: Any, colormap: Any, alpha_limit: Any, percentile: Any, signed: Any
+) -> Data:
+    """Bring together how heatmaps are to look; it is checked where there is one to be drawn."""
+    look = {"resampling_filter": resampling_filter, "colormap": colormap}
+    look |= {"alpha_limit": alpha_limit, "percentile": percentile}
+    return look | {"signed": expect_flag("signed", signed)}
 
 
 def format_as_linked_page(
-    expl: Explanation | Several, title: str, links: Sequence[tuple[str, str]]
+    expl: Explanation | Several,
+    title: str,
+    links: Sequence[tuple[str, str]],
+    look: Data | None = None,
 ) -> str:
     """Format a page as `format_as_page` does, with links above and below the explanations.
 
-    Each link is a text and an address, which is empty for what is not to be followed.
+    Each link is a text and an address, which is empty for what is not to be followed; `look` holds
+    options of `eli5.format_as_image`.
     """
     expect_type("title", title, str, "a string")
-    return render("page.html", title=title, links=links, **_section_data(expl))
+    return render("page.html", title=title, links=links, **_section_data(expl, look or {}))
 
 
-def _section_data(expl: Explanation | Several) -> Data:
+def _section_data(expl: Explanation | Several, look: Data) -> Data:
     """Give the values of ``templates/section.html``."""
     explanations = list(flattened(expl))
     is_gallery = len(explanations) > 1
@@ -132,7 +174,7 @@ def _section_data(expl: Explanation | Several) -> Data:
     shown = [one for one in explanations if not (is_gallery and one.error and not one.targets)]
     shared = _shared(shown if is_gallery else [])
     budget = _pixel_budget(shown)
-    cards = [_card(one, budget, shared) for one in shown]
+    cards = [_card(one, budget, shared, look) for one in shown]
     has_heat = any(card["has_heat"] for card in cards)
     text_cards = [card for card in cards if card["is_text"]]
     return {
@@ -142,7 +184,7 @@ def _section_data(expl: Explanation | Several) -> Data:
         "shared": shared,
         "classes": sorted({card["first"]["class"] for card in cards if card["first"]["class"]}),
         "orders": _orders(cards),
-        "heat": _heat_controls(shown) if has_heat else None,
+        "heat": _heat_controls(shown, look) if has_heat else None,
         "words": _word_legend(text_cards) if text_cards else None,
     }
 
@@ -171,7 +213,7 @@ def _orders(cards: Sequence[Data]) -> list[str]:
 def _first(expl: Explanation) -> Data:
     """Return what a card is sorted by and filtered by: its name, and what its first target has."""
     target = next(iter(expl.targets or ()), None)
-    details = (target.details if target else None) or {}
+    details = target.details if target and isinstance(target.details, dict) else {}
     return {
         "name": expl.source and one_line(expl.source),
         "class": target and target_label(target),
@@ -191,22 +233,22 @@ def _pixel_budget(explanations: Sequence[Explanation]) -> PixelBudget | None:
     return pixel_budget(len(shown), sum(len(one.targets or []) for one in shown))
 
 
-def _heat_controls(explanations: Sequence[Explanation]) -> Data:
-    from eli5.formatters.overlay.data_uri import DEFAULT_OPACITY, legend_colours
+def _heat_controls(explanations: Sequence[Explanation], look: Data) -> Data:
+    from eli5.formatters.page_layers import heat_controls
 
-    has_pictures = any(one.image is not None for one in explanations)
-    colours = legend_colours() if has_pictures else None  # a series has its legend in the chart
-    return {"percent": round(DEFAULT_OPACITY * 100), "colours": colours}
+    return heat_controls([one for one in explanations if has_canvas(one)], look)
 
 
 def _word_legend(text_cards: Sequence[Data]) -> Data:
     """Say what the colours mean, with the largest weight where there is one explanation.
 
-    "Against" is there only if something speaks against: many methods never show that.
+    Each is there only if something has it: many methods never show what speaks against.
     """
-    targets = [target for card in text_cards for target in card["targets"]]
+    texts = [text for card in text_cards for one in card["targets"] for text in one["texts"]]
+    has_against = any(text["has_against"] for text in texts)
     return {
-        "has_against": any(text["has_against"] for one in targets for text in one["texts"]),
+        "has_for": any(text["has_for"] for text in texts) or not has_against,
+        "has_against": has_against,
         "strongest": text_cards[0]["largest_weight"] if len(text_cards) == 1 else 0.0,
     }
 
@@ -214,9 +256,9 @@ def _word_legend(text_cards: Sequence[Data]) -> Data:
 # --- one card of a page ---------------------------------------------------------------------------
 
 
-def _card(expl: Explanation, budget: PixelBudget | None, shared: Data) -> Data:
+def _card(expl: Explanation, budget: PixelBudget | None, shared: Data, look: Data) -> Data:
     """Give what ``templates/card.html`` shows; `shared` is what a gallery names for all cards."""
-    picture = _picture(expl, budget) if budget and has_canvas(expl) else None
+    is_drawn = budget is not None and has_canvas(expl)
     targets, is_text, largest = expl.targets or [], has_texts(expl), largest_weight(expl)
     shared_facts = shared["facts"]
     facts = {name: getattr(expl, of) for name, of in _FACTS.items() if name not in shared_facts}
@@ -229,37 +271,33 @@ def _card(expl: Explanation, budget: PixelBudget | None, shared: Data) -> Data:
         "label": ": ".join([head or expl.method or "Explanation", *map(target_label, targets[:1])]),
         "facts": {name: fact for name, fact in facts.items() if fact},
         "description": (expl.description or "").removeprefix(shared["description"]).strip(),
-        "picture": picture,
+        "picture": _picture(expl, budget, look) if is_drawn else None,
         "kind": "Output" if expl.is_regression else "Class",
         "is_text": is_text,
+        "map": "Attribution" if look.get("signed") else "Heatmap",
         "largest_weight": largest,
         "targets": [
             _target(expl, target)
-            | {"texts": [_text(text, largest) for text in texts_of(target)]}
-            | {"heat": _heat(expl, target, budget) if budget and picture and not is_text else None}
+            | {"texts": [_text(text, target, largest) for text in texts_of(target)]}
+            | {"heat": _heat(expl, target, budget, look) if is_drawn and not is_text else None}
             for target in targets
         ],
     }
     heat = [target["heat"] for target in data["targets"] if target["heat"]]
-    return data | {
-        "has_heat": bool(heat),
-        "percent_cut_off": heat[0]["percent_cut_off"] if heat else 0,
-    }
+    drawn = [one for one in heat if one["src"]]
+    return data | {"has_heat": bool(drawn), "cut_off": drawn[0]["cut_off"] if drawn else ""}
 
 
-def _picture(expl: Explanation, budget: PixelBudget) -> Data:
-    """Give the picture and its shape; that of the layers may differ, for they are rounded."""
-    if expl.image is None:
-        from eli5.formatters.overlay.data_uri import data_uri
-        from eli5.formatters.series.picture import chart_size, draw_without_heat
+def _picture(expl: Explanation, budget: Any, look: Data) -> Data:
+    from eli5.formatters.page_layers import page_picture
 
-        source = data_uri(draw_without_heat(expl).convert("L"))
-        return {"src": source, "alt": one_line(series_in_words(expl)), "size": chart_size(expl)}
+    return page_picture(expl, budget, look)
 
-    from eli5.formatters.overlay.data_uri import picture_layer
 
-    shown = {"src": picture_layer(expl.image, budget), "alt": "The explained picture"}
-    return shown | {"size": expl.image.size}
+def _heat(expl: Explanation, target: TargetExplanation, budget: Any, look: Data) -> Data:
+    from eli5.formatters.page_layers import page_heat
+
+    return page_heat(expl, target, budget, look)
 
 
 def _classes(expl: Explanation, is_text: bool) -> str:
@@ -277,13 +315,14 @@ def _classes(expl: Explanation, is_text: bool) -> str:
 def _target(expl: Explanation, target: TargetExplanation) -> Data:
     """Name a target, with its numbers; the template calls one without a name "Class 281"."""
     # The name of a score is its target's id, too, and speaks for itself: "contrast", not "Class …".
-    class_id, name = one_line(target.target), target_name(target)
+    class_id, name = one_line(target.target), class_name(target)
     is_nameless = name == class_id and not isinstance(target.target, str)
     peak = peaks_in_words(expl, target, most=1)
     return {
         "target": target,
         "label": target_label(target),
         "name": "" if is_nameless else name,
+        "is_against": is_against(target),
         "id": class_id,
         "has_own_id": name != class_id,
         "numbers": target_numbers(target),
@@ -291,40 +330,24 @@ def _target(expl: Explanation, target: TargetExplanation) -> Data:
     }
 
 
-def _heat(expl: Explanation, target: TargetExplanation, budget: PixelBudget) -> Data | None:
-    if target.heatmap is None:
-        return None
-
-    from eli5.formatters.overlay.data_uri import heat_layer
-    from eli5.formatters.overlay.options import default_percentile
-
-    percentile = default_percentile(expl)
-    if expl.image is None:
-        from eli5.formatters.series.picture import series_layer
-
-        source, where = series_layer(expl, target, budget), "behind the series"
-    else:
-        source = heat_layer(target.heatmap, expl.image, budget, percentile, target.placement)
-        where = "laid over the picture"
-    if source is None:  # all zeros: the card says so in words
-        return None
-    method = f"{expl.method} heatmap" if expl.method else "Heatmap"
-    peak = peaks_in_words(expl, target, most=1)
-    alt = f"{method} of {target_label(target)}, {where}{peak and f'; peak at {peak}'}"
-    return {"src": source, "alt": alt, "percent_cut_off": 100 - percentile}
-
-
-def _text(text: DocWeightedSpans, largest: float) -> Data:
+def _text(text: DocWeightedSpans, target: TargetExplanation, largest: float) -> Data:
     tokens = tokens_of(text)
     outside = tokens_outside(tokens)
+    word = partial(_word, for_sign=-1 if is_against(target) else 1, largest=largest)
+
+    def listed(token: Token) -> tuple[Word, str]:
+        return word(token_name(token), token.weight, [token]), signed_number(token.weight)
+
+    words = [word(one.text, one.weight, one.tokens) for one in parts_of(text, tokens)]
+    strongest = list(map(listed, _strongest(tokens)))
+    seen = {shown[0] for shown in [*words, *(shown for shown, _ in strongest)]}
     return {
         "name": text.vec_name,
-        "has_against": any(token.weight < 0 for token in tokens),
-        "words": [
-            _word(one.text, one.weight, one.tokens, largest) for one in parts_of(text, tokens)
-        ],
-        "strongest": [_listed(token, largest) for token in _strongest(tokens)],
-        "outside": [_listed(token, largest) for token in heaviest(outside, _MOST_OUTSIDE)],
+        "has_for": "b" in seen,
+        "has_against": "i" in seen,
+        "words": words,
+        "strongest": strongest,
+        "outside": list(map(listed, heaviest(outside, _MOST_OUTSIDE))),
         "n_more": max(len(outside) - _MOST_OUTSIDE, 0),
     }
 
@@ -337,17 +360,14 @@ def _strongest(tokens: Sequence[Token]) -> list[Token]:
     return list(by_name.values())[:_MOST_STRONGEST]
 
 
-def _listed(token: Token, largest: float) -> tuple[Word, str]:
-    shown = _word(token_name(token), token.weight, [token], largest)
-    return shown, signed_number(token.weight)
-
-
-def _word(text: str, weight: float, tokens: Sequence[Token], largest: float) -> Word:
+def _word(
+    text: str, weight: float, tokens: Sequence[Token], *, for_sign: int, largest: float
+) -> Word:
     percent = round(100 * abs(weight / largest)) if weight else 0
     # What would have no colour needs no element: in a long text most words are of that kind.
     if not percent:
         return "", "", "", printable_part(text)
     named = [f"{token_name(one)} {signed_number(one.weight)}" for one in tokens[:_MOST_IN_TOOLTIP]]
     more = [f"{len(tokens) - len(named)} more"] if len(tokens) > len(named) else []
-    tag = "b" if weight > 0 else "i"
+    tag = "b" if weight * for_sign > 0 else "i"
     return tag, f"{min(percent, 100) / 100:g}", ", ".join(named + more), printable_part(text)

@@ -7,6 +7,7 @@ from base64 import b64encode
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from eli5.formatters.colours import AGAINST, FOR
 from eli5.formatters.labels import number, one_line, printable
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {"number": number, "one_line": one_line, "printable": printable}
     environment.globals |= {"asset": asset, "digest": _digest}
+    environment.globals |= {"FOR": FOR, "AGAINST": AGAINST}
     return environment
 
 

@@ -17,6 +17,11 @@ _UNSHOWN = ("Cc", "Cs")
 _BIDI_CONTROLS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd")
 
 
+def is_against(target: TargetExplanation) -> bool:
+    """Tell whether a target's heatmap and weights show what speaks against it."""
+    return target.sign == "negative"
+
+
 def headings(explanations: Sequence[Explanation]) -> list[str]:
     """Name what tells explanations apart: source, method, layer, model, as far as they differ."""
     names = ("source", "method", "layer", "estimator")
@@ -27,12 +32,30 @@ def headings(explanations: Sequence[Explanation]) -> list[str]:
 
 
 def target_label(target: TargetExplanation) -> str:
-    """Name a target with its class id, ``"tabby (281)"``, or by the id alone if it has no name."""
-    name, class_id = target_name(target), one_line(target.target)
+    """Name what is shown of a target with its class id, ``"tabby (281)"``.
+
+    By the id alone if it has no name; ``"against tabby (281)"`` if that speaks against it.
+    """
+    return f"against {_label(target)}" if is_against(target) else _label(target)
+
+
+def of_target(target: TargetExplanation) -> str:
+    """Say whose heatmap it is: ``"of tabby (281)"``, or ``"against tabby (281)"``."""
+    return f"{'against' if is_against(target) else 'of'} {_label(target)}"
+
+
+def _label(target: TargetExplanation) -> str:
+    name, class_id = class_name(target), one_line(target.target)
     return class_id if name == class_id else f"{name} ({class_id})"
 
 
 def target_name(target: TargetExplanation) -> str:
+    """Name what is shown of a target in one line: ``"tabby"``, or ``"against tabby"``."""
+    name = class_name(target)
+    return f"against {name}" if is_against(target) else name
+
+
+def class_name(target: TargetExplanation) -> str:
     """Name a target in one line: its class name, or the class id if it has none."""
     return one_line(target.class_name or "") or one_line(target.target)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from eli5.base import Explanation, Explanations
@@ -12,17 +12,17 @@ PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEB
 
 
 def format_as_picture_file(
-    expl: Explanation | Explanations, ending: str, name: str = "path"
+    expl: Explanation | Explanations, ending: str, name: str = "path", **look: Any
 ) -> bytes:
     """Write what `eli5.format_as_image` gives in the format that a file's ending names.
 
-    JPEG has no transparency: what shows through becomes white. ValueError if the format cannot hold
-    so many pixels, of a file that the error calls `name`.
+    `look` are further options of that. JPEG has no transparency: what shows through becomes white.
+    ValueError if the format cannot hold so many pixels, of a file that the error calls `name`.
     """
     # Where they are needed: the command line reads the table above to check what it is asked for.
     from eli5.formatters.image import format_as_image
 
-    file_format, picture = PICTURE_FORMATS[ending], format_as_image(expl)
+    file_format, picture = PICTURE_FORMATS[ending], format_as_image(expl, **look)
     if file_format == "JPEG":
         from PIL import Image
 

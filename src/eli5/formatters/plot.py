@@ -17,13 +17,19 @@ from PIL import Image
 
 from eli5.checks import expect_flag, expect_integer, expect_type, shown, wrong_value
 from eli5.formatters.caption import caption_lines, drawable, literal_text, title_lines
+from eli5.formatters.colours import AGAINST, FOR
 from eli5.formatters.explanation_fields import flattened
-from eli5.formatters.labels import headings
+from eli5.formatters.labels import headings, is_against
 from eli5.formatters.overlay.heatmap import LANCZOS, checked_picture
 from eli5.formatters.overlay.layers import shown_values
-from eli5.formatters.overlay.options import DEFAULT_COLORMAP, default_percentile, make_options
+from eli5.formatters.overlay.options import (
+    DEFAULT_COLORMAP,
+    default_percentile,
+    for_target,
+    make_options,
+)
 from eli5.formatters.overlay.picture import to_rgba
-from eli5.formatters.series.picture import axes_inches, draw_chart, series_heat
+from eli5.formatters.series.picture import axes_inches, bar_label, draw_chart, series_heat
 from eli5.formatters.series.timeline import checked_series
 from eli5.formatters.texts.weighted_text import (
     Token,
@@ -52,7 +58,6 @@ _LABELLED = 1.0  # shorter colour bars have no room for a name
 _SERIES_WIDTH, _TEXT_WIDTH, _AROUND = 8.5, 4.0, 1.0
 _BAR_OF_TOKEN = 0.22
 
-FOR, AGAINST = "#3cbe14", "#de2650"  # as on a page; colour-blind people tell them apart
 _MOST_BARS = 30
 _LONGEST_NAME = 24  # letters of a token's name
 
@@ -250,16 +255,18 @@ def _text_panel(target: TargetExplanation) -> Panel:
     tokens = [token for token in all_tokens if is_few or id(token) in strong]
     chosen = "" if is_few else f"; the heaviest {len(tokens)} of {len(all_tokens)} tokens"
     inches = _TEXT_WIDTH, 0.1 + _BAR_OF_TOKEN * max(len(tokens), 3)
-    return Panel(partial(_draw_bars, tokens, f"weight{chosen}"), inches, layout="row")
+    for_sign = -1 if is_against(target) else 1
+    draw = partial(_draw_bars, tokens, for_sign, f"weight{chosen}")
+    return Panel(draw, inches, layout="row")
 
 
-def _draw_bars(tokens: Sequence[Token], x_label: str, ax: Axes) -> None:
+def _draw_bars(tokens: Sequence[Token], for_sign: int, x_label: str, ax: Axes) -> None:
     weights = [token.weight for token in tokens]
     names = [drawable(_short(token_name(token))) for token in tokens]
     ax.barh(
         range(len(tokens)),
         weights,
-        color=[FOR if weight >= 0 else AGAINST for weight in weights],
+        color=[FOR if weight * for_sign >= 0 else AGAINST for weight in weights],
         height=0.8,
     )
     ax.set_yticks(range(len(tokens)), names)
@@ -301,7 +308,8 @@ def _picture_panels(
         scale = longer / max(width, height)
         inches = max(scale * width, _LEAST), max(scale * height, _LEAST)
         heat = values * np.float64(peak), peak or 1.0
-        draw = partial(_draw_picture, picture, extent, *heat, options, bar)
+        label = bar_label(options, target) if bar else ""
+        draw = partial(_draw_picture, picture, extent, *heat, for_target(options, target), label)
         panels.append(Panel(draw, inches))
     return panels
 
@@ -330,7 +338,7 @@ def _draw_picture(
     values: NDArray[np.float64],
     peak: float,
     options: OverlayOptions,
-    colorbar: bool,
+    bar_label: str,
     ax: Axes,
 ) -> None:
     # All is said here, because the user's settings may be others.
@@ -343,11 +351,11 @@ def _draw_picture(
     colormap: Any = options.colormap
     heat = draw(values, cmap=colormap, norm=norm, alpha=alpha)
     ax.set_axis_off()
-    if colorbar:
-        _draw_colour_bar(ax, heat, options)
+    if bar_label:
+        _draw_colour_bar(ax, heat, options, bar_label)
 
 
-def _draw_colour_bar(ax: Axes, heat: Any, options: OverlayOptions) -> None:
+def _draw_colour_bar(ax: Axes, heat: Any, options: OverlayOptions, label: str) -> None:
     figure = ax.figure
     current = figure.gca()
     place = make_axes_locatable(ax).append_axes("right", size=_BAR, pad=_PAD)
@@ -357,5 +365,5 @@ def _draw_colour_bar(ax: Axes, heat: Any, options: OverlayOptions) -> None:
     bar = figure.colorbar(heat, cax=place, extend=extend)
     bar.ax.ticklabel_format(axis="y", scilimits=(-2, 3))  # longer numbers have no room
     if ax.get_window_extent().height / figure.dpi >= _LABELLED:
-        bar.set_label("attribution" if options.signed else "heatmap")
+        bar.set_label(label)
     figure.sca(current)

@@ -10,6 +10,7 @@ from unicodedata import combining, east_asian_width
 from eli5.checks import expect_flag
 from eli5.formatters.explanation_fields import flattened
 from eli5.formatters.labels import (
+    is_against,
     one_line,
     printable,
     printable_part,
@@ -42,8 +43,9 @@ _MOST_LISTED = 10
 _LONGEST_GAP, _CONTEXT = 300, 80  # characters without a mark; what stays at each of its ends
 _LONGEST_WORD = 20
 
-# The terminal's own colours, so that they fit its theme; what speaks against is underlined, too.
-_FOR, _AGAINST, _PLAIN = "\x1b[1;32m", "\x1b[4;31m", "\x1b[0m"
+# The terminal's own red and blue, so that they fit its theme; the plain blue of many can hardly be
+# read on black. What speaks against is underlined, too.
+_FOR, _AGAINST, _PLAIN = "\x1b[1;31m", "\x1b[4;94m", "\x1b[0m"
 
 
 def format_as_text(expl: Explanation | Iterable[Any], *, ansi: bool = False) -> str:
@@ -86,7 +88,8 @@ def _one_as_text(expl: Explanation, ansi: bool) -> str:
         parts.append(_target_table(expl))
         for target in expl.targets:
             texts = marked_texts(expl, target, ansi=ansi)
-            parts += [f"What speaks for {target_label(target)}:", *texts] if texts else []
+            side = target_label(target) if is_against(target) else f"for {target_label(target)}"
+            parts += [f"What speaks {side}:", *texts] if texts else []
     if expl.description:
         parts.append(printable(expl.description))
     return without_bidi_controls("\n\n".join(parts))
@@ -116,30 +119,34 @@ def marked_texts(expl: Explanation, target: TargetExplanation, *, ansi: bool) ->
     for text in texts_of(target):
         tokens = tokens_of(text)
         name = f"{one_line(text.vec_name)}: " if text.vec_name else ""
-        marked = "".join(_marked(text, tokens, least, ansi=ansi)).rstrip()
+        colours = (_AGAINST, _FOR) if is_against(target) else (_FOR, _AGAINST)
+        marked = "".join(_marked(text, tokens, least, colours if ansi else None)).rstrip()
         blocks += [f"{name}{marked}", _token_table(heaviest(tokens, _MOST_LISTED))]
     return [block for block in blocks if block]
 
 
 def _marked(
-    text: DocWeightedSpans, tokens: Sequence[Token], least: float, *, ansi: bool
+    text: DocWeightedSpans, tokens: Sequence[Token], least: float, colours: tuple[str, str] | None
 ) -> Iterator[str]:
-    """Yield the text in parts; those that are marked are cut off from each other by plain ones."""
+    """Yield the text in parts; those that are marked are cut off from each other by plain ones.
+
+    The colours are those of positive and negative weights, if there are any.
+    """
     strong = (part for part in parts_of(text, tokens) if part.weight and abs(part.weight) >= least)
     marked = heapq.nlargest(_MOST_MARKED, strong, key=lambda part: abs(part.weight))
     start = 0
     for part in sorted(marked, key=lambda part: part.start):
         yield _between(text.document, start, part.start)
-        yield _mark(part, ansi=ansi)
+        yield _mark(part, colours)
         start = part.start + len(part.text)
     yield _between(text.document, start, len(text.document))
 
 
-def _mark(part: Part, *, ansi: bool) -> str:
+def _mark(part: Part, colours: tuple[str, str] | None) -> str:
     # The space in front of a word may belong to its token, and is not to lie in the brackets.
     word = part.text.strip()
     space, _, rest = part.text.partition(word) if word else ("", "", part.text)
-    colour, plain = (_FOR if part.weight > 0 else _AGAINST, _PLAIN) if ansi else ("", "")
+    colour, plain = (colours[part.weight < 0], _PLAIN) if colours else ("", "")
     shown = printable_part(word) or spelled_out(part.text)
     mark = f"{colour}[{shown} {signed_number(part.weight)}]{plain}"
     return f"{printable_part(space)}{mark}{printable_part(rest)}"

@@ -25,7 +25,6 @@ def explain_predictions_keras(
     targets: Iterable[Any] | None = None,
     images: Iterable[Any] | None = None,
     tokens: Iterable[Any] | None = None,
-    progress: bool = False,
     **options: Any,
 ) -> Iterator[Any]:
     """Explain many predictions; see `eli5.explain_predictions`."""
@@ -33,19 +32,5 @@ def explain_predictions_keras(
     about, rest = split_options(options, _OF_ALL_DOCS)
     request = make_request(targets=targets, **rest)
     per_doc = {"targets": targets, "image": images, "tokens": tokens}
-    explanations = explain_many(model, read_docs(model, docs, about, per_doc), request)
-    return _with_bar(explanations, count_docs(model, docs)) if progress else explanations
-
-
-def _with_bar(explanations: Iterator[Any], total: int | None) -> Iterator[Any]:
-    from rich.console import Console  # comes with Keras; loaded only where a bar is shown
-    from rich.progress import Progress
-
-    # Unless told not to, it sends to standard error what the caller prints meanwhile.
-    with Progress(
-        console=Console(stderr=True), redirect_stdout=False, redirect_stderr=False
-    ) as progress:
-        task = progress.add_task("Explaining", total=total)
-        for explanation in explanations:
-            yield explanation
-            progress.advance(task)
+    many = read_docs(model, docs, about, per_doc)
+    return explain_many(model, many, request, count_docs(model, docs))

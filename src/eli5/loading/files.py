@@ -6,6 +6,7 @@ import io
 import itertools
 import os
 import re
+import warnings
 import zipfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -104,20 +105,33 @@ def read_text(file: IO[bytes]) -> str:
     return text
 
 
-def read_picture(path: str | Path) -> Image:
-    """Read the picture in a file; see `decode_picture`."""
+def read_picture(path: str | Path, frame: int | None = None) -> Image:
+    """Read the picture in a file; see `decode_picture`. Warns where it is one of several frames."""
     check_readable(path, "image")
     try:
         with limits.open_file(path) as file:
             content = limits.read_bounded(file, limits.PICTURE_BYTES)
     except (OSError, ValueError) as error:
         raise _no_picture(path, error) from error
-    return decode_picture(content, path)
+    picture = decode_picture(content, path, frame)
+    if frame is None and has_frames(picture):
+        warnings.warn(FIRST_FRAME, stacklevel=2)
+    return picture
 
 
-def decode_picture(content: bytes, path: str | Path) -> Image:
+FIRST_FRAME = "A picture has several frames: the first is explained. `frame` names another."
+_HAS_FRAMES = "eli5_frames"
+
+
+def has_frames(picture: Image) -> bool:
+    """Tell whether a picture that was read is one of several frames of its file."""
+    return bool(picture.info.get(_HAS_FRAMES))
+
+
+def decode_picture(content: bytes, path: str | Path, frame: int | None = None) -> Image:
     """Read a picture, upright as its EXIF orientation says, with 8 bits per channel.
 
+    Of several frames, as a GIF or a TIFF may have them, it is the first, or the one of that number.
     Grey values of 16 bits are brought to 8 bits; the range of 32-bit values is not known. Errors,
     each a UserError, call the file `path`; `eli5.limits` has the formats, and how large it may be.
     """
@@ -131,8 +145,13 @@ def decode_picture(content: bytes, path: str | Path) -> Image:
             if opened.width * opened.height > limits.PICTURE_PIXELS:
                 size = f"{opened.width}x{opened.height} pixels"
                 raise ValueError(f"it has {size}, and at most {limits.PICTURE_PIXELS} are read")
+            # The second of a JPEG is a preview, or a map of brightness that phones add.
+            is_several = opened.format != "MPO" and getattr(opened, "is_animated", False)
+            if frame:
+                _seek(opened, frame)
             picture = ImageOps.exif_transpose(opened)
             picture.load()
+            picture.info[_HAS_FRAMES] = is_several
     # Pillow's readers raise whatever comes to them from a broken file.
     except Exception as error:
         raise _no_picture(path, error) from error
@@ -142,11 +161,20 @@ def decode_picture(content: bytes, path: str | Path) -> Image:
         pixels = np.array(picture, "uint32")  # four bytes of each, where floats would take eight
         pixels += 128  # so that they are rounded
         pixels //= 257
-        return Image.fromarray(pixels.astype("uint8"))
+        narrow = Image.fromarray(pixels.astype("uint8"))
+        narrow.info[_HAS_FRAMES] = is_several
+        return narrow
     if picture.mode in ("I", "F"):
         reason = " with 32 bits, of unknown range. Convert it first."
         raise wrong_argument("image", path, "a picture with 8 or 16 bits per channel", reason)
     return picture
+
+
+def _seek(opened: Image, frame: int) -> None:
+    try:
+        opened.seek(frame)
+    except EOFError as error:
+        raise ValueError(f"it has no frame {frame}, counted from 0") from error
 
 
 def _no_picture(path: str | Path, error: Exception) -> UserError:

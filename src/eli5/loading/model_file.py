@@ -38,9 +38,10 @@ class ModelFileError(ValueError):
     """A model file has what it may not have."""
 
 
-def check_file(path: str) -> int:
+def check_file(path: str, *, allow_code: bool = False) -> int:
     """Check a ``.keras`` or HDF5 file; return how many bytes of weights its model may have.
 
+    With `allow_code`, layers with code of their own, and vocabularies in other files, may be there.
     Raises ModelFileError, or what comes up in reading a broken file.
     """
     limit = _TIMES * os.path.getsize(path) + _AT_LEAST
@@ -52,11 +53,11 @@ def check_file(path: str) -> int:
                     with _opened(archive, member, file) as inner:
                         _check_hdf5(inner, limit)
             if _CONFIG in archive.namelist():
-                _check_config(archive.read(_CONFIG))
+                _check_config(archive.read(_CONFIG), allow_code)
         return limit
     config = _check_hdf5(path, limit)
     if config is not None:
-        _check_config(config)
+        _check_config(config, allow_code)
     return limit
 
 
@@ -159,7 +160,7 @@ def _datasets(root: h5py.Group) -> Iterator[h5py.Dataset]:
 # ---- the configuration ---------------------------------------------------------------------------
 
 
-def _check_config(text: str | bytes) -> None:
+def _check_config(text: str | bytes, allow_code: bool) -> None:
     """Check what a configuration asks for, however deep it is."""
     if len(text) > _LARGEST_CONFIG:
         raise _too_large("its configuration", len(text), _LARGEST_CONFIG)
@@ -176,18 +177,18 @@ def _check_config(text: str | bytes) -> None:
         if isinstance(value, list):
             waiting += value
         elif isinstance(value, dict):
-            _check_object(value)
+            _check_object(value, allow_code)
             waiting += value.values()
 
 
-def _check_object(value: dict[str, Any]) -> None:
+def _check_object(value: dict[str, Any], allow_code: bool) -> None:
     name = value.get("class_name")
-    if isinstance(name, str) and name.rpartition(">")[2] in _FOREIGN:
+    if not allow_code and isinstance(name, str) and name.rpartition(">")[2] in _FOREIGN:
         raise ModelFileError(f"its layer of class {name} holds or loads code of its own")
     for key, one in value.items():
         if key.endswith("shape") and isinstance(one, list):
             _check_shape(f"{key}={one}", one)
-        elif key == "vocabulary" and isinstance(one, str):
+        elif key == "vocabulary" and isinstance(one, str) and not allow_code:
             raise ModelFileError(f"it reads its vocabulary from another file, {one!r}")
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import importlib
 import io
+import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,13 +31,50 @@ class LoadedModel(NamedTuple):
     family: Any = None
 
 
-def load(model: str, weights: Path | None) -> LoadedModel:
+def load(
+    model: str, weights: Path | None, *, imports: Iterable[str] = (), allow_code: bool = False
+) -> LoadedModel:
     """Load a model file without running code from it, or build an application by its name.
 
-    Case, ``_`` and ``-`` do not matter in a name; its ImageNet weights are taken if none are given.
-    UserError if there is no such application, or if file or weights cannot be had.
+    Parameters
+    ----------
+    model : str
+        Case, ``_`` and ``-`` do not matter in the name of an application.
+    weights : Path, optional
+        Of an application; its ImageNet weights if not given.
+    imports : iterable of str
+        Modules that are imported before, as they register layers with Keras.
+    allow_code : bool
+        Whether a file may run code of its own.
+
+    Raises
+    ------
+    UserError
+        If there is no such application or module, or if file or weights cannot be had.
     """
-    return LoadedModel(_from_file(model)) if is_model_file(model) else _application(model, weights)
+    import_modules(imports, allow_code=allow_code)
+    if not is_model_file(model):
+        return _application(model, weights)
+    return LoadedModel(_from_file(model, allow_code=allow_code))
+
+
+def import_modules(names: Iterable[str], *, allow_code: bool = False) -> None:
+    """Import modules from where Python looks for them, or the current folder."""
+    names = list(names)
+    folder = os.getcwd()
+    # A file that may have code of its own may name modules, too.
+    if (names or allow_code) and folder not in sys.path:
+        sys.path.append(folder)
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # whatever a module raises
+            file = os.path.join(folder, *name.split(".")) + ".py"
+            raise UserError(
+                "Expected `imports` to name modules that can be imported. Received: "
+                f"imports={name}: {type(error).__name__}: {error}. A module of this name may lie "
+                f"in {file}, or in a folder of PYTHONPATH"
+            ) from error
 
 
 def class_names(
@@ -61,22 +100,25 @@ def class_names(
 
 
 # What to do where Keras's message speaks of what cannot be done with a file's name alone.
-_WITH_ITS_CODE = (
-    " In Python, it can be loaded together with its own code: use eli5.explain_prediction there."
-)
 _ADVICE = {
-    **dict.fromkeys(("`Lambda` layer", "Could not locate", "Unknown layer"), _WITH_ITS_CODE),
+    **dict.fromkeys(
+        ("`Lambda` layer", "holds or loads code"), " If you trust the file, give `allow_code`."
+    ),
+    **dict.fromkeys(
+        ("Could not locate", "Unknown layer"),
+        " Name the module that registers it with Keras as `imports`.",
+    ),
     "requires TensorFlow": (
         " It is needed beside any Keras backend: pip install tensorflow-cpu, or tensorflow."
     ),
 }
 
 
-def _from_file(path: str) -> keras.Model:
+def _from_file(path: str, *, allow_code: bool) -> keras.Model:
     try:
         # An .h5 file imports TensorFlow, where it is installed.
-        with muted_stderr(), limited_weights(check_file(path)):
-            model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        with muted_stderr(), limited_weights(check_file(path, allow_code=allow_code)):
+            model = keras.saving.load_model(path, compile=False, safe_mode=not allow_code)
         check_outputs(model)
         return model
     # Keras raises whatever comes to it from a broken file.

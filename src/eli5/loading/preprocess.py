@@ -60,11 +60,12 @@ _BEFORE_SCALING = (
 def picture_to_doc(loaded: LoadedModel, picture: Image, mode: str | None) -> tuple[Array, str]:
     """Return the doc of a picture, ``(1, H, W, C)`` or ``(1, H, W)``, and what was done, in words.
 
+    It is ``(1, C, H, W)`` where the model has its channels first.
     The picture is stretched to the model's size; where the model takes any size, it keeps its own.
     Without a `mode` of `MODES`, an application's own ``preprocess_input``, or the model's first
     layers, scale it. UserError if neither does, or if the model takes no picture.
     """
-    size, colour, rank = _picture_input(loaded.model, picture)
+    size, colour, rank, is_first = _picture_input(loaded.model, picture)
     if mode in ("torch", "caffe") and colour != "RGB":
         raise UserError(
             f"Expected a model of RGB pictures for preprocess={mode!r}. Received: one that takes "
@@ -76,26 +77,40 @@ def picture_to_doc(loaded: LoadedModel, picture: Image, mode: str | None) -> tup
         pixels = pixels[..., np.newaxis]
     # A copy, because `preprocess_input` writes into what it gets.
     doc = np.asarray(preprocess(pixels[np.newaxis].copy()), "float32")
-    return doc, f"{size[0]}x{size[1]} {colour}, {description}"
+    if is_first:
+        doc = np.ascontiguousarray(np.moveaxis(doc, -1, 1))
+    layout = ", channels first" if is_first else ""
+    return doc, f"{size[0]}x{size[1]} {colour}{layout}, {description}"
 
 
-def _picture_input(model: keras.Model, picture: Image) -> tuple[tuple[int, int], str, int]:
-    """Return width and height, Pillow's mode, and the rank of the model's input."""
+def _picture_input(model: keras.Model, picture: Image) -> tuple[tuple[int, int], str, int, bool]:
+    """Return width and height, Pillow's mode, the rank of the input, and if channels are first."""
     declared = getattr(model, "input_shape", None) or ()  # a list, if there are several inputs
     shapes = [declared] if isinstance(declared, tuple) else list(declared)
     shape = shapes[0] if len(shapes) == 1 else ()
-    channels = shape[3] if len(shape) == 4 else 1
+    is_first = len(shape) == 4 and _has_channels_first(model, shape)
+    channels = shape[1 if is_first else 3] if len(shape) == 4 else 1
     if len(shape) not in (3, 4) or channels not in _COLOURS:
         types = [str(one.dtype) for one in getattr(model, "inputs", None) or []]
         is_text = len(shape) == 2 and any(one == "string" or "int" in one for one in types)
         advice = ". Texts are explained by `eli5.explain_prediction`" if is_text else ""
         raise UserError(
             "Expected a model with one picture as input, of shape (height, width, channels) with "
-            f"1, 3 or 4 channels. Received: model {model.name!r} with input shape {shape or shapes}"
-            f"{advice}"
+            "1, 3 or 4 channels, which may be first. Received: model "
+            f"{model.name!r} with input shape {shape or shapes}{advice}"
         )
-    height, width = shape[1:3]
-    return (width or picture.width, height or picture.height), _COLOURS[channels], len(shape)
+    height, width = shape[2:] if is_first else shape[1:3]
+    size = width or picture.width, height or picture.height
+    return size, _COLOURS[channels], len(shape), is_first
+
+
+def _has_channels_first(model: keras.Model, shape: tuple[int | None, ...]) -> bool:
+    """Tell from the shape, or where that leaves it open, from the first layer that knows."""
+    is_first, is_last = shape[1] in _COLOURS, shape[3] in _COLOURS
+    if is_first != is_last:
+        return is_first
+    known = (getattr(step, "data_format", None) for step in model.layers)
+    return is_first and next(filter(None, known), None) == "channels_first"
 
 
 def _in_colour(picture: Image, mode: str) -> Image:
@@ -112,7 +127,8 @@ def _preprocessing(loaded: LoadedModel, mode: str | None) -> tuple[Preprocess, s
         return preprocess, f"{description} (preprocess={mode!r})"
     if loaded.family is not None:
         name = loaded.family.__name__.rpartition(".")[2]
-        return loaded.family.preprocess_input, f"preprocessed as {name} does"
+        preprocess = functools.partial(loaded.family.preprocess_input, data_format="channels_last")
+        return preprocess, f"preprocessed as {name} does"
     layer = next(_first_steps(loaded.model), None)
     if isinstance(layer, layers.Rescaling | layers.Normalization):
         _warn_of_other_range(layer)

@@ -22,6 +22,7 @@ class StreamItem(NamedTuple):
     doc: Any = None
     metadata: Any = None  # what belongs to the doc, such as the picture
     problem: str = ""
+    note: str = ""  # what must be known of it
 
 
 class StreamResult(NamedTuple):
@@ -30,6 +31,7 @@ class StreamResult(NamedTuple):
     number: int
     explanations: list[Explanation]
     problem: str = ""
+    note: str = ""
 
 
 def explain_stream(
@@ -76,7 +78,7 @@ def _explain(explain: Callable[..., Any], batch: Sequence[StreamItem]) -> list[S
     docs, metadata = [item.doc for item in good], [item.metadata for item in good]
     explained = iter(explain(docs=docs, metadata=metadata) if good else ())
     return [
-        StreamResult(item.number, [] if item.problem else next(explained), item.problem)
+        StreamResult(item.number, [] if item.problem else next(explained), item.problem, item.note)
         for item in batch
     ]
 

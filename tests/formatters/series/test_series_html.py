@@ -13,6 +13,7 @@ from PIL import Image
 from eli5.formatters.html import format_as_html, format_as_page
 from eli5.formatters.image import format_as_image
 from eli5.formatters.overlay.data_uri import pixel_budget
+from eli5.formatters.overlay.options import make_options
 from eli5.formatters.series.picture import series_layer
 from helpers.series_cases import block, frame, of_series, waves
 from helpers.strict_html import HOSTILE, Page
@@ -103,10 +104,10 @@ def test_without_a_heatmap_the_series_is_shown() -> None:
 
 def test_layers_of_a_large_gallery_take_less() -> None:
     expl = of_series(waves(500, 2), np.random.default_rng(0).random(40, "float32"))
-    pages = [
-        f'<img class="eli5-layer" src="{series_layer(expl, expl.targets[0], pixel_budget(n, n))}">'
-        for n in (1, 100)
+    layers = [
+        series_layer(expl, expl.targets[0], pixel_budget(n, n), make_options()) for n in (1, 100)
     ]
+    pages = [f'<img class="eli5-layer" src="{layer}">' for layer in layers]
     alone, one_of_many = (Page(page).pictures("eli5-layer")[0] for page in pages)
     assert (alone.mode, one_of_many.mode) == ("RGB", "P")
     one, other = (np.asarray(image.convert("RGB")).astype(int) for image in (alone, one_of_many))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from base64 import b64decode
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from time import perf_counter
@@ -14,8 +16,9 @@ from PIL import Image
 
 import eli5
 from eli5.formatters.image import format_as_image, overlay_png
+from eli5.formatters.overlay.data_uri import PixelBudget
 from eli5.formatters.overlay.options import make_options
-from eli5.formatters.series.picture import chart_size, draw_series, draw_without_heat
+from eli5.formatters.series.picture import chart_size, draw_without_heat, series_layer
 from helpers.series_cases import Array, block, frame, of_series, waves
 
 NEAREST = Image.Resampling.NEAREST
@@ -139,7 +142,7 @@ def test_for_and_against_have_their_colours() -> None:
 def test_a_strip_is_light_for_the_least_and_dark_for_the_largest_value_of_each_channel() -> None:
     values = np.tile(np.linspace(0, 1, 50)[:, None], 12) * 10.0 ** np.arange(12)
     values[:, 3], values[20:30, 5] = 7.0, np.nan
-    strip = panels(draw_without_heat(of_series(values, block(50))), 12)[..., 0]
+    strip = panels(draw_without_heat(of_series(values, block(50)), make_options()), 12)[..., 0]
     rows = strip[:, 16]  # the middle of each
     for k in (0, 1, 11):
         assert rows[k, 0] > 235
@@ -168,15 +171,19 @@ def test_of_more_channels_than_rows_the_hottest_is_seen() -> None:
     assert rows.mean() == pytest.approx(801.5 / 1000 * (bottom - top), abs=2)
 
 
+@pytest.mark.parametrize("look", [{}, {"signed": True}, {"colormap": "magma", "alpha_limit": 0.4}])
 @pytest.mark.parametrize("n_channels", [1, 3, 12])
-def test_the_layers_over_each_other_are_the_picture(n_channels: int) -> None:
+def test_the_layers_over_each_other_are_the_picture(n_channels: int, look: Any) -> None:
     heatmap = np.random.default_rng(0).random((20, n_channels), "float32")
     expl = of_series(waves(200, n_channels), heatmap[:, 0])
-    size = chart_size(expl)
-    layer = draw_series(expl, expl.targets[0], make_options(), 0.65)
-    assert layer.size == size
-    shown = Image.blend(draw_without_heat(expl), layer, 0.65)
-    one, other = (np.asarray(one).astype(int) for one in (shown, format_as_image(expl)))
+    # 1, so that the numbers beside the colour bar are the same.
+    expl.targets[0].attribution = np.linspace(-1, 1, 20, dtype="float32")
+    options, ample = make_options(**look), PixelBudget(1e9, 1e9)
+    uri = str(series_layer(expl, expl.targets[0], ample, options)).partition(",")[2]
+    layer = Image.open(io.BytesIO(b64decode(uri))).convert("RGBA")
+    assert layer.size == chart_size(expl)
+    shown = Image.blend(draw_without_heat(expl, options), layer, options.alpha_limit)
+    one, other = (np.asarray(one).astype(int) for one in (shown, format_as_image(expl, **look)))
     assert np.abs(one - other).max(axis=-1).mean() < 1.5
     # They are as good as equal within, and differ by a little at the edges of lines.
     assert (np.abs(one - other).max(axis=-1) > 8).mean() < 0.02

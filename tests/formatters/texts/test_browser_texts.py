@@ -26,8 +26,9 @@ from helpers.browser import (  # noqa: F401
 from helpers.strict_html import HOSTILE
 from helpers.texts import REVIEW, negated, of_texts, review, weighted
 
-GREEN, RED = (60, 190, 20), (222, 38, 80)
-PAGES = {"light": (250, 250, 248), "dark": (21, 23, 26)}  # the page's own colours
+RED, BLUE = (180, 4, 38), (59, 76, 192)
+# The page's own colours, and those of its ink.
+PAGES = {"light": ((250, 250, 248), (28, 30, 33)), "dark": ((21, 23, 26), (230, 230, 227))}
 
 
 def word(page: Any, text: str, tag: str = "b") -> Any:
@@ -42,17 +43,19 @@ def background(locator: Any) -> Any:
     return colours[counts.argmax()]
 
 
-def mixed(page: tuple[int, ...], colour: tuple[int, ...], share: float) -> Any:
-    return np.array(page) * (1 - share / 2) + np.array(colour) * share / 2
+def mixed(scheme: str, colour: tuple[int, ...], share: float) -> Any:
+    page, ink = map(np.array, PAGES[scheme])
+    mark = 0.82 * np.array(colour) + 0.18 * ink
+    return page * (1 - 0.57 * share) + mark * 0.57 * share
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_words_have_their_colours_and_stay_readable(scheme: str, open_page: Open) -> None:
     page = open_page(format_as_page(review()), color_scheme=scheme)
-    expected = [("great", "b", GREEN, 1), ("boring", "i", RED, 0.5), ("not", "b", GREEN, 0.25)]
+    expected = [("great", "b", RED, 1), ("boring", "i", BLUE, 0.5), ("not", "b", RED, 0.25)]
     for text, tag, colour, share in expected:
         found = word(page, text, tag)
-        wanted = mixed(PAGES[scheme], colour, share)
+        wanted = mixed(scheme, colour, share)
         np.testing.assert_allclose(background(found), wanted, atol=2)
         assert contrast(found) >= 4.5
     # Not by colour alone.

@@ -71,7 +71,7 @@ def test_only_strong_words_are_marked() -> None:
 def test_colours_only_where_they_are_asked_for() -> None:
     text = weighted("a\x1b b", {"a": 1.0, "b": -0.5})
     assert block(text, ansi=True) == (
-        "\x1b[1;32m[a +1.000]\x1b[0m\ufffd \x1b[4;31m[b -0.5000]\x1b[0m"  #
+        "\x1b[1;31m[a +1.000]\x1b[0m\ufffd \x1b[4;94m[b -0.5000]\x1b[0m"  #
     )
     assert "\x1b" not in block(text)
     assert re.sub(r"\x1b\[[\d;]+m", "", block(text, ansi=True)) == block(text)
@@ -153,7 +153,7 @@ def test_without_its_marks_a_short_text_is_the_text(text: DocWeightedSpans) -> N
     assume(document)
     expl = of_texts(text)
     shown = marked_texts(expl, expl.targets[0], ansi=True)[0]
-    mark = r"\x1b\[(?:1;32|4;31)m\[(.*?) [+-][^ ]+\]\x1b\[0m"
+    mark = r"\x1b\[(?:1;31|4;94)m\[(.*?) [+-][^ ]+\]\x1b\[0m"
     assert re.sub(mark, unmarked, shown, flags=re.DOTALL) == document
 
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 import eli5
 from eli5.base import DocWeightedSpans
-from eli5.formatters.plot import AGAINST, FOR
+from eli5.formatters.colours import AGAINST, FOR
 from helpers.texts import of_texts, review, weighted
 
 

@@ -243,7 +243,8 @@ def test_the_negative_sign_explains_the_negated_score(doc: Array) -> None:
         found, right = one.targets[0].attribution, two.targets[0].attribution
         np.testing.assert_allclose(found, right, atol=1e-5 * np.abs(right).max())
         assert "lowers the model's output" in str(one.description)
-        assert one.targets[0].target == 1
+        assert (one.targets[0].target, one.targets[0].sign) == (1, "negative")
+        assert two.targets[0].sign == "positive"
         output = float(model.predict(doc, verbose=0)[0, 1])
         assert one.targets[0].score == pytest.approx(output, abs=1e-5)  # its sign stays
     assert sum(one.targets[0].heatmap.any() for one in negative) > len(SIGNED) / 2

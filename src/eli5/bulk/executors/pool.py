@@ -33,6 +33,16 @@ class ExecutorOptions(NamedTuple):
         """Whether no other process works."""
         return self.workers is None and self.ray is None
 
+    @property
+    def in_words(self) -> str:
+        """Who works, for people."""
+        if self.is_this_process:
+            return "in this process"
+        if self.ray is not None:
+            n = f"{self.workers} workers" if self.workers else "as many workers as fit"
+            return f"by {n} on the Ray cluster {self.ray}"
+        return f"by {self.workers} worker{'' if self.workers == 1 else 's'}"
+
 
 class Event(NamedTuple):
     """What has happened to a worker.
@@ -53,6 +63,8 @@ Notify = Callable[[Event], None]
 class Pool(Protocol):
     """Workers of one executor."""
 
+    n_workers: int  # that there should be
+
     def has_room(self) -> bool:
         """Tell whether a worker is free."""
 
@@ -68,6 +80,8 @@ class Pool(Protocol):
 
 class SerialPool:
     """A pool of one: the calling process, which loads the model when it is made."""
+
+    n_workers = 1
 
     def __init__(self, job: Job, folder: str) -> None:
         self.worker = Worker(job, folder)

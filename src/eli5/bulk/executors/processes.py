@@ -31,7 +31,7 @@ class ProcessPool:
     """A pool of so many processes; see `eli5.bulk.executors.pool.Pool`."""
 
     def __init__(self, n_workers: int, job: Job, folder: str) -> None:
-        self.job, self.folder = job, folder
+        self.n_workers, self.job, self.folder = n_workers, job, folder
         self.cores = _share_cores(n_workers)
         self.failed_starts = 0
         self.workers = list(map(self._start, range(n_workers)))

@@ -131,6 +131,7 @@ class _RayPool:
 
     def __init__(self, ray: Any, new: Callable[[], Any], n_workers: int, *, is_ours: bool) -> None:
         self.ray, self.new, self.is_ours = ray, new, is_ours
+        self.n_workers = n_workers
         self.idle: list[Any] = []
         self.running: dict[Any, tuple[Any, Task | None]] = {}  # by what is waited for
         self.failed_starts = 0

@@ -310,7 +310,15 @@ def make_schema(dtype: str) -> Any:
     types = get_type_hints(Row)
     names = {name: _ARROW_TYPES.get(kind) for name, kind in types.items()}
     heatmap = pa.list_(pa.type_for_alias(dtype))
-    return pa.schema((name, pa.type_for_alias(t) if t else heatmap) for name, t in names.items())
+    columns = [(name, pa.type_for_alias(t) if t else heatmap) for name, t in names.items()]
+    # Without this, pandas would make floats of integers where a row that failed has none.
+    integers = [
+        {"name": name, "field_name": name, "pandas_type": t, "numpy_type": t.capitalize()}
+        for name, t in names.items()
+        if t == "int32"
+    ]
+    note = {"index_columns": [], "column_indexes": [], "columns": integers}
+    return pa.schema(columns, {"pandas": json.dumps(note)})
 
 
 def make_table(rows: Sequence[Row], schema: Any) -> Any:

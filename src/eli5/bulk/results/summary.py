@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, islice
 from typing import Any, NamedTuple, TypeVar
 
 from eli5.bulk import filesystem
-from eli5.bulk.plan import Plan, read_plan
+from eli5.bulk.plan import Plan, read_plan, read_shards
 from eli5.bulk.results import parts
+from eli5.bulk.results.records import read_records
 from eli5.bulk.results.run_folder import PARTS, SUMMARY, is_at_work, runs_in
 from eli5.checks import need
 from eli5.loading.errors import UserError
@@ -68,6 +69,9 @@ class Summary(NamedTuple):
     failures: list[dict[str, str]]
 
 
+_KEPT = Summary._fields[1:]  # in its file
+
+
 class Status(NamedTuple):
     """Where a run stands.
 
@@ -82,6 +86,10 @@ class Status(NamedTuple):
         Of the parts that are there.
     at_work : bool or None
         Whether a run is at work there; None if that cannot be told.
+    under_way, under_way_failed : int
+        Items of parts that are not there yet, and how many of those failed; 0 if no run is at work.
+        They are explained once more if the run is killed. Where nobody can tell whether one is at
+        work, they may be those of a run that was.
     """
 
     folder: str
@@ -91,6 +99,8 @@ class Status(NamedTuple):
     n_shards: int
     done: Totals
     at_work: bool | None
+    under_way: int = 0
+    under_way_failed: int = 0
 
     @property
     def is_done(self) -> bool:
@@ -141,13 +151,23 @@ def _status(folder: str) -> Status:
     plan = read_plan(folder)
     if plan is None:
         raise FileNotFoundError(folder)
-    totals = add_up(folder, parts.planned_parts(folder))
-    about = (plan.source, plan.made_from, plan.n_items, plan.n_shards)
-    return Status(folder, *about, totals, is_at_work(folder))
+    # Before the parts: what becomes one meanwhile is counted there, and nowhere else.
+    records = read_records(folder)
+    there = parts.list_parts(folder)
+    planned = list(map(parts.part_name, read_shards(folder)))
+    at_work = is_at_work(folder)
+    begun = [] if at_work is False else [one.counts for one in records if one.is_open(there)]
+    totals = add_up(folder, filter(there.__contains__, planned), begun)
+    about = (plan.source, plan.made_from, plan.n_items, len(planned))
+    n, failed = sum(one.items for one in begun), sum(one.failed for one in begun)
+    return Status(folder, *about, totals, at_work, n, failed)
 
 
-def add_up(folder: str, names: Iterable[str]) -> Totals:
-    """Add up parts, by what each says of itself; only some with failures are read."""
+def add_up(folder: str, names: Iterable[str], begun: Sequence[parts.Counts] = ()) -> Totals:
+    """Add up parts, by what each says of itself; only some with failures are read.
+
+    The rate is also that of those that workers have `begun`.
+    """
     paths = [filesystem.join(folder, PARTS, name) for name in sorted(names)]
     counts = read_all_counts(paths)
     times = [one.finished for one in counts] or [0.0]
@@ -160,7 +180,7 @@ def add_up(folder: str, names: Iterable[str]) -> Totals:
         min(times),
         max(times),
         list(islice(chain.from_iterable(map(_read_failures, failed)), _EXAMPLES)),
-        _rate(sorted(counts, key=lambda one: one.finished)[-_RECENT:]),
+        _rate(sorted([*counts, *begun], key=lambda one: one.finished)[-_RECENT:]),
     )
 
 
@@ -206,10 +226,9 @@ def write_summary(folder: str, plan: Plan) -> Summary:
     done = add_up(folder, parts.planned_parts(folder))
     numbers = (done.items, done.failed, done.parts, done.seconds, done.last)
     summary = Summary(folder, plan.source, plan.fingerprint, *numbers, done.failures)
-    content = {**summary._asdict(), "made_from": plan.made_from}
-    del content["folder"]  # it may be moved
-    path = filesystem.join(folder, SUMMARY)
-    filesystem.write_whole(path, json.dumps(content, indent=1).encode())
+    # Not the folder, which may be moved; what it was made from is in the plan.
+    lines = ",\n".join(f' "{name}": {json.dumps(getattr(summary, name))}' for name in _KEPT)
+    filesystem.write_whole(filesystem.join(folder, SUMMARY), f"{{\n{lines}\n}}\n".encode())
     return summary
 
 
@@ -217,6 +236,6 @@ def read_summary(folder: str) -> Summary | None:
     """Read the summary of a run, if it has one that can be read."""
     try:
         content = json.loads(filesystem.read_bytes(filesystem.join(folder, SUMMARY)))
-        return Summary(folder, **{name: content[name] for name in Summary._fields[1:]})
+        return Summary(folder, **{name: content[name] for name in _KEPT})
     except (FileNotFoundError, ValueError, TypeError, LookupError):
         return None

@@ -26,6 +26,7 @@ class SourceItem(NamedTuple):
     read: Callable[[], bytes]  # returns the picture's file, or raises OSError
     size: int = 0  # bytes of the picture's file that it holds in memory until then
     is_listed: bool = True  # whether the id is the one that the source was listed with
+    label: str | None = None  # the class to explain, by id or name, where the source says it
 
 
 def held(name: str, path: str, content: bytes) -> SourceItem:
@@ -55,6 +56,16 @@ def chunks(values: Iterable[T], size: int) -> Iterator[list[T]]:
     rest = iter(values)
     while chunk := list(islice(rest, size)):
         yield chunk
+
+
+def label_column(columns: Sequence[str], name: str, file: str) -> str | None:
+    """Return the column of classes, if one is asked for by `name`; UserError if there is none."""
+    if not name or name in columns:
+        return name or None
+    raise UserError(
+        f"Expected `class_column` to be a column of {file}, one of {', '.join(columns)}. "
+        f"Received: class_column={name}"
+    )
 
 
 def find_column(columns: Iterable[str], names: Sequence[str]) -> str | None:

@@ -29,13 +29,16 @@ def format_of(file: str) -> str:
         return "parquet-paths"
 
 
-def paths(files: list[str]) -> Iterator[tuple[str, str]]:
+def paths(files: list[str], class_column: str = "") -> Iterator[tuple[str, ...]]:
     """Yield id and path of each row; see `eli5.bulk.sources.paths.list_paths`."""
     for file in files:
         with _open(file) as table:
             column = _check_column(_path_column(table.schema_arrow), file, table)
-            for row, name, path in _rows(table, 0, table.metadata.num_rows, column):
-                yield name or path or _row_id(file, row), items.resolve(path or "", file)
+            label = items.label_column(table.schema_arrow.names, class_column, file)
+            n = table.metadata.num_rows
+            for row, name, path, its_class in _rows(table, 0, n, column, label):
+                entry = name or path or _row_id(file, row), items.resolve(path or "", file)
+                yield entry if its_class is None else (*entry, its_class)
 
 
 def ranges(files: list[str], shard_size: int) -> Iterator[items.ItemRange]:
@@ -44,17 +47,18 @@ def ranges(files: list[str], shard_size: int) -> Iterator[items.ItemRange]:
         with _open(file) as table:
             _check_column(_content_column(table.schema_arrow), file, table)
             rows = _rows(table, 0, table.metadata.num_rows, None)
-            names = (name or _row_id(file, row) for row, name, _ in rows)
+            names = (name or _row_id(file, row) for row, name, *_ in rows)
             for number, chunk in enumerate(items.chunks(names, shard_size)):
                 yield items.ItemRange(file, number * shard_size, chunk)
 
 
-def read(file: str, start: int, n: int) -> Iterator[items.SourceItem]:
+def read(file: str, start: int, n: int, class_column: str = "") -> Iterator[items.SourceItem]:
     """Yield the pictures of `n` rows, from row `start` on."""
     with _open(file) as table:
         column = _check_column(_content_column(table.schema_arrow), file, table)
-        for row, name, cell in _rows(table, start, n, column):
-            yield _item(name or _row_id(file, row), cell, file)
+        label = items.label_column(table.schema_arrow.names, class_column, file)
+        for row, name, cell, its_class in _rows(table, start, n, column, label):
+            yield _item(name or _row_id(file, row), cell, file)._replace(label=its_class)
 
 
 @contextmanager
@@ -90,24 +94,29 @@ def _item(name: str, cell: Any, file: str) -> items.SourceItem:
     return items.SourceItem(name, path, functools.partial(filesystem.read_bytes, path))
 
 
-def _rows(table: Any, start: int, n: int, column: str | None) -> Iterator[tuple[int, str, Any]]:
-    """Yield number, id or "", and a column's cell of `n` rows, from row `start` on."""
+def _rows(
+    table: Any, start: int, n: int, column: str | None, label: str | None = None
+) -> Iterator[tuple[int, str, Any, str | None]]:
+    """Yield number, id or "", a column's cell and the class of `n` rows, from row `start` on."""
     id_column = items.find_column(table.schema_arrow.names, items.ID_COLUMNS)
-    columns = [name for name in dict.fromkeys((id_column, column)) if name is not None]
+    columns = [name for name in dict.fromkeys((id_column, column, label)) if name is not None]
     numbers = iter(range(start, start + n))
     if not columns:  # Arrow would give no rows, either
-        yield from ((number, "", None) for number in numbers)
+        yield from ((number, "", None, None) for number in numbers)
         return
     for batch in _batches(table, columns, start, n):
-        names, cells = (
+        names, cells, labels = (
             [None] * batch.num_rows if one is None else _values(batch.column(one))
-            for one in (id_column, column)
+            for one in (id_column, column, label)
         )
-        for name, cell, number in zip(names, cells, numbers, strict=False):
-            if name is _TOO_LARGE or (cell is _TOO_LARGE and not _is_content(batch, column)):
+        for name, cell, its_class, number in zip(names, cells, labels, numbers, strict=False):
+            if _TOO_LARGE in (name, its_class) or (
+                cell is _TOO_LARGE and not _is_content(batch, column)
+            ):
                 expected = f"have ids and paths of at most {limits.ENTRY_CHARS} bytes"
                 raise items.wrong_source(expected, f"a longer one in row {number}")
-            yield number, "" if name is None else str(name), cell
+            shown = None if label is None else "" if its_class is None else str(its_class)
+            yield number, "" if name is None else str(name), cell, shown
 
 
 def _is_content(batch: Any, column: str | None) -> bool:

@@ -20,12 +20,13 @@ _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _RESULTS: tuple[set[str], ...] = ({"plan.json", "parts"}, {RECORDS})
 
 _Entries = list[tuple[str, bool]]  # a name, and whether it is a folder
+Entry = tuple[str, ...]  # id, path, and the class if a column says it
 
 
 # ---- folders -------------------------------------------------------------------------------------
 
 
-def folder_paths(folder: str, skip: str | None) -> Iterator[tuple[str, str]]:
+def folder_paths(folder: str, skip: str | None) -> Iterator[Entry]:
     """Yield the path below the folder, which is the id, and the whole path of each picture.
 
     Hidden files and folders are left out, links to folders, folders of results, and `skip`.
@@ -75,8 +76,13 @@ def _are_results(entries: _Entries) -> bool:
 # ---- lists ---------------------------------------------------------------------------------------
 
 
-def list_paths(files: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield id and path of each entry, in order.
+def is_table(files: list[str]) -> bool:
+    """Tell whether these are lists with columns."""
+    return all(filesystem.url_path(file)[-4:].lower() in _SEPARATORS for file in files)
+
+
+def list_paths(files: list[str], class_column: str = "") -> Iterator[Entry]:
+    """Yield id and path of each entry, in order, and what is in the column of classes.
 
     A text file has a path per line. CSV has a line with names of columns first. A relative path is
     relative to the list. The id is the entry as it stands there, or what the column of ids says.
@@ -90,9 +96,12 @@ def list_paths(files: list[str]) -> Iterator[tuple[str, str]]:
             separator = _SEPARATORS.get(filesystem.url_path(file)[-4:].lower())
             most = limits.ENTRY_CHARS if separator is None else limits.CSV_LINE_CHARS
             lines = _lines(text, most)
-            entries = _entries(lines) if separator is None else _rows(lines, file, separator)
-            for name, path in entries:
-                yield name, items.resolve(path, file)
+            if separator is None:
+                entries = _entries(lines)
+            else:
+                entries = _rows(lines, file, separator, class_column)
+            for name, path, *label in entries:
+                yield name, items.resolve(path, file), *label
 
 
 def _lines(text: IO[str], most: int) -> Iterator[str]:
@@ -103,13 +112,13 @@ def _lines(text: IO[str], most: int) -> Iterator[str]:
         yield line
 
 
-def _entries(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _entries(lines: Iterable[str]) -> Iterator[Entry]:
     for line in lines:
         if entry := line.rstrip("\r\n"):
             yield entry, entry
 
 
-def _rows(lines: Iterable[str], file: str, separator: str) -> Iterator[tuple[str, str]]:
+def _rows(lines: Iterable[str], file: str, separator: str, class_column: str) -> Iterator[Entry]:
     rows = csv.DictReader(lines, delimiter=separator)
     columns = list(rows.fieldnames or ())
     path = items.find_column(columns, items.PATH_COLUMNS) or (
@@ -121,19 +130,20 @@ def _rows(lines: Iterable[str], file: str, separator: str) -> Iterator[tuple[str
             f"{file} with {', '.join(columns) or 'no column'}",
         )
     name = items.find_column(columns, items.ID_COLUMNS) or path
+    label = items.label_column(columns, class_column, file)
     for row in rows:
         if row[path]:
-            yield row[name] or row[path], row[path]
+            yield row[name] or row[path], row[path], *([row[label] or ""] if label else [])
 
 
 def write_listing(
-    entries: Iterable[tuple[str, str]], shard_size: int, file: IO[bytes], name: str
+    entries: Iterable[Entry], shard_size: int, file: IO[bytes], name: str
 ) -> Iterator[items.ItemRange]:
-    """Write a plan's listing, id and path in a line of JSON per item, and yield its ranges."""
+    """Write a plan's listing, an entry in a line of JSON per item, and yield its ranges."""
     for chunk in items.chunks(entries, shard_size):
         start = file.tell()
-        file.writelines(json.dumps(pair).encode() + b"\n" for pair in chunk)
-        yield items.ItemRange(name, start, [item_id for item_id, _ in chunk])
+        file.writelines(json.dumps(entry).encode() + b"\n" for entry in chunk)
+        yield items.ItemRange(name, start, [entry[0] for entry in chunk])
 
 
 def read_listing(file: str, start: int, n: int) -> Iterator[items.SourceItem]:
@@ -141,5 +151,6 @@ def read_listing(file: str, start: int, n: int) -> Iterator[items.SourceItem]:
     with filesystem.open_file(file) as stream:
         stream.seek(start)
         for _ in range(n):
-            name, path = json.loads(stream.readline())
-            yield items.SourceItem(name, path, functools.partial(filesystem.read_bytes, path))
+            name, path, *label = json.loads(stream.readline())
+            read = functools.partial(filesystem.read_bytes, path)
+            yield items.SourceItem(name, path, read, label=label[0] if label else None)

@@ -22,8 +22,8 @@ from eli5.checks import expect_flag, expect_type, need, wrong_value
 from eli5.formatters.image import format_as_image
 from eli5.formatters.overlay.picture import to_rgba
 
-# The longest side of what is drawn, in pixels: all of a photo would take seconds and megabytes at
-# each epoch, and a digit of 28 pixels could not be seen.
+# The longest side of a picture of a page, in pixels: all of a photo would take seconds and
+# megabytes for each of its targets at each epoch, and a digit of 28 pixels could not be seen.
 _LEAST, _MOST = 128, 256
 
 
@@ -33,7 +33,7 @@ class Cell(NamedTuple):
     image: int
     method: str  # a name as `Epoch` has them
     rank: int
-    expl: Explanation  # with a picture of the overlay's size
+    expl: Explanation  # with a picture of the overlay's size, see `Epoch.fitted`
     target: TargetExplanation
     overlay: Image.Image  # in mode ``RGBA``
 
@@ -54,21 +54,30 @@ class Epoch:
         return self.step + 1
 
     @cached_property
+    def fitted(self) -> list[list[Explanation]]:
+        """The explanations with pictures of a size to look at, one by one, on a page."""
+        return [list(map(_with_fitted_picture, per_method)) for per_method in self.explanations]
+
+    @cached_property
     def cells(self) -> list[Cell]:
-        """All overlays: by image, then method, then target."""
+        """All overlays in that size: by image, then method, then target."""
         return [
             Cell(
                 image, method, rank, expl, target,
                 format_as_image(replace(expl, targets=[target]), **self.drawing),
             )
-            for image, per_method in enumerate(self.explanations)
+            for image, per_method in enumerate(self.fitted)
             for method, expl in zip(self.methods, per_method, strict=True)
             for rank, target in enumerate(expl.targets)
         ]  # fmt: skip
 
     @cached_property
     def grids(self) -> dict[str, Image.Image]:
-        """By method one picture of all its overlays, with names and scores; in mode ``RGB``."""
+        """By method one picture of all its overlays, with names and scores; in mode ``RGB``.
+
+        They keep the size of their pictures, see `eli5.formatters.sheet.to_sheet`: a browser that
+        shows it smaller still lets its reader look closer.
+        """
         return {
             method: format_as_image(explanations, **self.drawing).convert("RGB")
             for method, *explanations in zip(self.methods, *self.explanations, strict=True)
@@ -141,8 +150,7 @@ def make_epoch(
 ) -> Epoch:
     """Bring together what is logged of an epoch; see `Epoch`."""
     methods = _tags([expl.method or "" for expl in explanations[0]])
-    fitted = [list(map(_with_fitted_picture, per_method)) for per_method in explanations]
-    return Epoch(step, _numbers(logs or {}), methods, fitted, drawing)
+    return Epoch(step, _numbers(logs or {}), methods, explanations, drawing)
 
 
 def _tags(names: Sequence[str]) -> list[str]:

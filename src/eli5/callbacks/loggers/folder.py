@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eli5.formatters.jinja import render
-from eli5.formatters.labels import number, one_line, target_label, target_name
+from eli5.formatters.labels import of_target, one_line, score_and_explained, target_name
 from eli5.formatters.overlay.picture import is_wide
 from eli5.saving.atomic_write import write_atomically
 
@@ -82,7 +82,7 @@ def _is_made(path: Path) -> bool:
 
 def _write_row_heads(folder: Path, epoch: Epoch) -> dict[Key, Data]:
     """Write the plain pictures; return what stands at the left of each row."""
-    for image, per_method in enumerate(epoch.explanations, 1):
+    for image, per_method in enumerate(epoch.fitted, 1):
         _write_png(folder / f"image-{image}.png", per_method[0].image)
     heads: dict[Key, Data] = {}
     for cell in epoch.cells:
@@ -111,13 +111,13 @@ def _write_column(folder: Path, epoch: Epoch) -> Data:
 def _cell(cell: Cell, epoch: int, source: str) -> Data:
     heatmap, description = cell.target.heatmap, cell.expl.description or ""
     alt = (
-        f"Image {cell.image + 1} at epoch {epoch}: {cell.expl.method} heatmap of "
-        f"{target_label(cell.target)}, laid over the picture"
+        f"Image {cell.image + 1} at epoch {epoch}: {cell.expl.method} heatmap "
+        f"{of_target(cell.target)}, laid over the picture"
     )
     return {
         "picture": _picture(cell, source, one_line(alt)),
         "name": target_name(cell.target),
-        "score": number(cell.target.score),
+        "score": score_and_explained(cell.target),
         "is_empty": heatmap is not None and not heatmap.any(),
         "why_empty": one_line(description),
     }

@@ -10,11 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from eli5 import limits
 from eli5.cli.console import UserError, wrong_argument
+from eli5.cli.options import (
+    DEFAULT_LOOK,
+    DEFAULT_MODEL_OPTIONS,
+    DEFAULT_OPTIONS,
+    ExplainOptions,
+    Look,
+    ModelOptions,
+)
 from eli5.cli.output import PICTURE_ENDINGS, file_or_folder, name_overlays
-from eli5.cli.run import DEFAULT_OPTIONS, ExplainOptions, Inputs, explain_inputs
+from eli5.cli.run import Inputs, explain_inputs
 from eli5.loading import files
 from eli5.loading.files import ENDINGS, RECORDS, check_readable
 from eli5.loading.stream import StreamItem
@@ -44,6 +53,13 @@ All pictures in a folder by two methods, into a folder with a gallery, index.htm
 eli5 explain model.keras photos --method Grad-CAM --method LayerCAM --out explained
 ```
 
+By 500 random masks, in other colours; and a model with the layers that my_layers.py registers:
+
+```
+eli5 explain model.keras cat.jpg --method RISE:n_masks=500 --colormap magma --out cat.png
+eli5 explain model.keras cat.jpg --import my_layers
+```
+
 For a script, a line of JSON per picture:
 
 ```
@@ -59,7 +75,10 @@ def explain_pictures(
     *,
     options: ExplainOptions = DEFAULT_OPTIONS,
     preprocess: Literal["tf", "torch", "caffe", "unit", "none"] | None = None,
+    frame: Annotated[int | None, Parameter(metavar="N", validator=Number(gte=0))] = None,
     weights: Path | None = None,
+    loading: ModelOptions = DEFAULT_MODEL_OPTIONS,
+    look: Look = DEFAULT_LOOK,
     out: Annotated[str | Path | None, Parameter(metavar="PATH")] = None,
 ) -> int:
     """Explain what a classifier looked at in pictures.
@@ -77,6 +96,9 @@ def explain_pictures(
         ImageNet's mean and deviation (`torch`, RGB) or its mean alone (`caffe`, BGR), or 0 to 255
         as they are (`none`). Needed for a file whose model does not start with a Rescaling or
         Normalization layer.
+    frame
+        Which frame of a GIF, TIFF or another picture with several is explained, counted from 0.
+        [default: 0]
     weights
         A local weights file, for a `keras.applications` model.
     out
@@ -87,8 +109,19 @@ def explain_pictures(
     options.check()
     files.check_model(str(model), weights)
     file, folder = file_or_folder(out)
-    inputs = _Pictures(find_pictures(list(map(str, images)), folder), preprocess)
-    return explain_inputs(inputs, options, str(model), weights, file=file, folder=folder)
+    is_picture = file is not None and file.suffix not in (".json", ".npz", ".txt")
+    look.check(is_drawn=folder is not None or is_picture)
+    inputs = _Pictures(find_pictures(list(map(str, images)), folder), preprocess, frame)
+    return explain_inputs(
+        inputs,
+        options,
+        str(model),
+        weights,
+        loading=loading,
+        look=look,
+        file=file,
+        folder=folder,
+    )
 
 
 class _Pictures(Inputs):
@@ -97,15 +130,15 @@ class _Pictures(Inputs):
     noun, heading, key, output_heading = "pictures", "Images", "path", "Overlay"
     endings = PICTURE_ENDINGS
 
-    def __init__(self, found: FoundPictures, preprocess: str | None) -> None:
+    def __init__(self, found: FoundPictures, preprocess: str | None, frame: int | None) -> None:
         self.names = self.files = found.paths
         self.problems, self.results = found.problems, found.results
-        self.preprocess = preprocess
+        self.preprocess, self.frame = preprocess, frame
         self.titles = [os.path.relpath(path, found.base) for path in found.paths]
         self.overlays = name_overlays(found.paths, found.base)
 
     def read(self, number: int) -> Image:
-        return files.read_picture(self.names[number])
+        return files.read_picture(self.names[number], self.frame)
 
     def label(self, number: int, content: Image) -> str:
         return f"{self.names[number]} ({content.width}x{content.height})"

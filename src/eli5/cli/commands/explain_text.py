@@ -15,9 +15,10 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from eli5.cli.console import UserError, has_colours, print_notice, shortened, wrong_argument
+from eli5.cli.options import DEFAULT_MODEL_OPTIONS, DEFAULT_OPTIONS, ExplainOptions, ModelOptions
 from eli5.cli.output import TEXT_ENDINGS, file_or_folder
 from eli5.cli.report import as_row
-from eli5.cli.run import DEFAULT_OPTIONS, ExplainOptions, Inputs, explain_inputs
+from eli5.cli.run import Inputs, explain_inputs
 from eli5.loading import files
 from eli5.loading.files import read_lines, read_text
 from eli5.loading.stream import StreamItem
@@ -72,6 +73,7 @@ def explain_texts(
     options: ExplainOptions = DEFAULT_OPTIONS,
     vocabulary: Path | None = None,
     pad_value: Annotated[int | None, Parameter(metavar="ID", validator=Number(gte=0))] = None,
+    loading: ModelOptions = DEFAULT_MODEL_OPTIONS,
     out: Annotated[str | Path | None, Parameter(metavar="PATH")] = None,
 ) -> int:
     """Explain which words of a text a classifier looked at.
@@ -104,7 +106,7 @@ def explain_texts(
     words = read_vocabulary(vocabulary, pad_value)
     file, folder = file_or_folder(out)
     inputs = _Texts(find_texts(texts or [], lines=lines), words)
-    return explain_inputs(inputs, options, str(model), file=file, folder=folder)
+    return explain_inputs(inputs, options, str(model), loading=loading, file=file, folder=folder)
 
 
 class _Texts(Inputs):

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from eli5.cli.backend import start_keras
-from eli5.cli.console import UserError, print_notice, print_table, print_text, shortened
+from eli5.cli.console import (
+    UserError,
+    print_json,
+    print_notice,
+    print_table,
+    print_text,
+    shortened,
+)
 from eli5.cli.interrupts import exit_at_once
+from eli5.cli.options import DEFAULT_MODEL_OPTIONS, AsJson, ModelOptions
 from eli5.cli.report import collected_warnings, warning_lines
 from eli5.loading import files
 
@@ -22,12 +31,19 @@ LAYER_EXAMPLES = """**Examples**
 eli5 layers model.keras
 eli5 layers ResNet50 --weights resnet50.weights.h5
 eli5 layers any_size.keras --image photo.jpg
+eli5 layers model.keras --json | jq -r '.layers[] | select(.is_default) | .name'
 ```
 """
 
 
 def list_layers(
-    model: str | Path, /, *, weights: Path | None = None, image: Path | None = None
+    model: str | Path,
+    /,
+    *,
+    weights: Path | None = None,
+    loading: ModelOptions = DEFAULT_MODEL_OPTIONS,
+    image: Path | None = None,
+    as_json: AsJson = False,
 ) -> None:
     """List the layers that can be explained, in the order in which the model runs them.
 
@@ -41,31 +57,75 @@ def list_layers(
         A local weights file, for a `keras.applications` model.
     image
         A picture; needed where the model takes any size, for the sizes of the heatmaps.
+    as_json
+        Print one JSON document, and nothing else.
     """
     files.check_model(str(model), weights)
+    loading.warn()
     with exit_at_once(), collected_warnings() as counts:
         picture = None if image is None else files.read_picture(image)
         start_keras()
-        from eli5.keras import target_layers
-        from eli5.keras.inputs.model_inputs import UnsupportedDocError
         from eli5.loading import models
 
-        loaded = models.load(str(model), weights)
-        try:
-            part = _behind_tokenizer(loaded.model)
-            doc = _sample(part, picture)
-            layers = target_layers(part, doc)
-        except UnsupportedDocError as error:  # a row of numbers, of which no layer keeps the order
-            raise UserError(
-                "Expected a model with a layer that gives a feature map of shape (..., channels), "
-                f"such as a convolution. Received: model {part.name!r}, of whose layers none keeps "
-                "the order of the row of numbers that it takes"
-            ) from error
-        except (TypeError, ValueError) as error:
-            raise UserError(shortened(str(error))) from error
-        default, why_none = _default_layer(part, doc)
-        if not layers:
-            raise UserError(why_none)
+        loaded = models.load(str(model), weights, **loading.for_python())
+        found = _find_layers(loaded.model, picture)
+    if as_json:
+        print_json(_as_dict(found))
+        print_notice(*warning_lines(counts))
+        return
+    _print_layers(found.layers, found.default)
+    print_notice(*warning_lines(counts))
+    if found.default is None:
+        print_notice(f"No layer is taken by itself. {found.why_none}")
+    else:
+        print_text("\n* is explained if no --layer is given")
+
+
+class _Found(NamedTuple):
+    """The layers of a model that can be explained."""
+
+    model: str
+    layers: Sequence[Any]
+    default: tuple[str, int] | None  # name and call
+    why_none: str
+
+
+def _find_layers(model: keras.Model, picture: Image | None) -> _Found:
+    from eli5.keras import target_layers
+    from eli5.keras.inputs.model_inputs import UnsupportedDocError
+
+    try:
+        part = _behind_tokenizer(model)
+        doc = _sample(part, picture)
+        layers = target_layers(part, doc)
+    except UnsupportedDocError as error:  # a row of numbers, of which no layer keeps the order
+        raise UserError(
+            "Expected a model with a layer that gives a feature map of shape (..., channels), "
+            f"such as a convolution. Received: model {part.name!r}, of whose layers none keeps "
+            "the order of the row of numbers that it takes"
+        ) from error
+    except (TypeError, ValueError) as error:
+        raise UserError(shortened(str(error))) from error
+    default, why_none = _default_layer(part, doc)
+    if not layers:
+        raise UserError(why_none)
+    return _Found(part.name, layers, default, why_none)
+
+
+def _as_dict(found: _Found) -> dict[str, Any]:
+    layers = [
+        {
+            "name": one.name,
+            "call": one.nth,
+            "grid": list(one.grid),
+            "is_default": (one.name, one.nth) == found.default,
+        }
+        for one in found.layers
+    ]
+    return {"model": found.model, "layers": layers, "why_no_default": found.why_none or None}
+
+
+def _print_layers(layers: Sequence[Any], default: tuple[str, int] | None) -> None:
     n_calls = Counter(layer.name for layer in layers)
     rows = []
     for layer in layers:
@@ -73,11 +133,6 @@ def list_layers(
         call = f" (call {layer.nth})" if n_calls[layer.name] > 1 else ""
         rows.append((mark, f"{layer.name}{call}", "x".join(map(str, layer.grid))))
     print_table(("", "Layer", "Grid"), rows)
-    print_notice(*warning_lines(counts))
-    if default is None:
-        print_notice(f"No layer is taken by itself. {why_none}")
-    else:
-        print_text("\n* is explained if no --layer is given")
 
 
 def _behind_tokenizer(model: keras.Model) -> keras.Model:

@@ -7,30 +7,27 @@ import math
 import struct
 import zlib
 from base64 import b64encode
-from functools import cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from matplotlib.colors import Colormap
 from PIL import Image, features
 
-from eli5.formatters.overlay.heatmap import LANCZOS, checked_picture, expand_slices
-from eli5.formatters.overlay.layers import stretched
-from eli5.formatters.overlay.options import DEFAULT_COLORMAP
+from eli5.formatters.overlay.heatmap import LANCZOS, checked_picture
+from eli5.formatters.overlay.layers import coloured, levels_of, palette, shown_map
+from eli5.formatters.overlay.options import for_target
 from eli5.formatters.overlay.picture import to_rgba
-from eli5.placement import Placement
 
-DEFAULT_OPACITY = 0.65
-"""With this opacity in CSS, a heat layer looks as `eli5.format_as_image` draws it."""
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from eli5.base import TargetExplanation
+    from eli5.formatters.overlay.options import OverlayOptions
 
 LARGEST_HEAT = 448 * 448  # pixels of a heat layer on a page that has few of them
 _SMALL_PICTURE = 128 * 128
 _ONE_OF_MANY = 512 * 512  # a picture that has room for less is one of some dozens
 _FEW_COLOURS = 64  # drawings and masks have no more, and JPEG would smear them
-
-
-# The colour of each of 256 values, of shape (256, 4).
-_PALETTE = np.rint(DEFAULT_COLORMAP(np.arange(256)) * 255).astype(np.uint8)
-_PALETTE[:, 3] = np.rint(np.minimum(np.arange(256) / DEFAULT_OPACITY, 255))
 
 
 class PixelBudget(NamedTuple):
@@ -78,29 +75,41 @@ def picture_layer(image: Any, budget: PixelBudget) -> str:
 
 
 def heat_layer(
-    heatmap: Any,
-    image: Any,
-    budget: PixelBudget,
-    percentile: float = 100.0,
-    placement: Placement | None = None,
+    target: TargetExplanation, image: Any, budget: PixelBudget, options: OverlayOptions
 ) -> str | None:
-    """Write a heatmap as a data URI, coloured and transparent where it is low; None if it is empty.
+    """Write what is drawn of a target as a data URI; None if there is nothing to see.
 
-    It is a PNG with a palette, of the picture's size or, for a large one, of its shape. Shown with
-    `DEFAULT_OPACITY` over the picture, it gives what `eli5.format_as_image` draws: at full opacity
-    a value is as opaque as itself divided by `DEFAULT_OPACITY`, at most fully.
+    It is a PNG with a palette, of the picture's size or, for a large one, of its heatmap's shape.
+    Shown with the opacity ``options.alpha_limit`` over the picture, it gives what
+    `eli5.format_as_image` draws: at full opacity a value is as opaque as itself divided by that, at
+    most fully. A colormap that is a function may look at more than one value: of such a one it has
+    the colours of each pixel.
     """
-    size = _heat_size(heatmap, checked_picture(image, "expl.image").size, budget.heat)
-    values = expand_slices(heatmap, Image.new("1", size), LANCZOS, placement)
-    if not heatmap.any():
+    values = shown_map(target, options)
+    size = _heat_size(values, checked_picture(image, "expl.image").size, budget.heat)
+    levels = levels_of(target, Image.new("1", size), options)
+    if not np.any(values):
         return None
-    return _as_uri("PNG", _with_palette(_written(stretched(values, percentile), "PNG")))
+    turned, opacity = for_target(visible(options), target), visible(options).alpha_limit
+    if not isinstance(turned.colormap, Colormap):
+        return data_uri(coloured(levels, turned, opacity))
+    colours = palette(levels.values, turned, opacity)
+    return _as_uri("PNG", _with_palette(_written(levels.picture, "PNG"), colours))
 
 
-@cache
-def legend_colours() -> str:
-    """Write the colours of the heatmap from 0 to 1, from left to right, as a data URI."""
-    return data_uri(Image.fromarray(_PALETTE[None, :, :3]))
+def visible(options: OverlayOptions) -> OverlayOptions:
+    """Return the options of layers that are seen where somebody moves the slider up from 0."""
+    return options._replace(alpha_limit=options.alpha_limit or 1.0)
+
+
+def legend_colours(options: OverlayOptions) -> str:
+    """Write the colours of the least to the largest value, from left to right, as a data URI.
+
+    They are as transparent as they are in a layer.
+    """
+    values = np.linspace(-1 if options.signed else 0, 1, 256, dtype=np.float32)
+    colours = palette(values, visible(options), visible(options).alpha_limit)
+    return data_uri(Image.fromarray(colours[None]))
 
 
 def _scaled(size: tuple[int, int], area: float, n_slices: int = 1) -> tuple[int, int]:
@@ -120,15 +129,15 @@ def _heat_size(heatmap: Any, size: tuple[int, int], area: float) -> tuple[int, i
     return _scaled(size, area, n_slices)
 
 
-def _with_palette(png: bytes) -> bytes:
+def _with_palette(png: bytes, palette: NDArray[np.uint8]) -> bytes:
     """Turn a grey PNG into one with a palette.
 
     Pillow writes palettes without the PNG filters that make smooth pictures half as large, because
     neighbouring entries of a palette need not be alike. Here they are.
     """
     header = png[12:24] + b"\x08\x03" + png[26:29]  # 8 bits that point into a palette
-    colours = b"PLTE" + _PALETTE[:, :3].tobytes()
-    alphas = b"tRNS" + _PALETTE[:, 3].tobytes()
+    colours = b"PLTE" + palette[:, :3].tobytes()
+    alphas = b"tRNS" + palette[:, 3].tobytes()
     return png[:8] + b"".join(map(_chunk, (header, colours, alphas))) + png[33:]
 
 

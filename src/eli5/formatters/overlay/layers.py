@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from matplotlib.colors import Colormap
@@ -14,6 +14,7 @@ from eli5.formatters.overlay.heatmap import (
     expand_slices,
     heatmap_to_image,
 )
+from eli5.formatters.overlay.options import for_target
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +26,13 @@ _ZERO = 128  # the level of 8 bits that stands for zero where values have a sign
 _LEVELS = np.arange(256, dtype=np.float32)
 
 
+class Levels(NamedTuple):
+    """A map in the size of an image, in 256 levels."""
+
+    picture: Image.Image  # of mode ``L``
+    values: NDArray[np.float32]  # what each level stands for, in [0, 1], or [-1, 1] if signed
+
+
 def draw_layer(
     target: TargetExplanation, image: Image.Image, options: OverlayOptions
 ) -> Image.Image:
@@ -32,13 +40,42 @@ def draw_layer(
 
     The result is of mode ``RGBA``, each pixel as opaque as its value is large.
     """
+    return coloured(levels_of(target, image, options), for_target(options, target))
+
+
+def levels_of(target: TargetExplanation, image: Image.Image, options: OverlayOptions) -> Levels:
+    """Resize the heatmap of a target, or if signed its attribution, to an image, in levels."""
     if options.signed:
         values, _ = _signed_values(target, image, options)
         levels = Image.fromarray((np.rint(values * (_ZERO - 1)) + _ZERO).astype(np.uint8))
         # Level 0 does not occur; it only makes the table as long as Pillow wants it.
-        return _coloured(levels, np.clip((_LEVELS - _ZERO) / (_ZERO - 1), -1, 1), options)
-    levels, values, _ = _heat_levels(target, image, options)
-    return _coloured(levels, values, options)
+        return Levels(levels, np.clip((_LEVELS - _ZERO) / (_ZERO - 1), -1, 1))
+    return _heat_levels(target, image, options)[0]
+
+
+def coloured(levels: Levels, options: OverlayOptions, opacity: float = 1.0) -> Image.Image:
+    """Give each pixel the colour of what its level stands for; see `palette` for the opacity."""
+    if isinstance(options.colormap, Colormap):
+        # Pillow looks the colours up in a table, so no number is computed per pixel.
+        picture = levels.picture.copy()
+        picture.putpalette(palette(levels.values, options, opacity).tobytes(), "RGBA")
+        return picture.convert("RGBA")
+    values = levels.values[np.asarray(levels.picture)]
+    colours = checked_colours(options.colormap(_places(values, options)), values.shape)
+    return heatmap_to_image(np.dstack([colours, _alpha(values, options, opacity)]))
+
+
+def palette(
+    values: NDArray[np.float32], options: OverlayOptions, opacity: float = 1.0
+) -> NDArray[np.uint8]:
+    """Give the colours of n values, RGBA of shape (n, 4).
+
+    They make up for the `opacity` with which a layer in these colours will be laid over an image.
+    """
+    places = _places(values, options)[None]
+    colours = checked_colours(options.colormap(places), places.shape)[0]
+    alpha = _alpha(values, options, opacity)
+    return np.rint(np.column_stack([colours, alpha]) * 255).astype(np.uint8)
 
 
 def shown_values(
@@ -51,8 +88,8 @@ def shown_values(
     """
     if options.signed:
         return _signed_values(target, image, options)
-    levels, values, peak = _heat_levels(target, image, options)
-    return values[np.asarray(levels)], peak
+    levels, peak = _heat_levels(target, image, options)
+    return levels.values[np.asarray(levels.picture)], peak
 
 
 def _signed_values(
@@ -67,6 +104,11 @@ def _signed_values(
     return (np.clip(values / peak, -1, 1), scale * peak) if peak > 0 else (values, scale)
 
 
+def shown_map(target: TargetExplanation, options: OverlayOptions) -> Any:
+    """Return the heatmap of a target, or if signed its attribution; ValueError without that."""
+    return expect_attribution(target) if options.signed else target.heatmap
+
+
 def expect_attribution(target: TargetExplanation) -> NDArray[Any]:
     """Return the attribution of a target; ValueError if it has none."""
     if target.attribution is None:
@@ -79,21 +121,11 @@ def expect_attribution(target: TargetExplanation) -> NDArray[Any]:
 
 def _heat_levels(
     target: TargetExplanation, image: Image.Image, options: OverlayOptions
-) -> tuple[Image.Image, NDArray[np.float32], float]:
-    """Give the resized heatmap in 256 levels, what each level stands for, and the peak."""
+) -> tuple[Levels, float]:
+    """Give the resized heatmap in 256 levels, and the value that is drawn as its maximum."""
     levels = expand_slices(target.heatmap, image, options.resampling_filter, target.placement)
     peak = _percentile(levels, options.percentile)
-    return levels, _stretch(peak), peak / 255
-
-
-def stretched(levels: Image.Image, percentile: float) -> Image.Image:
-    """Draw the percentile of a picture of mode ``L`` as its maximum, as all of this module does."""
-    values = _stretch(_percentile(levels, percentile))
-    return levels.point(np.rint(values * 255).astype(int).tolist())
-
-
-def _stretch(peak: float) -> NDArray[np.float32]:
-    return np.minimum(_LEVELS / np.float32(peak), 1)
+    return Levels(levels, np.minimum(_LEVELS / np.float32(peak), 1)), peak / 255
 
 
 def _percentile(levels: Image.Image, percentile: float) -> float:
@@ -102,28 +134,16 @@ def _percentile(levels: Image.Image, percentile: float) -> float:
     return value or 255.0
 
 
-def _coloured(
-    levels: Image.Image, values: NDArray[np.float32], options: OverlayOptions
-) -> Image.Image:
-    """Give each pixel of mode ``L`` the colour of what its level stands for, in [-1, 1]."""
-    if isinstance(options.colormap, Colormap):
-        # Pillow looks the colours up in a table, so no number is computed per pixel.
-        colours = options.colormap(_places(values, options)).astype(np.float32)
-        colours[:, 3] = _alpha(values, options)
-        levels.putpalette(np.rint(colours * 255).astype(np.uint8).tobytes(), "RGBA")
-        return levels.convert("RGBA")
-    values = values[np.asarray(levels)]
-    colours = checked_colours(options.colormap(_places(values, options)), values.shape)
-    return heatmap_to_image(np.dstack([colours, _alpha(values, options)]))
-
-
 def _places(values: NDArray[np.float32], options: OverlayOptions) -> NDArray[np.float32]:
     """Give the places of values on a colormap, in [0, 1]."""
     return (values + np.float32(1)) / np.float32(2) if options.signed else values
 
 
-def _alpha(values: NDArray[np.float32], options: OverlayOptions) -> NDArray[np.float32]:
-    return np.minimum(np.abs(values), options.alpha_limit)
+def _alpha(
+    values: NDArray[np.float32], options: OverlayOptions, opacity: float
+) -> NDArray[np.float32]:
+    shown = np.minimum(np.abs(values), options.alpha_limit) / opacity
+    return np.minimum(shown, 1).astype(np.float32)  # but for rounding it is so already
 
 
 def checked_colours(colours: Any, size: tuple[int, ...]) -> NDArray[np.float32]:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import matplotlib
+from matplotlib.colors import Colormap
 from numpy.typing import NDArray
 
 from eli5.checks import expect_flag, expect_number, wrong_type, wrong_value
+from eli5.formatters.labels import is_against
 from eli5.formatters.overlay.heatmap import LANCZOS, checked_filter
 
 if TYPE_CHECKING:
-    from eli5.base import Explanation
+    from eli5.base import Explanation, TargetExplanation
 
 DEFAULT_COLORMAP = matplotlib.colormaps["viridis"]
-# Blue against, red for; of those that matplotlib has, colour-blind people tell its ends apart best.
+# From `eli5.formatters.colours.AGAINST` to `FOR`; of those that matplotlib has, colour-blind people
+# tell its ends apart best.
 DIVERGING = matplotlib.colormaps["coolwarm"]
 
 
@@ -47,6 +50,27 @@ def make_options(
     return OverlayOptions(
         checked_filter(resampling_filter), found, float(limit), float(percentile), signed
     )
+
+
+def options_for(expl: Explanation, given: Mapping[str, Any]) -> OverlayOptions:
+    """Check the options that were given for a picture; the rest is as this explanation needs it."""
+    options = {name: value for name, value in given.items() if value is not None}
+    if "alpha_limit" in given:
+        options["alpha_limit"] = given["alpha_limit"]  # here None is no limit
+    return make_options(**({"percentile": default_percentile(expl)} | options))
+
+
+def for_target(options: OverlayOptions, target: TargetExplanation) -> OverlayOptions:
+    """Turn the colours of signed values round where what is high speaks against the target.
+
+    So *for* and *against* have the same colours whichever of them was asked for.
+    """
+    if not (options.signed and is_against(target)):
+        return options
+    colormap: Any = options.colormap
+    if isinstance(colormap, Colormap):
+        return options._replace(colormap=colormap.reversed())
+    return options._replace(colormap=lambda places: colormap(1 - places))
 
 
 def default_percentile(expl: Explanation) -> float:

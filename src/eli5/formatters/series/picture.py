@@ -16,11 +16,11 @@ from PIL import Image
 
 from eli5.checks import wrong_value
 from eli5.formatters.caption import drawable, literal_text
-from eli5.formatters.labels import one_line
-from eli5.formatters.overlay.data_uri import DEFAULT_OPACITY, LARGEST_HEAT, data_uri
+from eli5.formatters.labels import is_against, one_line
+from eli5.formatters.overlay.data_uri import LARGEST_HEAT, data_uri, visible
 from eli5.formatters.overlay.heatmap import LANCZOS
-from eli5.formatters.overlay.layers import checked_colours, expect_attribution
-from eli5.formatters.overlay.options import DEFAULT_COLORMAP, make_options
+from eli5.formatters.overlay.layers import checked_colours, shown_map
+from eli5.formatters.overlay.options import DEFAULT_COLORMAP, for_target
 from eli5.formatters.overlay.picture import figure_to_image
 from eli5.formatters.series.timeline import checked_series, furthest, series_heatmap
 
@@ -61,36 +61,44 @@ _GREYS = ListedColormap(np.linspace(0.95, 0.5, 256)[:, None].repeat(3, axis=1))
 
 
 def draw_series(
-    expl: Explanation, target: TargetExplanation, options: OverlayOptions, opacity: float = 1.0
+    expl: Explanation, target: TargetExplanation, options: OverlayOptions
 ) -> Image.Image:
-    """Draw a series, its heatmap and a colour bar, as an opaque picture of mode ``RGBA``.
-
-    With an `opacity`, the picture looks as without it where it is laid with that opacity over what
-    `draw_without_heat` gives.
-    """
+    """Draw a series, its heatmap and a colour bar, as an opaque picture of mode ``RGBA``."""
     timeline = checked_series(expl.series)
-    return _render(timeline, series_heat(target, timeline, options, opacity))
+    return _render(timeline, series_heat(target, timeline, options))
 
 
-def draw_without_heat(expl: Explanation) -> Image.Image:
-    """Draw a series as `draw_series` does where the heatmap is 0, and an empty colour bar."""
+def draw_without_heat(expl: Explanation, options: OverlayOptions) -> Image.Image:
+    """Draw a series as a layer has it where the heatmap is 0, and an empty colour bar."""
     timeline = checked_series(expl.series)
     nothing = np.zeros((len(timeline.values), 1))
-    colours = heat_colours(make_options(alpha_limit=0))
-    return _render(timeline, Heat(nothing, Normalize(0, 1), colours))
+    label = bar_label(options, expl.targets[0]) if expl.targets else "heatmap"
+    heat = Heat(nothing, _ends(options), heat_colours(options._replace(alpha_limit=0)), label)
+    return _render(timeline, heat)
 
 
-def series_layer(expl: Explanation, target: TargetExplanation, budget: PixelBudget) -> str | None:
+def series_layer(
+    expl: Explanation, target: TargetExplanation, budget: PixelBudget, options: OverlayOptions
+) -> str | None:
     """Write a series with its heatmap as a data URI; None if there is nothing to see.
 
-    Shown with `DEFAULT_OPACITY` over `draw_without_heat`, it is what `eli5.format_as_image` draws.
+    Shown with the opacity ``options.alpha_limit`` over `draw_without_heat`, it is what
+    `eli5.format_as_image` draws, but for the numbers beside the colour bar: they are shares of the
+    value that is drawn as the largest, so that one chart serves the layers of all targets.
     """
-    layer = draw_series(expl, target, make_options(), DEFAULT_OPACITY).convert("RGB")
-    if target.heatmap is None or not target.heatmap.any():
+    timeline, seen = checked_series(expl.series), visible(options)
+    heat = series_heat(target, timeline, seen, seen.alpha_limit)
+    shares = np.clip(heat.values / heat.end, -1, 1)
+    layer = _render(timeline, heat._replace(values=shares, norm=_ends(options))).convert("RGB")
+    if not np.any(shown_map(target, options)):
         return None
     if budget.heat < LARGEST_HEAT:  # less than half as large; slow changes are seen as bands
         layer = layer.quantize()
     return data_uri(layer)
+
+
+def _ends(options: OverlayOptions) -> Normalize:
+    return Normalize(-1 if options.signed else 0, 1)
 
 
 def chart_size(expl: Explanation) -> tuple[int, int]:
@@ -144,7 +152,7 @@ def draw_chart(
     image = _draw_cells(ax, steps, heat, y_range, zorder=0.5)
     ax.set(xlim=steps.edges[[0, -1]], ylim=y_range)
     if colorbar:
-        _draw_colour_bar(ax, image, ink)
+        _draw_colour_bar(ax, image, ink, heat.label)
 
 
 class Steps(NamedTuple):
@@ -190,6 +198,12 @@ class Heat(NamedTuple):
     values: NDArray[np.floating[Any]]  # shape (T, 1) or (T, F), also beyond the percentile
     norm: Normalize  # from 0, or if signed from the negative of the other end
     colours: ListedColormap
+    label: str = ""  # of the colour bar
+
+    @property
+    def end(self) -> float:
+        """The value that is drawn as the largest."""
+        return float(self.norm.vmax or 1.0)
 
 
 def series_heat(
@@ -200,14 +214,21 @@ def series_heat(
         expected = "to be BILINEAR or NEAREST, which heatmaps of series are stretched with"
         raise wrong_value("resampling_filter", options.resampling_filter, expected)
     name = "attribution" if options.signed else "heatmap"
-    given = expect_attribution(target) if options.signed else target.heatmap
-    values = series_heatmap(given, timeline, name, _FILTERS[options.resampling_filter])
+    given, is_linear = shown_map(target, options), _FILTERS[options.resampling_filter]
+    values = series_heatmap(given, timeline, name, is_linear)
     end = float(np.abs(values).max()) if options.signed else 1.0
     if options.percentile < 100:
         end = float(np.percentile(np.abs(values), options.percentile)) or end
     end = end or 1.0
     norm = Normalize(-end if options.signed else 0, end)
-    return Heat(values, norm, heat_colours(options, opacity))
+    colours = heat_colours(for_target(options, target), opacity)
+    return Heat(values, norm, colours, bar_label(options, target))
+
+
+def bar_label(options: OverlayOptions, target: TargetExplanation) -> str:
+    """Say what the numbers beside a colour bar are."""
+    name = "attribution" if options.signed else "heatmap"
+    return f"{name} (against)" if is_against(target) else name
 
 
 def heat_colours(options: OverlayOptions, opacity: float = 1.0) -> ListedColormap:
@@ -271,7 +292,7 @@ def _short_name(name: str) -> str:
     return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1].rstrip()}…"
 
 
-def _draw_colour_bar(ax: Axes, image: Any, ink: str) -> None:
+def _draw_colour_bar(ax: Axes, image: Any, ink: str, label: str) -> None:
     """Draw a colour bar at the right, with arrows where values lie beyond its ends."""
     is_signed = image.norm.vmin < 0
     is_cut_off = np.abs(image.get_array()).max() > image.norm.vmax
@@ -284,7 +305,7 @@ def _draw_colour_bar(ax: Axes, image: Any, ink: str) -> None:
     bar.ax.ticklabel_format(axis="y", scilimits=(-2, 3))  # longer numbers have no room
     bar.minorticks_off()
     bar.outline.set(edgecolor=_FAINT, linewidth=0.6)
-    bar.set_label("attribution" if is_signed else "heatmap", **_label_style(ink))
+    bar.set_label(label, **_label_style(ink))
 
 
 # --- what is in it --------------------------------------------------------------------------------

@@ -180,7 +180,8 @@ def _moments(probe: Probe, n_samples: int, noise: float, seed: int) -> tuple[Arr
     and LeVeque do (1979).
     """
     mean, squares, seen = np.zeros(()), np.zeros(()), 0
-    for pictures in prefetch(_noisy(probe, n_samples, noise, seed)):
+    noisy = prefetch(_noisy(probe, n_samples, noise, seed))
+    for pictures in probe.track(n_samples, noisy, probe.batch_size):
         n = len(pictures)
         sums = probe.gradient_sums(pictures)
         last, away, away_squared = (one.astype("float64") for one in sums)
@@ -236,7 +237,7 @@ def _largest_channel(values: Array) -> Attributions:
 def _integral(probe: Probe, start: Array, nodes: Array, weights: Array) -> Array:
     """Return the weighted sum of the gradients between start and picture, (K, *size, C)."""
     ends = np.stack([start, probe.picture])
-    blocks = batches(len(nodes), probe.batch_size)
+    blocks = probe.blocks(len(nodes))
     sums = [probe.path_gradients(ends, nodes[block], weights[block]) for block in blocks]
     return np.sum(sums, axis=0, dtype="float64")
 

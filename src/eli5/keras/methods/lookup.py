@@ -85,23 +85,30 @@ def choose_methods(
 ) -> list[ChosenMethod]:
     """Look the methods up and hand each the options that it has.
 
-    `others` are arguments that are no options of a method, to be guessed at where one is
-    misspelled. TypeError or ValueError if a method, an option or the sign is unknown, or if a
-    method cannot serve the sign.
+    A method may be a pair with a dict of options of its own. `others` are arguments that are no
+    options of a method, to be guessed at where one is misspelled. TypeError or ValueError if a
+    method, an option or the sign is unknown, or if a method cannot serve the sign.
     """
-    known = [find_method(method) for method in methods]
+    pairs = [one if _is_pair(one) else (one, {}) for one in methods]
+    known = [find_method(method) for method, _ in pairs]
     if not known:
         raise ValueError("Expected `methods` to name at least one method. Received: methods=[]")
     _check_options(known, options, others)
     _check_sign(known, sign)
-    return [
-        ChosenMethod(
-            method,
-            {name: value for name, value in options.items() if name in method.own_options},
-            make_smoothing(options if method.smooths else {}),
-        )
-        for method in known
-    ]
+    chosen = []
+    for method, (_, own) in zip(known, pairs, strict=True):
+        _check_options([method], own, ())
+        chosen.append(_choose(method, {**options, **own}))
+    return chosen
+
+
+def _is_pair(method: Any) -> bool:
+    return isinstance(method, tuple | list) and len(method) == 2 and isinstance(method[1], dict)
+
+
+def _choose(method: Method, options: Mapping[str, Any]) -> ChosenMethod:
+    own = {name: value for name, value in options.items() if name in method.own_options}
+    return ChosenMethod(method, own, make_smoothing(options if method.smooths else {}))
 
 
 def find_method(method: Any) -> Method:

@@ -40,6 +40,8 @@ class Method(NamedTuple):
         step and channel.
     leaves_out : bool
         Whether parts of the doc are hidden as a whole, so that tokens can be left out.
+    good_for : str
+        When one takes it, in one line for people.
     needs : {"", "hessian", "contrast", "gap-dense"}
         What a formula asks for beyond the gradients: the Hessian's product with the activations, a
         contrasted score, or a head of global average pooling and one dense layer.
@@ -58,6 +60,7 @@ class Method(NamedTuple):
     is_per_step: bool = False
     leaves_out: bool = False
     needs: Literal["", "hessian", "contrast", "gap-dense"] = ""
+    good_for: str = ""
 
     @property
     def own_options(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ whose maps are the ``A_k``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from math import prod
 from typing import Any
@@ -21,7 +21,6 @@ from eli5.keras.methods.probe import (
     ROUNDING,
     Attributions,
     Probe,
-    batches,
     equal_but_for_rounding,
 )
 from eli5.keras.methods.resize import resize
@@ -123,7 +122,8 @@ def rise(
     hidden = make_baseline(baseline, probe.picture)
     scores: list[Array] = []
     sums: Any = 0.0
-    for masks in _rise_masks(size, grid, n_masks, probability, seed, probe.batch_size):
+    blocks = probe.blocks(n_masks)
+    for masks in _rise_masks(size, grid, n_masks, probability, seed, blocks):
         scores.append(probe.masked_scores(masks, hidden).astype("float64"))
         sums = sums + _mask_sums(masks, scores[-1] - scores[0][0])
     shown, scored = sums[-1], sums[:-1]
@@ -204,7 +204,7 @@ def score_cam(
     hidden = make_baseline(baseline, probe.picture)
     used, scores = [], []
     chosen = _most_varying(maps, n_maps)
-    for block in batches(len(chosen), probe.batch_size):
+    for block in probe.blocks(len(chosen)):
         masks, vary = _masks(_without_other_axes(maps[..., chosen[block]], probe), probe)
         if vary.any():
             used.append(chosen[block][vary])
@@ -255,7 +255,7 @@ def _drops(probe: Probe, covers: list[Array], hidden: Array) -> Array:
     """Return ``y(x) - y(covered)`` for each window, shape (K, *windows), float64."""
     windows = tuple(map(len, covers))
     scores = []
-    for block in batches(prod(windows), probe.batch_size):
+    for block in probe.blocks(prod(windows)):
         indices = np.unravel_index(np.arange(block.start, block.stop), windows)
         rows = [cover[index] for cover, index in zip(covers, indices, strict=True)]
         masks = (~reduce(_outer, rows)).astype("float32")
@@ -277,7 +277,7 @@ def _rise_masks(
     n_masks: int,
     probability: float,
     seed: int,
-    batch_size: int,
+    blocks: Iterable[slice],
 ) -> Iterator[Array]:
     """Yield blocks of masks (n, *size) in [0, 1], float32: arXiv:1806.07421, section 3.2.
 
@@ -292,7 +292,7 @@ def _rise_masks(
         resize(np.eye(cells), ((cells + 1) * pixels, cells))
         for cells, pixels in zip(grid, cell, strict=True)
     ]
-    for block in batches(n_masks, batch_size):
+    for block in blocks:
         masks = grids[block]
         for axis, length in enumerate(size):
             rows = enlarge[axis][shifts[block, axis, None] + np.arange(length)]

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from eli5.placement import Placement
+from eli5.progress import untracked
 
 Array = np.ndarray[Any, Any]
 
@@ -59,6 +60,10 @@ class Probe(NamedTuple):
     axes : tuple
         Of which axes of the picture the target layer's maps are, None for one that is none of them,
         such as the pitch of a spectrogram; empty if of all in their order.
+    track : callable
+        ``track(n, blocks, size)`` yields the blocks, of `size` out of `n` samples each, and shows
+        how far they are; see `eli5.progress.Progress.track`. A method does it once, to most of what
+        it asks.
 
     Examples
     --------
@@ -69,7 +74,7 @@ class Probe(NamedTuple):
             hidden = np.linspace(0, 1, steps)
             masks = np.stack([ranks < 1 - share for share in hidden]).astype("float32")
             baseline = np.zeros_like(probe.picture)
-            blocks = batches(steps, probe.batch_size)
+            blocks = probe.blocks(steps)
             return np.concatenate([probe.masked_scores(masks[b], baseline) for b in blocks])
     """
 
@@ -83,6 +88,11 @@ class Probe(NamedTuple):
     ablated_scores: Callable[[Array], Array]
     placement: Placement | None = None
     axes: tuple[int | None, ...] = ()
+    track: Callable[..., Iterator[Any]] = untracked
+
+    def blocks(self, n: int) -> Iterator[slice]:
+        """Yield the slices that cut `n` samples into batches, and show how far they are."""
+        yield from self.track(n, batches(n, self.batch_size), self.batch_size)
 
 
 class Attributions(NamedTuple):

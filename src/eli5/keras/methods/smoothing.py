@@ -10,6 +10,7 @@ import numpy as np
 
 from eli5.checks import expect_count, expect_flag, expect_integer, expect_number
 from eli5.placement import Placement, turn_back
+from eli5.progress import untracked
 
 Array = np.ndarray[Any, Any]
 
@@ -42,6 +43,11 @@ class Smoothing(NamedTuple):
         """Whether there is anything to average over."""
         return self.n_samples > 0 or self.augment
 
+    @property
+    def n_copies(self) -> int:
+        """Over how many copies it is averaged."""
+        return max(self.n_samples, 1) * (2 * len(_CONTRASTS) if self.augment else 1)
+
 
 def make_smoothing(options: Mapping[str, Any]) -> Smoothing:
     """Return the smoothing that the options tell, if they are good for it; others are skipped."""
@@ -59,17 +65,17 @@ def smooth(
     smoothing: Smoothing,
     batch_size: int,
     placements: Sequence[Placement | None],
+    track: Callable[..., Iterator[Any]] = untracked,
 ) -> list[Array]:
     """Return the mean over all copies of each layer's maps, shape (K, *grid), float32.
 
     ``maps_of(pictures (n, *size, C))`` gives maps (n, K, *grid) for each of several layers;
     `batch_size` copies at most are made at once. `placements` tell where the cells of each layer
-    lie, None of those that cover the picture evenly.
+    lie, None of those that cover the picture evenly; `track` shows how far it is, see `Probe`.
     """
     totals: list[Any] = []
     n_copies = 0
-    copies = _copies(picture, smoothing)
-    while block := list(islice(copies, batch_size)):
+    for block in track(smoothing.n_copies, _blocks(picture, smoothing, batch_size), batch_size):
         pictures, mirrored = map(np.array, zip(*block, strict=True))
         per_layer = [maps.astype("float64") for maps in maps_of(pictures)]
         for maps, placement in zip(per_layer, placements, strict=True):
@@ -80,6 +86,14 @@ def smooth(
         totals = [a + b for a, b in zip(totals, sums, strict=True)] if totals else sums
         n_copies += len(pictures)
     return [(total / n_copies).astype("float32") for total in totals]
+
+
+def _blocks(
+    picture: Array, smoothing: Smoothing, batch_size: int
+) -> Iterator[list[tuple[Array, bool]]]:
+    copies = _copies(picture, smoothing)
+    while block := list(islice(copies, batch_size)):
+        yield block
 
 
 def _copies(picture: Array, smoothing: Smoothing) -> Iterator[tuple[Array, bool]]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from eli5.checks import expect_count, expect_integer, expect_number, wrong_value
 from eli5.keras.methods.baseline import make_baseline
-from eli5.keras.methods.probe import Attributions, Probe, batches
+from eli5.keras.methods.probe import Attributions, Probe
 from eli5.keras.methods.superpixels import find_segments
 
 Array = np.ndarray[Any, Any]
@@ -144,7 +144,7 @@ def _coalition_scores(probe: Probe, coalitions: Array, labels: Array, hidden: Ar
     """Return the scores (n, K), float64, with the segments of each coalition (n, M) shown."""
     scores = [
         probe.masked_scores(coalitions[block][:, labels].astype("float32"), hidden)
-        for block in batches(len(coalitions), probe.batch_size)
+        for block in probe.blocks(len(coalitions))
     ]
     return np.concatenate(scores).astype("float64")
 

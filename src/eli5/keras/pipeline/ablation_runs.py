@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import keras
@@ -27,6 +27,7 @@ from eli5.keras.engine.interventions import leave_out_maps, repeat, whole_and_em
 from eli5.keras.methods.probe import ROUNDING, Array
 from eli5.keras.pipeline.padded_run import run_padded
 from eli5.keras.pipeline.plan import Plan
+from eli5.progress import untracked
 
 # To this precision a head that takes one sample in front and many behind gives the same score.
 _TOLERANCE = 1e-3
@@ -98,7 +99,7 @@ def ablation_runs(
         *at_cuts, certain = _strategies(plan, _required(site), query, batch_size)
         run = functools.partial(_run, plan, output)
         if plan.sample.fixed_batch is not None:  # neither one sample in front nor many behind
-            return run(certain, maps)
+            return run(certain, maps, plan.track)
 
         def choose() -> int:
             trial = _trial(folded)
@@ -113,7 +114,7 @@ def ablation_runs(
             chosen = engine.recall(plan.model, ("ablation", *key), choose)
         except _UndecidedError:  # and not remembered: the next doc may tell
             chosen = -1
-        return run([*at_cuts, certain][chosen], maps)
+        return run([*at_cuts, certain][chosen], maps, plan.track)
 
     return {"activations": lambda: activations()[1][0], "ablated_scores": ablated_scores}
 
@@ -191,7 +192,13 @@ def _agrees(
     return scores.shape == right.shape and close(scores, right) and close(drops, right_drops)
 
 
-def _run(plan: Plan, output: Array, strategy: _Strategy, maps: Array) -> Array:
+def _run(
+    plan: Plan,
+    output: Array,
+    strategy: _Strategy,
+    maps: Array,
+    track: Callable[..., Iterator[Any]] = untracked,
+) -> Array:
     """Return the scores, asked for in blocks of one size: one program does for all."""
     n_blocks = math.ceil(len(maps) / strategy.batch_size)
     size = math.ceil(len(maps) / n_blocks)
@@ -199,7 +206,8 @@ def _run(plan: Plan, output: Array, strategy: _Strategy, maps: Array) -> Array:
     size = min(strategy.batch_size, step * math.ceil(size / step))
     blocks = np.resize(maps, (n_blocks, size)).astype("int32")  # the first maps fill up the last
     ask = functools.partial(run_padded, plan, size, strategy.query)
-    return np.concatenate([ask(block, output) for block in blocks])[: len(maps)]
+    tracked = track(len(maps), blocks, size)
+    return np.concatenate([ask(block, output) for block in tracked])[: len(maps)]
 
 
 def _required(site: engine.Site | None) -> engine.Site:

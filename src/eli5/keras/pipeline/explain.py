@@ -16,6 +16,7 @@ from eli5.keras.pipeline.request import Request, make_request, split_options
 from eli5.keras.pipeline.result import compose, make_display
 from eli5.keras.pipeline.run_methods import run_methods
 from eli5.keras.targets.classes import check_targets
+from eli5.progress import Progress, clear, show_progress
 
 _logger = logging.getLogger(__name__)
 
@@ -32,13 +33,22 @@ def explain_one(model: keras.Model, doc: Any, **options: Any) -> Any:
 
 
 def explain_many(
-    model: keras.Model, docs: Iterable[tuple[Any, DocOptions]], request: Request
+    model: keras.Model,
+    docs: Iterable[tuple[Any, DocOptions]],
+    request: Request,
+    total: int | None = None,
 ) -> Iterator[Any]:
-    """Explain docs, each with what is said of it, one after the other."""
-    return explain_samples(_read(model, docs, request), request)
+    """Explain docs, each with what is said of it, one after the other; `total` is their number."""
+    samples = _read(model, docs, request)
+    # One batch is not done in parts.
+    shown = request.progress if total is None or total > request.batch_size else False
+    with show_progress(total, noun="docs", shown=shown) as progress:
+        yield from explain_samples(samples, request, progress)
 
 
-def explain_samples(samples: Iterable[Sample], request: Request) -> Iterator[Any]:
+def explain_samples(
+    samples: Iterable[Sample], request: Request, progress: Progress | None = None
+) -> Iterator[Any]:
     """Explain one sample after the other, a batch at a time; at most one batch is held."""
     is_full = False
     for batch in _batches(samples, request.batch_size):
@@ -46,10 +56,15 @@ def explain_samples(samples: Iterable[Sample], request: Request) -> Iterator[Any
         is_rest = len(batch) < request.batch_size
         size = request.batch_size if is_full else 1 << (len(batch) - 1).bit_length()
         is_full = is_full or not is_rest
+        if progress is not None:
+            progress.update(progress.done)
         with engine.steady():
             explanations = explain_batch(
                 request, batch, min(size, request.batch_size) if is_rest else None
             )
+        if progress is not None:
+            progress.done += len(batch)
+            clear()  # whoever gets them may print
         del batch  # before the next is taken
         yield from explanations
 

@@ -48,6 +48,7 @@ def make_probe(
         path_gradients=functools.partial(_path_gradients, plan, gradients),
         **ablation_runs(plan, site, query, output),
         axes=() if site is None else site.axes,
+        track=plan.track,
     )
     return probe if plan.sample.masked is None else _with_masked(probe, plan)
 
@@ -65,6 +66,17 @@ def input_values(plan: Plan) -> Array:
     values = np.asarray(keras.tree.flatten(plan.inputs)[site.input_index][0], "float32")
     last = np.moveaxis(values, 0, -1) if site.channels_first else values
     return last if site.has_channels else last[..., None]
+
+
+def baseline_as_seen(plan: Plan, baseline: Any) -> Any:
+    """Return a baseline of the doc's own shape with its channels last, any other as it is."""
+    site = plan.input_site
+    if not (isinstance(baseline, np.ndarray) and site.channels_first):
+        return baseline
+    if baseline.shape not in (site.shape, site.shape[1:]):
+        return baseline
+    channels = 1 - (len(site.shape) - baseline.ndim)
+    return np.moveaxis(baseline, channels, -1)
 
 
 def keep_masked(plan: Plan, pictures: Array) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -24,6 +24,7 @@ from eli5.keras.layers.token_grid import check_grid
 from eli5.keras.methods.lookup import ChosenMethod
 from eli5.keras.pipeline.request import Request
 from eli5.keras.targets.target import Contrast, Head, ScoreKind, find_output
+from eli5.progress import untracked
 
 Array = np.ndarray[Any, Any]
 
@@ -45,6 +46,7 @@ class Plan(NamedTuple):
     slot: int | None = None  # of one doc: its place in the batch, see `eli5.keras.engine.Query`
     # Those of them that the output comes from place by place; see `find_output_maps`.
     output_maps: tuple[engine.Site, ...] = ()
+    track: Callable[..., Iterator[Any]] = untracked  # shows how far a method is; see `Probe`
 
     @property
     def sample(self) -> Sample:

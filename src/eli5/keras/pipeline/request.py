@@ -33,6 +33,7 @@ class Request(NamedTuple):
     data_format: str | None
     fusion: str
     batch_size: int
+    progress: bool | None = None
 
     @property
     def about_input(self) -> dict[str, Any]:
@@ -71,6 +72,7 @@ def make_request(
     data_format: str | None = None,
     fusion: str = "mean",
     batch_size: int = 32,
+    progress: bool | None = None,
     **method_options: Any,
 ) -> Request:
     """Check the options of a call; see `eli5.explain_prediction`.
@@ -92,6 +94,7 @@ def make_request(
         expect_choice("data_format", data_format, DATA_FORMATS)
     expect_choice("fusion", fusion, FUSIONS)
     expect_integer("batch_size", batch_size, least=1)
+    expect_type("progress", progress, bool | None, "True, False or None")
     expect_type(
         "methods", methods, list | tuple | None, "a list of methods; one alone is `method=`"
     )
@@ -106,13 +109,7 @@ def make_request(
         methods is not None,
         target,
         1 if sign == "positive" else -1,
-        layer,
-        input,
-        output,
-        grid,
-        data_format,
-        fusion,
-        batch_size,
+        *(layer, input, output, grid, data_format, fusion, batch_size, progress),
     )
     _check_agreement(request)
     return request

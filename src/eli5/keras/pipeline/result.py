@@ -73,6 +73,7 @@ def _explanation(
         one.attribution, one.heatmap = np.array(result.maps[k]), np.array(result.heatmaps[k])
         one.details = dict(result.details[k]) if len(result.details) else None
         one.placement = result.placement
+        one.sign = "positive" if plan.request.sign > 0 else "negative"
         targets.append(one)
     warned = [
         *_empty_heatmaps(plan, sample, chosen, result, targets),

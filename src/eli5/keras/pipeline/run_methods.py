@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from eli5.keras.methods.probe import Attributions, Probe
 from eli5.keras.methods.smoothing import smooth
 from eli5.keras.pipeline.formula_program import formula_query, reads_site
 from eli5.keras.pipeline.keras_probe import (
+    baseline_as_seen,
     input_values,
     keep_masked,
     make_probe,
@@ -25,6 +27,7 @@ from eli5.keras.pipeline.keras_probe import (
 from eli5.keras.pipeline.padded_run import pad_batch, run_all, run_classes
 from eli5.keras.pipeline.plan import Array, Plan
 from eli5.placement import Placement, stretch
+from eli5.progress import show_progress
 
 Report = dict[str, Array]
 Output = tuple[Array, Array]  # of a layer: as it gave it, and as maps (B, *grid, C)
@@ -122,7 +125,6 @@ def _run_smoothed(plan: Plan, chosen: ChosenMethod, result: MethodResult) -> Met
     """Return a formula's result for one doc, averaged over copies of it if that is asked for."""
     if not chosen.smoothing.is_used:
         return result
-    request = plan.request
     query = with_pictures(formula_query(plan, [chosen]), plan.input_site)
 
     def maps_of(copies: Array) -> list[Array]:
@@ -135,9 +137,23 @@ def _run_smoothed(plan: Plan, chosen: ChosenMethod, result: MethodResult) -> Met
 
     placements = [_placement_at(plan, site) for site in query.sites]
     picture = input_values(plan)
-    per_site = smooth(maps_of, picture, chosen.smoothing, plan.batch_size, placements)
-    maps, _ = fuse(per_site, [one or result.placement for one in placements], request.fusion)
+    with _tracked(plan, chosen) as plan:
+        per_site = smooth(
+            maps_of, picture, chosen.smoothing, plan.batch_size, placements, plan.track
+        )
+    fusion = plan.request.fusion
+    maps, _ = fuse(per_site, [one or result.placement for one in placements], fusion)
     return result._replace(maps=maps, heatmaps=normalize(maps, maps.ndim - 1))
+
+
+@contextmanager
+def _tracked(plan: Plan, chosen: ChosenMethod, parts: int = 1) -> Iterator[Plan]:
+    """Yield the plan with what shows how far a method is that runs the model in so many parts."""
+    shown = plan.request.progress
+    with show_progress(
+        label=chosen.method.name, noun="samples", parts=parts, shown=shown
+    ) as progress:
+        yield plan._replace(track=progress.track)
 
 
 def _placement_at(plan: Plan, site: engine.Site) -> Placement | None:
@@ -163,6 +179,12 @@ def _run_black_box(plan: Plan, chosen: ChosenMethod, outputs: Sequence[Output]) 
 
     `outputs` are those of the target layers, where they have been read already.
     """
+    n_sites = len(plan.sites) if chosen.method.at == "layer" else 1
+    with _tracked(plan, chosen, n_sites * chosen.smoothing.n_copies) as tracked:
+        return _run_probes(tracked, chosen, outputs)
+
+
+def _run_probes(plan: Plan, chosen: ChosenMethod, outputs: Sequence[Output]) -> MethodResult:
     method, sample = chosen.method, plan.sample
     if method.is_per_step:
         plan = plan._replace(input_site=sample.kind.per_cell(plan.input_site, sample.values))
@@ -239,17 +261,11 @@ def _black_box_options(chosen: ChosenMethod, plan: Plan, valid: slice | None) ->
 
 
 def _with_baseline(chosen: ChosenMethod, plan: Plan) -> dict[str, Any]:
-    """Return the caller's options, with a baseline of the doc's shape as the method sees the doc.
-
-    Its channels are then moved last.
-    """
-    baseline, site = chosen.options.get("baseline"), plan.input_site
-    if not (isinstance(baseline, np.ndarray) and site.channels_first):
+    """Return the caller's options, with a baseline as the method sees the doc."""
+    if "baseline" not in chosen.options:
         return chosen.options
-    if baseline.shape not in (site.shape, site.shape[1:]):
-        return chosen.options
-    channels = 1 - (len(site.shape) - baseline.ndim)
-    return chosen.options | {"baseline": np.moveaxis(baseline, channels, -1)}
+    baseline = baseline_as_seen(plan, chosen.options["baseline"])
+    return chosen.options | {"baseline": baseline}
 
 
 def _of_steps(options: dict[str, Any], valid: slice, n_steps: int) -> dict[str, Any]:

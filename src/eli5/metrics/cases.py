@@ -1,0 +1,340 @@
+"""The one door to a model that metrics ask: docs, and the maps of them.
+
+Each doc becomes a `Case`: the map in the input's own size, and a `Probe` of the one class that it
+explains. A metric is a function of it, and knows neither Keras nor what kind of doc it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from eli5.base import TargetExplanation
+from eli5.checks import did_you_mean, shown
+from eli5.explain import explain_predictions
+from eli5.keras import METHODS, engine
+from eli5.keras.inputs.dataset import count_docs, read_docs
+from eli5.keras.inputs.model_inputs import check_model
+from eli5.keras.inputs.sample import DocOptions, Sample, read_sample
+from eli5.keras.methods.baseline import LEFT_OUT, make_baseline
+from eli5.keras.methods.probe import Probe, batches, equal_but_for_rounding
+from eli5.keras.pipeline.formula_program import formula_query
+from eli5.keras.pipeline.keras_probe import (
+    baseline_as_seen,
+    input_values,
+    make_probe,
+    without_padding,
+)
+from eli5.keras.pipeline.padded_run import run_classes
+from eli5.keras.pipeline.plan import Plan, at_doc, make_plan
+from eli5.keras.pipeline.request import Request, make_request
+from eli5.metrics.maps import input_map, list_maps, own_map
+from eli5.metrics.result import Array, Measured, Metric, MetricResult, collect
+
+# What may be said of docs and model; see `eli5.explain_predictions`.
+_OF_ALL_DOCS = ("pad_value", "pad_token", "time", "channel_names")
+_PER_DOC = {"images": "image", "tokens": "tokens"}
+_OF_MODEL = ("input", "output", "score", "task", "grid", "data_format", "batch_size")
+ABOUT = (*_OF_ALL_DOCS, *_PER_DOC, *_OF_MODEL)
+
+
+class Case(NamedTuple):
+    """A doc, the class that its map explains, and the map.
+
+    Attributes
+    ----------
+    probe : Probe
+        Of the one class, K = 1. Its `scores` and `masked_scores` are the number that the metric
+        looks at, float64 of shape (n,), of any n; each row is counted as a pass.
+    map : numpy.ndarray, shape (*size), float64
+    make_hidden : callable
+        ``make_hidden(baseline, default) -> (hidden, name)``: what takes the place of what is left
+        out, as `Probe.masked_scores` takes it, and what it is called.
+    n_axes : int
+        Along how many axes places lie beside each other: 2 of a picture, 1 of a series, whose
+        channels do not.
+    is_text : bool
+        Whether they are tokens.
+    target : int or str
+    score : str
+        What the number is called.
+    """
+
+    probe: Any
+    map: Array
+    make_hidden: Callable[[Any, Any], tuple[Array | None, str]]
+    n_axes: int
+    is_text: bool = False
+    target: Any = 0
+    score: str = "probability"
+
+
+@engine.in_the_open
+def measure(
+    metric: Metric,
+    function: Callable[[Case], Measured],
+    model: keras.Model,
+    docs: Any,
+    explanations: Any,
+    targets: Any,
+    about: Mapping[str, Any],
+    *,
+    of: str = "number",
+    seed: int | None = None,
+    perturbation: str = "",
+) -> MetricResult:
+    """Return what a function of a case gives for each doc.
+
+    `of` says which number is looked at, unless the caller asks for a ``score``: a ``"number"`` is
+    the class's probability where the model has one, else its output; a ``"probability"`` is
+    insisted on; a ``"score"`` is the one that explanations explain.
+    """
+    passes: list[int] = []
+    cases, measured = [], []
+    for case in _read_cases(model, docs, explanations, targets, about, of, passes.append):
+        with engine.steady():
+            measured.append(function(case))
+        cases.append((case.target, case.score))
+    names = ", ".join(dict.fromkeys(score for _, score in cases))
+    return collect(
+        metric,
+        measured,
+        [target for target, _ in cases],
+        score=names,
+        passes=sum(passes),
+        seed=seed,
+        perturbation=perturbation,
+    )
+
+
+# ---- docs ----------------------------------------------------------------------------------------
+
+
+def read_samples(
+    model: keras.Model, docs: Any, about: Mapping[str, Any], n: int | None = None
+) -> Iterator[tuple[Sample, Request]]:
+    """Yield each doc, read, with what is asked about it.
+
+    TypeError if `about` has an option that nobody knows, ValueError if there are not `n` docs.
+    """
+    check_model(model)
+    _check_about(about)
+    request = make_request(
+        method="Occlusion", **{name: about[name] for name in _OF_MODEL if name in about}
+    )
+    said = DocOptions(**{name: about[name] for name in _OF_ALL_DOCS if name in about})
+    per_doc = {field: about[name] for name, field in _PER_DOC.items() if name in about}
+    stream = read_docs(model, docs, said, per_doc)
+    _check_count(n, count_docs(model, docs))  # before any of them costs a run
+    like, number = None, -1
+    for number, (doc, own) in enumerate(stream):
+        with at_doc(number), engine.steady():
+            like = read_sample(model, doc, own, like=like, **request.about_input)
+        yield like, request
+    _check_count(n, number + 1)
+
+
+def _check_count(n: int | None, n_docs: int | None) -> None:
+    if None not in (n, n_docs) and n != n_docs:
+        raise ValueError(
+            f"Expected one explanation per doc, {n_docs} of them. Received: {n} explanations"
+        )
+
+
+def _check_about(about: Mapping[str, Any]) -> None:
+    for name, value in about.items():
+        if name not in ABOUT:
+            meant = did_you_mean(name, ABOUT)
+            raise TypeError(
+                f"Expected an option of the metric, or one of {', '.join(ABOUT)}. Received: "
+                f"{name}={shown(value)}{meant and '. ' + meant}"
+            )
+
+
+def _read_cases(
+    model: keras.Model,
+    docs: Any,
+    explanations: Any,
+    targets: Any,
+    about: Mapping[str, Any],
+    of: str,
+    count: Callable[[int], None],
+) -> Iterator[Case]:
+    maps = list_maps(explanations, targets)
+    for number, (sample, request) in enumerate(read_samples(model, docs, about, len(maps))):
+        if number < len(maps):
+            with at_doc(number), engine.steady():
+                case = _make_case(sample, request, maps[number], of, count)
+            yield case
+
+
+def _make_case(
+    sample: Sample,
+    request: Request,
+    target: TargetExplanation,
+    of: str,
+    count: Callable[[int], None],
+) -> Case:
+    given = target.target if isinstance(target.target, int) else None
+    sample = sample._replace(targets=None if given is None else [given])
+    plan = make_plan(request, [sample])
+    _check_score(plan, target)
+    is_probability, name = _number_of(plan, of)
+    plan = plan.of_doc(0, _find_classes(plan, count))
+    # Of a series, its channels too; of a text, which may be padded, it is looked at below.
+    size = sample.size + own_map(target).shape[len(sample.size) :]
+    values = _fitted(input_map(target, None if sample.valid else size), sample)
+    if sample.valid is None and values.ndim == len(sample.size):
+        site = sample.kind.per_cell(plan.input_site, sample.values)
+    else:
+        site = plan.input_site
+    cell_plan = plan._replace(input_site=site)
+    probe = make_probe(cell_plan)
+    _check_shape(values, probe, sample)
+    make_hidden = _maker_of_hidden(cell_plan, probe.picture.shape)
+    if sample.valid is not None:
+        probe = without_padding(probe, sample.valid)
+    return Case(
+        _asked(probe, is_probability, count),
+        values,
+        make_hidden,
+        len(sample.size),
+        is_text=sample.valid is not None,
+        target=int(plan.targets[0, 0]) if plan.request.target.has_class else name,
+        score=name,
+    )
+
+
+def _check_score(plan: Plan, target: TargetExplanation) -> None:
+    """Raise ValueError if a map explains a function of the caller's that is not asked for."""
+    if target.target and isinstance(target.target, str) and plan.request.target.has_class:
+        raise ValueError(
+            "Expected the callable `score` that the map explains. Received: a map of "
+            f"{target.target!r} without it. Give it as well: score={target.target}"
+        )
+
+
+def _fitted(values: Array, sample: Sample) -> Array:
+    """Return the map of a text without the padding around it."""
+    if sample.valid is not None and values.shape == sample.size:
+        return values[sample.valid]
+    return values
+
+
+def _check_shape(values: Array, probe: Probe, sample: Sample) -> None:
+    expected = probe.picture.shape[:-1]
+    if sample.valid is not None:
+        expected = (sample.valid.stop - sample.valid.start,)
+    if values.shape != expected:
+        raise ValueError(
+            f"Expected a map of the doc's size, {expected}. Received: one of shape {values.shape}. "
+            "Give the Explanation, which knows where its cells lie."
+        )
+
+
+def _number_of(plan: Plan, of: str) -> tuple[bool, str]:
+    """Tell whether the number is a probability, made of log-odds, and what it is called."""
+    (chosen,) = plan.request.methods
+    kind = plan.kind_of(chosen)
+    is_auto = plan.request.target.score == "auto"
+    has_probability = is_auto and kind.name == "log-odds"
+    if of == "probability" and not has_probability:
+        raise ValueError(
+            "Expected a classifier whose probabilities are known, and no `score`. Received: "
+            f"model {plan.model.name!r} with {kind.name!r} as its number. If its outputs are the "
+            'logits of classes, say so: task="classification".'
+        )
+    if has_probability and of != "score":
+        return True, "probability"
+    return False, kind.name
+
+
+def _find_classes(plan: Plan, count: Callable[[int], None]) -> Array:
+    """Return the class ids, for which the model runs once if the likeliest is asked for."""
+    if (plan.targets >= 0).all():
+        return np.asarray(plan.targets[0])
+    count(1)
+    _, report = run_classes(plan, plan.targets, formula_query(plan, []))
+    return np.asarray(report["classes"][0])
+
+
+def _maker_of_hidden(
+    plan: Plan, shape: tuple[int, ...]
+) -> Callable[[Any, Any], tuple[Array | None, str]]:
+    """Return what makes a baseline; see `Case.make_hidden`."""
+    sample = plan.sample
+    left_out = sample.kind.method_defaults(METHODS["Occlusion"], sample).get("baseline")
+    by_channel = sample.kind.per_cell(plan.input_site, sample.values)
+    site = plan.input_site if sample.valid is not None else by_channel
+
+    def make_hidden(baseline: Any, default: Any) -> tuple[Array | None, str]:
+        if baseline is None:
+            baseline = default if left_out is None or default == 0 else left_out
+        if isinstance(baseline, str) and baseline == LEFT_OUT:
+            return None, LEFT_OUT
+        seen = input_values(plan._replace(input_site=site))
+        given = baseline_as_seen(plan, baseline)
+        if sample.valid is None:
+            return make_baseline(given, seen).reshape(shape), _name_of(baseline)
+        if isinstance(given, np.ndarray):
+            return make_baseline(given, seen)[sample.valid], _name_of(baseline)
+        return make_baseline(given, seen[sample.valid]), _name_of(baseline)
+
+    return make_hidden
+
+
+def _name_of(baseline: Any) -> str:
+    return "an array" if isinstance(baseline, np.ndarray) else str(baseline)
+
+
+def _asked(probe: Probe, is_probability: bool, count: Callable[[int], None]) -> Any:
+    """Return the probe as a case has it; see `Case`."""
+
+    def ask(question: Callable[..., Array], rows: Array, *rest: Any) -> Array:
+        count(len(rows))
+        parts = [question(rows[b], *rest) for b in batches(len(rows), probe.batch_size)]
+        scores = np.concatenate(parts)[:, 0].astype("float64")
+        return sigmoid(scores) if is_probability else scores
+
+    return probe._replace(
+        scores=lambda pictures: ask(probe.scores, pictures),
+        masked_scores=lambda masks, hidden: ask(
+            probe.masked_scores, masks.astype("float32"), hidden
+        ),
+    )
+
+
+def without_rounding(scores: Array) -> Array:
+    """Return scores (n,) that are equal if they differ by no more than rounding."""
+    return equal_but_for_rounding(scores[:, None])[:, 0]
+
+
+def sigmoid(log_odds: Array) -> Array:
+    """Return ``1 / (1 + exp(-s))``, without overflow."""
+    return np.exp(-np.logaddexp(0, -log_odds))
+
+
+# ---- maps that a metric makes itself -------------------------------------------------------------
+
+
+def explain_docs(
+    model: Any, docs: Any, targets: Any, options: Mapping[str, Any]
+) -> list[TargetExplanation]:
+    """Return the map of each doc, for these classes or the likeliest.
+
+    TypeError for several methods at once, whose maps cannot be told apart.
+    """
+    if options.get("methods") is not None:
+        raise TypeError(
+            "Expected one `method`. Received: `methods`. Measure one at a time, or compare them: "
+            "eli5.compare"
+        )
+    return list_maps(explain_predictions(model, docs, targets=targets, **options))
+
+
+def split_about(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the options of an explanation that say something of docs and model."""
+    return {name: value for name, value in options.items() if name in ABOUT}
