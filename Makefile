@@ -38,7 +38,8 @@ test-oldest: $(BACKENDS:%=test-oldest-%)
 test-oldest-%: OLDEST_TESTED := tests/keras/test_explain_prediction.py tests/keras/test_gradcam.py tests/keras/targets
 test-oldest-torch: OLDEST_TESTED += tests/keras/methods tests/formatters/test_sheet.py tests/formatters/test_fonts.py \
     tests/formatters/test_plot.py tests/formatters/test_format_image.py tests/formatters/test_as_dataframe.py \
-    tests/saving tests/cli/test_cli_text.py tests/callbacks/test_callbacks_loggers.py tests/bulk/test_bulk_parts.py
+    tests/saving/test_saving.py tests/saving/test_older_files.py tests/cli/test_cli_text.py tests/callbacks/test_callbacks_loggers.py tests/bulk/test_bulk_parts.py \
+    tests/metrics/test_imputation.py
 
 $(BACKENDS:%=test-oldest-%): test-oldest-%: $(VENV)-oldest/.done
 	KERAS_BACKEND=$* TF_CPP_MIN_LOG_LEVEL=3 OMP_NUM_THREADS=1 $(VENV)-oldest/bin/python -m pytest -n auto \
