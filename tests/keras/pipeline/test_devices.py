@@ -71,10 +71,9 @@ def off(model: keras.Model, name: str, expected: dict[str, Any]) -> float:
 
 def numbers(explanations: Any) -> Any:
     """Return all scores and attributions in a row."""
-    flat = keras.tree.flatten(explanations)
     rows = [
         part
-        for explanation in flat
+        for explanation in eli5.Explanations(explanations)
         for target in explanation.targets
         for part in ([target.target, target.score], target.attribution.ravel())
     ]
