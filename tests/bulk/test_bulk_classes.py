@@ -177,7 +177,9 @@ def test_code_of_a_model_that_is_trusted(photos: Path, tmp_path: Path, capsys: C
     asked = ("bulk", path, photos, "--out", tmp_path / "out", "--preprocess", "none")
     refused = run(capsys, *asked)
     assert (refused.code, refused.out) == (2, "")
-    assert refused.err.endswith("If you trust the file, give --allow-code.\n")
+    *beginning, why = refused.err.splitlines()
+    assert why.endswith("If you trust the file, give --allow-code.")
+    assert all(line.startswith("eli5: ") for line in beginning)
     ended = run(capsys, *asked, "--allow-code")
     assert ended.code == 0
     assert "may run any code on this machine" in ended.err

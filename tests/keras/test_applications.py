@@ -104,6 +104,10 @@ def test_the_last_feature_map_is_chosen(name: str) -> None:
 
 DEEPER = ("DenseNet169", "MobileNetV3Large", "ResNet101", "ResNet101V2", "ResNet152", "VGG19")
 LOCATED = (*CHOICES, *DEEPER) if "ELI5_MOVING_MODELS" in os.environ else ("MobileNetV2",)
+# Whose slices see so much that no line shows; all others are to be measured.
+STRETCHED = {
+    "DenseNet121", "DenseNet169", "InceptionResNetV2", "InceptionV3", "ResNet101V2", "ResNet152",
+}  # fmt: skip
 _counts = {"measured": 0, "stretched": 0}
 
 
@@ -120,7 +124,7 @@ def test_what_is_measured_lies_within_a_cell_of_what_is_followed(name: str) -> N
     assert followed.is_known
     if measured.is_known:  # else it is stretched, and the description says so
         assert_within_a_cell(followed, measured)
-    assert measured.is_known or name != "MobileNetV2"
+    assert measured.is_known == (name not in STRETCHED)
     _counts["measured" if measured.is_known else "stretched"] += 1
 
 
