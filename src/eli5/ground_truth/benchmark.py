@@ -222,7 +222,7 @@ def _maps(problem: Problem, contender: Contender) -> Iterator[tuple[tuple[int, i
             targets=[list(row) for row in problem.targets],
             method=method,
             progress=False,
-            **options,
+            **{"batch_size": problem.batch_size, **options},
         )
         for n, one in enumerate(explanations):
             for k, target in enumerate(one.targets):

@@ -230,11 +230,11 @@ def _templates(random: np.random.Generator, n: int) -> Problem:
         name="templates",
     )
     targets = [[k % 2] for k in range(n)]
-    truths = [[_of_strokes(masks, k)] for (_, masks), (k,) in zip(drawn, targets, strict=True)]
+    truths = [[share_of_strokes(masks, k)] for (_, masks), (k,) in zip(drawn, targets, strict=True)]
     return Problem(
         "template",
         "one of two shapes raises the score, the other lowers it by half; others look like them",
-        set_weights(model, maps=stroke_filters(), classes=SIZE**2 * np.array(_STROKE_CLASSES)),
+        set_weights(model, maps=stroke_filters(), classes=SIZE**2 * np.array(STROKE_CLASSES)),
         np.stack([picture for picture, _ in drawn]),
         targets,
         np.array(truths),
@@ -242,7 +242,7 @@ def _templates(random: np.random.Generator, n: int) -> Problem:
     )
 
 
-_STROKE_CLASSES = [[1, -0.5], [-0.5, 1]]
+STROKE_CLASSES = [[1, -0.5], [-0.5, 1]]
 
 
 def stroke_filters() -> list[Array]:
@@ -277,7 +277,7 @@ def _place_strokes(random: np.random.Generator) -> Array:
     return masks
 
 
-def _of_strokes(masks: Array, target: int) -> Array:
+def share_of_strokes(masks: Array, target: int) -> Array:
     """Return the truth: a stroke's answer is shared by its pixels, all of which it takes."""
-    weights = np.array(_STROKE_CLASSES)[:, target] / masks.sum(axis=(1, 2))
+    weights = np.array(STROKE_CLASSES)[:, target] / masks.sum(axis=(1, 2))
     return np.tensordot(weights, masks, axes=1)

@@ -42,6 +42,8 @@ class Problem(NamedTuple):
         The target layer of methods that have one.
     options : Mapping
         By method, what it takes here in the place of its defaults.
+    batch_size : int
+        How many docs, or changed docs, the model sees at once.
     """
 
     name: str
@@ -55,11 +57,15 @@ class Problem(NamedTuple):
     part: Array | None = None
     layer: str = "maps"
     options: Mapping[str, Mapping[str, Any]] = {}
+    batch_size: int = 256
 
 
-def of_places(size: tuple[int, ...]) -> dict[str, dict[str, Any]]:
-    """Return options with which surrogates leave out single places of a picture, as black."""
-    segments = np.arange(np.prod(size)).reshape(size)
+def of_places(size: tuple[int, ...], scale: int = 1) -> dict[str, dict[str, Any]]:
+    """Return options with which surrogates leave out single places of a picture, as black.
+
+    Or squares of some pixels, which make a grid of that size.
+    """
+    segments = np.arange(np.prod(size)).reshape(size).repeat(scale, 0).repeat(scale, 1)
     own = {"segments": segments, "baseline": 0.0}
     return {"KernelSHAP": own, "LIME": own}
 
