@@ -5,13 +5,21 @@ from __future__ import annotations
 import inspect
 import time
 import warnings
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
-from eli5.checks import did_you_mean, expect_choice, expect_count, expect_integer, listed, wrong_type
+from eli5.checks import (
+    did_you_mean,
+    expect_choice,
+    expect_count,
+    expect_integer,
+    listed,
+    wrong_type,
+)
 from eli5.explain import explain_predictions
 from eli5.ground_truth.agreement import Claim, measure_map
 from eli5.ground_truth.problem import Array, Problem
@@ -155,8 +163,8 @@ def _read_sets(sets: Any) -> list[str]:
 
 
 def noise(model: Any, doc: Array, target: int) -> Array:
-    """Return a map that has nothing to do with model or doc, for each doc the same."""
-    return np.random.default_rng(0).standard_normal(doc.shape[1:])
+    """Return a map that has nothing to do with the model, of each doc another one."""
+    return np.random.default_rng(zlib.crc32(doc.tobytes())).standard_normal(doc.shape[1:])
 
 
 def edges(model: Any, doc: Array, target: int) -> Array:

@@ -205,17 +205,22 @@ class BenchmarkReport:
 
     def __repr__(self) -> str:
         """Show the agreement per set, and what is not applicable where."""
-        head = ("method", *self.sets, "impossible", "seconds")
-        lines = [head, *(self._cells(method) for method in self.methods)]
+        lines = [self.head, *map(self.cells, self.methods)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         table = [
             "  ".join(cell.ljust(n) for cell, n in zip(line, widths, strict=True)).rstrip()
             for line in lines
         ]
         title = "agreement with the known truth: the mean over the problems of a set"
-        return "\n".join([title, *table, "", *self._remarks()])
+        return "\n".join([title, *table, "", *self.remarks()])
 
-    def _cells(self, method: str) -> tuple[str, ...]:
+    @property
+    def head(self) -> tuple[str, ...]:
+        """What the cells of a row are called."""
+        return ("method", *self.sets, "impossible", "seconds")
+
+    def cells(self, method: str) -> tuple[str, ...]:
+        """Return what is shown of a method: its agreement per set, what is impossible, seconds."""
         seconds = sum(row.seconds for row in self._of(method))
         return (
             method,
@@ -232,7 +237,8 @@ class BenchmarkReport:
         is_partly = any(row.reason for row in self._of(method, set_name))
         return f"{mean:+.2f}{'*' * is_partly}"
 
-    def _remarks(self) -> Iterator[str]:
+    def remarks(self) -> Iterator[str]:
+        """Yield sentences: what is not applicable where, and which maps are blank."""
         reasons: dict[tuple[str, str], list[str]] = {}
         for row in self.rows:
             if row.reason:

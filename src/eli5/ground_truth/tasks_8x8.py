@@ -15,12 +15,11 @@ faithful to the model, and wrong about the data. The models' weights are the bes
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import numpy as np
 from keras import layers
-from numpy.lib.stride_tricks import sliding_window_view
 
 from eli5.ground_truth.closed_form import PAIR, SIZE, relu_pair
 from eli5.ground_truth.problem import Array, Problem, of_places, set_weights
@@ -183,9 +182,9 @@ def _multiplicative_model(random: np.random.Generator) -> keras.Model:
 
 
 def _xor_model(random: np.random.Generator) -> keras.Model:
-    """Return ``|t + l| - |t - l|`` of the two amounts t and l, the sign of which is that of t l."""
-    t, l = (_fisher(np.stack([one.ravel(), -one.ravel()]), _COVARIANCE) for one in _PATTERNS)
-    ways = np.stack([t + l, -t - l, t - l, l - t], axis=-1)
+    """Return ``|t + u| - |t - u|`` of the two amounts, the sign of which is that of ``t u``."""
+    t, u = (_fisher(np.stack([one.ravel(), -one.ravel()]), _COVARIANCE) for one in _PATTERNS)
+    ways = np.stack([t + u, -t - u, t - u, u - t], axis=-1)
     picture = keras.Input((SIZE, SIZE, 1))
     flat = layers.Flatten()(relu_pair(picture))
     sizes = layers.Dense(4, activation="relu", use_bias=False, name="sizes")(flat)
