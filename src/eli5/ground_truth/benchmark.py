@@ -84,7 +84,7 @@ def benchmark(
     TypeError, ValueError
         If there is no such method, option or set; also what a function of the caller's raises.
     """
-    contenders, names = [*_CONTROLS, *read_contenders(methods)], _read_sets(sets)
+    contenders, names = _with_controls(read_contenders(methods)), _read_sets(sets)
     n, seed = expect_count("n_docs", n_docs, most=1000), expect_integer("seed", seed, least=0)
     problems = [(name, one) for name in names for one in SETS[name].make(seed, n)]
     rows: list[Row] = []
@@ -176,10 +176,16 @@ def edges(model: Any, doc: Array, target: int) -> Array:
     return sizes.sum(axis=-1) if values.ndim > 1 else sizes
 
 
-_CONTROLS = [
+_CONTROLS = (
     Contender("noise", None, noise, {}, "signed"),
     Contender("edges", None, edges, {}, "size"),
-]
+)
+
+
+def _with_controls(contenders: list[Contender]) -> list[Contender]:
+    """Return the methods behind the maps that cannot be right, but for names that are taken."""
+    names = {one.name for one in contenders}
+    return [*(one for one in _CONTROLS if one.name not in names), *contenders]
 
 
 # ---- one method, one problem ---------------------------------------------------------------------
@@ -189,8 +195,10 @@ def _run(set_name: str, problem: Problem, contender: Contender) -> tuple[Row, Ar
     """Return what there is to say of a method, and its first map."""
     begun = time.perf_counter()
     try:
-        maps = list(_maps(problem, contender))
+        maps = list(maps_of(problem, contender))
     except (ValueError, ModuleNotFoundError) as error:
+        if contender.map_of is not None:  # a mistake in a function of the caller's is told
+            raise
         reason = str(error).partition(". ")[0]
         return Row(set_name, problem.name, contender.name, reason=reason), None
     seconds = time.perf_counter() - begun
@@ -210,7 +218,7 @@ def _run(set_name: str, problem: Problem, contender: Contender) -> tuple[Row, Ar
     return make_row(set_name, problem.name, contender.name, numbers, n_blank, seconds), first
 
 
-def _maps(problem: Problem, contender: Contender) -> Iterator[tuple[tuple[int, int], Array]]:
+def maps_of(problem: Problem, contender: Contender) -> Iterator[tuple[tuple[int, int], Array]]:
     """Yield the map of each doc and class, with the numbers of both."""
     if contender.map_of is not None:
         for n, targets in enumerate(problem.targets):

@@ -13,6 +13,7 @@ from eli5.formatters.jinja import render
 from eli5.formatters.overlay.data_uri import data_uri
 from eli5.ground_truth.agreement import NUMBERS
 from eli5.ground_truth.problem import Array
+from eli5.ground_truth.report import in_words
 from eli5.ground_truth.sets import SETS
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def format_as_benchmark_page(report: BenchmarkReport) -> str:
         title="Attributions against known truth",
         origin=f"Sets drawn with seed {report.seed}, {report.n_docs} docs of each problem, on "
         f"{report.backend}. Of each problem the first doc is shown, the truth about it, and what "
-        "each method makes of it.",
+        "each method makes of it, with its agreement over all docs.",
         numbers=NUMBERS,
         head=report.head,
         table=[report.cells(method) for method in report.methods],
@@ -41,11 +42,15 @@ def format_as_benchmark_page(report: BenchmarkReport) -> str:
 
 def _set(report: BenchmarkReport, name: str) -> dict[str, Any]:
     problems = [
-        {"name": problem, "about": f"{example.about}.", "maps": list(_maps(report, name, problem))}
+        {"name": problem, "about": _sentence(example.about), "maps": _maps(report, name, problem)}
         for (of_set, problem), example in report.examples.items()
         if of_set == name
     ]
-    return {"name": name, "about": f"{SETS[name].about}.", "problems": problems}
+    return {"name": name, "about": _sentence(SETS[name].about), "problems": problems}
+
+
+def _sentence(about: str) -> str:
+    return f"{about[:1].upper()}{about[1:]}."
 
 
 def _maps(report: BenchmarkReport, set_name: str, problem: str) -> Iterator[dict[str, Any]]:
@@ -57,7 +62,7 @@ def _maps(report: BenchmarkReport, set_name: str, problem: str) -> Iterator[dict
         if row.reason:
             yield _figure(method, "", "not applicable")
         else:
-            note = f"{row.agreement:+.2f} over {row.maps} maps"
+            note = in_words(row.agreement)
             yield _figure(method, data_uri(_coloured(example.maps[method])), note)
 
 

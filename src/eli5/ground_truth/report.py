@@ -16,7 +16,9 @@ from eli5.ground_truth.problem import Array
 from eli5.metrics.comparison import interval
 from eli5.saving.atomic_write import write_atomically
 
-_MARGIN = 0.05  # by which a method is worse than another one, at least
+# What tells whether a method is worse than another one; the other numbers say how.
+_JUDGED = "agreement", "impossible"
+_MARGIN = 0.1  # by which it is worse, at least
 _CERTAIN = 0.5, 99.5  # percent: ends of the interval in which the difference lies
 
 
@@ -156,16 +158,17 @@ class BenchmarkReport:
     def worse(self, method: str, than: str) -> list[Difference]:
         """Return where a method is worse than another one, by more than the docs leave open.
 
-        A number counts where its mean over the docs is worse by 0.05 or more, and the 99 % interval
-        of the difference, by resampling the docs, does not hold 0; the largest difference first.
-        What is only applicable for the other one does not count.
+        That is where its agreement, or the heat on places where none is possible, is worse by more
+        than 0.1 in the mean, and the 99 % interval of the difference, by resampling the docs, does
+        not hold 0; the largest difference first. Problems that one of them is not applicable to do
+        not count.
         """
         found = [
             Difference(mine.set, mine.problem, name, by)
             for mine in self._of(method)
             for other in [self.row(mine.set, mine.problem, than)]
             if not mine.reason and not other.reason
-            for name in NUMBERS
+            for name in _JUDGED
             if (by := _worse_by(name, mine, other)) > _MARGIN
         ]
         return sorted(found, key=lambda one: -one.by)
