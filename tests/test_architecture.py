@@ -50,6 +50,7 @@ PUBLIC = {
         "TargetExplanation",
         "WeightedSpans",
         "base",
+        "benchmark",
         "bulk",
         "callbacks",
         "compare",

@@ -51,11 +51,12 @@ _TABLE = {
     "ipython": "explain formatters",
     "metrics": "explain saving loading",
     "callbacks": "explain saving loading",
+    "ground_truth": "metrics demo",
     "bulk": "explain saving loading",
-    "server": "bulk callbacks metrics demo",
+    "server": "bulk callbacks metrics ground_truth demo",
     "cli": "server backend",
     "__main__": "cli",
-    "__init__": "bulk callbacks metrics ipython backend",
+    "__init__": "bulk callbacks metrics ground_truth ipython backend",
 }
 MAY_IMPORT: dict[str, set[str]] = {}
 for _part, _row in _TABLE.items():

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from eli5.formatters.image import format_as_image
     from eli5.formatters.plot import plot
     from eli5.formatters.text import format_as_text
+    from eli5.ground_truth.benchmark import benchmark
     from eli5.ipython import show_prediction
     from eli5.metrics.comparison import compare
     from eli5.metrics.sanity import sanity_check
@@ -48,6 +49,7 @@ __all__ = [
     "Series",
     "TargetExplanation",
     "WeightedSpans",
+    "benchmark",
     "compare",
     "explain_prediction",
     "explain_predictions",
@@ -72,6 +74,7 @@ _HOME = {
     "Series": "eli5.base",
     "TargetExplanation": "eli5.base",
     "WeightedSpans": "eli5.base",
+    "benchmark": "eli5.ground_truth.benchmark",
     "compare": "eli5.metrics.comparison",
     "explain_prediction": "eli5.explain",
     "explain_predictions": "eli5.explain",

@@ -14,6 +14,7 @@ import sys
 from cyclopts import App, CycloptsError, Parameter, UnknownOptionError
 
 from eli5.cli.backend import installed_versions
+from eli5.cli.commands.benchmark import BENCHMARK_EXAMPLES, run_benchmark
 from eli5.cli.commands.bulk import BULK_EXAMPLES, STATUS_EXAMPLES, explain_bulk, show_bulk_status
 from eli5.cli.commands.demo import DEMO_EXAMPLES, explain_demo
 from eli5.cli.commands.explain import EXAMPLES, explain_pictures
@@ -69,6 +70,7 @@ app.command(
     usage="Usage: eli5 gallery [OPTIONS] RESULTS",
     help_epilogue=GALLERY_EXAMPLES,
 )
+app.command(run_benchmark, name="benchmark", help_epilogue=BENCHMARK_EXAMPLES)
 app.command(explain_demo, name="demo", help_epilogue=DEMO_EXAMPLES)
 app.register_install_completion_command(
     help="Let the shell complete commands, options, method names and file names with Tab.",

@@ -19,7 +19,7 @@ _ARGUMENTS = ("image", "model", "results", "source", "text")
 _OPTIONS = (
     "allow_code", "class_column", "classes", "colormap", "cpus_per_worker", "frame",
     "gpus_per_worker", "imports", "labels", "out", "overlays", "preprocess", "ray",
-    "retry_failed", "shard_size", "time_limit", "vocabulary", "weights", "workers",
+    "retry_failed", "sets", "shard_size", "time_limit", "vocabulary", "weights", "workers",
 )  # fmt: skip
 _FLAGS = {"classes": "class", "imports": "import"}  # where they are called otherwise
 _NAME = "|".join((*_ARGUMENTS, *_OPTIONS))
