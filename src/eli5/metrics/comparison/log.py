@@ -14,12 +14,12 @@ from typing import IO, Any
 
 from eli5 import __version__
 from eli5.checks import expect_type, shown
+from eli5.loading.files import CHUNKS
 from eli5.metrics.comparison.part import Part
 from eli5.metrics.comparison.records import VERSION, as_record, from_record, to_text
 from eli5.metrics.comparison.result import Comparison
 from eli5.saving.folder_lock import append_whole, open_locked
 
-CHUNKS = "chunks.jsonl"
 FILES = ("index.html", "comparison.json", "table.csv")
 
 
@@ -37,7 +37,7 @@ class Log:
     def __init__(self, folder: str | os.PathLike[str], settings: dict[str, Any]) -> None:
         expect_type("out", folder, str | os.PathLike, "a folder, as a string or a path")
         self.folder = Path(folder)
-        check_is_ours(self.folder)
+        _check_is_ours(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             self.file = open_locked(self.folder / CHUNKS)
@@ -113,7 +113,7 @@ class Log:
             ) from error
 
 
-def check_is_ours(folder: Path) -> None:
+def _check_is_ours(folder: Path) -> None:
     """Raise ValueError if this is no folder, or one with files of somebody else."""
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"Expected `out` to be a folder. Received: out={str(folder)!r}, a file")

@@ -177,7 +177,7 @@ def _chart(name: str, methods: list[Data], sums: dict[str, CurveSums]) -> Data:
         curves[method] = (one.x, mean, mean - half, mean + half)
     first = next(iter(sums.values()))
     x_scale = (float(first.x[0]), float(first.x[-1]))
-    ticks = _ticks([v for _, _, low, high in curves.values() for v in (*low, *high)])
+    ticks = _ticks([value for _, mean, _, _ in curves.values() for value in mean])
     y_scale = (ticks[0], ticks[-1])
     lines = [
         _line(*curves[method["name"]], x_scale, y_scale) | {"method": method}
@@ -209,6 +209,7 @@ def _line(
         )
         return "M" + "L".join(places)
 
+    low, high = np.clip(low, *y_scale), np.clip(high, *y_scale)
     there, back = zip(x, high, strict=True), zip(x[::-1], low[::-1], strict=True)
     return {
         "path": path(zip(x, mean, strict=True)),
