@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -100,7 +101,7 @@ def _of_file(names: Iterator[str], files: Mapping[str, Path], size: Size) -> Arr
     values = np.asarray(picture)
     if values.ndim == 3:
         colours = values[..., :-1] if picture.mode.endswith("A") else values
-        values = colours.any(axis=-1)
+        values = np.any(colours, axis=-1, keepdims=True)[..., 0]
     return resized(values != 0, size)
 
 
@@ -139,7 +140,6 @@ def _inside(boxes: Sequence[Sequence[float]], size: Size, name: str) -> Array:
                 f"Expected a box within the picture, {size[0]}x{size[1]}. Received: "
                 f"{[left, top, right, bottom]} of {name}"
             )
-        mask[
-            int(top) : max(int(bottom), int(top) + 1), int(left) : max(int(right), int(left) + 1)
-        ] = 1
+        # All pixels that it touches.
+        mask[int(top) : math.ceil(bottom), int(left) : math.ceil(right)] = True
     return mask

@@ -141,9 +141,9 @@ def evaluate_methods(
         Let the exit code be 0 if at most so many photos failed.
     """
     files.check_model(str(model), weights)
+    check_folder(out, CHUNKS)
     found = find_photos(list(map(str, photos)), labels_column, out)
     loading.warn()
-    check_folder(out, CHUNKS)
     with exit_at_once(), report.collected_warnings() as counts, _as_user_errors():
         start_keras()
         run = _Run(found, str(model), weights, loading, preprocess, frame, labels)
