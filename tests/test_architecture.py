@@ -84,6 +84,7 @@ PUBLIC = {
     },
     "eli5.metrics": {
         "METRICS",
+        "Comparison",
         "Metric",
         "MetricResult",
         "average_drop",

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from eli5.formatters.text import format_as_text
     from eli5.ground_truth.benchmark import benchmark
     from eli5.ipython import show_prediction
-    from eli5.metrics.comparison import compare
+    from eli5.metrics.comparison.side_by_side import compare
     from eli5.metrics.sanity import sanity_check
     from eli5.saving.explanation_file import load, save
 
@@ -75,7 +75,7 @@ _HOME = {
     "TargetExplanation": "eli5.base",
     "WeightedSpans": "eli5.base",
     "benchmark": "eli5.ground_truth.benchmark",
-    "compare": "eli5.metrics.comparison",
+    "compare": "eli5.metrics.comparison.side_by_side",
     "explain_prediction": "eli5.explain",
     "explain_predictions": "eli5.explain",
     "format_as_dataframe": "eli5.formatters.as_dataframe",

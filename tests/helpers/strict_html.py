@@ -29,6 +29,11 @@ ATTRIBUTES |= {"alt", "src", "aria-label", "aria-hidden", "data-lm-suppress-shor
 ATTRIBUTES |= {"data-number", "data-name", "data-class", "data-probability", "data-grade"}
 ATTRIBUTES |= {"aria-pressed"}
 ATTRIBUTES |= {"viewbox", "preserveaspectratio", "width", "height", "title"}
+# Of comparisons: their tables and curves.
+TAGS |= {"table", "thead", "tbody", "tr", "th", "td", "article", "h2", "h3", "details", "summary"}
+TAGS |= {"figure", "figcaption", "g", "path", "circle", "text"}
+ATTRIBUTES |= {"scope", "tabindex", "d", "cx", "cy", "r", "x", "y", "text-anchor"}
+ATTRIBUTES |= {"stroke-dasharray"}
 DATA = re.compile(r"data:image/(png|jpeg|webp);base64,([A-Za-z0-9+/]+=*)")
 
 

@@ -17,6 +17,7 @@ from eli5.cli.backend import installed_versions
 from eli5.cli.commands.benchmark import BENCHMARK_EXAMPLES, run_benchmark
 from eli5.cli.commands.bulk import BULK_EXAMPLES, STATUS_EXAMPLES, explain_bulk, show_bulk_status
 from eli5.cli.commands.demo import DEMO_EXAMPLES, explain_demo
+from eli5.cli.commands.evaluate import EVALUATE_EXAMPLES, evaluate_methods
 from eli5.cli.commands.explain import EXAMPLES, explain_pictures
 from eli5.cli.commands.explain_text import TEXT_EXAMPLES, explain_texts
 from eli5.cli.commands.gallery import GALLERY_EXAMPLES, make_gallery
@@ -59,6 +60,12 @@ app.command(
     name="explain-text",
     usage="Usage: eli5 explain-text [OPTIONS] MODEL [TEXTS...]",
     help_epilogue=TEXT_EXAMPLES,
+)
+app.command(
+    evaluate_methods,
+    name="evaluate",
+    usage="Usage: eli5 evaluate [OPTIONS] MODEL PHOTOS... --out DIR",
+    help_epilogue=EVALUATE_EXAMPLES,
 )
 app.command(list_layers, name="layers", help_epilogue=LAYER_EXAMPLES)
 app.command(list_methods, name="methods", help_epilogue=METHOD_EXAMPLES)

@@ -87,7 +87,8 @@ def make_row(
     """Return the row of what was measured of each map."""
     values = {name: np.array([one[name] for one in numbers]) for name in NUMBERS}
     means = {name.replace(" ", "_"): _mean(found) for name, found in values.items()}
-    low, high = interval(values["agreement"])
+    # Of one doc there is no interval.
+    low, high = (None if np.isnan(end) else end for end in interval(values["agreement"]))
     return Row(
         *(set_name, problem, method),
         **means,

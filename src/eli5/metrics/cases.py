@@ -6,6 +6,7 @@ explains. A metric is a function of it, and knows neither Keras nor what kind of
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -333,6 +334,12 @@ def explain_docs(
             "eli5.compare"
         )
     return list_maps(explain_predictions(model, docs, targets=targets, **options))
+
+
+def random_of(sample: Sample, seed: int) -> np.random.Generator:
+    """Return what draws for a doc: the same for the same doc, whichever docs come with it."""
+    values = np.ascontiguousarray(sample.values)
+    return np.random.default_rng([seed, zlib.crc32(values.tobytes())])
 
 
 def split_about(options: Mapping[str, Any]) -> dict[str, Any]:
