@@ -16,6 +16,7 @@ import pytest
 
 from eli5.base import Explanation, TargetExplanation
 from eli5.cli import app
+from eli5.cli.commands.benchmark import BENCHMARK_EXAMPLES
 from eli5.cli.commands.bulk import BULK_EXAMPLES, STATUS_EXAMPLES
 from eli5.cli.commands.demo import DEMO_EXAMPLES
 from eli5.cli.commands.explain import EXAMPLES
@@ -48,7 +49,7 @@ IN_HELP = lines(
     "\n".join(
         [
             *(EXAMPLES, TEXT_EXAMPLES, LAYER_EXAMPLES, METHOD_EXAMPLES, DEMO_EXAMPLES),
-            *(GALLERY_EXAMPLES, BULK_EXAMPLES, STATUS_EXAMPLES),
+            *(GALLERY_EXAMPLES, BULK_EXAMPLES, STATUS_EXAMPLES, BENCHMARK_EXAMPLES),
         ]
     )
 )
