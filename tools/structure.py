@@ -50,12 +50,13 @@ _TABLE = {
     "explain": "keras",
     "ipython": "explain formatters",
     "metrics": "explain saving loading",
+    "testing": "metrics",
     "callbacks": "explain saving loading",
     "bulk": "explain saving loading",
-    "server": "bulk callbacks metrics demo",
+    "server": "bulk callbacks testing demo",
     "cli": "server backend",
     "__main__": "cli",
-    "__init__": "bulk callbacks metrics ipython backend",
+    "__init__": "bulk callbacks testing ipython backend",
 }
 MAY_IMPORT: dict[str, set[str]] = {}
 for _part, _row in _TABLE.items():
