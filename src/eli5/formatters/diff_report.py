@@ -49,6 +49,8 @@ def in_words(change: Any) -> str:
     old, new = change.before, change.after
     said = f"{class_label(change.target, change.class_name)} {number(old.score)}, now "
     said += number(new.score)
+    for name, one in (("old", old), ("new", new)):
+        said += "" if one.has_evidence else f"; nothing speaks for it in the {name} model"
     if change.is_predicted_otherwise:
         old_top, new_top = (class_label(one.top, one.top_name) for one in (old, new))
         said += f"; predicted was {old_top}, now {new_top} {number(new.top_score)}"
@@ -72,6 +74,8 @@ def change_as_dict(change: Any) -> dict[str, Any]:
         "class_name": change.class_name,
         "old_score": _finite(old.score),
         "new_score": _finite(new.score),
+        "old_has_evidence": old.has_evidence,
+        "new_has_evidence": new.has_evidence,
         "old_top": old.top,
         "old_top_name": old.top_name,
         "old_top_score": _finite(old.top_score),

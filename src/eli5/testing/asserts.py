@@ -23,7 +23,14 @@ from eli5.formatters.labels import number, one_line
 from eli5.metrics.localisation import energy_share, read_mask
 from eli5.metrics.maps import input_map, list_maps
 from eli5.saving.atomic_write import write_atomically
-from eli5.testing.evidence import KEPT, TOLERANCE, EvidenceDiff, check_options, compare_evidence
+from eli5.testing.evidence import (
+    KEPT,
+    TOLERANCE,
+    EvidenceDiff,
+    check_options,
+    compare_evidence,
+    without_warnings_of_empty_maps,
+)
 from eli5.tracebacks import ShortErrors
 
 _SHOWN = 5  # docs of a message
@@ -82,8 +89,9 @@ def assert_looks_at(
         check_options(options)
         given = {"method": method, "targets": targets, **options}
         looks = _Looks(least)
-        for look in _looks_at(model, docs, masks, names, given):
-            looks.add(look)
+        with without_warnings_of_empty_maps():
+            for look in _looks_at(model, docs, masks, names, given):
+                looks.add(look)
         if len(looks.low) <= most:
             return
         message = _message_of_looks(looks, method, options)

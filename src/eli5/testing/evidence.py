@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +20,7 @@ from eli5.keras.inputs.dataset import read_docs
 from eli5.keras.inputs.model_inputs import check_model
 from eli5.keras.inputs.sample import DocOptions
 from eli5.saving.atomic_write import write_atomically
-from eli5.testing.distance import evidence_distance
+from eli5.testing.distance import Heat, find_heat, heat_distance
 
 TOLERANCE = 0.1
 """How far evidence may move if nothing else is said, see `evidence_distance`: a tenth of the
@@ -42,12 +44,15 @@ class Prediction(NamedTuple):
         Its probability, or the model's output where that is none.
     score : float or None
         The same of the class that is compared.
+    has_evidence : bool
+        Whether anything speaks for that class: whether its map is more than zeros.
     """
 
     top: Any
     top_name: str | None
     top_score: float | None
     score: float | None
+    has_evidence: bool = True
 
 
 @dataclass(eq=False)
@@ -344,15 +349,30 @@ def compare_batch(
     new_options: Mapping[str, Any],
 ) -> list[EvidenceChange]:
     """Compare docs that are in memory; the class of each is its target, or the old model's top."""
+    with without_warnings_of_empty_maps():
+        return _compare(old, new, batch, options, new_options)
+
+
+@contextmanager
+def without_warnings_of_empty_maps() -> Iterator[None]:
+    """Keep quiet of maps without evidence: results tell, and only of those that are compared."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*heatmap of .* is empty", category=UserWarning)
+        yield
+
+
+def _compare(
+    old: Any,
+    new: Any,
+    batch: Sequence[Doc],
+    options: Mapping[str, Any],
+    new_options: Mapping[str, Any],
+) -> list[EvidenceChange]:
     before = _explain(old, batch, [one.old for one in batch], options)
-    chosen = [replaced(one, seen) for one, seen in zip(batch, before, strict=True)]
+    pairs = zip(batch, before, strict=True)
+    chosen = [one._replace(target=seen.target.target) for one, seen in pairs]
     after = _explain(new, chosen, [one.new for one in batch], new_options)
     return [_change(*row) for row in zip(batch, before, after, strict=True)]
-
-
-def replaced(doc: Doc, seen: Seen) -> Doc:
-    """Return a doc with the class that the old model's map explains."""
-    return doc._replace(target=seen.target.target)
 
 
 def _explain(
@@ -391,22 +411,23 @@ def _explanations(
 
 def _change(doc: Doc, before: Seen, after: Seen) -> EvidenceChange:
     target = before.target
+    heats = [find_heat(seen.explanation) for seen in (before, after)]
     return EvidenceChange(
         doc.number,
         doc.name,
         target.target,
         target.class_name,
-        evidence_distance(before.explanation, after.explanation),
-        _prediction(before),
-        _prediction(after),
+        heat_distance(*heats),
+        _prediction(before, heats[0]),
+        _prediction(after, heats[1]),
         replace(before.explanation, source=doc.name),
         replace(after.explanation, source=doc.name),
     )
 
 
-def _prediction(seen: Seen) -> Prediction:
-    top = seen.top
-    return Prediction(top.target, top.class_name, _score(top), _score(seen.target))
+def _prediction(seen: Seen, heat: Heat) -> Prediction:
+    top, has_evidence = seen.top, bool(heat.values.any())
+    return Prediction(top.target, top.class_name, _score(top), _score(seen.target), has_evidence)
 
 
 def _score(target: TargetExplanation) -> float | None:
