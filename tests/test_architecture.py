@@ -71,6 +71,7 @@ PUBLIC = {
         "sanity_check",
         "save",
         "show_prediction",
+        "testing",
         "warm_up",
     },
     "eli5.keras": {
@@ -108,6 +109,16 @@ PUBLIC = {
         "sparseness",
         "srg",
     },
+    "eli5.testing": {
+        "EvidenceChange",
+        "EvidenceDiff",
+        "Prediction",
+        "TOLERANCE",
+        "assert_looks_at",
+        "assert_same_evidence",
+        "compare_evidence",
+        "evidence_distance",
+    },
 }
 # The modules that a program outside may import names from, so that `import *` means something.
 WITH_ALL = {
@@ -118,6 +129,7 @@ WITH_ALL = {
     "eli5.keras.explain_prediction",
     "eli5.keras.gradcam",
     "eli5.metrics",
+    "eli5.testing",
 }
 FACE = {
     "eli5.keras",

@@ -50,13 +50,14 @@ _TABLE = {
     "explain": "keras",
     "ipython": "explain formatters",
     "metrics": "explain saving loading",
+    "testing": "metrics",
     "callbacks": "explain saving loading",
     "ground_truth": "metrics demo",
     "bulk": "explain saving loading",
-    "server": "bulk callbacks metrics ground_truth demo",
+    "server": "bulk callbacks testing ground_truth",
     "cli": "server backend",
     "__main__": "cli",
-    "__init__": "bulk callbacks metrics ground_truth ipython backend",
+    "__init__": "bulk callbacks testing ground_truth ipython backend",
 }
 MAY_IMPORT: dict[str, set[str]] = {}
 for _part, _row in _TABLE.items():

@@ -93,7 +93,7 @@ _HOME = {
 }
 
 
-_SUBMODULES = ("base", "bulk", "callbacks", "demo", "formatters", "keras", "metrics")
+_SUBMODULES = ("base", "bulk", "callbacks", "demo", "formatters", "keras", "metrics", "testing")
 
 
 def __getattr__(name: str) -> Any:

@@ -335,7 +335,7 @@ class Gallery:
         if len(self.waiting) == self.per_page:
             self._write(is_last=False)
         image = explanations[0].image
-        shown = None if image is None else _shrunk(image, self.per_page)
+        shown = None if image is None else shrunk(image, self.per_page)
         self.waiting.append([replace(one, image=shown, source=name) for one in explanations])
 
     def add_failed(self, name: str, problem: str) -> None:
@@ -396,7 +396,7 @@ class Gallery:
         return f"{before + 1}–{before + self.sizes[number]}"
 
 
-def _shrunk(image: Image, n_pictures: int) -> Image:
+def shrunk(image: Image, n_pictures: int) -> Image:
     """Return a picture as large as a page of so many shows it."""
     from eli5.formatters.overlay.heatmap import LANCZOS
     from eli5.formatters.overlay.picture import to_rgba

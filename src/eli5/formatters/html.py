@@ -165,10 +165,15 @@ def format_as_linked_page(
     return render("page.html", title=title, links=links, **section_data(expl, look or {}))
 
 
-def section_data(expl: Explanation | Several, look: Data) -> Data:
-    """Give the values of ``templates/section.html``; see `format_as_linked_page`."""
+def section_data(
+    expl: Explanation | Several, look: Data, *, is_gallery: bool | None = None
+) -> Data:
+    """Give the values of ``templates/section.html``; see `format_as_linked_page`.
+
+    Several explanations are a gallery if nobody says otherwise.
+    """
     explanations = list(flattened(expl))
-    is_gallery = len(explanations) > 1
+    is_gallery = len(explanations) > 1 if is_gallery is None else is_gallery
     # An error without anything to show would be an empty card.
     failed = [one for one in explanations if is_gallery and one.error and not one.targets]
     shown = [one for one in explanations if not (is_gallery and one.error and not one.targets)]
