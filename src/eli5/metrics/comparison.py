@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from eli5.checks import did_you_mean, expect_choice, listed, need, wrong_type, wrong_value
-from eli5.explain import explain_predictions
+from eli5.keras.explain_predictions import explain_predictions_keras
 from eli5.keras.methods.lookup import find_method
 from eli5.metrics.cases import ABOUT
 from eli5.metrics.maps import list_maps
@@ -206,7 +206,7 @@ def compare(
 
 
 def _explain(model: Any, docs: Any, options: Mapping[str, Any]) -> list[Any]:
-    return list(explain_predictions(model, docs, **options))
+    return list(explain_predictions_keras(model, docs, **options))
 
 
 def _measuring(
