@@ -45,6 +45,7 @@ _SHARES = (0.1, 0.5)  # of all places that go at once
 _N_MOVED = 2
 _N_NOISY, _NOISE = 2, 0.02  # copies; standard deviation as a share of the doc's range
 _UNCHANGED = 0.1  # how far the score may move under noise, as a share of its spread
+_EVIDENCE = {"single deletion": 0.75, "SRG": 0.25}  # by weight
 _FULL = 0.25  # from which on a comparison takes nothing away
 _EDGE_CELLS = 16  # along an axis, of what is compared with an edge filter's map
 
@@ -113,27 +114,20 @@ def grade_case(case: Case, again: Again, passes: list[int], seed: int = 0) -> Gr
         return Grade(reason=_why_still(spread), **told)
     compared, notes = _compare(case, again, spread, random)
     parts = removed | compared
-    value = _value(parts)
     told["passes"] = sum(passes)
-    return Grade(value, _verdict(value), parts, reason=" ".join(notes), **told)
+    return Grade(*combine(parts), parts, reason=" ".join(notes), **told)
 
 
-def _value(parts: Mapping[str, float | None]) -> float:
-    """Return the evidence, less what the comparisons take away."""
-    weighted = [(2.0, parts["single deletion"]), (1.0, parts["SRG"])]
-    known = [(weight, part) for weight, part in weighted if part is not None]
+def combine(parts: Mapping[str, float | None]) -> tuple[float, str]:
+    """Return the value of parts, and the verdict: the evidence, less what comparisons take away."""
+    known = [(weight, parts[name]) for name, weight in _EVIDENCE.items() if parts[name] is not None]
     evidence = sum(weight * part for weight, part in known) / sum(weight for weight, _ in known)
-    least = min((parts[name] for name in _COMPARED if parts[name] is not None), default=1.0)
-    return float(max(0.0, evidence) * (0.5 + 0.5 * min(1.0, (least or 0.0) / _FULL)))
-
-
-_COMPARED = ("noise", "other class", "edges")
-
-
-def _verdict(value: float) -> str:
+    compared = [parts[name] for name in ("noise", "other class", "edges")]
+    least = min((part for part in compared if part is not None), default=1.0)
+    value = float(max(0.0, evidence) * (0.5 + 0.5 * min(1.0, least / _FULL)))
     if value >= SUPPORTED:
-        return "supported"
-    return "contradicted" if value < CONTRADICTED else "weak"
+        return value, "supported"
+    return value, "contradicted" if value < CONTRADICTED else "weak"
 
 
 def _why_empty(values: Array) -> str:
