@@ -34,7 +34,6 @@ from eli5.base import Grade
 from eli5.demo import Scene, load_model
 from eli5.metrics.cases import Case, read_cases
 from eli5.metrics.grade import SUPPORTED, Again, combine, grade_case
-from eli5.metrics.reinitialise import list_stages, redraw
 from eli5.metrics.similarity import spearman
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
@@ -157,7 +156,9 @@ def _grade_planted(
     under noise, and be another one for another class.
     """
     doc = scene.image[None].astype("float32")
-    kinds = np.array(scene.kinds if len(scene.kinds) > 1 else [*scene.kinds, _likeliest(model, doc)])
+    kinds = np.array(
+        scene.kinds if len(scene.kinds) > 1 else [*scene.kinds, _likeliest(model, doc)]
+    )
     own, other = kinds[[k]], kinds[[1 - k]]
     asked: dict[bytes, float] = {}
     for name, explain in planted.items():
@@ -328,7 +329,9 @@ def _with_parts(maps: Sequence[Graded], names: Sequence[str]) -> list[Graded]:
     made = []
     for one in maps:
         if one.grade.value is not None:
-            parts = {name: part if name in names else None for name, part in one.grade.parts.items()}
+            parts = {
+                name: part if name in names else None for name, part in one.grade.parts.items()
+            }
             value, verdict = combine(parts)
             one = one._replace(grade=Grade(value, verdict, parts))
         made.append(one)

@@ -82,7 +82,16 @@ NUMPY_NUMBERS: Any = np.int64(3), None, np.float32(0.5), np.float64(1.5)
 )
 def test_types_do_not_depend_on_what_is_missing(expl: Any) -> None:
     dtypes = {name: str(dtype) for name, dtype in eli5.format_as_dataframe(expl).dtypes.items()}
-    texts = ("estimator", "method", "layer", "class_name", "explained_name", "sign", "verdict", "error")
+    texts = (
+        "estimator",
+        "method",
+        "layer",
+        "class_name",
+        "explained_name",
+        "sign",
+        "verdict",
+        "error",
+    )
     numbers = ("score", "proba", "explained", "peak_x", "peak_y", "area", "grade")
     assert dtypes == {
         "explanation": "int64",

@@ -141,7 +141,13 @@ def _target_rows(number: int, expl: Explanation) -> Iterator[dict[str, Any]]:
         numbers = {
             name: _number(getattr(target, name)) for name in ("score", "proba", "explained")
         } | {"explained_name": _text(target.explained_name), "sign": target.sign}
-        yield of_all | _named(target) | numbers | _of_heatmap(_upright(target, expl)) | _graded(target)
+        yield (
+            of_all
+            | _named(target)
+            | numbers
+            | _of_heatmap(_upright(target, expl))
+            | _graded(target)
+        )
     if not expl.targets:
         yield of_all | {"target": None}
 

@@ -65,12 +65,12 @@ def format_as_text(expl: Explanation | Iterable[Any], *, ansi: bool = False) -> 
     -------
     str
         Source, model, method and layer; a table of the targets with their class, score and
-        probability, their grade if they have one, and for series with the time of up to three peaks, where the heatmap is at
-        least half as high as at its highest, and their channel if each has its own heatmap; of a
-        text, for each target the text with its strong words in brackets, such as
-        ``[great +0.5312]``, and the ten heaviest tokens; the description. U+FFFD stands for what
-        would drive the terminal: control characters, and those that turn its row around, such as
-        U+202E. Several lines, without a line break at the end.
+        probability, their grade if they have one, and for series with the time of up to three
+        peaks, where the heatmap is at least half as high as at its highest, and their channel if
+        each has its own heatmap; what grades are made of; of a text, for each target the text with
+        its strong words in brackets, such as ``[great +0.5312]``, and the ten heaviest tokens; the
+        description. U+FFFD stands for what would drive the terminal: control characters, and those
+        that turn its row around, such as U+202E. Several lines, without a line break at the end.
     """
     expect_flag("ansi", ansi)
     return "\n\n".join(_one_as_text(one, ansi) for one in flattened(expl)) or "No explanations"

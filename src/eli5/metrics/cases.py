@@ -163,7 +163,7 @@ def read_cases(
     of: str,
     count: Callable[[int], None],
 ) -> Iterator[Case]:
-    """Yield the case of each doc and its map; see `measure`. `count` gets the passes of each run."""
+    """Yield the case of each doc and its map; see `measure`. `count` gets the passes of a run."""
     maps = list_maps(explanations, targets)
     for number, (sample, request) in enumerate(read_samples(model, docs, about, len(maps))):
         if number < len(maps):

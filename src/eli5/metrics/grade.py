@@ -171,7 +171,7 @@ def _remove(
     drops = scores[0] - scores[2 : 2 + n_patches]
     gains = _gains(scores[:2], scores[2 + n_patches :], counts / case.map.size, len(moved))
     over = 2 * (gains[0] - gains[1:].mean()) / spread
-    return {"single deletion": _agreement(sums, drops), "SRG": float(np.clip(over, -1, 1))}, spread
+    return {"single deletion": agreement(sums, drops), "SRG": float(np.clip(over, -1, 1))}, spread
 
 
 def _moved(values: Array, random: np.random.Generator) -> Array:
@@ -187,16 +187,16 @@ def _gains(ends: Array, scores: Array, shares: Array, n: int) -> Array:
     return np.array([gain_area(*pair, whole) for pair in curves])
 
 
-def _agreement(sums: Array, drops: Array) -> float | None:
+def agreement(sums: Array, drops: Array) -> float:
     """Return how far heat and drops of patches lie on the same ones, beyond what chance gives.
 
     The cosine between the two, less its mean over all orders of the patches, as a share of what is
-    left to 1. None where no patch is missed.
+    left to 1; of drops what is below 0 does not count. 0 where no patch is missed.
     """
     lost = np.maximum(drops, 0)
     scale = float(np.linalg.norm(sums) * np.linalg.norm(lost))
     if not scale:
-        return None
+        return 0.0
     cosine, by_chance = float(sums @ lost) / scale, float(sums.sum() * lost.mean()) / scale
     return 0.0 if by_chance > 1 - 1e-9 else (cosine - by_chance) / (1 - by_chance)
 
