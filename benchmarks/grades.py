@@ -205,9 +205,8 @@ def _inside(values: Array, mask: Array) -> float:
 
 def plant(model: keras.Model) -> dict[str, Explain]:
     """Return by name what makes maps that are wrong."""
+    keras.utils.set_random_seed(0)
     without = keras.models.clone_model(model)
-    trace_doc = np.zeros((1, *model.input_shape[1:]), "float32")
-    without(trace_doc)
 
     def right(docs: Array, own: Array, *_: Any, of: keras.Model = model) -> Array:
         explanations = eli5.explain_predictions(of, docs, targets=[[int(one)] for one in own])
@@ -237,7 +236,7 @@ def _random_maps(docs: Array, own: Array, _: Array, number: int) -> Array:
     return np.stack(maps)
 
 
-def _edge_maps(docs: Array, *_: Array) -> Array:
+def _edge_maps(docs: Array, *_: Any) -> Array:
     """Return what an edge filter finds; another one than the grade compares with."""
     low, spread = docs.min(), np.ptp(docs)
     pixels = [Image.fromarray(((doc - low) / spread * 255).astype("uint8")) for doc in docs]
@@ -310,8 +309,9 @@ def _names(maps: Sequence[Graded]) -> list[str]:
 
 
 def _row(name: str, maps: Sequence[Graded]) -> list[str]:
+    verdicts = [one.grade.verdict for one in maps]
     shares = [
-        f"{_share(maps, lambda one, verdict=verdict: one.grade.verdict == verdict):.0%}"
+        f"{verdicts.count(verdict) / len(maps):.0%}"
         for verdict in ("supported", "weak", "contradicted", "not gradable")
     ]
     inside, value = (np.mean([getattr(one, of) for one in maps]) for of in ("inside", "value"))
@@ -339,9 +339,8 @@ def _with_parts(maps: Sequence[Graded], names: Sequence[str]) -> list[Graded]:
 
 
 def _origin(about: str) -> str:
-    command = " ".join([SCRIPT, *sys.argv[1:]])
     return textwrap.fill(
-        f"Made by `python {command}` with Keras {keras.__version__} on {keras.backend.backend()}: "
+        f"Made by `python {SCRIPT}` with Keras {keras.__version__} on {keras.backend.backend()}: "
         f"{about}; one object of each is asked for. Maps in italics are planted, and wrong. Right "
         f"is a map with {RIGHT:.0%} of its heat on the object; supported is a grade from "
         f"{SUPPORTED:g} on.",

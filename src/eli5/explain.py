@@ -309,7 +309,7 @@ def warm_up(
         check_keras_model(model)
         from eli5.keras.pipeline.warm_up import warm_up_model
 
-        warm_up_model(model, doc_or_shape, batch_sizes, methods=methods, **options)
+        warm_up_model(model, doc_or_shape, batch_sizes, methods=methods, **with_grader(options))
 
 
 def with_grader(options: dict[str, Any]) -> dict[str, Any]:

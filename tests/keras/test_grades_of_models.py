@@ -183,4 +183,5 @@ def test_it_is_shown_in_a_text_and_a_page() -> None:
     page = eli5.format_as_page(expl)
     assert f"Grade {words}" in page
     assert f"{grade.passes} passes" in page
-    assert eli5.show_prediction(picture_model(), PICTURE, grade=True).size == (14, 12)
+    shown: Any = eli5.show_prediction(picture_model(), PICTURE, grade=True)
+    assert shown.size == (14, 12)

@@ -83,8 +83,9 @@ def make_job(
     methods, labels, threads = _methods(names, plain), _labels(labels), min(4, available_cores())
     look = _look(colormap, signed)
     ours = (overlays, dtype, batch_size, threads, backend, time_limit)
-    new = (methods, class_column, frame, list(imports), allow_code, look, grade)
-    return Job(name, weights_path, list(methods), plain, preprocess, labels, *ours, *new)
+    new = (methods, class_column, frame, list(imports), allow_code, look)
+    about = (name, weights_path, list(methods), plain, preprocess, labels)
+    return Job(*about, *ours, *new, grade=grade)
 
 
 def sizes_of(job: Job) -> Granularity:

@@ -206,8 +206,8 @@ def explain(
     )
     made_from = ingredients(job)  # reads the whole model file, once
     size = given_size or sizes_of(job).grain
-    plan = Plan(filesystem.absolute(name), fingerprint(made_from), made_from, size)
-    plan = plan._replace(is_final=given_size is not None)
+    about = (filesystem.absolute(name), fingerprint(made_from), made_from, size)
+    plan = Plan(*about, is_final=given_size is not None)
     top_folder = filesystem.absolute(top_folder)
     summary, n = _run(job, top_folder, executor, plan, retry_failed=retry_failed, shown=progress)
     seconds = monotonic() - begun

@@ -38,8 +38,10 @@ from eli5.metrics.maps import input_map, own_map
 from eli5.metrics.result import Array
 
 MOST_PASSES = 40
-SUPPORTED, CONTRADICTED = 0.6, 0.1  # from which value on, and below which
+SUPPORTED = 0.6  # from which value on
+CONTRADICTED = 0.1  # below which all of the evidence is no more than chance
 
+_NONE = "not gradable"
 _PATCHES: Mapping[int, Sequence[int]] = {1: (16,), 2: (4, 4), 3: (2, 2, 4)}  # by axes of the map
 _SHARES = (0.1, 0.5)  # of all places that go at once
 _N_MOVED = 2
@@ -109,25 +111,24 @@ def grade_case(case: Case, again: Again, passes: list[int], seed: int = 0) -> Gr
     random = np.random.default_rng(seed)
     hidden, baseline = case.make_hidden(None, "mean")
     removed, spread = _remove(case, hidden, random, seed)
-    told = {"passes": sum(passes), "baseline": baseline, "seed": seed}
     if not removed:
-        return Grade(reason=_why_still(spread), **told)
-    compared, notes = _compare(case, again, spread, random)
-    parts = removed | compared
-    told["passes"] = sum(passes)
-    return Grade(*combine(parts), parts, reason=" ".join(notes), **told)
+        return Grade(None, _NONE, {}, _why_still(spread), sum(passes), baseline, seed)
+    parts = removed | _compare(case, again, spread, random)
+    return Grade(*combine(parts), parts, again.why, sum(passes), baseline, seed)
 
 
 def combine(parts: Mapping[str, float | None]) -> tuple[float, str]:
     """Return the value of parts, and the verdict: the evidence, less what comparisons take away."""
-    known = [(weight, parts[name]) for name, weight in _EVIDENCE.items() if parts[name] is not None]
-    evidence = sum(weight * part for weight, part in known) / sum(weight for weight, _ in known)
-    compared = [parts[name] for name in ("noise", "other class", "edges")]
-    least = min((part for part in compared if part is not None), default=1.0)
+    asked = {name: part for name, part in parts.items() if part is not None}
+    known = {name: asked[name] for name in _EVIDENCE if name in asked}
+    weights = sum(_EVIDENCE[name] for name in known)
+    evidence = sum(_EVIDENCE[name] * part for name, part in known.items()) / weights
+    least = min((part for name, part in asked.items() if name not in known), default=1.0)
     value = float(max(0.0, evidence) * (0.5 + 0.5 * min(1.0, least / _FULL)))
     if value >= SUPPORTED:
         return value, "supported"
-    return value, "contradicted" if value < CONTRADICTED else "weak"
+    is_chance = all(part < CONTRADICTED for part in known.values())
+    return value, "contradicted" if is_chance else "weak"
 
 
 def _why_empty(values: Array) -> str:
@@ -206,23 +207,21 @@ def agreement(sums: Array, drops: Array) -> float:
 
 def _compare(
     case: Case, again: Again, spread: float, random: np.random.Generator
-) -> tuple[dict[str, float | None], list[str]]:
-    """Return how the map fares beside others, and what could not be asked."""
+) -> dict[str, float | None]:
+    """Return how the map fares beside others; None for what could not be asked."""
     noise, other = _ask_again(again, spread, random)
-    notes = [again.why] if again.why else []
-    parts = {
+    return {
         "noise": None if noise is None else float(np.mean([_alike(case.map, m) for m in noise])),
         "other class": None if other is None else 1 - _alike(case.map, other),
         "edges": _unlike_edges(case),
     }
-    return parts, notes
 
 
 def _ask_again(
     again: Again, spread: float, random: np.random.Generator
 ) -> tuple[Array | None, Array | None]:
     """Return maps under noise that left the score as it was, and the map of another class."""
-    if again.maps is None or again.picture is None:
+    if again.maps is None or again.picture is None or again.explained is None:
         return None, again.other
     asks_other = again.has_other and again.other is None
     of_other = np.array([False] * _N_NOISY + [True] * asks_other)
@@ -266,25 +265,24 @@ def _unlike_edges(case: Case) -> float | None:
 def _grade_target(
     plan: Plan, chosen: ChosenMethod, targets: Sequence[TargetExplanation], k: int
 ) -> Grade:
-    passes: list[int] = []
-    target = targets[k]
-    values = own_map(target)
+    values, passes = own_map(targets[k]), list[int]()
     if reason := "There is no map." if values is None else _why_empty(np.asarray(values)):
         return Grade(reason=reason)
     plan = plan._replace(targets=plan.targets[:, k : k + 1])
     try:
-        case = make_case(_of_input(plan), target, "score", passes.append)
+        plan = _at_input(plan, chosen)
+        occlusion = choose_methods([METHODS["Occlusion"]], {}, "positive")
+        hiding = plan._replace(request=plan.request._replace(methods=occlusion))
+        case = make_case(hiding, targets[k], "score", passes.append)
         return grade_case(case, _again(plan, chosen, targets, k, passes.append), passes)
     except ValueError as error:  # of a doc of which nothing can be left out
-        return Grade(reason=f"{error}", passes=sum(passes))
+        return Grade(reason=str(error), passes=sum(passes))
 
 
-def _of_input(plan: Plan) -> Plan:
-    """Return the plan as one that hides parts of the input, which the method need not do."""
-    occlusion = choose_methods([METHODS["Occlusion"]], {}, "positive")
-    request = plan.request._replace(methods=occlusion)
+def _at_input(plan: Plan, chosen: ChosenMethod) -> Plan:
+    """Return the plan with one method, and the input as what is changed."""
     site = plan.sample.kind.input_site(plan.sample, plan.trace, is_needed=True)
-    return plan._replace(request=request, input_site=site)
+    return plan._replace(request=plan.request._replace(methods=[chosen]), input_site=site)
 
 
 def _again(
@@ -295,34 +293,31 @@ def _again(
     count: Callable[[int], None],
 ) -> Again:
     """Return how a method is asked for other maps of the plan's one doc."""
-    target = targets[k]
-    sample, cost = plan.sample, 3 if chosen.method.needs == "hessian" else 2
-
-    def as_input(values: Array) -> Array:
-        one = replace(target, attribution=values)
-        size = None if sample.valid else sample.size + values.shape[len(sample.size) :]
-        return fitted(input_map(one, size), sample)
-
     rival, why = _find_rival(plan, count)
-    if not chosen.method.has_class:
-        known = as_input(own_map(target)) if rival is not None else None
-    else:
-        found = [one for one in targets if rival is not None and one.target == rival]
-        known = as_input(own_map(found[0])) if found else None
-    about = {"has_other": rival is not None, "other": known}
-    if chosen.method.is_black_box or chosen.smoothing.is_used:
-        more = f"{chosen.method.name} runs the model too often to be asked again under noise."
-        return Again(why=" ".join(filter(None, [why, more])), **about)
-    site = sample.kind.input_site(sample, plan.trace, is_needed=True)
-    plan = plan._replace(input_site=site, request=plan.request._replace(methods=[chosen]))
+    target, method = targets[k], chosen.method
+    of_rival = [one for one in targets if one.target == rival] if method.has_class else [target]
+    known = (
+        _as_input(plan, target, own_map(of_rival[0])) if of_rival and rival is not None else None
+    )
+    if method.is_black_box or chosen.smoothing.is_used:
+        dear = f"{method.name} runs the model too often to be asked for other maps."
+        return Again(other=known, why=f"{why} {dear}".strip())
 
     def maps(copies: Array, of_other: Array) -> tuple[Array, Array]:
-        count(cost * len(copies))
-        classes = np.where(of_other, -1 if rival is None else rival, plan.targets[0, 0])
-        found, explained = explain_copies(plan, chosen, copies, classes.astype("int32"))
-        return np.stack(list(map(as_input, found))), explained
+        count((3 if method.needs == "hessian" else 2) * len(copies))
+        classes = np.where(of_other, rival or 0, plan.targets[0, 0]).astype("int32")
+        found, explained = explain_copies(plan, chosen, copies, classes)
+        return np.stack([_as_input(plan, target, values) for values in found]), explained
 
-    return Again(maps, input_values(plan), target.explained, why=why, **about)
+    picture = input_values(plan)
+    return Again(maps, picture, target.explained, rival is not None, known, why)
+
+
+def _as_input(plan: Plan, target: TargetExplanation, values: Array) -> Array:
+    """Return another map of a target's kind as its case has it."""
+    sample = plan.sample
+    size = None if sample.valid else sample.size + values.shape[len(sample.size) :]
+    return fitted(input_map(replace(target, attribution=values), size), sample)
 
 
 def _find_rival(plan: Plan, count: Callable[[int], None]) -> tuple[int | None, str]:
