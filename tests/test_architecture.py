@@ -46,6 +46,7 @@ PUBLIC = {
         "DocWeightedSpans",
         "Explanation",
         "Explanations",
+        "Grade",
         "Series",
         "TargetExplanation",
         "WeightedSpans",

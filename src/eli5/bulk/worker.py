@@ -84,6 +84,7 @@ class Worker:
             "methods": [(name, job.method_options.get(name, {})) for name in job.methods],
             "class_names": names,
             "batch_size": job.batch_size,
+            "grade": job.grade,
             "progress": False,  # the driver shows it
         }
         self.has_worked = False

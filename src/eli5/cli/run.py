@@ -127,6 +127,7 @@ def load_model(
         "class_names": models.class_names(loaded, labels),
         "batch_size": options.batch_size,
         "progress": progress,
+        "grade": options.grade,
     }
 
 

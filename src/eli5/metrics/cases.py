@@ -15,8 +15,8 @@ import numpy as np
 
 from eli5.base import TargetExplanation
 from eli5.checks import did_you_mean, shown
-from eli5.explain import explain_predictions
 from eli5.keras import METHODS, engine
+from eli5.keras.explain_predictions import explain_predictions_keras
 from eli5.keras.inputs.dataset import count_docs, read_docs
 from eli5.keras.inputs.model_inputs import check_model
 from eli5.keras.inputs.sample import DocOptions, Sample, read_sample
@@ -95,7 +95,7 @@ def measure(
     """
     passes: list[int] = []
     cases, measured = [], []
-    for case in _read_cases(model, docs, explanations, targets, about, of, passes.append):
+    for case in read_cases(model, docs, explanations, targets, about, of, passes.append):
         with engine.steady():
             measured.append(function(case))
         cases.append((case.target, case.score))
@@ -155,7 +155,7 @@ def _check_about(about: Mapping[str, Any]) -> None:
             )
 
 
-def _read_cases(
+def read_cases(
     model: keras.Model,
     docs: Any,
     explanations: Any,
@@ -164,6 +164,7 @@ def _read_cases(
     of: str,
     count: Callable[[int], None],
 ) -> Iterator[Case]:
+    """Yield the case of each doc and its map; see `measure`. `count` gets the passes of a run."""
     maps = list_maps(explanations, targets)
     for number, (sample, request) in enumerate(read_samples(model, docs, about, len(maps))):
         if number < len(maps):
@@ -183,11 +184,17 @@ def _make_case(
     sample = sample._replace(targets=None if given is None else [given])
     plan = make_plan(request, [sample])
     _check_score(plan, target)
+    _number_of(plan, of)  # before a run is spent
+    return make_case(plan.of_doc(0, _find_classes(plan, count)), target, of, count)
+
+
+def make_case(plan: Plan, target: TargetExplanation, of: str, count: Callable[[int], None]) -> Case:
+    """Return the case of one doc's plan, which has the one class as its target."""
+    sample = plan.sample
     is_probability, name = _number_of(plan, of)
-    plan = plan.of_doc(0, _find_classes(plan, count))
     # Of a series, its channels too; of a text, which may be padded, it is looked at below.
     size = sample.size + own_map(target).shape[len(sample.size) :]
-    values = _fitted(input_map(target, None if sample.valid else size), sample)
+    values = fitted(input_map(target, None if sample.valid else size), sample)
     if sample.valid is None and values.ndim == len(sample.size):
         site = sample.kind.per_cell(plan.input_site, sample.values)
     else:
@@ -218,7 +225,7 @@ def _check_score(plan: Plan, target: TargetExplanation) -> None:
         )
 
 
-def _fitted(values: Array, sample: Sample) -> Array:
+def fitted(values: Array, sample: Sample) -> Array:
     """Return the map of a text without the padding around it."""
     if sample.valid is not None and values.shape == sample.size:
         return values[sample.valid]
@@ -333,7 +340,7 @@ def explain_docs(
             "Expected one `method`. Received: `methods`. Measure one at a time, or compare them: "
             "eli5.compare"
         )
-    return list_maps(explain_predictions(model, docs, targets=targets, **options))
+    return list_maps(explain_predictions_keras(model, docs, targets=targets, **options))
 
 
 def random_of(sample: Sample, seed: int) -> np.random.Generator:

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from eli5.checks import expect_count, expect_integer, expect_number
-from eli5.explain import explain_predictions
+from eli5.keras.explain_predictions import explain_predictions_keras
 from eli5.keras.inputs.sample import Sample
 from eli5.metrics.cases import (
     Case,
@@ -182,7 +182,7 @@ def max_sensitivity(
     for one, (sample, _) in zip(before, samples, strict=True):
         near = _draw_near(sample, n, radius, random_of(sample, seed))
         own = {k: v for k, v in options.items() if k not in ("tokens", "images")}
-        there = explain_predictions(model, near, targets=[one.target] * n, **own)
+        there = explain_predictions_keras(model, near, targets=[one.target] * n, **own)
         changes = _changes(own_map(one), [own_map(y) for y in list_maps(there)])
         measured.append(Measured(float(changes.max()), {"change": changes}))
     return collect(

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from eli5.explain import explain_predictions
+from eli5.keras.explain_predictions import explain_predictions_keras
 from eli5.metrics.comparison.curves import sum_curves
 from eli5.metrics.comparison.examples import choose_examples
 from eli5.metrics.comparison.part import Failure, Part
@@ -116,7 +116,9 @@ class _Chunk:
             targets = [self.targets[k] for k in numbers]
             own = {**options, **self._about(numbers), "progress": self.request.progress}
             known = None if None in targets else targets
-            return list(explain_predictions(self.model, self._docs(numbers), targets=known, **own))
+            return list(
+                explain_predictions_keras(self.model, self._docs(numbers), targets=known, **own)
+            )
 
         # Where the first method has failed, the class of a doc is not known yet.
         for is_known in (True, False):
