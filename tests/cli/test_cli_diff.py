@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 from xml.etree import ElementTree
@@ -12,6 +13,8 @@ import pytest
 from keras import layers
 from PIL import Image
 
+from eli5.cli.commands.diff import diff_models
+from eli5.testing import TOLERANCE
 from helpers.cli_helpers import Ended, colour_model, fails, records, run, saved
 from helpers.strict_html import Page
 
@@ -196,3 +199,8 @@ def test_a_folder_that_cannot_be_made_is_told_of(capsys: Capsys) -> None:
     assert "names.txt is a file" in fails(
         capsys, "diff", "old.keras", "new.keras", "photos", "--out", "names.txt/report"
     )
+
+
+def test_the_tolerance_is_that_of_the_package() -> None:
+    # Which the command does not import before it has checked its arguments, as it loads Keras.
+    assert inspect.signature(diff_models).parameters["tolerance"].default == TOLERANCE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -62,7 +63,7 @@ def test_what_lies_elsewhere_fails_and_is_named(model: keras.Model) -> None:
             DOCS,
             [LEFT, LEFT, LEFT, LEFT],
             names=["a.png", "b.png", "c.png", "d.png"],
-            class_names=["red", "green", "blue"],
+            class_names=["red", "green" * 20, "blue"],
         )
     first, *rest = str(caught.value).splitlines()
     assert first == (
@@ -73,7 +74,10 @@ def test_what_lies_elsewhere_fails_and_is_named(model: keras.Model) -> None:
         "  b.png: 0.00",
         "  d.png: 0.00",
     ]
-    assert "eli5.show_prediction(model, docs[1:2], method='Grad-CAM'" in rest[2]
+    assert rest[2] == (
+        "See one: eli5.show_prediction(model, docs[1:2], method='Grad-CAM', targets=[0]); all of "
+        "them: out='looks.html'"
+    )
 
 
 def test_only_the_worst_five_are_listed(model: keras.Model) -> None:
@@ -105,6 +109,12 @@ def test_failing_docs_are_written_to_a_page(model: keras.Model, tmp_path: Path) 
         assert Page(text).is_harmless()
         assert text.count('<img class="eli5-picture"') == 2
         assert "doc 1: 0.00 of class 0" in text
+        # The mask's edge, which runs down the middle and around the left half.
+        for picture in Page(text).pictures("eli5-picture"):
+            pixels = np.asarray(picture.convert("RGB"))
+            assert (pixels[:, SIZE // 2 - 1] == 255).all()
+            assert (pixels[0, : SIZE // 2] == 255).all()
+            assert not (pixels[:, SIZE // 2 :] == 255).all(axis=-1).any()
 
 
 def test_the_same_model_has_the_same_evidence(model: keras.Model) -> None:
@@ -254,10 +264,11 @@ def test_what_is_wrong_with_a_diff_is_no_assertion_error(
 
 
 def test_pytest_shows_no_frame_of_the_inside(model: keras.Model) -> None:
-    for fail in (
+    failing: list[Callable[[], None]] = [
         lambda: assert_looks_at(model, DOCS, [LEFT] * 4),
         lambda: assert_same_evidence(model, model, DOCS, new_docs=DOCS[::-1]),
-    ):
+    ]
+    for fail in failing:
         with pytest.raises(AssertionError) as caught:
             fail()
         inside = [frame for frame in caught.traceback if "src/eli5" in str(frame.path)]

@@ -20,6 +20,7 @@ from eli5.explain import explain_predictions
 from eli5.formatters.diff_report import class_label, worst_lines
 from eli5.formatters.html import format_as_page
 from eli5.formatters.labels import number, one_line
+from eli5.formatters.overlay.picture import outlined
 from eli5.metrics.localisation import energy_share, read_mask
 from eli5.metrics.maps import input_map, list_maps
 from eli5.saving.atomic_write import write_atomically
@@ -34,6 +35,7 @@ from eli5.testing.evidence import (
 from eli5.tracebacks import ShortErrors
 
 _SHOWN = 5  # docs of a message
+_LONGEST = 60  # characters of an option in it; there may be a thousand names of classes
 
 
 def assert_looks_at(
@@ -184,6 +186,7 @@ class _Look(NamedTuple):
     name: str
     share: float
     explanation: Explanation
+    mask: Any
 
     @property
     def in_words(self) -> str:
@@ -192,6 +195,13 @@ class _Look(NamedTuple):
         label = class_label(target.target, target.class_name)
         score = target.score if target.proba is None else target.proba
         return f"{one_line(self.name)}: {share} of class {label}, predicted {number(score)}"
+
+    @property
+    def on_page(self) -> Explanation:
+        image = self.explanation.image
+        if image is not None and self.mask.ndim == 2:
+            image = outlined(image, self.mask)
+        return replace(self.explanation, source=self.in_words, image=image)
 
 
 class _Looks:
@@ -218,7 +228,7 @@ class _Looks:
 
     @property
     def shown(self) -> list[Explanation]:
-        return [replace(one.explanation, source=one.in_words) for one in self.worst]
+        return [one.on_page for one in self.worst]
 
 
 def _check_share(share: Any) -> float:
@@ -255,7 +265,8 @@ def _look(k: int, name: str, expl: Explanation, mask: Any) -> _Look:
     (target,) = list_maps(expl)
     values = input_map(target)
     mask = np.asarray(mask) if hasattr(mask, "__array__") else mask
-    return _Look(k, name, energy_share(values, read_mask(mask, values.shape, k)), expl)
+    inside = read_mask(mask, values.shape, k)
+    return _Look(k, name, energy_share(values, inside), expl, inside)
 
 
 # ---- messages ------------------------------------------------------------------------------------
@@ -298,6 +309,6 @@ def _message_of_diff(diff: EvidenceDiff) -> str:
 
 
 def _call(options: Mapping[str, Any]) -> str:
-    """Write options as they were given, as far as they are short."""
-    plain = (str, int, float, list)
-    return ", ".join(f"{k}={v!r}" for k, v in options.items() if isinstance(v, plain))
+    """Write options as they were given, but for those that a line has no room for."""
+    plain = {k: repr(v) for k, v in options.items() if isinstance(v, str | int | float | list)}
+    return ", ".join(f"{k}={text}" for k, text in plain.items() if len(text) <= _LONGEST)
