@@ -13,7 +13,6 @@ from eli5.formatters.jinja import render
 from eli5.formatters.overlay.data_uri import data_uri
 from eli5.ground_truth.agreement import NUMBERS
 from eli5.ground_truth.problem import Array
-from eli5.ground_truth.report import in_words
 from eli5.ground_truth.sets import SETS
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def _maps(report: BenchmarkReport, set_name: str, problem: str) -> Iterator[dict
         if row.reason:
             yield _figure(method, "", "not applicable")
         else:
-            note = in_words(row.agreement)
+            note = f"{row.agreement:+.2f}"
             yield _figure(method, data_uri(_coloured(example.maps[method])), note)
 
 

@@ -86,7 +86,7 @@ def make_row(
 ) -> Row:
     """Return the row of what was measured of each map."""
     values = {name: np.array([one[name] for one in numbers]) for name in NUMBERS}
-    means = {name.replace(" ", "_"): _mean(found) for name, found in values.items()}
+    means: dict[str, Any] = {name.replace(" ", "_"): _mean(found) for name, found in values.items()}
     low, high = interval(values["agreement"])
     return Row(
         *(set_name, problem, method),
