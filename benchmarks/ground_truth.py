@@ -48,7 +48,7 @@ def main() -> None:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--docs", type=int, default=16, help="of each problem")
+    parser.add_argument("--docs", type=int, default=8, help="of each problem")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--write", action="store_true", help="replace the tables in the docs")
     return parser.parse_args()

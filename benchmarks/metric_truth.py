@@ -129,9 +129,10 @@ def _measure(row: Metric, problem: Problem, contender: Contender, maps: Array) -
         options["task"] = "classification"
     given = {"model": problem.model, "docs": problem.docs, "explanations": list(maps)}
     if "explanations" not in row.needs:
-        # As a pair, since `n_samples` is an option of the metric as well.
+        # As a pair, since `n_samples` may be an option of the metric as well.
         own = {**problem.options.get(contender.name, {}), **contender.options}
-        options |= {"method": (contender.method, own), "batch_size": problem.batch_size}
+        method = (contender.method, own) if own else contender.method
+        options |= {"method": method, "batch_size": problem.batch_size}
         if contender.method is not None and contender.method.at == "layer":
             options["layer"] = problem.layer
     try:

@@ -20,6 +20,7 @@ from eli5.ground_truth.sets import SETS
 Array = np.ndarray[Any, Any]
 
 METHODS = ["Grad-CAM", "CAM", "Saliency", "Integrated Gradients"]
+QUICK: dict[str, Any] = {"methods": ["Grad-CAM"], "sets": ["watermark"], "n_docs": 1}
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +217,7 @@ def test_what_cannot_be_is_refused(
     given: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        eli5.benchmark(**{"methods": ["Grad-CAM"], "sets": ["watermark"], "n_docs": 1} | given)
+        eli5.benchmark(**{**QUICK, **given})
 
 
 def test_an_option_that_there_is_not_is_refused() -> None:

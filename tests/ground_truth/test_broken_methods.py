@@ -26,7 +26,7 @@ _SEEDED: dict[str, dict[str, Any]] = {
 
 
 def measured(names: set[str], set_name: str) -> BenchmarkReport:
-    methods = {}
+    methods: dict[str, dict[str, Any]] = {}
     for name in sorted(names):
         methods |= {name: BROKEN[name].options, f"right {name}": BROKEN[name].right}
     return eli5.benchmark(methods, [set_name], n_docs=4)

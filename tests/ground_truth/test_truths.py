@@ -92,7 +92,7 @@ def test_what_cannot_be_seen_does_not_move_the_score(problem: Problem) -> None:
     docs, changed = problem.docs, problem.docs.copy()
     assert problem.blind is not None
     blind = problem.blind[:, 0]
-    noise = np.random.default_rng(0).uniform(-1, 1, docs.shape).astype("float32")
+    noise: Any = np.random.default_rng(0).random(docs.shape, "float32")
     if problem.name == "watermark":  # the patch is seen in its own colour alone
         noise[..., :2] = docs[..., :2]
     changed[blind] = noise[blind]

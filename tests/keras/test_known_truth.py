@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ from eli5.metrics.maps import input_map
 PROBLEMS = {one.name: one for one in [*make_hand_set(0, 2), make_grid(0, 2)[0]]}
 
 
-def explained(problem: Problem, method: str, **options: object) -> np.ndarray:
+def explained(problem: Problem, method: str, **options: Any) -> np.ndarray[Any, Any]:
     found = eli5.explain_predictions(
         problem.model, problem.docs, targets=problem.targets, method=method, **options
     )

@@ -259,7 +259,7 @@ def draw_strokes(random: np.random.Generator) -> tuple[Array, Array]:
     """
     while True:
         masks = _place_strokes(random)
-        picture = masks.any(axis=0)
+        picture = np.any(masks, axis=0, keepdims=True)[0]
         windows = sliding_window_view(picture, (3, 3))
         found = [windows[..., shape > 0].all(axis=-1).sum() for shape in (T_SHAPE, Z_SHAPE)]
         if found == [1, 1]:

@@ -58,8 +58,8 @@ def _cells(random: np.random.Generator, n: int) -> Problem:
     docs, targets = np.zeros((n, _SIDE, _SIDE, 1), "float32"), []
     truths, blind = np.zeros((n, 1, _SIDE, _SIDE)), np.ones((n, 1, _SIDE, _SIDE), bool)
     for doc, truth, unseen in zip(docs, truths, blind, strict=True):
-        asked, kind = random.integers(0, 4), random.integers(0, 2)
-        targets.append([int(2 * asked + kind)])
+        asked, kind = int(random.integers(0, 4)), int(random.integers(0, 2))
+        targets.append([2 * asked + kind])
         for number, corner in enumerate(_corners()):
             doc[corner], masks = draw_strokes(random)
             if number == asked:
@@ -102,7 +102,8 @@ def _crop(corner: tuple[slice, slice]) -> layers.Layer:
 def _composites(random: np.random.Generator, n: int) -> Problem:
     model, scene = load_model(), load_scene()
     background = _without_objects(scene.image, scene.masks)
-    docs, masks = [], []
+    docs: list[Array] = []
+    masks: list[Array] = []
     while len(docs) < n:
         picture, places = _compose(random, background, scene.image, scene.masks)
         answers = np.asarray(model.predict_on_batch(picture[None].astype("float32")))[0]
@@ -127,7 +128,7 @@ def _composites(random: np.random.Generator, n: int) -> Problem:
 
 def _without_objects(image: Array, masks: Array) -> Array:
     """Return the scene without objects: where they are, as it is mirrored or turned."""
-    near = _widened(masks.any(axis=0))
+    near = _widened(np.max(masks, axis=0))
     result, is_empty = image.copy(), near.copy()
     for axis in (0, 1, (0, 1)):
         other, is_object = np.flip(image, axis), np.flip(near, axis)
@@ -147,7 +148,7 @@ def _compose(
 ) -> tuple[Array, Array]:
     """Return a scene with both objects at other places, turned, in other colours; and where."""
     channels = random.permutation(3)
-    picture = np.rot90(background, random.integers(4))[..., channels].copy()
+    picture = np.rot90(background, int(random.integers(4)))[..., channels].copy()
     places = np.zeros(masks.shape, bool)
     while True:
         moves = [(int(random.integers(4)), random.integers(-64, 65, 2)) for _ in masks]

@@ -61,7 +61,7 @@ def _maps(report: BenchmarkReport, set_name: str, problem: str) -> Iterator[dict
         if row.reason:
             yield _figure(method, "", "not applicable")
         else:
-            note = in_words(row.agreement)
+            note = f"{row.agreement:+.2f}"
             yield _figure(method, data_uri(_coloured(example.maps[method])), note)
 
 

@@ -86,7 +86,7 @@ def make_row(
 ) -> Row:
     """Return the row of what was measured of each map."""
     values = {name: np.array([one[name] for one in numbers]) for name in NUMBERS}
-    means = {name.replace(" ", "_"): _mean(found) for name, found in values.items()}
+    means: dict[str, Any] = {name.replace(" ", "_"): _mean(found) for name, found in values.items()}
     # Of one doc there is no interval.
     low, high = (None if np.isnan(end) else end for end in interval(values["agreement"]))
     return Row(

@@ -85,7 +85,7 @@ def _placed(shape: Array, place: tuple[int, int]) -> Array:
 
 
 _PATTERNS = np.stack([_placed(_T, _T_PLACE), _placed(_L, _L_PLACE)])
-_EITHER = _PATTERNS.any(axis=0)
+_EITHER: Array = np.max(_PATTERNS, axis=0) > 0
 
 
 def _blur() -> Array:
