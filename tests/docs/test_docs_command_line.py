@@ -18,6 +18,7 @@ from eli5.base import Explanation, TargetExplanation
 from eli5.cli import app
 from eli5.cli.commands.bulk import BULK_EXAMPLES, STATUS_EXAMPLES
 from eli5.cli.commands.demo import DEMO_EXAMPLES
+from eli5.cli.commands.evaluate import EVALUATE_EXAMPLES
 from eli5.cli.commands.explain import EXAMPLES
 from eli5.cli.commands.explain_text import TEXT_EXAMPLES
 from eli5.cli.commands.gallery import GALLERY_EXAMPLES
@@ -48,7 +49,7 @@ IN_HELP = lines(
     "\n".join(
         [
             *(EXAMPLES, TEXT_EXAMPLES, LAYER_EXAMPLES, METHOD_EXAMPLES, DEMO_EXAMPLES),
-            *(GALLERY_EXAMPLES, BULK_EXAMPLES, STATUS_EXAMPLES),
+            *(GALLERY_EXAMPLES, BULK_EXAMPLES, STATUS_EXAMPLES, EVALUATE_EXAMPLES),
         ]
     )
 )
@@ -90,6 +91,9 @@ def folder(
     (tmp_path / "my_layers.py").write_text("", encoding="utf-8")
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "photos.csv").write_text("path,species\ncat.jpg,blue\n", encoding="utf-8")
+    (tmp_path / "masks").mkdir()
+    two_colours().save(tmp_path / "masks" / "cat.png")
     (tmp_path / "names.txt").write_text("red\ngreen\nblue\n", encoding="utf-8")
     return tmp_path
 
