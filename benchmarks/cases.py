@@ -127,7 +127,8 @@ def metrics(pairs: int) -> Iterator[Row]:
     for name, metric in METRICS.items():
         if metric.needs[0] != "model" or "explanations" not in metric.needs:
             continue
-        measure: Any = functools.partial(metric.function, model, batch, explanations)
+        function: Any = metric.function
+        measure: Any = functools.partial(function, model, batch, explanations)
         n = measure().passes
         parts = [inputs[: one.stop - one.start] for one in batches(n, BEST_BATCH)]
 
