@@ -81,7 +81,9 @@ def test_a_list_with_true_classes_and_boxes(
     assert "gone.png, which does not exist" in ended.err
     assert ended.fact("Photos") == "2 measured, 1 failed"
     assert values(tmp_path / "out") == pytest.approx([1, 1], abs=0.05)
-    assert ">red<" in (tmp_path / "out" / "index.html").read_text()
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert ">red<" in page
+    assert "· photos/deep/b.png<" in page  # as it stands in the list
     more = ("--allow-failed", "1", "--out", tmp_path / "other")
     assert run(capsys, *arguments, *more).code == 0
 

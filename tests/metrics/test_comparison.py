@@ -101,6 +101,10 @@ def test_the_best_and_those_that_are_not_told_apart() -> None:
     found = made(a=list(base + 0.01), b=list(base), c=list(base + 0.001 + noise), d=[np.nan] * 8)
     assert found.best() == {"Deletion": ["b", "c"]}
     assert "Deletion, lower is better: b, not told apart from c. Not alone: what is" in repr(found)
+    # Who has no number where it is hard is not better for that.
+    assert made(a=[0.2, 0.3, np.nan], b=[0.1, 0.2, 0.9]).best() == {"Deletion": ["b"]}
+    apart = made(a=[0.2, np.nan], b=[np.nan, 0.1])
+    assert apart.best() == {"Deletion": ["b", "a"]}
     none = made(a=[np.nan])
     assert none.best() == {"Deletion": []}
     assert made(a=[1.0], b=[2.0]).best() == {"Deletion": ["a", "b"]}  # of one doc

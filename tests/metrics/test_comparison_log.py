@@ -122,6 +122,16 @@ def test_another_comparison_is_refused(
         compare(classifier, begun, **({"metrics": ["Complexity"]} | options))
 
 
+def test_settings_by_which_nothing_was_measured_bind_nobody(
+    classifier: keras.Model, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="Expected `patch`"):
+        compare(classifier, tmp_path, methods=[("Occlusion", {"patch": 99})])
+    assert (tmp_path / "chunks.jsonl").read_text().count("\n") == 1
+    found = compare(classifier, tmp_path, methods=["Occlusion"], metrics=["Complexity"])
+    assert found.methods == ["Occlusion"]
+
+
 def test_another_model_is_refused(begun: Path) -> None:
     other = make_classifier()
     other.set_weights([one + 1e-6 for one in other.get_weights()])

@@ -11,7 +11,7 @@ from PIL import Image
 
 from eli5.formatters.jinja import render
 from eli5.formatters.overlay.data_uri import data_uri
-from eli5.ground_truth.agreement import NUMBERS, in_words
+from eli5.ground_truth.agreement import NUMBERS
 from eli5.ground_truth.problem import Array
 from eli5.ground_truth.sets import SETS
 

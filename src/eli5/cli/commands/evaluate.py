@@ -160,9 +160,10 @@ def evaluate_methods(
 
 
 class FoundPhotos(NamedTuple):
-    """What the arguments stand for: paths, the class of each as it is typed, and their folder."""
+    """What the arguments stand for: paths, names, the class of each as typed, and their folder."""
 
     paths: list[str]
+    names: list[str]
     labels: list[str] | None
     base: Path
 
@@ -180,7 +181,8 @@ def find_photos(arguments: list[str], column: str | None, out: Path) -> FoundPho
     found = find_pictures(arguments, out)
     for problem in found.problems:
         print_error(problem)
-    return FoundPhotos(found.paths, None, found.base)
+    names = [os.path.relpath(path, found.base) for path in found.paths]
+    return FoundPhotos(found.paths, names, None, found.base)
 
 
 def _of_list(file: str, column: str | None) -> FoundPhotos:
@@ -199,7 +201,8 @@ def _of_list(file: str, column: str | None) -> FoundPhotos:
         raise wrong_argument("PHOTOS", file, "a list of photos", ", which names none")
     labels = None if column is None else [entry[2] for entry in entries]
     base = Path(os.path.abspath(file)).parent
-    return FoundPhotos([entry[1] for entry in entries], labels, base)
+    names, paths = ([entry[k] for entry in entries] for k in (0, 1))
+    return FoundPhotos(paths, names, labels, base)
 
 
 @contextmanager
@@ -287,8 +290,9 @@ class _Run:
         picture = files.read_picture(path, self.frame)
         doc, _ = picture_to_doc(self.loaded, picture, self.preprocess)
         mask = None if find_mask is None else find_mask(path, picture.size, _size_of(doc))
-        name = os.path.relpath(path, self.found.base)
-        return Entry(doc, name, self._class_id(number), mask, {"images": picture})
+        return Entry(
+            doc, self.found.names[number], self._class_id(number), mask, {"images": picture}
+        )
 
     def _class_id(self, number: int) -> int | None:
         if self.found.labels is None:

@@ -88,9 +88,10 @@ class Log:
     def _begin(self, settings: dict[str, Any]) -> None:
         self.file.truncate(_whole_lines(self.folder / CHUNKS))
         with open(self.folder / CHUNKS, "rb") as lines:
-            first = next(lines, None)
+            first, has_parts = next(lines, b""), bool(next(lines, b""))
         header = {"version": VERSION, "settings": settings, "eli5": __version__}
-        if first is None:
+        if not has_parts:  # nothing has been measured that other settings would contradict
+            self.file.truncate(0)
             append_whole(self.file, to_text(header) + b"\n")
             return
         before = self._read(first, 1, lambda record: record["settings"])

@@ -163,7 +163,10 @@ class Comparison:
         known = {m: v for m, v in values.items() if not np.isnan(v).all()}
         if not known:
             return []
-        first = max(known, key=lambda method: float(np.nanmean(known[method])))
+        # On the docs that all have a number for, or who fails where it is hard would win.
+        is_shared = ~np.isnan(list(known.values())).any(axis=0)
+        docs = is_shared if is_shared.any() else np.ones_like(is_shared)
+        first = max(known, key=lambda method: float(np.nanmean(known[method][docs])))
         others = (m for m in known if m != first)
         return [first, *(m for m in others if self._is_equal(known[first] - known[m]))]
 
