@@ -50,12 +50,14 @@ _TABLE = {
     "metrics": "keras saving loading",
     "explain": "metrics",  # which grades what it explains
     "ipython": "explain formatters",
+    "testing": "explain",
     "callbacks": "explain saving loading",
+    "ground_truth": "explain demo",
     "bulk": "explain saving loading",
-    "server": "bulk callbacks demo",
+    "server": "bulk callbacks testing ground_truth",
     "cli": "server backend",
     "__main__": "cli",
-    "__init__": "bulk callbacks ipython backend",
+    "__init__": "bulk callbacks testing ground_truth ipython backend",
 }
 MAY_IMPORT: dict[str, set[str]] = {}
 for _part, _row in _TABLE.items():

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from eli5.formatters.image import format_as_image
     from eli5.formatters.plot import plot
     from eli5.formatters.text import format_as_text
+    from eli5.ground_truth.benchmark import benchmark
     from eli5.ipython import show_prediction
-    from eli5.metrics.comparison import compare
+    from eli5.metrics.comparison.side_by_side import compare
     from eli5.metrics.sanity import sanity_check
     from eli5.saving.explanation_file import load, save
 
@@ -50,6 +51,7 @@ __all__ = [
     "Series",
     "TargetExplanation",
     "WeightedSpans",
+    "benchmark",
     "compare",
     "explain_prediction",
     "explain_predictions",
@@ -75,7 +77,8 @@ _HOME = {
     "Series": "eli5.base",
     "TargetExplanation": "eli5.base",
     "WeightedSpans": "eli5.base",
-    "compare": "eli5.metrics.comparison",
+    "benchmark": "eli5.ground_truth.benchmark",
+    "compare": "eli5.metrics.comparison.side_by_side",
     "explain_prediction": "eli5.explain",
     "explain_predictions": "eli5.explain",
     "format_as_dataframe": "eli5.formatters.as_dataframe",
@@ -93,7 +96,7 @@ _HOME = {
 }
 
 
-_SUBMODULES = ("base", "bulk", "callbacks", "demo", "formatters", "keras", "metrics")
+_SUBMODULES = ("base", "bulk", "callbacks", "demo", "formatters", "keras", "metrics", "testing")
 
 
 def __getattr__(name: str) -> Any:

@@ -175,7 +175,7 @@ def explain(
     begun = monotonic()
     for module in ("fsspec", "pyarrow.parquet", *(["ray"] if ray is not None else [])):
         need(module)
-    name, top_folder = expect_path("source", source), expect_path("out", out)
+    name, top_folder = expect_path("source", source), filesystem.absolute(expect_path("out", out))
     given_size = expect_shard_size(shard_size)
     expect_flag("progress", progress)
     expect_flag("retry_failed", retry_failed)
@@ -208,7 +208,6 @@ def explain(
     size = given_size or sizes_of(job).grain
     about = (filesystem.absolute(name), fingerprint(made_from), made_from, size)
     plan = Plan(*about, is_final=given_size is not None)
-    top_folder = filesystem.absolute(top_folder)
     summary, n = _run(job, top_folder, executor, plan, retry_failed=retry_failed, shown=progress)
     seconds = monotonic() - begun
     notify(f"{n} pictures in {seconds:.1f} s, {n / seconds:.3g} per second.", shown=progress)

@@ -103,7 +103,7 @@ def format_as_html(
     """
     expect_flag("include_styles", include_styles)
     look = _look(resampling_filter, colormap, alpha_limit, percentile, signed)
-    return render("fragment.html", include_styles=include_styles, **_section_data(expl, look))
+    return render("fragment.html", include_styles=include_styles, **section_data(expl, look))
 
 
 def format_as_page(
@@ -163,13 +163,18 @@ def format_as_linked_page(
     options of `eli5.format_as_image`.
     """
     expect_type("title", title, str, "a string")
-    return render("page.html", title=title, links=links, **_section_data(expl, look or {}))
+    return render("page.html", title=title, links=links, **section_data(expl, look or {}))
 
 
-def _section_data(expl: Explanation | Several, look: Data) -> Data:
-    """Give the values of ``templates/section.html``."""
+def section_data(
+    expl: Explanation | Several, look: Data, *, is_gallery: bool | None = None
+) -> Data:
+    """Give the values of ``templates/section.html``; see `format_as_linked_page`.
+
+    Several explanations are a gallery if nobody says otherwise.
+    """
     explanations = list(flattened(expl))
-    is_gallery = len(explanations) > 1
+    is_gallery = len(explanations) > 1 if is_gallery is None else is_gallery
     # An error without anything to show would be an empty card.
     failed = [one for one in explanations if is_gallery and one.error and not one.targets]
     shown = [one for one in explanations if not (is_gallery and one.error and not one.targets)]

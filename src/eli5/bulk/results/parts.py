@@ -60,6 +60,9 @@ class Row(NamedTuple):
     class_name: str | None = None
     score: float | None = None
     probability: float | None = None
+    explained: float | None = None  # the number that was differentiated
+    explained_name: str | None = None
+    sign: str | None = None
     height: int | None = None
     width: int | None = None
     heatmap: Any = None  # an array of shape (height * width,), row by row
@@ -283,6 +286,9 @@ def rows_of(
             class_name=target.class_name,
             score=target.score,
             probability=target.proba,
+            explained=target.explained,
+            explained_name=target.explained_name,
+            sign=target.sign,
             height=target.heatmap.shape[0],
             width=target.heatmap.shape[1],
             heatmap=target.heatmap.ravel().astype(dtype),

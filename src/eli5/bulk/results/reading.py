@@ -277,6 +277,9 @@ def _target(row: dict[str, Any]) -> TargetExplanation:
         score=row["score"],
         heatmap=np.array(row["heatmap"], np.float32).reshape(row["height"], row["width"]),
         class_name=row["class_name"],
+        explained=row["explained"],
+        explained_name=row["explained_name"],
+        sign=row["sign"],
         placement=decode_placement(json.loads(row["placement"])),
         grade=_grade(row),
     )

@@ -30,6 +30,7 @@ _CAMS = (
         cam.grad_cam,
         "arXiv:1610.02391",
         _HEAD,
+        is_rectified=True,
         good_for="the region of a class, for one prediction; begin here",
     ),
     Method(
@@ -44,6 +45,7 @@ _CAMS = (
         cam.elementwise_grad_cam,
         "no paper",
         _HEAD,
+        is_rectified=True,
         good_for="what raises the score, each cell and map by itself",
     ),
     Method(
@@ -51,6 +53,7 @@ _CAMS = (
         cam.grad_cam_plus_plus,
         "arXiv:1710.11063",
         _HEAD,
+        is_rectified=True,
         good_for="several objects of one class in one picture",
     ),
     Method(
@@ -65,6 +68,7 @@ _CAMS = (
         cam.layer_cam,
         "doi:10.1109/TIP.2021.3089943",
         _HEAD,
+        is_rectified=True,
         good_for="finer maps, of layers further in front",
     ),
     Method(
@@ -99,6 +103,7 @@ _CAMS = (
         _HEAD,
         needs="contrast",
         shows="the higher, the more the {region} {raises} {score}, less that of similar classes",
+        is_rectified=True,
         good_for="what tells a class from those that are similar",
     ),
     Method(
@@ -107,6 +112,7 @@ _CAMS = (
         "arXiv:2501.06261",
         "1 forward pass, 2 backward passes through the head",
         needs="hessian",
+        is_rectified=True,
         good_for="the region of a class, with second derivatives as well",
     ),
     _black_box(
@@ -114,6 +120,7 @@ _CAMS = (
         perturbation.ablation_cam,
         "doi:10.1109/WACV45572.2020.9093360",
         "1 forward pass, 1 pass through the head per map",
+        is_rectified=True,
         good_for="the region of a class without gradients, map by map",
     ),
     _black_box(
@@ -122,6 +129,7 @@ _CAMS = (
         "arXiv:1910.01279",
         "1 forward pass per map",
         is_per_step=True,
+        is_rectified=True,
         good_for="the region of a class without gradients, by masks",
     ),
 )

@@ -30,6 +30,8 @@ class Method(NamedTuple):
         Whether a black-box method can be averaged over copies of the doc, as each formula can.
     is_signed : bool
         Whether what speaks against a class can be told from what speaks for it.
+    is_rectified : bool
+        Whether the map ends in a ReLU, and shows nothing of what speaks against the class.
     has_class : bool
         False where the map is the same for each class.
     shows : str
@@ -55,6 +57,7 @@ class Method(NamedTuple):
     is_black_box: bool = False
     is_smoothable: bool = False
     is_signed: bool = True
+    is_rectified: bool = False
     has_class: bool = True
     shows: str = "the higher, the more the {region} {raises} {score}"
     is_per_step: bool = False

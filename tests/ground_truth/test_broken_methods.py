@@ -1,0 +1,73 @@
+"""Ten methods that are broken on purpose are caught, and no right one is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import eli5
+from eli5.ground_truth.report import BenchmarkReport
+from eli5.keras import METHODS
+from helpers.broken_methods import BROKEN, at_layer
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*The heatmap of target")
+
+_AT_SCENES = {"wrong layer"}  # where there is more than one layer
+_SEEDED: dict[str, dict[str, Any]] = {
+    "SmoothGrad": {},
+    "VarGrad": {},
+    "SquareGrad": {},
+    "RISE": {"n_masks": 500},
+    "KernelSHAP": {"n_samples": 300},
+    "LIME": {"n_samples": 300},
+}
+
+
+def measured(names: set[str], set_name: str) -> BenchmarkReport:
+    methods: dict[str, dict[str, Any]] = {}
+    for name in sorted(names):
+        methods |= {name: BROKEN[name].options, f"right {name}": BROKEN[name].right}
+    return eli5.benchmark(methods, [set_name], n_docs=4)
+
+
+@pytest.fixture(scope="module")
+def reports() -> dict[str, BenchmarkReport]:
+    by_hand = measured(set(BROKEN) - _AT_SCENES, "hand-set")
+    scenes = measured(_AT_SCENES, "grid")
+    return {name: scenes if name in _AT_SCENES else by_hand for name in BROKEN}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_method_is_caught_and_the_right_one_is_not(
+    name: str, reports: dict[str, BenchmarkReport]
+) -> None:
+    report = reports[name]
+    found = report.worse(name, f"right {name}")
+    assert found
+    (worst, *_) = found
+    better = [one.by for one in report.worse(f"right {name}", name)]
+    assert max(better, default=0) < worst.by or name == "wrong layer"  # which lies in one cell
+
+
+def test_no_right_method_is_caught() -> None:
+    # The same methods with other random numbers, and one as a caller would write it.
+    methods: dict[str, dict[str, Any]] = {}
+    for name, own in _SEEDED.items():
+        for seed in (0, 1):
+            methods[f"{name} {seed}"] = {"method": name, "seed": seed, **own}
+    methods |= {"HiResCAM": {"method": "HiResCAM"}, "own HiResCAM": {"method": at_layer}}
+    report = eli5.benchmark(methods, ["hand-set"], n_docs=4)
+    pairs = [(f"{name} 0", f"{name} 1") for name in _SEEDED] + [("HiResCAM", "own HiResCAM")]
+    for one, other in pairs:
+        assert not report.worse(one, other), one
+        assert not report.worse(other, one), other
+
+
+def test_every_method_beats_noise_somewhere() -> None:
+    # Or it would be a set that tells nothing. VarGrad is blank where a model is linear.
+    report = eli5.benchmark(None, ["hand-set"], n_docs=2)
+    for name in set(METHODS) - {"VarGrad"}:
+        assert report.worse("noise", name), name
+        assert not np.isnan(report.mean(name))
