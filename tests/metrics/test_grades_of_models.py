@@ -1,4 +1,4 @@
-"""Grades of explanations of real models, on each backend: pictures, texts, series, volumes."""
+"""Grades of explanations of models of all kinds: pictures, texts, series, volumes."""
 
 from __future__ import annotations
 
