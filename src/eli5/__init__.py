@@ -90,7 +90,7 @@ _HOME = {
 }
 
 
-_SUBMODULES = ("base", "bulk", "callbacks", "demo", "formatters", "keras", "metrics")
+_SUBMODULES = ("base", "bulk", "callbacks", "demo", "formatters", "keras", "metrics", "targets")
 
 
 def __getattr__(name: str) -> Any:

@@ -28,7 +28,7 @@ from eli5.keras.pipeline.keras_probe import (
     make_probe,
     without_padding,
 )
-from eli5.keras.pipeline.padded_run import run_classes
+from eli5.keras.pipeline.padded_run import run_targets
 from eli5.keras.pipeline.plan import Plan, at_doc, make_plan
 from eli5.keras.pipeline.request import Request, make_request
 from eli5.metrics.maps import input_map, list_maps, own_map
@@ -257,8 +257,8 @@ def _find_classes(plan: Plan, count: Callable[[int], None]) -> Array:
     if (plan.targets >= 0).all():
         return np.asarray(plan.targets[0])
     count(1)
-    _, report = run_classes(plan, plan.targets, formula_query(plan, []))
-    return np.asarray(report["classes"][0])
+    _, report = run_targets(plan, plan.targets, formula_query(plan, []))
+    return np.asarray(report["targets"][0])
 
 
 def _maker_of_hidden(

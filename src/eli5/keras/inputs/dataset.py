@@ -13,6 +13,7 @@ from eli5.checks import wrong_type
 from eli5.keras.inputs.model_inputs import input_shapes
 from eli5.keras.inputs.sample import DocOptions, check_doc_options
 from eli5.keras.targets.classes import as_class_ids
+from eli5.keras.targets.make_target import as_targets
 
 
 def read_docs(
@@ -57,6 +58,8 @@ def _read_docs(
         own = {name: _next_entry(name, values, number) for name, values in streams.items()}
         if "targets" in own:
             own["targets"] = as_class_ids(own["targets"])
+        if "target" in own:
+            own["targets"] = as_targets(own.pop("target"))
         yield doc, about._replace(number=number, **own)
     for name, values in streams.items():
         if any(True for _ in values):

@@ -24,12 +24,13 @@ from eli5.keras.pipeline.keras_probe import (
     make_probe,
     without_padding,
 )
-from eli5.keras.pipeline.padded_run import pad_batch, run_all, run_classes
-from eli5.keras.pipeline.plan import Array, Plan
+from eli5.keras.pipeline.padded_run import pad_batch, run_all, run_targets
+from eli5.keras.pipeline.plan import Array, Plan, at_doc
+from eli5.keras.targets import rows
 from eli5.placement import Placement, stretch
 from eli5.progress import show_progress
 
-Report = dict[str, Array]
+Report = dict[str, Any]
 Output = tuple[Array, Array]  # of a layer: as it gave it, and as maps (B, *grid, C)
 
 
@@ -54,12 +55,13 @@ def run_methods(plan: Plan) -> tuple[list[list[MethodResult]], Report]:
     results : list of lists of MethodResult
         One entry per sample, and in it per method.
     report : dict
-        ``classes`` and the model's own ``outputs`` for them, shape (B, K).
+        The ``targets`` without what was open, the model's own ``outputs`` for them, shape (B, K),
+        and more; see `eli5.keras.targets.target.Target.select`.
     """
     per_formula, outputs, report = _run_formulas(plan)
     results = []
     for number in range(len(plan.samples)):
-        doc_plan = plan.of_doc(number, report["classes"][number])
+        doc_plan = _plan_of(plan, number, report)
         of_doc = (
             _run_black_box(doc_plan, chosen, outputs)
             if chosen.method.is_black_box
@@ -68,6 +70,16 @@ def run_methods(plan: Plan) -> tuple[list[list[MethodResult]], Report]:
         )
         results.append([_without_masked(doc_plan, result) for result in of_doc])
     return results, report
+
+
+def _plan_of(plan: Plan, number: int, report: Report) -> Plan:
+    """Return the plan of one doc; ValueError if what is asked of it is not there."""
+    targets = rows.of_sample(report["targets"], number)
+    if report.get("found"):
+        found = rows.of_sample(report["found"], number)
+        with at_doc(plan.samples[number].number):
+            plan.request.target.check_found(found, targets, plan.head)
+    return plan.of_doc(number, targets)
 
 
 def _without_masked(plan: Plan, result: MethodResult) -> MethodResult:
@@ -94,9 +106,9 @@ def _run_formulas(plan: Plan) -> tuple[dict[int, list[MethodResult]], list[Outpu
     methods = plan.request.methods
     formulas = {k: one for k, one in enumerate(methods) if not one.method.is_black_box}
     query = formula_query(plan, list(formulas.values()))
-    if len(plan.targets) == 1 and not formulas and plan.sites:
+    if rows.shape_of(plan.targets)[0] == 1 and not formulas and plan.sites:
         query = query._replace(sites=plan.sites, read=True)
-    results, report = run_classes(plan, plan.targets, query)
+    results, report = run_targets(plan, plan.targets, query)
     if query.read:
         return {}, results[1], report
     per_formula: dict[int, list[tuple[Array, Placement, Array]]] = {k: [] for k in formulas}
