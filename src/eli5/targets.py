@@ -210,3 +210,7 @@ def _read_mask(mask: Any) -> NDArray[np.bool_]:
             f"{array.shape} without any"
         )
     return array
+
+
+def __dir__() -> list[str]:
+    return [*(name for name in globals() if name.startswith("__")), *__all__]
