@@ -188,6 +188,10 @@ class Contrast(_Asked):
         return f"{self.a} and not {self.b}"
 
 
+# What a place in the input may be, by what it is called in files.
+LOCATED: dict[str, type] = {"region": Region, "pixel": Pixel}
+
+
 def _check_class(name: str, value: Any) -> None:
     if not (is_integer(value) or isinstance(value, str)):
         raise wrong_type(name, value, "a class id, or the name of a class")
