@@ -103,13 +103,14 @@ class ContrastTarget(Target):
     def explanation(
         self, target: Any, numbers: Mapping[str, float], head: Head, kind: ScoreKind
     ) -> TargetExplanation:
+        kinds = {"logit": "logits", "output": "outputs"}
         sides = {side: self._one.explanation(target[side], numbers, head, kind) for side in "ab"}
         said = [_said(side) for side in sides.values()]
         return TargetExplanation(
             " and not ".join(said),
             score=numbers["outputs"],
             explained=numbers["explained"],
-            explained_name=f"difference of {kind.name}",
+            explained_name=f"difference of {kinds.get(kind.name, kind.name)}",
             region=sides["a"].region,
         )
 
