@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_N_SCENES = {1: 1500, 2: 1500}  # training scenes by number of objects
+_N_SCENES = {1: 800, 2: 1200}  # training scenes by number of objects
 _N_HELD_OUT = 200
 _BATCH = 16
-_FILTERS = (16, 24, 32)  # of the blocks on the way down, from fine to coarse
-_BOTTLENECK = 40
+_FILTERS = (12, 20, 28)  # of the blocks on the way down, from fine to coarse
+_BOTTLENECK = 32
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train the bundled segmenter.")
     parser.add_argument("--out", type=Path, default=SEGMENTER.parent, help="folder to save into")
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args(argv)
 

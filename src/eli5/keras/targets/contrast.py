@@ -43,6 +43,7 @@ class ContrastTarget(Target):
             self._one: Target = ClassTarget(score, names=names)
         else:
             self._one = PixelTarget((), score, names)
+        self.is_of_a_place = self._one.is_of_a_place
 
     def suits(self, spec: keras.KerasTensor) -> bool:
         return self._one.suits(spec)
