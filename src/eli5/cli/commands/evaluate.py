@@ -290,6 +290,7 @@ class _Run:
         picture = files.read_picture(path, self.frame)
         doc, _ = picture_to_doc(self.loaded, picture, self.preprocess)
         mask = None if find_mask is None else find_mask(path, picture.size, _size_of(doc))
+        picture.thumbnail(_SHOWN)
         return Entry(
             doc, self.found.names[number], self._class_id(number), mask, {"images": picture}
         )
@@ -315,6 +316,7 @@ class _Run:
 
 _METHODS = ("Grad-CAM", "LayerCAM", "Occlusion")
 _CHUNK = 32  # photos in memory
+_SHOWN = (448, 448)  # pixels of each of them; the page shows no more
 
 
 def _size_of(doc: Any) -> tuple[int, int]:
