@@ -12,6 +12,7 @@ from keras import layers
 
 import eli5
 from eli5.metrics.grade import MOST_PASSES
+from eli5.targets import Contrast
 from helpers.model_kinds import KINDS as MODELS
 from helpers.model_kinds import picture
 from helpers.models import sample, with_weights
@@ -120,10 +121,11 @@ def own_score(outputs: Any) -> Any:
         (lambda: picture_model(1, None), {}, "no other class"),
         (lambda: picture_model(3, None), {"task": "regression"}, "no other class"),
         (picture_model, {"score": own_score}, "no other class"),
+        (picture_model, {"target": Contrast(0, 1)}, "no other class"),
         (lambda: picture_model(1, "sigmoid"), {"targets": [1]}, "the other's opposite"),
         (lambda: picture_model(2), {"targets": [1]}, "the other's opposite"),
     ],
-    ids=["value", "values", "own score", "one unit", "two classes"],
+    ids=["value", "values", "own score", "contrast", "one unit", "two classes"],
 )
 def test_without_another_class_it_is_graded_without_that(
     model: Any, options: dict[str, Any], reason: str
