@@ -326,7 +326,9 @@ def _as_input(plan: Plan, target: TargetExplanation, values: Array) -> Array:
 def _find_rival(plan: Plan, count: Callable[[int], None]) -> tuple[int | None, str]:
     """Return the likeliest other class, or why there is none to be asked for."""
     head = plan.head
-    if not plan.request.target.has_class or head.is_regression:
+    if not plan.request.target.has_class:
+        return None, "What is explained is not the score of one class: no other class is compared."
+    if head.is_regression:
         return None, "There is no other class to compare with."
     if head.n_targets < 3:
         return None, "Of two classes each is the other's opposite: comparing them tells nothing."
