@@ -285,18 +285,13 @@ def check_about(about: Mapping[str, Any]) -> None:
             )
 
 
-def interval(
-    values: Array, seed: int = 0, ends: tuple[float, float] = _ENDS
-) -> tuple[float, float]:
-    """Return the 95 % interval of a mean over docs, by resampling these; NaN of none.
-
-    Or one with other `ends`, in percent.
-    """
+def interval(values: Array, seed: int = 0) -> tuple[float, float]:
+    """Return the 95 % interval of a mean over docs, by resampling these; NaN of none."""
     defined = values[~np.isnan(values)]
     if not len(defined):
         return float("nan"), float("nan")
     picks = np.random.default_rng(seed).integers(0, len(defined), (_N_RESAMPLES, len(defined)))
-    low, high = np.percentile(defined[picks].mean(axis=1), ends)
+    low, high = np.percentile(defined[picks].mean(axis=1), _ENDS)
     return float(low), float(high)
 
 
