@@ -21,6 +21,8 @@ from timing import Cost, compare, cost_of
 from yardsticks import Run, forward, forward_and_gradient
 
 import eli5
+from eli5.keras.methods.probe import batches
+from eli5.metrics import METRICS
 
 Array = np.ndarray[Any, Any]
 
@@ -115,6 +117,27 @@ def _many_runs(
             yardstick(batch)
 
     return compare(explain, run_all, pairs=max(pairs // 6, 3), warm=1)
+
+
+def metrics(pairs: int) -> Iterator[Row]:
+    """Measure the metrics that run the model, against as many runs in the same batches."""
+    model, batch = network("MobileNetV2"), docs(1)
+    explanations, yardstick = _explain(model, batch), forward(model)
+    inputs = docs(BEST_BATCH)
+    for name, metric in METRICS.items():
+        if metric.needs[0] != "model" or "explanations" not in metric.needs:
+            continue
+        function: Any = metric.function
+        measure: Any = functools.partial(function, model, batch, explanations)
+        n = measure().passes
+        parts = [inputs[: one.stop - one.start] for one in batches(n, BEST_BATCH)]
+
+        def run_all(parts: list[Array] = parts) -> None:
+            for part in parts:
+                yardstick(part)
+
+        cost = compare(measure, run_all, pairs=max(pairs // 6, 3), warm=1)
+        yield _row(f"{name}, {n} passes", cost, 1.10, "× passes × forward")
 
 
 def first_call(pairs: int) -> Iterator[Row]:
@@ -237,6 +260,7 @@ CASES: dict[str, Callable[[int], Iterator[Row]]] = {
     "ablation": ablation,
     "perturbation": perturbation,
     "gradients": gradients,
+    "metrics": metrics,
     "first-call": first_call,
     "throughput": throughput,
     "import": import_time,

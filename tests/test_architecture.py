@@ -46,6 +46,7 @@ PUBLIC = {
         "DocWeightedSpans",
         "Explanation",
         "Explanations",
+        "Grade",
         "Series",
         "TargetExplanation",
         "WeightedSpans",
@@ -71,6 +72,7 @@ PUBLIC = {
         "sanity_check",
         "save",
         "show_prediction",
+        "testing",
         "warm_up",
     },
     "eli5.keras": {
@@ -84,6 +86,7 @@ PUBLIC = {
     },
     "eli5.metrics": {
         "METRICS",
+        "Comparison",
         "Metric",
         "MetricResult",
         "average_drop",
@@ -107,6 +110,16 @@ PUBLIC = {
         "sparseness",
         "srg",
     },
+    "eli5.testing": {
+        "EvidenceChange",
+        "EvidenceDiff",
+        "Prediction",
+        "TOLERANCE",
+        "assert_looks_at",
+        "assert_same_evidence",
+        "compare_evidence",
+        "evidence_distance",
+    },
 }
 # The modules that a program outside may import names from, so that `import *` means something.
 WITH_ALL = {
@@ -117,6 +130,7 @@ WITH_ALL = {
     "eli5.keras.explain_prediction",
     "eli5.keras.gradcam",
     "eli5.metrics",
+    "eli5.testing",
 }
 FACE = {
     "eli5.keras",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         DocWeightedSpans,
         Explanation,
         Explanations,
+        Grade,
         Series,
         TargetExplanation,
         WeightedSpans,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from eli5.formatters.text import format_as_text
     from eli5.ground_truth.benchmark import benchmark
     from eli5.ipython import show_prediction
-    from eli5.metrics.comparison import compare
+    from eli5.metrics.comparison.side_by_side import compare
     from eli5.metrics.sanity import sanity_check
     from eli5.saving.explanation_file import load, save
 
@@ -46,6 +47,7 @@ __all__ = [
     "DocWeightedSpans",
     "Explanation",
     "Explanations",
+    "Grade",
     "Series",
     "TargetExplanation",
     "WeightedSpans",
@@ -71,11 +73,12 @@ _HOME = {
     "DocWeightedSpans": "eli5.base",
     "Explanation": "eli5.base",
     "Explanations": "eli5.base",
+    "Grade": "eli5.base",
     "Series": "eli5.base",
     "TargetExplanation": "eli5.base",
     "WeightedSpans": "eli5.base",
     "benchmark": "eli5.ground_truth.benchmark",
-    "compare": "eli5.metrics.comparison",
+    "compare": "eli5.metrics.comparison.side_by_side",
     "explain_prediction": "eli5.explain",
     "explain_predictions": "eli5.explain",
     "format_as_dataframe": "eli5.formatters.as_dataframe",
@@ -93,7 +96,7 @@ _HOME = {
 }
 
 
-_SUBMODULES = ("base", "bulk", "callbacks", "demo", "formatters", "keras", "metrics")
+_SUBMODULES = ("base", "bulk", "callbacks", "demo", "formatters", "keras", "metrics", "testing")
 
 
 def __getattr__(name: str) -> Any:

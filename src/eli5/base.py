@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -102,6 +102,36 @@ class Series(_Container):
 
 
 @dataclass(eq=False, repr=False)
+class Grade(_Container):
+    """How far a map can be trusted, by what it foretells of the model; docs/grade.md has all of it.
+
+    Parameters
+    ----------
+    value : float, optional
+        In [0, 1], the higher the better; ``None`` if it is not gradable.
+    verdict : {"supported", "weak", "contradicted", "not gradable"}
+    parts : dict
+        What the value is made of, by name; ``None`` for what could not be asked.
+    reason : str
+        Why it is not gradable, or what could not be asked.
+    passes : int
+        How often the model ran for it, one doc at a time; a gradient counts as a run of its own.
+    baseline : str
+        What took the place of what was left out.
+    seed : int
+        Of the noise, and of where the map was moved to.
+    """
+
+    value: float | None = None
+    verdict: str = "not gradable"
+    parts: dict[str, float | None] = field(default_factory=dict)
+    reason: str = ""
+    passes: int = 0
+    baseline: str = ""
+    seed: int = 0
+
+
+@dataclass(eq=False, repr=False)
 class TargetExplanation(_Container):
     """What speaks for one target (a class) of a prediction.
 
@@ -141,6 +171,8 @@ class TargetExplanation(_Container):
     sign : {"positive", "negative"}
         ``"negative"`` where heatmap, attribution and weights are of that number with the other
         sign, as ``sign="negative"`` asks for: what is high speaks against the target.
+    grade : Grade, optional
+        How far the map can be trusted, where ``grade=True`` asks for it.
     """
 
     target: int | str
@@ -156,6 +188,7 @@ class TargetExplanation(_Container):
     explained: float | None = None
     explained_name: str | None = None
     sign: str = "positive"
+    grade: Grade | None = None
 
 
 @dataclass(eq=False, repr=False)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from eli5.advice import check_keras_model, is_keras_model, not_supported
-from eli5.checks import shown
+from eli5.checks import expect_flag, shown
 from eli5.tracebacks import ShortErrors
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def explain_prediction(
     fusion: str = "mean",
     batch_size: int = 32,
     progress: bool | None = None,
+    grade: bool = False,
     **method_options: Any,
 ) -> Any:
     """Explain one prediction of an estimator.
@@ -133,6 +134,9 @@ def explain_prediction(
         Whether a bar on standard error shows how far a method is that runs the model many times;
         after a second, between two runs. None: if that is a terminal or a notebook. True: elsewhere
         a line every ten seconds.
+    grade : bool
+        Whether each map is graded, ``targets[k].grade``: how far it can be trusted, by at most 40
+        more passes of the model for each, in one or two batches; see `eli5.base.Grade`.
     **method_options
         Of the method: ``METHODS[name].options`` has them with their defaults, the docstring of
         ``METHODS[name].function`` says what they mean. Each formula also takes ``n_samples``,
@@ -172,7 +176,7 @@ def explain_prediction(
         if is_keras_model(estimator):
             from eli5.keras.explain_prediction import explain_prediction_keras
 
-            return explain_prediction_keras(estimator, doc, **options)
+            return explain_prediction_keras(estimator, doc, **with_grader(options))
         from eli5.base import Explanation
 
         return Explanation(shown(estimator), error=not_supported(estimator))
@@ -205,6 +209,7 @@ def explain_predictions(
     fusion: str = "mean",
     batch_size: int = 32,
     progress: bool | None = None,
+    grade: bool = False,
     **method_options: Any,
 ) -> ExplanationStream:
     """Explain many predictions, batch by batch.
@@ -229,7 +234,7 @@ def explain_predictions(
         Whether a bar on standard error shows how far it is, as long as the model runs; see
         `eli5.explain_prediction`.
     pad_value, pad_token, time, channel_names, layer, input, output, method, methods, score, sign, \
-classes, top_targets, class_names, task, grid, data_format, fusion, **method_options
+classes, top_targets, class_names, task, grid, data_format, fusion, grade, **method_options
         Of all docs; see `eli5.explain_prediction`.
 
     Yields
@@ -251,7 +256,8 @@ classes, top_targets, class_names, task, grid, data_format, fusion, **method_opt
         from eli5.explanations import ExplanationStream
         from eli5.keras.explain_predictions import explain_predictions_keras
 
-        return ExplanationStream(_each(explain_predictions_keras(model, docs, **options)))
+        stream = explain_predictions_keras(model, docs, **with_grader(options))
+        return ExplanationStream(_each(stream))
 
 
 def _each(explanations: Iterator[Any]) -> Iterator[Any]:
@@ -303,7 +309,20 @@ def warm_up(
         check_keras_model(model)
         from eli5.keras.pipeline.warm_up import warm_up_model
 
-        warm_up_model(model, doc_or_shape, batch_sizes, methods=methods, **options)
+        warm_up_model(model, doc_or_shape, batch_sizes, methods=methods, **with_grader(options))
+
+
+def with_grader(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options of an explanation with what grades it in the place of ``grade``.
+
+    TypeError if that is no truth value.
+    """
+    rest = {name: value for name, value in options.items() if name != "grade"}
+    if not expect_flag("grade", options.get("grade", False)):
+        return rest
+    from eli5.metrics.grade import grade_doc
+
+    return {**rest, "grader": grade_doc}
 
 
 def _arguments(given: dict[str, Any], *others: str) -> dict[str, Any]:

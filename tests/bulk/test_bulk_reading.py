@@ -70,6 +70,20 @@ def test_all_rows_come_back(folder: Path, out: Path) -> None:
     assert (failed.source, failed.targets) == (BROKEN, None)
 
 
+def test_what_was_explained_comes_back_with_its_sign(folder: Path, tmp_path: Path) -> None:
+    model, photos = folder / "model.keras", folder / "photos"
+    found = {}
+    for sign in ("positive", "negative"):
+        bulk.explain(model, photos, tmp_path / sign, method="HiResCAM", sign=sign)
+        (target, *_) = bulk.read(tmp_path / sign)[0].targets
+        assert (target.sign, target.explained_name) == (sign, "log-odds")
+        found[sign] = target
+    assert found["positive"].explained == pytest.approx(
+        np.log(target.proba / (1 - target.proba)), rel=1e-4
+    )
+    assert "against" in eli5.format_as_text(bulk.read(tmp_path / "negative")[0])
+
+
 def test_it_decodes_what_is_asked_for_and_nothing_else(
     out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -113,6 +113,12 @@ def test_missing_libraries_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
         ExplainCallback(IMAGES)
 
 
+def test_grades_are_an_option() -> None:
+    assert ExplainCallback(IMAGES, grade=True, log_dir=None)._explaining["grade"]
+    with pytest.raises(TypeError, match="`grade` to be True or False"):
+        ExplainCallback(IMAGES, grade="yes")
+
+
 def test_options_are_named() -> None:
     with pytest.raises(TypeError, match="positional"):
         ExplainCallback(IMAGES, 5)  # type: ignore[call-arg]

@@ -161,7 +161,7 @@ def test_a_picture_with_a_palette_is_shrunk_in_its_colours() -> None:
     picture = Image.new("P", (4000, 4000))
     picture.putpalette([0, 0, 0, 255, 255, 255])
     picture.paste(1, (2000, 0, 4000, 4000))
-    small = np.asarray(output._shrunk(picture, 100).convert("RGB"))
+    small = np.asarray(output.shrunk(picture, 100).convert("RGB"))
     assert small.shape == (400, 400, 3)
     assert small[:, :190].max() == 0
     assert small[:, 210:].min() == 255

@@ -19,6 +19,8 @@ from eli5.cli import app
 from eli5.cli.commands.benchmark import BENCHMARK_EXAMPLES
 from eli5.cli.commands.bulk import BULK_EXAMPLES, STATUS_EXAMPLES
 from eli5.cli.commands.demo import DEMO_EXAMPLES
+from eli5.cli.commands.diff import DIFF_EXAMPLES
+from eli5.cli.commands.evaluate import EVALUATE_EXAMPLES
 from eli5.cli.commands.explain import EXAMPLES
 from eli5.cli.commands.explain_text import TEXT_EXAMPLES
 from eli5.cli.commands.gallery import GALLERY_EXAMPLES
@@ -49,7 +51,8 @@ IN_HELP = lines(
     "\n".join(
         [
             *(EXAMPLES, TEXT_EXAMPLES, LAYER_EXAMPLES, METHOD_EXAMPLES, DEMO_EXAMPLES),
-            *(GALLERY_EXAMPLES, BULK_EXAMPLES, STATUS_EXAMPLES, BENCHMARK_EXAMPLES),
+            *(GALLERY_EXAMPLES, BULK_EXAMPLES, STATUS_EXAMPLES, BENCHMARK_EXAMPLES, DIFF_EXAMPLES),
+            EVALUATE_EXAMPLES,
         ]
     )
 )
@@ -77,7 +80,8 @@ def folder(
 ) -> Path:
     """Return a folder with the files that the page names, as the current one."""
     monkeypatch.chdir(tmp_path)
-    saved(model, tmp_path)
+    for name in ("model.keras", "old.keras", "new.keras"):
+        saved(model, tmp_path, name)
     for name in ("cat.jpg", "photos/one.jpg", "photos/deep/two.jpg", "more/a/three.jpg"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,6 +95,9 @@ def folder(
     (tmp_path / "my_layers.py").write_text("", encoding="utf-8")
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "photos.csv").write_text("path,species\ncat.jpg,blue\n", encoding="utf-8")
+    (tmp_path / "masks").mkdir()
+    two_colours().save(tmp_path / "masks" / "cat.png")
     (tmp_path / "names.txt").write_text("red\ngreen\nblue\n", encoding="utf-8")
     return tmp_path
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import eli5
-from eli5.base import DocWeightedSpans, Explanation, Series, WeightedSpans
+from eli5.base import DocWeightedSpans, Explanation, Grade, Series, WeightedSpans
 from eli5.formatters.as_dict import SCHEMA_VERSION
 from eli5.formatters.picture_file import PICTURE_FORMATS
 from eli5.placement import stretch
@@ -46,7 +46,7 @@ def table(name: str) -> list[tuple[str, str, str]]:
 
 # The keys below which the page lists keys, and items of arrays.
 OPEN = ["", "saved_with", "targets", "targets[]", "image", "series", "weighted_spans"]
-OPEN += ["docs_weighted_spans", "docs_weighted_spans[]", "placement"]
+OPEN += ["docs_weighted_spans", "docs_weighted_spans[]", "placement", "grade"]
 
 
 def keys(ending: str | None) -> dict[str, str]:
@@ -70,6 +70,8 @@ def rich() -> Explanation:
         text = DocWeightedSpans("a b", [("a", [(0, 1)], 0.5)], False, False, "title")
         target.weighted_spans = WeightedSpans([text], 1)
         target.placement = stretch((2, 2), (4, 4))
+        parts = {"SRG": 0.5, "noise": None}
+        target.grade = Grade(0.75, "supported", parts, "Why.", 31, "mean", 0)
     expl.targets[0].target = "contrast"
     return expl
 

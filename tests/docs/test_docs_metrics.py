@@ -17,6 +17,11 @@ PAGE = PATH.read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```python\n(import eli5\n.*?)^```$", PAGE, flags=re.DOTALL | re.MULTILINE)
 
 
+@pytest.fixture(autouse=True)
+def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
 def run(example: str, model: keras.Model) -> list[str]:
     docs = np.concatenate([sample((12, 20, 3), seed) for seed in (0, 1)])
     lines: list[str] = []
@@ -35,7 +40,7 @@ def test_an_example_runs(example: str, classifier: keras.Model) -> None:
 
 
 def test_every_python_block_is_an_example() -> None:
-    assert len(EXAMPLES) == PAGE.count("```python") == 8
+    assert len(EXAMPLES) == PAGE.count("```python") == 10
 
 
 def test_maps_of_nothing_get_what_the_page_says(classifier: keras.Model) -> None:

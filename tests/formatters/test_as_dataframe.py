@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import eli5
-from eli5.base import DocWeightedSpans, Explanation, TargetExplanation
+from eli5.base import DocWeightedSpans, Explanation, Grade, TargetExplanation
 from helpers.explanations import full_explanation
 from helpers.texts import of_texts, review, weighted
 
@@ -38,8 +38,18 @@ def test_what_is_not_known_is_missing() -> None:
     row = eli5.format_as_dataframe(Explanation("net", targets=[TargetExplanation(7)])).iloc[0]
     assert row["target"] == 7
     missing = {"method", "layer", "class_name", "score", "proba", "peak_x", "peak_y", "area"}
-    missing |= {"explained", "explained_name"}
+    missing |= {"explained", "explained_name", "grade", "verdict"}
     assert {name for name in row.index if pd.isna(row[name])} == missing | {"error"}
+
+
+def test_a_grade_is_a_number_and_a_word() -> None:
+    grades = [Grade(0.75, "supported"), Grade(reason="It is empty."), None]
+    targets = [TargetExplanation(k, grade=grade) for k, grade in enumerate(grades)]
+    frame = eli5.format_as_dataframe(Explanation("net", targets=targets))
+    assert frame["grade"].tolist()[0] == 0.75
+    assert frame["grade"].isna().tolist() == [False, True, True]
+    assert frame["verdict"].tolist()[:2] == ["supported", "not gradable"]
+    assert pd.isna(frame["verdict"][2])
 
 
 def several() -> list[Any]:
@@ -72,8 +82,17 @@ NUMPY_NUMBERS: Any = np.int64(3), None, np.float32(0.5), np.float64(1.5)
 )
 def test_types_do_not_depend_on_what_is_missing(expl: Any) -> None:
     dtypes = {name: str(dtype) for name, dtype in eli5.format_as_dataframe(expl).dtypes.items()}
-    texts = ("estimator", "method", "layer", "class_name", "explained_name", "sign", "error")
-    numbers = ("score", "proba", "explained", "peak_x", "peak_y", "area")
+    texts = (
+        "estimator",
+        "method",
+        "layer",
+        "class_name",
+        "explained_name",
+        "sign",
+        "verdict",
+        "error",
+    )
+    numbers = ("score", "proba", "explained", "peak_x", "peak_y", "area", "grade")
     assert dtypes == {
         "explanation": "int64",
         "target": "Int64",

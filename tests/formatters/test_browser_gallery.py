@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from eli5.base import Explanation, TargetExplanation
+from eli5.base import Explanation, Grade, TargetExplanation
 from eli5.formatters.html import format_as_page
 from helpers.browser import (  # noqa: F401
     Open,
@@ -37,7 +37,7 @@ def html() -> str:
     for seed, (source, name, proba, grade) in enumerate(CARDS):
         expl = explanation(photo(300, 200, seed=seed), seed=seed)
         expl.source, expl.targets[0].class_name, expl.targets[0].proba = source, name, proba
-        expl.targets[0].details = None if grade is None else {"grade": grade}
+        expl.targets[0].grade = None if grade is None else Grade(grade, "weak")
         cards.append(expl)
     failed = Explanation("net", error="It is no picture.", source="broken.jpg")
     return format_as_page([*cards, failed])

@@ -12,7 +12,14 @@ import pytest
 from matplotlib import pyplot
 
 import eli5
-from eli5.base import DocWeightedSpans, Explanation, Placement, TargetExplanation, WeightedSpans
+from eli5.base import (
+    DocWeightedSpans,
+    Explanation,
+    Grade,
+    Placement,
+    TargetExplanation,
+    WeightedSpans,
+)
 from eli5.placement import stretch
 from helpers.explanations import full_explanation
 from helpers.saved_files import document_of, refused, write_document
@@ -60,6 +67,12 @@ WRONG: list[tuple[str, Any, str]] = [
     ("targets[0].heatmap", [[1.0]], "a NumPy array of numbers"),
     ("targets[0].attribution", "none", "a NumPy array of numbers"),
     ("targets[0].placement", (1, 2), "an eli5.base.Placement"),
+    ("targets[0].grade", 0.5, "an eli5.base.Grade or None"),
+    ("targets[0].grade.value", "high", "a number or None"),
+    ("targets[0].grade.verdict", None, "a string"),
+    ("targets[0].grade.parts", {"SRG": "high"}, "a dict of numbers, or None, by their names"),
+    ("targets[0].grade.reason", 5, "a string"),
+    ("targets[0].grade.passes", 1.5, "an integer"),
     ("targets[0].weighted_spans.docs_weighted_spans", "abc", "a list of DocWeightedSpans"),
     ("targets[0].weighted_spans.docs_weighted_spans[0]", "abc", "a DocWeightedSpans"),
     ("targets[0].weighted_spans.docs_weighted_spans[0].document", None, "a string"),
@@ -73,6 +86,7 @@ def with_field(where: str, value: Any) -> Explanation:
     if "weighted_spans" in where:
         texts = [DocWeightedSpans("a text", [("text", [(2, 6)], 0.5)])]
         expl.targets[0].weighted_spans = WeightedSpans(texts)
+    expl.targets[0].grade = Grade(0.5, "weak")
     exec(f"expl.{where} = value", {"expl": expl, "value": value})
     return expl
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from eli5.base import DocWeightedSpans, Explanation, TargetExplanation, WeightedSpans
+from eli5.base import DocWeightedSpans, Explanation, Grade, TargetExplanation, WeightedSpans
 from eli5.formatters.html import format_as_html, format_as_page
 from helpers.pages import explanation
 from helpers.photos import photo
@@ -65,23 +65,19 @@ def test_it_is_arranged_by_that_in_which_cards_differ() -> None:
     assert Page(format_as_html(alike)).attributes_of("select") == []
 
 
-@pytest.mark.parametrize("is_detail", [True, False])
-def test_a_grade_is_one_to_sort_by(is_detail: bool) -> None:
-    graded = [card("a"), card("b")]
-    for expl, grade in zip(graded, (2.5, 1), strict=True):
-        if is_detail:
-            expl.targets[0].details = {"grade": grade}
-        else:
-            expl.grade = grade
+def test_a_grade_is_one_to_sort_by() -> None:
+    graded = [card("a"), card("b"), card("c")]
+    for expl, value in zip(graded, (0.25, 1, None), strict=True):
+        expl.targets[0].grade = Grade(value, "weak" if value else "not gradable")
     page = Page(format_as_html(graded))
-    assert [one["data-grade"] for one in cards(page)] == ["2.5", "1"]
-    assert "grade" in page.text
+    assert [one.get("data-grade") for one in cards(page)] == ["0.25", "1", None]
+    assert "placenamegrade" in page.text.replace("probability", "")
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_names_change_nothing(hostile: str) -> None:
     one, other = card(hostile, hostile), card("b")
-    one.grade = hostile
+    one.targets[0].grade = Grade(0.5, hostile, {hostile: 1.0}, hostile, 3, hostile)
     failed = Explanation(hostile, error=hostile, source=hostile)
     page = Page(format_as_page([one, other, failed]))
     assert page.is_harmless()

@@ -75,6 +75,25 @@ def test_the_legend_is_told_in_words_that_are_true(look: Any, told: str) -> None
     assert Page(format_as_html(explained(), **look)).attributes_of("img", "")[2]["alt"] == told
 
 
+@pytest.mark.parametrize(
+    ("values", "sign", "shown", "told"),
+    [
+        (np.maximum(VALUES, 0), "positive", "Speaks 0for", "from clear to red"),
+        (np.minimum(VALUES, 0), "positive", "Speaks against0", "from blue to clear"),
+        (np.maximum(VALUES, 0), "negative", "Speaks against0", "from blue to clear"),
+    ],
+    ids=["for", "against", "high is against"],
+)
+def test_a_signed_legend_shows_the_colours_that_can_appear(
+    values: Any, sign: str, shown: str, told: str
+) -> None:
+    expl = explained(sign)
+    expl.targets[0].attribution = values
+    page = Page(format_as_html(expl, signed=True))
+    assert shown in page.text
+    assert page.attributes_of("img", "")[-1]["alt"] == told
+
+
 def test_the_slider_begins_at_the_limit() -> None:
     for limit, percent, step in ((0.33, "33", "1"), (0.4, "40", "5"), (None, "100", "5")):
         page = Page(format_as_html(explained(), alpha_limit=limit))

@@ -12,6 +12,7 @@ from PIL import Image
 from eli5.base import (
     DocWeightedSpans,
     Explanation,
+    Grade,
     Series,
     TargetExplanation,
     WeightedSpans,
@@ -74,6 +75,18 @@ def full_explanation() -> Explanation:
     )
 
 
+GRADES = st.builds(
+    Grade,
+    value=NUMBERS,
+    verdict=TEXTS,
+    parts=st.dictionaries(TEXTS, NUMBERS, max_size=3),
+    reason=TEXTS,
+    passes=st.integers(0, 40),
+    baseline=TEXTS,
+    seed=st.integers(0, 9),
+)
+
+
 @st.composite
 def pictures(draw: st.DrawFn) -> Image.Image:
     mode, size = draw(st.sampled_from(MODES)), draw(SIZES)
@@ -98,6 +111,7 @@ def targets(image: Image.Image | None) -> st.SearchStrategy[TargetExplanation]:
         TargetExplanation,
         target=st.integers(-1, 2000) | st.integers(0, 9).map(np.int64) | TEXTS,
         proba=NUMBERS,
+        grade=st.none() | GRADES,
         score=NUMBERS,
         weighted_spans=st.none() if image else spans(),
         heatmap=st.none() | heatmaps(image),

@@ -22,13 +22,18 @@ HOSTILE = [
 VOID = {"img", "meta", "input", "br"}
 TAGS = {"html", "head", "meta", "title", "style", "script", "body", "main", "h1", "section", "form"}
 TAGS |= {"fieldset", "legend", "label", "input", "output", "div", "span", "p", "b", "bdi", "br"}
-TAGS |= {"img", "svg", "rect", "i", "ul", "li", "select", "option", "button"}
+TAGS |= {"img", "svg", "rect", "i", "ul", "li", "select", "option", "button", "article", "h2"}
 ATTRIBUTES = {"charset", "http-equiv", "content", "name", "lang", "dir", "class", "role"}
 ATTRIBUTES |= {"method", "autocomplete", "type", "min", "max", "step", "value", "checked", "style"}
 ATTRIBUTES |= {"alt", "src", "aria-label", "aria-hidden", "data-lm-suppress-shortcuts"}
 ATTRIBUTES |= {"data-number", "data-name", "data-class", "data-probability", "data-grade"}
 ATTRIBUTES |= {"aria-pressed"}
 ATTRIBUTES |= {"viewbox", "preserveaspectratio", "width", "height", "title"}
+# Of comparisons: their tables and curves.
+TAGS |= {"table", "thead", "tbody", "tr", "th", "td", "article", "h2", "h3", "details", "summary"}
+TAGS |= {"figure", "figcaption", "g", "path", "circle", "text"}
+ATTRIBUTES |= {"scope", "tabindex", "d", "cx", "cy", "r", "x", "y", "text-anchor"}
+ATTRIBUTES |= {"stroke-dasharray"}
 DATA = re.compile(r"data:image/(png|jpeg|webp);base64,([A-Za-z0-9+/]+=*)")
 
 

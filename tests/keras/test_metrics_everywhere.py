@@ -54,6 +54,15 @@ def test_tokens_are_left_out_alike() -> None:
     assert result.mean == pytest.approx(-0.02464, abs=1e-4)
 
 
+def test_a_comparison_does_not_depend_on_its_chunks(classifier: keras.Model) -> None:
+    metrics = ["SRG", "Random logit", "Efficient randomisation"]
+    whole = eli5.compare(classifier, docs(), ["Saliency"], metrics, seed=2)
+    one_by_one = eli5.compare(classifier, iter(docs()), ["Saliency"], metrics, seed=2, chunk_size=1)
+    for key, result in whole.results.items():
+        np.testing.assert_allclose(one_by_one.results[key].values, result.values, atol=1e-3)
+    assert [one[:4] for one in one_by_one.examples] == [one[:4] for one in whole.examples]
+
+
 def test_weights_are_drawn_anew_and_put_back() -> None:
     model = make_classifier()
     before = [np.array(keras.ops.convert_to_numpy(one.value)) for one in model.variables]

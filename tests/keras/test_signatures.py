@@ -59,5 +59,6 @@ def test_defaults_are_those_that_the_options_are_checked_with(
     function: Callable[..., Any],
 ) -> None:
     checked, shown = defaults(make_request), defaults(function)
+    assert (shown["grade"], checked.pop("grader")) == (False, None)  # which it becomes
     assert checked.keys() - {"method_options"} <= shown.keys()
     assert {name: shown[name] for name in checked} == checked

@@ -76,8 +76,15 @@ def test_an_interval_is_that_of_the_mean() -> None:
     # For many docs the resampled mean is normal.
     half = 1.96 * values.std() / 20
     assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.05)
-    assert interval(values[:1]) == (values[0], values[0])
+    assert interval(np.full(5, 2.0)) == (2, 2)
+    # One doc does not tell how much docs vary.
+    assert np.isnan(interval(values[:1])).all()
     assert np.isnan(interval(np.array([np.nan]))).all()
+    many = np.random.default_rng(1).normal(2, 3, 20_001)
+    assert interval(many) == pytest.approx(interval(many[:9000]), abs=0.15)
+    assert interval(many)[1] - interval(many)[0] == pytest.approx(
+        2 * 1.96 * 3 / 20_001**0.5, rel=0.05
+    )
 
 
 def made(**values: list[float]) -> Comparison:
@@ -94,8 +101,14 @@ def test_the_best_and_those_that_are_not_told_apart() -> None:
     found = made(a=list(base + 0.01), b=list(base), c=list(base + 0.001 + noise), d=[np.nan] * 8)
     assert found.best() == {"Deletion": ["b", "c"]}
     assert "Deletion, lower is better: b, not told apart from c. Not alone: what is" in repr(found)
+    # Who has no number where it is hard is not better for that.
+    assert made(a=[0.2, 0.3, np.nan], b=[0.1, 0.2, 0.9]).best() == {"Deletion": ["b"]}
+    apart = made(a=[0.2, np.nan], b=[np.nan, 0.1])
+    assert apart.best() == {"Deletion": ["b", "a"]}
     none = made(a=[np.nan])
     assert none.best() == {"Deletion": []}
+    assert made(a=[1.0], b=[2.0]).best() == {"Deletion": ["a", "b"]}  # of one doc
+    assert made(a=[1.0] * 3, b=[1.0] * 3).best() == {"Deletion": ["a", "b"]}
     assert "none, as it is not defined for any" in repr(none)
 
 
@@ -131,6 +144,9 @@ def test_masks_bring_localisation(classifier: keras.Model) -> None:
         ({"methods": "RISE"}, TypeError, "Expected `methods` to be a list of methods, or a map"),
         ({"methods": ["RIZE"]}, ValueError, "Did you mean method='RISE'"),
         ({"methods": {"a": {"method": "RIZE"}}}, ValueError, "Did you mean method='RISE'"),
+        ({"methods": [lambda a, g: a, lambda a, g: g]}, ValueError, "methods with different names"),
+        ({"chunk_size": 0}, ValueError, "Expected `chunk_size` >= 1"),
+        ({"docs": []}, ValueError, "Expected docs, at least one"),
         ({"metrics": ["SRGG"]}, ValueError, "Did you mean 'SRG'"),
         ({"metrics": []}, ValueError, "Expected `metrics` to be a list of names"),
         ({"metrics": ["Best IoU"]}, ValueError, "Expected `masks` for Best IoU"),
@@ -142,7 +158,7 @@ def test_what_cannot_be_compared_is_refused(
     classifier: keras.Model, options: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        eli5.compare(classifier, docs(), **({"methods": ["Saliency"]} | options))
+        eli5.compare(classifier, **{"docs": docs(), "methods": ["Saliency"], **options})
 
 
 def edges(probe: Probe) -> Attributions:

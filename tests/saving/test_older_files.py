@@ -120,6 +120,13 @@ def of_placed() -> Explanation:
     return Explanation("net", method="Grad-CAM", targets=[target], image=picture(), layer="conv")
 
 
+def of_signed() -> Explanation:
+    target = TargetExplanation(
+        2, score=0.25, heatmap=ramp(2, 3) / 2, attribution=ramp(2, 3, start=-0.3), sign="negative"
+    )
+    return Explanation("net", method="Saliency", targets=[target], source="photos/a.jpg")
+
+
 def odd_values() -> Explanation:
     odd = {
         "tuple": (1, ("a", [None, b"\x00\xff"])),
@@ -145,6 +152,7 @@ SAMPLES: dict[str, Callable[[], Explanation]] = {
     "series": of_series,
     "odd-values": odd_values,
     "placed": of_placed,
+    "signed": of_signed,
     **{
         f"mode-{mode.replace(';', '-')}": of_mode(mode)
         for mode in ("1", "I;16", "F", "PA", "RGBA", "CMYK")
@@ -170,9 +178,10 @@ def test_a_file_of_an_earlier_version_is_read(name: str) -> None:
 
 def test_there_is_a_file_of_each_sample() -> None:
     both = {f"{name}.{ending}" for name in SAMPLES for ending in ("json", "npz")}
-    placed = {"placed.json", "placed.npz"}
-    assert {path.name for path in (FOLDER / "version-3").iterdir()} == placed
-    both -= placed
+    for version, name in ((3, "placed"), (4, "signed")):
+        added = {f"{name}.json", f"{name}.npz"}
+        assert {path.name for path in (FOLDER / f"version-{version}").iterdir()} == added
+        both -= added
     assert {path.name for path in (FOLDER / "version-2").iterdir()} == both
     assert {path.name for path in (FOLDER / "version-1").iterdir()} == {
         name for name in both if name.partition(".")[0] not in ("text", "series")

@@ -38,13 +38,14 @@ class Job(NamedTuple):
     imports: list[str] = []  # modules that register layers  # noqa: RUF012
     allow_code: bool = False  # whether the model file may run some
     look: dict[str, Any] = {}  # of overlays; see `eli5.format_as_image`  # noqa: RUF012
+    grade: bool = False  # whether each map is graded
 
 
 def ingredients(job: Job) -> dict[str, Any]:
     """Return all that results depend on, by name; the model and its weights by their bytes."""
     names = (
         "methods", "method_options", "options", "preprocess", "labels", "class_column", "frame",
-        "imports", "overlays", "look", "dtype",
+        "imports", "overlays", "look", "dtype", "grade",
     )  # fmt: skip
     return {
         "model": _digest(job.model) if is_model_file(job.model) else job.model,

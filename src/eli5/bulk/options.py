@@ -49,6 +49,7 @@ def make_job(
     batch_size: int = 32,
     time_limit: float = 60.0,
     dtype: str = "float32",
+    grade: bool = False,
     **more: Any,
 ) -> Job:
     """Check what a job is made of; see `eli5.bulk.explain`.
@@ -64,6 +65,7 @@ def make_job(
     if checks.expect_number("time_limit", time_limit, least=0) == 0:
         raise checks.wrong_value("time_limit", time_limit, "> 0")
     checks.expect_flag("overlays", overlays)
+    checks.expect_flag("grade", grade)
     checks.expect_choice("dtype", dtype, DTYPES)
     _check_renamed(more)
     name, weights_path = _check_model(model, weights)
@@ -82,14 +84,15 @@ def make_job(
     look = _look(colormap, signed)
     ours = (overlays, dtype, batch_size, threads, backend, time_limit)
     new = (methods, class_column, frame, list(imports), allow_code, look)
-    return Job(name, weights_path, list(methods), plain, preprocess, labels, *ours, *new)
+    about = (name, weights_path, list(methods), plain, preprocess, labels)
+    return Job(*about, *ours, *new, grade=grade)
 
 
 def sizes_of(job: Job) -> Granularity:
     """Return what sizes of shards go with a job."""
     from eli5.keras.methods.lookup import find_method
 
-    is_item_by_item = any(find_method(name).is_black_box for name in job.methods)
+    is_item_by_item = job.grade or any(find_method(name).is_black_box for name in job.methods)
     copies = job.options.get("n_samples") or 1
     return granularity(job.batch_size, copies, is_item_by_item=is_item_by_item)
 

@@ -75,6 +75,7 @@ def explain(
     cpus_per_worker: float = 1.0,
     gpus_per_worker: float = 0.0,
     dtype: str = "float32",
+    grade: bool = False,
     retry_failed: bool = False,
     progress: bool = False,
     **options: Any,
@@ -141,6 +142,8 @@ def explain(
         What a worker takes of a Ray cluster.
     dtype : {"float32", "float16"}
         Of the heatmaps in the parts.
+    grade : bool
+        Whether each map is graded, by at most 40 more passes of the model; see `eli5.base.Grade`.
     retry_failed : bool
         Whether the shards in which pictures failed are explained once more.
     progress : bool
@@ -172,7 +175,7 @@ def explain(
     begun = monotonic()
     for module in ("fsspec", "pyarrow.parquet", *(["ray"] if ray is not None else [])):
         need(module)
-    name, top_folder = expect_path("source", source), expect_path("out", out)
+    name, top_folder = expect_path("source", source), filesystem.absolute(expect_path("out", out))
     given_size = expect_shard_size(shard_size)
     expect_flag("progress", progress)
     expect_flag("retry_failed", retry_failed)
@@ -198,13 +201,13 @@ def explain(
         batch_size=batch_size,
         time_limit=time_limit,
         dtype=dtype,
+        grade=grade,
         **options,
     )
     made_from = ingredients(job)  # reads the whole model file, once
     size = given_size or sizes_of(job).grain
-    plan = Plan(filesystem.absolute(name), fingerprint(made_from), made_from, size)
-    plan = plan._replace(is_final=given_size is not None)
-    top_folder = filesystem.absolute(top_folder)
+    about = (filesystem.absolute(name), fingerprint(made_from), made_from, size)
+    plan = Plan(*about, is_final=given_size is not None)
     summary, n = _run(job, top_folder, executor, plan, retry_failed=retry_failed, shown=progress)
     seconds = monotonic() - begun
     notify(f"{n} pictures in {seconds:.1f} s, {n / seconds:.3g} per second.", shown=progress)

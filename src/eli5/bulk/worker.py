@@ -84,6 +84,7 @@ class Worker:
             "methods": [(name, job.method_options.get(name, {})) for name in job.methods],
             "class_names": names,
             "batch_size": job.batch_size,
+            "grade": job.grade,
             "progress": False,  # the driver shows it
         }
         self.has_worked = False
@@ -182,20 +183,10 @@ class Worker:
         """Return which class is explained of an item; UserError if its column names none."""
         if self.job.class_column is None:
             return 0
-        from eli5.keras.targets.class_names import ids_of, read_class_names
+        from eli5.loading.models import class_of_label
 
-        label = (item.label or "").strip()
-        if re.fullmatch(r"\d+(\.0*)?", label):  # a column of numbers with gaps is one of floats
-            return int(label.partition(".")[0])
-        names = read_class_names(self.options["class_names"])
-        try:
-            (class_id,) = ids_of([label], names, self.n_classes)
-        except ValueError as error:
-            raise UserError(
-                f"Expected a class id or name in the column {self.job.class_column!r} "
-                f"(`class_column`). Received: {label!r}. {error}"
-            ) from error
-        return class_id
+        names = self.options["class_names"]
+        return class_of_label(item.label, names, self.n_classes, self.job.class_column)
 
     def _write(
         self, task: Task, items: list[SourceItem], results: Iterator[StreamResult], advance: Advance

@@ -14,7 +14,7 @@ import numpy as np
 from eli5.base import Explanation, TargetExplanation, missing_picture_libraries
 from eli5.callbacks.loggers import Logger, make_epoch, open_loggers
 from eli5.checks import expect_integer, expect_type, listed, wrong_type
-from eli5.explain import explain_predictions
+from eli5.explain import explain_predictions, with_grader
 from eli5.keras.inputs.dataset import stream_docs
 from eli5.keras.inputs.image import check_image
 from eli5.keras.inputs.model_inputs import check_doc
@@ -116,7 +116,7 @@ class ExplainCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._drawing = _check_drawing(options)
         others = {name: options[name] for name in options if name not in self._drawing}
         self._explaining = {"methods": methods, "layer": layer, "batch_size": batch_size, **others}
-        make_request(targets=targets, **self._explaining)
+        make_request(targets=targets, **with_grader(self._explaining))
         self._images = _copy_of(images)
         self._pictures = _per_image("pictures", pictures, self._images, check_image)
         self._targets = _per_image("targets", targets, self._images, as_class_ids)

@@ -1,8 +1,8 @@
 """The command ``eli5``: its subcommands, and how it ends.
 
 Exit codes: 0, 1 if some pictures or texts could not be explained or nobody reads the output any
-more, 2 if something is wrong with what was asked for (one line on standard error says what), 130
-after Ctrl-C.
+more, 2 if something is wrong with what was asked for (one line on standard error says what), 3 if
+the evidence of a picture has moved further than it may, 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from eli5.cli.backend import installed_versions
 from eli5.cli.commands.benchmark import BENCHMARK_EXAMPLES, run_benchmark
 from eli5.cli.commands.bulk import BULK_EXAMPLES, STATUS_EXAMPLES, explain_bulk, show_bulk_status
 from eli5.cli.commands.demo import DEMO_EXAMPLES, explain_demo
+from eli5.cli.commands.diff import DIFF_EXAMPLES, diff_models
+from eli5.cli.commands.evaluate import EVALUATE_EXAMPLES, evaluate_methods
 from eli5.cli.commands.explain import EXAMPLES, explain_pictures
 from eli5.cli.commands.explain_text import TEXT_EXAMPLES, explain_texts
 from eli5.cli.commands.gallery import GALLERY_EXAMPLES, make_gallery
@@ -59,6 +61,18 @@ app.command(
     name="explain-text",
     usage="Usage: eli5 explain-text [OPTIONS] MODEL [TEXTS...]",
     help_epilogue=TEXT_EXAMPLES,
+)
+app.command(
+    evaluate_methods,
+    name="evaluate",
+    usage="Usage: eli5 evaluate [OPTIONS] MODEL PHOTOS... --out DIR",
+    help_epilogue=EVALUATE_EXAMPLES,
+)
+app.command(
+    diff_models,
+    name="diff",
+    usage="Usage: eli5 diff [OPTIONS] OLD NEW IMAGES...",
+    help_epilogue=DIFF_EXAMPLES,
 )
 app.command(list_layers, name="layers", help_epilogue=LAYER_EXAMPLES)
 app.command(list_methods, name="methods", help_epilogue=METHOD_EXAMPLES)

@@ -65,6 +65,8 @@ class ExplainOptions:
     batch_size
         How many pictures or texts, or variants of one, the model sees at once. So many are in
         memory.
+    grade
+        Grade each map: how far it can be trusted, by at most 40 more passes of the model.
     as_json
         Print a line of JSON per picture or text and method, and nothing else.
     allow_failed
@@ -81,6 +83,7 @@ class ExplainOptions:
     task: Literal["classification", "regression"] | None = None
     labels: Path | None = None
     batch_size: Annotated[int, AT_LEAST_ONE] = 8
+    grade: Flag = False
     as_json: AsJson = False
     allow_failed: AllowFailed = 0
 
@@ -184,7 +187,7 @@ def check_options(options: dict[str, Any]) -> dict[str, Any]:
     from eli5.keras.pipeline.request import make_request
 
     free = ("input", "output", "grid", "data_format", "fusion")
-    others = {"images", "docs", *DocOptions._fields, *(make_request.__kwdefaults__ or ())}
+    others = {"images", "docs", "grade", *DocOptions._fields, *(make_request.__kwdefaults__ or ())}
     for name in sorted(options.keys() & (others - set(free))):
         raise UserError(
             f"Expected an option of a method, or one of {', '.join(free)}. Received: --option "

@@ -115,15 +115,18 @@ _INDEX = "index.html"
 _PAGES = re.compile(rf"index(-\d+)?\.html|{re.escape(RECORDS)}", re.IGNORECASE)
 
 
-def check_folder(folder: Path) -> None:
-    """Check that a folder can be written to and holds nothing but results of this command."""
+def check_folder(folder: Path, records: str = RECORDS) -> None:
+    """Check that a folder can be written to and holds nothing but results of this command.
+
+    They are known by a file of the name `records`.
+    """
     existing = next(one for one in [folder, *folder.absolute().parents] if os.path.exists(one))
     if not existing.is_dir():
         raise wrong_argument("--out", folder, "a folder", f", but {existing} is a file")
     if not os.access(existing, os.W_OK | os.X_OK):
         reason = f", but {existing} may not (permission denied)"
         raise wrong_argument("--out", folder, "a folder that may be written to", reason)
-    if existing == folder and not _is_ours(folder):
+    if existing == folder and not _is_ours(folder, records):
         expected = "a new or empty folder, or one that this command has made"
         advice = f"Take a folder in it: --out {folder / 'explained'}"
         raise wrong_argument("--out", folder, expected, f", which holds other files. {advice}")
@@ -151,12 +154,12 @@ def _names_in(folder: Path) -> list[str]:
     return os.listdir(folder) if folder.is_dir() else []
 
 
-def _is_ours(folder: Path) -> bool:
+def _is_ours(folder: Path, records: str) -> bool:
     try:
         names = os.listdir(folder)
     except OSError:  # nobody can tell
         return False
-    return RECORDS in names or all(name.startswith(".") for name in names)
+    return records in names or all(name.startswith(".") for name in names)
 
 
 # What is in the way of one overlay; anything else, such as a full disk, is in the way of all.
@@ -332,7 +335,7 @@ class Gallery:
         if len(self.waiting) == self.per_page:
             self._write(is_last=False)
         image = explanations[0].image
-        shown = None if image is None else _shrunk(image, self.per_page)
+        shown = None if image is None else shrunk(image, self.per_page)
         self.waiting.append([replace(one, image=shown, source=name) for one in explanations])
 
     def add_failed(self, name: str, problem: str) -> None:
@@ -393,7 +396,7 @@ class Gallery:
         return f"{before + 1}–{before + self.sizes[number]}"
 
 
-def _shrunk(image: Image, n_pictures: int) -> Image:
+def shrunk(image: Image, n_pictures: int) -> Image:
     """Return a picture as large as a page of so many shows it."""
     from eli5.formatters.overlay.heatmap import LANCZOS
     from eli5.formatters.overlay.picture import to_rgba

@@ -32,10 +32,20 @@ def as_line(record: dict[str, Any]) -> str:
 
 
 def as_row(name: str, expl: Explanation) -> str:
-    """Return a name, classes and scores in one line."""
-    from eli5.formatters.labels import number, one_line, target_label, without_bidi_controls
+    """Return a name, classes, scores and grades in one line."""
+    from eli5.formatters.labels import (
+        grade_in_words,
+        number,
+        one_line,
+        target_label,
+        without_bidi_controls,
+    )
 
-    scores = [f"{target_label(one)} {number(one.score)}" for one in expl.targets]
+    grades = [f" ({grade_in_words(one.grade)})" if one.grade else "" for one in expl.targets]
+    scores = [
+        f"{target_label(one)} {number(one.score)}{grade}"
+        for one, grade in zip(expl.targets, grades, strict=True)
+    ]
     return without_bidi_controls(f"{one_line(name)}: {', '.join(scores)}")
 
 

@@ -97,7 +97,7 @@ def explain_inputs(
 
     def start() -> str:
         """Get the model ready, and return the backend."""
-        inputs.use_model(*_load_model(options, model, weights, loading))
+        inputs.use_model(*load_model(options, model, weights, loading))
         import keras
 
         return keras.backend.backend()
@@ -107,7 +107,7 @@ def explain_inputs(
     return _explain_many(inputs, options, start, folder, look)
 
 
-def _load_model(
+def load_model(
     options: ExplainOptions, model: str, weights: Path | None, loading: ModelOptions
 ) -> tuple[LoadedModel, dict[str, Any]]:
     """Load the model, after a check of the options; return both for `eli5.explain_predictions`."""
@@ -127,6 +127,7 @@ def _load_model(
         "class_names": models.class_names(loaded, labels),
         "batch_size": options.batch_size,
         "progress": progress,
+        "grade": options.grade,
     }
 
 

@@ -25,6 +25,8 @@ _TARGET_TYPES = {
     **dict.fromkeys(["score", "proba", "explained"], "float64"),
     **dict.fromkeys(["explained_name", "sign"], "string"),
     **dict.fromkeys(["peak_x", "peak_y", "area"], "float64"),
+    "grade": "float64",
+    "verdict": "string",
     "error": "string",
 }
 _TOKEN_TYPES = {
@@ -85,6 +87,11 @@ def format_as_dataframe(
             The share of the image or the series, in [0, 1], where the heatmap is at least half as
             high as there: small for one thing that was looked at, large for the whole scene, 0
             where the heatmap is empty. NaN where there is no heatmap that could be drawn.
+        ``grade`` : float64
+            How far the map can be trusted, in [0, 1], with ``grade=True``; NaN where that is not
+            known.
+        ``verdict`` : string
+            The same in a word, such as ``supported``; missing where there is no grade.
         ``error`` : string
             Why there is no explanation; missing where there is one.
 
@@ -134,7 +141,13 @@ def _target_rows(number: int, expl: Explanation) -> Iterator[dict[str, Any]]:
         numbers = {
             name: _number(getattr(target, name)) for name in ("score", "proba", "explained")
         } | {"explained_name": _text(target.explained_name), "sign": target.sign}
-        yield of_all | _named(target) | numbers | _of_heatmap(_upright(target, expl))
+        yield (
+            of_all
+            | _named(target)
+            | numbers
+            | _of_heatmap(_upright(target, expl))
+            | _graded(target)
+        )
     if not expl.targets:
         yield of_all | {"target": None}
 
@@ -143,6 +156,11 @@ def _named(target: TargetExplanation) -> dict[str, Any]:
     is_text = isinstance(target.target, str)
     class_id = _text(target.target) if is_text else target.target
     return {"target": class_id, "class_name": _text(target.class_name)}
+
+
+def _graded(target: TargetExplanation) -> dict[str, Any]:
+    grade = target.grade
+    return {"grade": grade and _number(grade.value), "verdict": grade and _text(grade.verdict)}
 
 
 def _token_rows(number: int, expl: Explanation) -> Iterator[dict[str, Any]]:

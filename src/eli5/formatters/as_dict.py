@@ -15,7 +15,7 @@ from eli5.formatters.explanation_fields import flattened
 
 # Of the keys and their types, in the dictionary and in the files that `eli5.saving` writes. Each
 # change of them raises it; docs/formats.md says what each version holds.
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 # Where json.dumps gives up: at some hundred levels, at integers of some thousand bits.
 _DEEPEST = 100

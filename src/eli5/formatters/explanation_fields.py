@@ -13,6 +13,7 @@ import numpy as np
 from eli5.base import (
     DocWeightedSpans,
     Explanation,
+    Grade,
     Placement,
     Series,
     TargetExplanation,
@@ -75,6 +76,10 @@ def _is_array(value: Any) -> bool:
     return value is None or isinstance(value, np.ndarray)
 
 
+def _is_parts(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_number, value.values()))
+
+
 # What the fields that are formatted may hold; the others may hold anything.
 _FIELDS: dict[type, dict[str, tuple[Callable[[Any], bool], str]]] = {
     Explanation: {
@@ -100,6 +105,13 @@ _FIELDS: dict[type, dict[str, tuple[Callable[[Any], bool], str]]] = {
             lambda value: isinstance(value, Placement | None),
             "an eli5.base.Placement or None",
         ),
+        "grade": (lambda value: isinstance(value, Grade | None), "an eli5.base.Grade or None"),
+    },
+    Grade: {
+        "value": (_is_number, "a number or None"),
+        **dict.fromkeys(["verdict", "reason"], (lambda value: isinstance(value, str), "a string")),
+        "parts": (_is_parts, "a dict of numbers, or None, by their names"),
+        "passes": (is_integer, "an integer"),
     },
     WeightedSpans: {"docs_weighted_spans": (_is_list, "a list of DocWeightedSpans")},
     DocWeightedSpans: {
@@ -125,6 +137,8 @@ def _check_fields(where: str, container: Any, kind: type) -> None:
         _check_items(f"{where}.docs_weighted_spans", spans, DocWeightedSpans)
     elif isinstance(container, TargetExplanation):
         _check_placement(where, container)
+        if container.grade is not None:
+            _check_fields(f"{where}.grade", container.grade, Grade)
         if isinstance(container.weighted_spans, WeightedSpans):
             _check_fields(f"{where}.weighted_spans", container.weighted_spans, WeightedSpans)
 

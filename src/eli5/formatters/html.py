@@ -14,6 +14,7 @@ from eli5.formatters.explanation_fields import flattened
 from eli5.formatters.jinja import render
 from eli5.formatters.labels import (
     class_name,
+    grade_parts,
     is_against,
     one_line,
     printable_part,
@@ -88,10 +89,10 @@ def format_as_html(
         needs neither Pillow nor matplotlib. For several explanations: a grid of such cards, each
         headed by its ``source``, with one slider for all. What is equal on all of them stands once
         at the top, and those with an error are listed with their reason. They can be enlarged,
-        filtered by their first class, and sorted by source, probability and grade: ``grade`` of the
-        explanation or of its first target's ``details``, if there is one. A script does that and
-        moves the opacity; without it the heatmaps look as `eli5.format_as_image` draws them. No
-        reference to anything outside, and all text escaped.
+        filtered by their first class, and sorted by source, probability and the grade of their
+        first target, if it has one. A script does that and moves the opacity; without it the
+        heatmaps look as `eli5.format_as_image` draws them. No reference to anything outside, and
+        all text escaped.
 
     Raises
     ------
@@ -102,7 +103,7 @@ def format_as_html(
     """
     expect_flag("include_styles", include_styles)
     look = _look(resampling_filter, colormap, alpha_limit, percentile, signed)
-    return render("fragment.html", include_styles=include_styles, **_section_data(expl, look))
+    return render("fragment.html", include_styles=include_styles, **section_data(expl, look))
 
 
 def format_as_page(
@@ -162,13 +163,18 @@ def format_as_linked_page(
     options of `eli5.format_as_image`.
     """
     expect_type("title", title, str, "a string")
-    return render("page.html", title=title, links=links, **_section_data(expl, look or {}))
+    return render("page.html", title=title, links=links, **section_data(expl, look or {}))
 
 
-def _section_data(expl: Explanation | Several, look: Data) -> Data:
-    """Give the values of ``templates/section.html``."""
+def section_data(
+    expl: Explanation | Several, look: Data, *, is_gallery: bool | None = None
+) -> Data:
+    """Give the values of ``templates/section.html``; see `format_as_linked_page`.
+
+    Several explanations are a gallery if nobody says otherwise.
+    """
     explanations = list(flattened(expl))
-    is_gallery = len(explanations) > 1
+    is_gallery = len(explanations) > 1 if is_gallery is None else is_gallery
     # An error without anything to show would be an empty card.
     failed = [one for one in explanations if is_gallery and one.error and not one.targets]
     shown = [one for one in explanations if not (is_gallery and one.error and not one.targets)]
@@ -213,12 +219,11 @@ def _orders(cards: Sequence[Data]) -> list[str]:
 def _first(expl: Explanation) -> Data:
     """Return what a card is sorted by and filtered by: its name, and what its first target has."""
     target = next(iter(expl.targets or ()), None)
-    details = target.details if target and isinstance(target.details, dict) else {}
     return {
         "name": expl.source and one_line(expl.source),
         "class": target and target_label(target),
         "probability": target and target.proba,
-        "grade": getattr(expl, "grade", None) or details.get("grade"),
+        "grade": target and target.grade and target.grade.value,
     }
 
 
@@ -326,6 +331,7 @@ def _target(expl: Explanation, target: TargetExplanation) -> Data:
         "id": class_id,
         "has_own_id": name != class_id,
         "numbers": target_numbers(target),
+        "grade": target.grade and grade_parts(target.grade),
         "peak": peak and f"Peak at {peak}",
     }
 

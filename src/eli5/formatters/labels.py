@@ -10,7 +10,7 @@ from eli5.checks import as_float
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from eli5.base import Explanation, TargetExplanation
+    from eli5.base import Explanation, Grade, TargetExplanation
 
 _UNSHOWN = ("Cc", "Cs")
 # Embeddings, overrides and isolates, and what ends them (Unicode Standard Annex 9, table 4).
@@ -64,7 +64,7 @@ def target_numbers(target: TargetExplanation) -> dict[str, str]:
     """Return the numbers of a target by what they are, each once, and which one is explained.
 
     A score that is a probability is that alone, and a number that is explained says so:
-    ``{"Probability": "0.9700", "Log-odds (explained)": "3.476"}``.
+    ``{"Probability": "0.9700", "Log-odds (explained)": "3.476"}``. Its grade comes last.
     """
     numbers = {"Score": target.score, "Probability": target.proba}
     if _is_same(target.score, target.proba):
@@ -78,7 +78,24 @@ def target_numbers(target: TargetExplanation) -> dict[str, str]:
             f"{name} (explained)" if name == explained else name: value
             for name, value in numbers.items()
         }
-    return {name: number(value) for name, value in numbers.items() if value is not None}
+    shown = {name: number(value) for name, value in numbers.items() if value is not None}
+    return shown if target.grade is None else {**shown, "Grade": grade_in_words(target.grade)}
+
+
+def grade_in_words(grade: Grade) -> str:
+    """Write a grade: ``"0.93, supported"``; without a value the verdict alone."""
+    verdict = one_line(grade.verdict)
+    return verdict if grade.value is None else f"{as_float(grade.value):.2f}, {verdict}"
+
+
+def grade_parts(grade: Grade) -> str:
+    """Say in one line what a grade is made of, what could not be asked, and what it took."""
+    parts = [
+        f"{one_line(name)} {'not asked' if part is None else f'{as_float(part):.2f}'}"
+        for name, part in grade.parts.items()
+    ]
+    passes = [f"{grade.passes} passes"] if grade.passes else []
+    return " ".join(filter(None, [", ".join([*parts, *passes]), one_line(grade.reason)]))
 
 
 def score_and_explained(target: TargetExplanation) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from eli5.formatters.labels import is_against, of_target, one_line
 from eli5.formatters.overlay.data_uri import data_uri, heat_layer, legend_colours, picture_layer
 from eli5.formatters.overlay.options import DEFAULT_COLORMAP, DIVERGING, options_for
@@ -24,10 +26,13 @@ Data = dict[str, Any]
 
 Look = Mapping[str, Any]
 
-_IN_WORDS = {
-    DEFAULT_COLORMAP.name: "from clear over violet and green to yellow",
-    DIVERGING.name: "from blue over clear to red",
+_HEAT_IN_WORDS = {DEFAULT_COLORMAP.name: "from clear over violet and green to yellow"}
+_SIGNED_IN_WORDS = {
+    (-1, 1): "from blue over clear to red",
+    (0, 1): "from clear to red",
+    (-1, 0): "from blue to clear",
 }
+_CLEAR = {(-1, 1): "in the middle", (0, 1): "at the left", (-1, 0): "at the right"}
 
 
 def page_picture(expl: Explanation, budget: PixelBudget, look: Look) -> Data:
@@ -81,18 +86,31 @@ def heat_controls(explanations: Sequence[Explanation], look: Look) -> Data:
 
 def _legend(explanations: Sequence[Explanation], options: OverlayOptions) -> Data:
     targets = [target for one in explanations for target in one.targets or ()]
-    name, low, high = "Heatmap", "0", "1"
+    name, low, high, ends = "Heatmap", "0", "1", (0, 1)
     if options.signed:
-        name, low, high = "Speaks", "against", "for"
+        ends = _signs(targets)
+        name, low, high = "Speaks", "against" if ends[0] else "0", "for" if ends[1] else "0"
     elif all(map(is_against, targets)):
         name = "Speaks against"
-    source = legend_colours(options)
-    return {"name": name, "low": low, "high": high, "src": source, "alt": _in_words(options)}
+    source, alt = legend_colours(options, *ends), _in_words(options, ends)
+    return {"name": name, "low": low, "high": high, "src": source, "alt": alt}
 
 
-def _in_words(options: OverlayOptions) -> str:
+def _signs(targets: Sequence[TargetExplanation]) -> tuple[int, int]:
+    """Return between which of -1, 0 and 1 attributions lie: many methods never speak against."""
+    turned = [
+        -target.attribution if is_against(target) else target.attribution
+        for target in targets
+        if isinstance(target.attribution, np.ndarray)
+    ]
+    has_against = any((values < 0).any() for values in turned)
+    has_for = any((values > 0).any() for values in turned) or not has_against
+    return -has_against, int(has_for)
+
+
+def _in_words(options: OverlayOptions, ends: tuple[int, int]) -> str:
     """Name the colours of a legend from left to right."""
     colormap = options.colormap
     name: str = getattr(colormap, "name", "") or getattr(colormap, "__name__", "")
-    middle = "clear in the middle" if options.signed else "clear at the left"
-    return _IN_WORDS.get(name, f"the colours of {name or 'the colormap'}, {middle}")
+    known = _SIGNED_IN_WORDS[ends] if name == DIVERGING.name else _HEAT_IN_WORDS.get(name, "")
+    return known or f"the colours of {name or 'the colormap'}, clear {_CLEAR[ends]}"

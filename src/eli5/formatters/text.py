@@ -10,6 +10,7 @@ from unicodedata import combining, east_asian_width
 from eli5.checks import expect_flag
 from eli5.formatters.explanation_fields import flattened
 from eli5.formatters.labels import (
+    grade_parts,
     is_against,
     one_line,
     printable,
@@ -64,12 +65,12 @@ def format_as_text(expl: Explanation | Iterable[Any], *, ansi: bool = False) -> 
     -------
     str
         Source, model, method and layer; a table of the targets with their class, score and
-        probability, and for series with the time of up to three peaks, where the heatmap is at
-        least half as high as at its highest, and their channel if each has its own heatmap; of a
-        text, for each target the text with its strong words in brackets, such as
-        ``[great +0.5312]``, and the ten heaviest tokens; the description. U+FFFD stands for what
-        would drive the terminal: control characters, and those that turn its row around, such as
-        U+202E. Several lines, without a line break at the end.
+        probability, their grade if they have one, and for series with the time of up to three
+        peaks, where the heatmap is at least half as high as at its highest, and their channel if
+        each has its own heatmap; what grades are made of; of a text, for each target the text with
+        its strong words in brackets, such as ``[great +0.5312]``, and the ten heaviest tokens; the
+        description. U+FFFD stands for what would drive the terminal: control characters, and those
+        that turn its row around, such as U+202E. Several lines, without a line break at the end.
     """
     expect_flag("ansi", ansi)
     return "\n\n".join(_one_as_text(one, ansi) for one in flattened(expl)) or "No explanations"
@@ -86,6 +87,7 @@ def _one_as_text(expl: Explanation, ansi: bool) -> str:
     parts = ["\n".join(f"{name:<6}  {fact}" for name, fact in facts.items() if fact)]
     if expl.targets:
         parts.append(_target_table(expl))
+        parts += _grade_lines(expl)
         for target in expl.targets:
             texts = marked_texts(expl, target, ansi=ansi)
             side = target_label(target) if is_against(target) else f"for {target_label(target)}"
@@ -105,6 +107,16 @@ def _target_table(expl: Explanation) -> str:
         "Peak": [one_line(peaks_in_words(expl, target)) for target in targets],
     }
     return _table(table, right=names)
+
+
+def _grade_lines(expl: Explanation) -> list[str]:
+    """Say what the grades of the targets are made of, in one block, if there are any."""
+    lines = [
+        f"Grade of {target_label(target)}: {grade_parts(target.grade)}"
+        for target in expl.targets
+        if target.grade is not None
+    ]
+    return ["\n".join(lines)] if lines else []
 
 
 def marked_texts(expl: Explanation, target: TargetExplanation, *, ansi: bool) -> list[str]:

@@ -120,3 +120,8 @@ def rank_share(heat: Array, inside: Array) -> float:
     above, equal = heat > edge, heat == edge
     likely = (n - above.sum()) / equal.sum()
     return float((inside[above].sum() + likely * inside[equal].sum()) / n)
+
+
+def in_words(value: float | None, form: str = "{:+.2f}") -> str:
+    """Return a number for people, or nothing."""
+    return "" if value is None else form.format(value)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from eli5.checks import need, wrong_value
-from eli5.ground_truth.agreement import NUMBERS
+from eli5.ground_truth.agreement import NUMBERS, in_words
 from eli5.ground_truth.problem import Array
 from eli5.metrics.comparison import interval
 from eli5.saving.atomic_write import write_atomically
@@ -88,7 +88,8 @@ def make_row(
     """Return the row of what was measured of each map."""
     values = {name: np.array([one[name] for one in numbers]) for name in NUMBERS}
     means: dict[str, Any] = {name.replace(" ", "_"): _mean(found) for name, found in values.items()}
-    low, high = interval(values["agreement"])
+    # Of one doc there is no interval.
+    low, high = (None if np.isnan(end) else end for end in interval(values["agreement"]))
     return Row(
         *(set_name, problem, method),
         **means,
@@ -252,11 +253,6 @@ class BenchmarkReport:
         for row in self.rows:
             if row.blank:
                 yield f"{row.method} is blank for {row.blank} of {row.maps} docs of {row.problem}"
-
-
-def in_words(value: float | None, form: str = "{:+.2f}") -> str:
-    """Return a number for people, or nothing."""
-    return "" if value is None else form.format(value)
 
 
 def _worse_by(name: str, mine: Row, other: Row) -> float:

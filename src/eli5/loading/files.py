@@ -23,6 +23,9 @@ ENDINGS = tuple(sorted(itertools.chain(*limits.PICTURE_FORMATS.values())))
 # A folder with a file of this name is a result of ``eli5 explain``.
 RECORDS = "explanations.jsonl"
 
+# And one with this file is a comparison of methods, of ``eli5 evaluate`` or `eli5.compare`.
+CHUNKS = "chunks.jsonl"
+
 # What a model may be named by; `models.load` says so, too.
 MODEL_OR_NAME = "a .keras or .h5 file, or the name of a keras.applications model"
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from eli5.keras.targets.class_names import ids_of, read_class_names
 from eli5.loading.errors import UserError, shortened
 from eli5.loading.files import MODEL_OR_NAME, is_model_file, wrong_argument
 from eli5.loading.model_file import check_file, check_outputs, limited_weights
@@ -97,6 +98,21 @@ def class_names(
         )
         return dict(enumerate(labels)).get
     return labels
+
+
+def class_of_label(label: str | None, names: Any, n_classes: int, column: str) -> int:
+    """Return the class that a cell of a list says, by its id or name; UserError if it is none."""
+    label = (label or "").strip()
+    if re.fullmatch(r"\d+(\.0*)?", label):  # a column of numbers with gaps is one of floats
+        return int(label.partition(".")[0])
+    try:
+        (class_id,) = ids_of([label], read_class_names(names), n_classes)
+    except ValueError as error:
+        raise UserError(
+            f"Expected a class id or name in the column {column!r} (`class_column`). Received: "
+            f"{label!r}. {error}"
+        ) from error
+    return class_id
 
 
 # What to do where Keras's message speaks of what cannot be done with a file's name alone.

@@ -6,6 +6,7 @@ it lies on the object (localisation), and whether it has anything to do with wha
 learned (randomisation). Few may stand alone; `Metric.not_alone` says why.
 """
 
+from eli5.metrics.comparison.result import Comparison
 from eli5.metrics.faithfulness import deletion, insertion, single_deletion, srg
 from eli5.metrics.imputation import road
 from eli5.metrics.localisation import best_iou, energy_inside, pointing_game, rank_accuracy
@@ -23,6 +24,7 @@ from eli5.metrics.table import METRICS
 
 __all__ = [
     "METRICS",
+    "Comparison",
     "Metric",
     "MetricResult",
     "average_drop",

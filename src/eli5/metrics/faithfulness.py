@@ -265,29 +265,54 @@ def _curve(options: tuple[int, Any, Any, int], case: Case, *, is_insertion: bool
 def _gain(options: tuple[int, Any, Any, int], case: Case) -> Measured:
     steps, baseline, default, seed = options
     hidden, name = case.make_hidden(baseline, default)
-    counts = _counts(case.map.size, steps)
+    counts, size = _counts(case.map.size, steps), case.map.size
     ranks = rank(case.map, seed)
-    # Both orders have their ends in common.
-    lowest_first = _shown(case.map.size - 1 - ranks, counts[1:-1])
-    masks = np.concatenate([_shown(ranks, counts), lowest_first])
+    masks = np.concatenate([_shown(ranks, counts[[0, -1]]), gain_masks(ranks, counts[1:-1])])
     scores = case.probe.masked_scores(masks, hidden)
-    highest, shares = scores[: len(counts)], counts / case.map.size
-    lowest = np.concatenate([highest[:1], scores[len(counts) :], highest[-1:]])
+    highest, lowest = gain_curves(scores[:2], scores[2:])
+    shares = counts / size
     curves = {"share": shares, "highest first": highest, "lowest first": lowest}
-    return Measured(_area(lowest, shares) - _area(highest, shares), curves, name)
+    return Measured(gain_area(highest, lowest, shares), curves, name)
+
+
+def gain_masks(ranks: Array, counts: Array) -> Array:
+    """Return masks (2 n, *size): without the first ranks, by n counts, then without the last."""
+    return np.concatenate([_shown(ranks, counts), _shown(ranks.size - 1 - ranks, counts)])
+
+
+def gain_curves(ends: Array, scores: Array) -> tuple[Array, Array]:
+    """Return the curves, highest first and lowest first, of the scores of `gain_masks`.
+
+    Both have their ends, the scores of all and of nothing, in common.
+    """
+    highest, lowest = (np.concatenate([ends[:1], x, ends[1:]]) for x in np.split(scores, 2))
+    return highest, lowest
+
+
+def gain_area(highest: Array, lowest: Array, shares: Array) -> float:
+    """Return the symmetric relevance gain of two curves."""
+    return _area(lowest, shares) - _area(highest, shares)
 
 
 def _rank_drops(patches: Any, baseline: Any, case: Case) -> Measured:
     hidden, name = case.make_hidden(baseline, "mean")
-    numbers = _number_patches(case.map.shape, patches)
-    n = int(numbers.max()) + 1
-    sums = np.bincount(numbers.ravel(), case.map.ravel(), n)
-    ids = np.arange(n).reshape(-1, *[1] * numbers.ndim)
-    scores = without_rounding(case.probe.masked_scores(numbers != ids, hidden))
+    numbers = number_patches(case.map.shape, patches)
+    sums = patch_sums(case.map, numbers)
+    scores = without_rounding(case.probe.masked_scores(patch_masks(numbers), hidden))
     return Measured(spearman(sums, -scores), {"map": sums, "score": scores}, name)
 
 
-def _number_patches(size: tuple[int, ...], patches: Any) -> Array:
+def patch_sums(values: Array, numbers: Array) -> Array:
+    """Return the sum of a map over each patch, of `number_patches`."""
+    return np.bincount(numbers.ravel(), values.ravel(), int(numbers.max()) + 1)
+
+
+def patch_masks(numbers: Array) -> Array:
+    """Return masks (n, *size) without one of n patches each."""
+    return numbers != np.arange(int(numbers.max()) + 1).reshape(-1, *[1] * numbers.ndim)
+
+
+def number_patches(size: tuple[int, ...], patches: Any) -> Array:
     """Return which patch each place is in."""
     if patches is None:
         patches = 16 if len(size) == 1 else 4

@@ -7,7 +7,9 @@ arXiv:2202.00449: noisy linear imputation.
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -116,7 +118,10 @@ def _half_gain(options: tuple[Array, float, int], case: Case) -> Measured:
     counts = np.minimum(np.round(shares * n), n - 1).reshape(-1, *[1] * case.map.ndim)
     hidden = np.concatenate([ranks < counts, ranks >= n - counts])
     noises = np.random.default_rng(seed).normal(0, noise * np.ptp(picture), picture.shape)
-    filled = [fill(picture, one) + one[..., None] * noises for one in hidden]
+    # Solving takes longer than most models do, and does not hold the interpreter's lock.
+    with ThreadPoolExecutor(min(len(hidden), os.cpu_count() or 1)) as pool:
+        found = list(pool.map(functools.partial(fill, picture), hidden))
+    filled = [values + one[..., None] * noises for values, one in zip(found, hidden, strict=True)]
     scores = case.probe.scores(np.stack(filled).astype("float32"))
     highest, lowest = np.split(scores, 2)
     curves = {"share": shares, "highest first": highest, "lowest first": lowest}
@@ -177,5 +182,7 @@ def fill_picture(picture: Array, hidden: Array) -> Array:
     at = np.concatenate([own, *rows]), np.concatenate([own, *columns])
     matrix = sparse.csc_matrix((entries, at), shape=(len(places), len(places)))
     filled = picture.copy()
-    filled[hidden] = linalg.splu(matrix).solve(known)
+    # It is symmetric and needs no pivots: an order made for that takes a third of the time less.
+    order = {"permc_spec": "MMD_AT_PLUS_A", "options": {"SymmetricMode": True}}
+    filled[hidden] = linalg.splu(matrix, diag_pivot_thresh=0.0, **order).solve(known)
     return filled

@@ -58,7 +58,7 @@ def energy_inside(explanations: Any, masks: Any, *, targets: Any = None) -> Metr
     TypeError, ValueError
         If there are not as many masks as maps, or if one is of another size, or empty.
     """
-    return _measure(ENERGY_INSIDE, _energy, explanations, masks, targets)
+    return _measure(ENERGY_INSIDE, energy_share, explanations, masks, targets)
 
 
 def pointing_game(
@@ -213,7 +213,8 @@ def _wrong_mask(mask: Any, size: Sequence[int], number: int) -> TypeError:
     )
 
 
-def _energy(values: Array, inside: Array) -> float:
+def energy_share(values: Array, inside: Array) -> float:
+    """Return which share of a map's positive part lies inside; NaN if it has none."""
     heat = np.maximum(values, 0)
     total = heat.sum()
     return float(heat[inside].sum() / total) if total else float("nan")

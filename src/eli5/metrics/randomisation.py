@@ -18,7 +18,7 @@ from eli5.checks import expect_count, expect_flag, expect_integer, expect_number
 from eli5.keras import engine
 from eli5.keras.methods.lookup import find_method
 from eli5.keras.pipeline.plan import make_plan
-from eli5.metrics.cases import explain_docs, read_samples, split_about
+from eli5.metrics.cases import explain_docs, random_of, read_samples, split_about
 from eli5.metrics.maps import own_map
 from eli5.metrics.reinitialise import Stage, check_initializers, list_stages, redraw, restored
 from eli5.metrics.result import Measured, Metric, MetricResult, collect
@@ -225,7 +225,8 @@ def random_logit(
     """Return how alike the maps of a class and of another one are; the lower the better.
 
     Sixt, Granz and Landgraf, "When Explanations Lie", arXiv:1912.09818, section 4: the other class
-    is drawn at random. A map that is the same for all classes explains none of them.
+    is drawn at random, of each doc the same whichever docs come with it. A map that is the same for
+    all classes explains none of them.
 
     Parameters
     ----------
@@ -243,11 +244,12 @@ def random_logit(
     TypeError, ValueError
         See `eli5.explain_predictions`; also if the model has no other class.
     """
-    random = np.random.default_rng(expect_integer("seed", seed, least=0))
+    seed = expect_integer("seed", seed, least=0)
     docs = _for_twice(docs)
     before = explain_docs(model, docs, targets, options)
     n_classes = _count_classes(model, docs, options)
-    others = [int(random.integers(n_classes - 1)) for _ in before]
+    samples = read_samples(model, docs, split_about(options))
+    others = [int(random_of(one, seed).integers(n_classes - 1)) for one, _ in samples]
     others = [k + (k >= int(one.target)) for k, one in zip(others, before, strict=True)]
     after = explain_docs(model, docs, others, options)
     measured = []

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -146,3 +146,24 @@ def collect(
         baseline=", ".join(filter(None, baselines)),
         **about,
     )
+
+
+def join_results(parts: Sequence[MetricResult]) -> MetricResult:
+    """Return the result of a metric for the docs of several results, one after the other."""
+    first = parts[0]
+    return replace(
+        first,
+        values=np.concatenate([one.values for one in parts]),
+        curves=[curves for one in parts for curves in one.curves],
+        targets=[target for one in parts for target in one.targets],
+        score=_named_once(one.score for one in parts),
+        baseline=_named_once(one.baseline for one in parts),
+        passes=sum(one.passes for one in parts),
+        explanations=sum(one.explanations for one in parts),
+        labels=next((one.labels for one in parts if one.labels), []),
+    )
+
+
+def _named_once(names: Iterable[str]) -> str:
+    """Return the names in lists of them, each once, as a list."""
+    return ", ".join(dict.fromkeys(one for name in names for one in name.split(", ") if one))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from eli5.checks import expect_number
-from eli5.metrics.comparison import check_about, kept, read_methods
+from eli5.metrics.comparison.request import check_about, read_methods
 from eli5.metrics.randomisation import cascading_randomisation
 from eli5.metrics.result import MetricResult
 
@@ -91,7 +91,8 @@ def sanity_check(
     TypeError, ValueError
         See `eli5.metrics.cascading_randomisation`.
     """
-    asked, docs = read_methods(methods), kept(docs)
+    asked = read_methods(methods)
+    docs = list(docs) if isinstance(docs, Iterator) else docs  # they are gone through again
     check_about(about)
     limit = expect_number("threshold", threshold, least=0)
     own = {"stages": 1, "initializers": initializers, "seed": seed, "targets": targets}

@@ -10,12 +10,13 @@ import keras
 import numpy as np
 
 from eli5.checks import expect_count, expect_integer, expect_number
-from eli5.explain import explain_predictions
+from eli5.keras.explain_predictions import explain_predictions_keras
 from eli5.keras.inputs.sample import Sample
 from eli5.metrics.cases import (
     Case,
     explain_docs,
     measure,
+    random_of,
     read_samples,
     split_about,
     without_rounding,
@@ -157,6 +158,7 @@ def max_sensitivity(
     radius : float, default 0.02
         As a share of the doc's range.
     seed : int, default 0
+        Of the noise, which is the same for the same doc, whichever docs come with it.
     **options
         Of `eli5.explain_predictions`, such as ``method``: maps of `x` and `y` are made alike.
 
@@ -176,12 +178,11 @@ def max_sensitivity(
     docs = list(docs) if isinstance(docs, Iterator) else docs  # they are gone through twice
     before = explain_docs(model, docs, targets, options)
     samples = read_samples(model, docs, split_about(options))
-    random = np.random.default_rng(seed)
     measured = []
     for one, (sample, _) in zip(before, samples, strict=True):
-        near = _draw_near(sample, n, radius, random)
+        near = _draw_near(sample, n, radius, random_of(sample, seed))
         own = {k: v for k, v in options.items() if k not in ("tokens", "images")}
-        there = explain_predictions(model, near, targets=[one.target] * n, **own)
+        there = explain_predictions_keras(model, near, targets=[one.target] * n, **own)
         changes = _changes(own_map(one), [own_map(y) for y in list_maps(there)])
         measured.append(Measured(float(changes.max()), {"change": changes}))
     return collect(

@@ -37,6 +37,7 @@ _CONTAINERS: dict[str, type] = {
     "weighted_spans": base.WeightedSpans,
     "doc_weighted_spans": base.DocWeightedSpans,
     "series": base.Series,
+    "grade": base.Grade,
 }
 
 Array = np.ndarray[Any, Any]
@@ -304,6 +305,8 @@ def _target(record: Entry) -> base.TargetExplanation:
     target.heatmap, target.attribution = map(_map, (target.heatmap, target.attribution))
     if record.get("placement"):
         target.placement = decode_placement({**record["placement"]})
+    if target.grade is not None:
+        target.grade = base.Grade(**record["grade"])
     if target.weighted_spans is not None:
         texts = [
             base.DocWeightedSpans(**one) for one in target.weighted_spans["docs_weighted_spans"]

@@ -149,7 +149,8 @@ def _write_page(expl: Saved) -> bytes:
     return format_as_page(expl).encode()
 
 
-def _write_json(expl: Saved) -> bytes:
+def write_json(expl: Saved) -> bytes:
+    """Return what `save` writes as ``.json``; see there for errors."""
     sizes = [0]
 
     def put(where: str, array: Array, is_picture: bool) -> Entry:
@@ -179,7 +180,7 @@ def _listed(array: Array) -> Entry:
 
 
 def _write_lines(expl: Saved) -> bytes:
-    text = b"".join(_write_json(one) + b"\n" for one in flattened(expl))
+    text = b"".join(write_json(one) + b"\n" for one in flattened(expl))
     check_json(text)
     return text
 
@@ -295,7 +296,7 @@ def _read_npz(content: bytes, pictures: bool) -> Saved:
 
 _WRITERS: dict[str, Callable[[Saved], bytes]] = {
     ".html": _write_page,
-    ".json": _write_json,
+    ".json": write_json,
     ".jsonl": _write_lines,
     ".npz": _write_npz,
 }

@@ -58,6 +58,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "black boxes": {"methods": ["RISE", "Ablation-CAM"], "n_masks": 8, "batch_size": 4},
     "gradients of a path": {"method": "Integrated Gradients", "steps": 6, "targets": [1]},
     "copies": {"method": "HiResCAM", "n_samples": 3},
+    "with a grade": {"grade": True},
 }
 
 

@@ -60,7 +60,7 @@ def test_of_half_precision_they_are_those_of_its_numbers() -> None:
 def test_the_terms_are_those_of_the_formula_behind_pooling_and_a_dense_layer() -> None:
     model, doc = gap_dense(), sample(SIZE)
     kernel = model.get_layer("head").get_weights()[0].astype("float64")
-    p = model.predict(doc, verbose=0)[0].astype("float64")
+    p = ops.convert_to_numpy(model(doc))[0].astype("float64")
     for c in range(4):
         weights, *_ = gradcam_backend(model, doc, [c], "conv", score="log-odds")
         others = np.delete(p, c) / np.delete(p, c).sum()

@@ -25,7 +25,7 @@ from eli5.checks import need
 from eli5.loading.errors import UserError, shortened
 
 if TYPE_CHECKING:
-    from eli5.base import Explanation
+    from eli5.base import Explanation, TargetExplanation
 
 _BUFFERED = 32 << 20  # bytes of rows that are held before they are written
 _TEXT = 1000  # bytes that a row takes beside its heatmap, about
@@ -60,12 +60,18 @@ class Row(NamedTuple):
     class_name: str | None = None
     score: float | None = None
     probability: float | None = None
+    explained: float | None = None  # the number that was differentiated
+    explained_name: str | None = None
+    sign: str | None = None
     height: int | None = None
     width: int | None = None
     heatmap: Any = None  # an array of shape (height * width,), row by row
     placement: str | None = None  # where its cells lie, as JSON
     overlay: str | None = None  # its file, relative to the run's folder
     description: str | None = None
+    grade: float | None = None
+    verdict: str | None = None
+    grade_details: str | None = None  # what else is known of the grade, as JSON
 
 
 class Counts(NamedTuple):
@@ -280,16 +286,28 @@ def rows_of(
             class_name=target.class_name,
             score=target.score,
             probability=target.proba,
+            explained=target.explained,
+            explained_name=target.explained_name,
+            sign=target.sign,
             height=target.heatmap.shape[0],
             width=target.heatmap.shape[1],
             heatmap=target.heatmap.ravel().astype(dtype),
             placement=json.dumps(asdict(target.placement)),
             overlay=overlay,
             description=expl.description,
+            **_graded(target),
         )
         for expl in explanations
         for rank, target in enumerate(expl.targets)
     ]
+
+
+def _graded(target: TargetExplanation) -> dict[str, Any]:
+    if target.grade is None:
+        return {}
+    rest = asdict(target.grade)
+    value, verdict = rest.pop("value"), rest.pop("verdict")
+    return {"grade": value, "verdict": verdict, "grade_details": json.dumps(rest)}
 
 
 def not_finite(explanations: Sequence[Explanation]) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from eli5.base import Explanation, Explanations, TargetExplanation
+from eli5.base import Explanation, Explanations, Grade, TargetExplanation
 from eli5.bulk import filesystem
 from eli5.bulk.plan import read_items, read_plan, read_shards
 from eli5.bulk.results.parts import as_written, list_parts, part_errors, part_name
@@ -277,5 +277,16 @@ def _target(row: dict[str, Any]) -> TargetExplanation:
         score=row["score"],
         heatmap=np.array(row["heatmap"], np.float32).reshape(row["height"], row["width"]),
         class_name=row["class_name"],
+        explained=row["explained"],
+        explained_name=row["explained_name"],
+        sign=row["sign"],
         placement=decode_placement(json.loads(row["placement"])),
+        grade=_grade(row),
     )
+
+
+def _grade(row: dict[str, Any]) -> Grade | None:
+    """Read a grade; parts of earlier versions have no column of it."""
+    if row.get("verdict") is None:
+        return None
+    return Grade(row["grade"], row["verdict"], **json.loads(row["grade_details"]))

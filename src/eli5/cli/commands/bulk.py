@@ -111,6 +111,7 @@ def explain_bulk(
     cpus_per_worker: Annotated[float, Parameter(validator=Number(gt=0))] = 1.0,
     gpus_per_worker: Annotated[float, Parameter(validator=Number(gte=0))] = 0.0,
     dtype: Literal["float32", "float16"] = "float32",
+    grade: bool = False,
     retry_failed: bool = False,
     allow_failed: AllowFailed = 0,
     dry_run: bool = False,
@@ -178,6 +179,8 @@ def explain_bulk(
         How much of a GPU each worker takes of the Ray cluster.
     dtype
         Of the heatmaps in the parts.
+    grade
+        Grade each map: how far it can be trusted, by at most 40 more passes of the model.
     retry_failed
         Explain the shards in which pictures failed once more, say because a disk was away.
     allow_failed
@@ -196,6 +199,7 @@ def explain_bulk(
         "layer": layer, "score": score, "preprocess": preprocess, "labels": labels,
         "weights": weights, "overlays": overlays, "shard_size": shard_size,
         "batch_size": batch_size, "time_limit": time_limit, "dtype": dtype,
+        "grade": grade,
     }  # fmt: skip
     with exit_at_once():
         start_keras()

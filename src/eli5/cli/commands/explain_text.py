@@ -145,11 +145,12 @@ class _Texts(Inputs):
         return StreamItem(number, sample), self.conversion
 
     def explain(self, docs: Sequence[Sample], metadata: Sequence[Any]) -> Any:
+        from eli5.explain import with_grader
         from eli5.keras.pipeline.explain import explain_samples
         from eli5.keras.pipeline.request import make_request
 
         samples = [sample._replace(number=number) for number, sample in enumerate(docs)]
-        return explain_samples(samples, make_request(**self.options))
+        return explain_samples(samples, make_request(**with_grader(self.options)))
 
     def row(self, name: str, explanations: Sequence[Explanation]) -> str:
         """Return classes and scores, and the text below them, its strong words marked."""

@@ -102,12 +102,12 @@ def visible(options: OverlayOptions) -> OverlayOptions:
     return options._replace(alpha_limit=options.alpha_limit or 1.0)
 
 
-def legend_colours(options: OverlayOptions) -> str:
-    """Write the colours of the least to the largest value, from left to right, as a data URI.
+def legend_colours(options: OverlayOptions, least: float, largest: float) -> str:
+    """Write the colours of the values between two, from left to right, as a data URI.
 
     They are as transparent as they are in a layer.
     """
-    values = np.linspace(-1 if options.signed else 0, 1, 256, dtype=np.float32)
+    values = np.linspace(least, largest, 256, dtype=np.float32)
     colours = palette(values, visible(options), visible(options).alpha_limit)
     return data_uri(Image.fromarray(colours[None]))
 

@@ -6,10 +6,11 @@ import io
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 # As large as a page shows it on a screen of high density; a photo's PNG takes 20 MB in full.
 _LARGEST_SHOWN = (1600, 1600)
@@ -59,3 +60,22 @@ def figure_to_image(figure: Figure) -> Image.Image:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return Image.fromarray(np.array(canvas.buffer_rgba()))
+
+
+def outlined(image: Image.Image, mask: NDArray[np.bool_]) -> Image.Image:
+    """Return a picture with the inner edge of a mask in white, and black around that outside.
+
+    The mask, of shape (H, W), covers the whole picture and may be of another size.
+    """
+    shown = Image.fromarray(mask.astype("uint8") * 255).resize(image.size, Image.Resampling.NEAREST)
+    width = max(image.size) // 400 + 1  # of the line, so that it is seen on a large picture
+    inside = np.pad(np.asarray(shown), width)  # or a filter would see no outside at the border
+    inner, outer = (
+        np.asarray(Image.fromarray(inside).filter(rule(2 * width + 1)))
+        for rule in (ImageFilter.MinFilter, ImageFilter.MaxFilter)
+    )
+    inside, inner, outer = (one[width:-width, width:-width] > 0 for one in (inside, inner, outer))
+    pixels = np.array(to_rgba(image))
+    pixels[outer & ~inside] = (0, 0, 0, 255)
+    pixels[inside & ~inner] = 255
+    return Image.fromarray(pixels)

@@ -27,11 +27,29 @@ def read_docs(
     check_docs(docs)
     _check_is_several(model, docs)
     check_doc_options(about._replace(tokens=per_doc.get("tokens")))
-    n_docs = count_docs(model, docs)
+    rows = with_entries(stream_docs(model, docs), per_doc, count_docs(model, docs))
+    return (
+        (doc, about._replace(number=number, **_with_class_ids(own)))
+        for number, (doc, own) in enumerate(rows)
+    )
+
+
+def _with_class_ids(own: dict[str, Any]) -> dict[str, Any]:
+    return own | {"targets": as_class_ids(own["targets"])} if "targets" in own else own
+
+
+def with_entries(
+    docs: Iterator[Any], per_doc: Mapping[str, Iterable[Any] | None], n_docs: int | None = None
+) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Return an iterator over docs, each with its own entry of what has one per doc.
+
+    TypeError or ValueError at once if that is nothing of the kind, or of another number than the
+    docs, as far as that is known; else when one of them has come to its end before the other.
+    """
     given = {name: values for name, values in per_doc.items() if values is not None}
     for name, values in given.items():
         _check_entries(_PLURALS.get(name, name), values, n_docs)
-    return _read_docs(model, docs, about, given)
+    return _with_entries(docs, given)
 
 
 # What the entries of a field are called where there is one per doc.
@@ -48,16 +66,13 @@ def _check_entries(name: str, values: Any, n_docs: int | None) -> None:
         )
 
 
-def _read_docs(
-    model: keras.Model, docs: Any, about: DocOptions, per_doc: dict[str, Iterable[Any]]
-) -> Iterator[tuple[Any, DocOptions]]:
+def _with_entries(
+    docs: Iterator[Any], per_doc: dict[str, Iterable[Any]]
+) -> Iterator[tuple[Any, dict[str, Any]]]:
     streams = {name: iter(values) for name, values in per_doc.items()}
     number = -1
-    for number, doc in enumerate(stream_docs(model, docs)):
-        own = {name: _next_entry(name, values, number) for name, values in streams.items()}
-        if "targets" in own:
-            own["targets"] = as_class_ids(own["targets"])
-        yield doc, about._replace(number=number, **own)
+    for number, doc in enumerate(docs):
+        yield doc, {name: _next_entry(name, values, number) for name, values in streams.items()}
     for name, values in streams.items():
         if any(True for _ in values):
             raise ValueError(

@@ -26,6 +26,7 @@ _NAMED = {other: name for name, others in _ARGUMENTS.items() for other in others
 _ADVICE = {
     "image": "Of many docs it is a list: images=[image]",
     "images": "Of one doc it is image=images[0]",
+    "grade": "It is an option of eli5.explain_prediction and eli5.explain_predictions",
     "alpha": "In eli5.show_prediction it is called alpha_limit",
     "cmap": "In eli5.show_prediction it is called colormap",
     **dict.fromkeys(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from eli5.checks import expect_choice, expect_integer, expect_type
@@ -34,6 +34,8 @@ class Request(NamedTuple):
     fusion: str
     batch_size: int
     progress: bool | None = None
+    # ``grader(plan of one doc, its explanations)`` puts a grade into each of them.
+    grader: Callable[[Any, Sequence[Any]], None] | None = None
 
     @property
     def about_input(self) -> dict[str, Any]:
@@ -73,6 +75,7 @@ def make_request(
     fusion: str = "mean",
     batch_size: int = 32,
     progress: bool | None = None,
+    grader: Callable[[Any, Sequence[Any]], None] | None = None,
     **method_options: Any,
 ) -> Request:
     """Check the options of a call; see `eli5.explain_prediction`.
@@ -109,7 +112,7 @@ def make_request(
         methods is not None,
         target,
         1 if sign == "positive" else -1,
-        *(layer, input, output, grid, data_format, fusion, batch_size, progress),
+        *(layer, input, output, grid, data_format, fusion, batch_size, progress, grader),
     )
     _check_agreement(request)
     return request

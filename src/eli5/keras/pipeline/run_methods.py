@@ -14,7 +14,7 @@ from eli5.keras.engine.interventions import with_pictures
 from eli5.keras.methods.fusion import fuse
 from eli5.keras.methods.lookup import ChosenMethod
 from eli5.keras.methods.normalize import normalize
-from eli5.keras.methods.probe import Attributions, Probe
+from eli5.keras.methods.probe import Attributions, Probe, batches
 from eli5.keras.methods.smoothing import smooth
 from eli5.keras.pipeline.formula_program import formula_query, reads_site
 from eli5.keras.pipeline.keras_probe import (
@@ -144,6 +144,49 @@ def _run_smoothed(plan: Plan, chosen: ChosenMethod, result: MethodResult) -> Met
     fusion = plan.request.fusion
     maps, _ = fuse(per_site, [one or result.placement for one in placements], fusion)
     return result._replace(maps=maps, heatmaps=normalize(maps, maps.ndim - 1))
+
+
+def explain_copies(
+    plan: Plan, chosen: ChosenMethod, copies: Array, classes: Array
+) -> tuple[Array, Array]:
+    """Return a formula's map of each changed copy of the one doc, for a class of its own.
+
+    Parameters
+    ----------
+    plan : Plan
+        Of one doc.
+    chosen : ChosenMethod
+        A formula; it is not smoothed.
+    copies : numpy.ndarray, shape (n, *size, C)
+        As `input_values` gives the doc itself.
+    classes : numpy.ndarray, shape (n,)
+        Their ids.
+
+    Returns
+    -------
+    maps : numpy.ndarray, shape (n, *cells)
+    explained : numpy.ndarray, shape (n,)
+        The number that the formula explains, of each.
+    """
+    query = with_pictures(formula_query(plan, [chosen]), plan.input_site)
+    placements = [_placement_at(plan, site) for site in query.sites]
+    kind, maps, explained = plan.kinds.index(plan.kind_of(chosen)), [], []
+    for batch in batches(len(copies), plan.batch_size):
+        n = batch.stop - batch.start
+        padded = pad_batch(plan, keep_masked(plan, copies[batch]), plan.batch_size)
+        targets = np.pad(classes[batch], (0, len(padded) - n), "edge")[:, None]
+        results, report = run_classes(plan, targets, query, padded)
+        explained.append(report["explained"][:n, 0, kind])
+        per_site = [
+            _fit(plan, result["maps"][0][:n], site, 2)
+            for site, result in zip(query.sites, results, strict=True)
+        ]
+        known = [one or of_site for one, (_, of_site) in zip(placements, per_site, strict=True)]
+        maps += [fuse([m[k] for m, _ in per_site], known, plan.request.fusion)[0] for k in range(n)]
+    found = np.concatenate(maps)
+    if plan.sample.masked is not None:
+        found[:, plan.sample.masked] = 0
+    return found, np.concatenate(explained)
 
 
 @contextmanager
