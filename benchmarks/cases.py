@@ -138,6 +138,24 @@ def metrics(pairs: int) -> Iterator[Row]:
 
         cost = compare(measure, run_all, pairs=max(pairs // 6, 3), warm=1)
         yield _row(f"{name}, {n} passes", cost, 1.10, "× passes × forward")
+    yield _graded(model, batch, pairs)
+
+
+def _graded(model: keras.Model, doc: Array, pairs: int) -> Row:
+    """Measure an explanation with its grade, against as many runs in the same batches."""
+    explain = functools.partial(eli5.explain_prediction, model, doc, grade=True)
+    inputs, yardstick = docs(BEST_BATCH), forward(model)
+    # The explanation, what is left out, the other class, three maps, and their gradients.
+    sizes = (1, 30, 1, 3, 3)
+    if explain().targets[0].grade.passes + 1 != sum(sizes):
+        raise ValueError(f"Expected a grade of {sum(sizes) - 1} passes")
+
+    def run_all() -> None:
+        for size in sizes:
+            yardstick(inputs[:size])
+
+    cost = compare(explain, run_all, pairs=max(pairs // 6, 3), warm=1)
+    return _row(f"explanation with grade, {sum(sizes)} passes", cost, 1.10, "× passes × forward")
 
 
 def first_call(pairs: int) -> Iterator[Row]:
