@@ -21,7 +21,8 @@ import keras
 from pages import as_table, write_between
 
 import eli5
-from eli5.ground_truth.report import BenchmarkReport, in_words
+from eli5.ground_truth.agreement import in_words
+from eli5.ground_truth.report import BenchmarkReport
 from eli5.ground_truth.sets import SETS
 
 SCRIPT = "benchmarks/ground_truth.py"

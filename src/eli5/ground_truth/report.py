@@ -19,8 +19,7 @@ from eli5.saving.atomic_write import write_atomically
 # What tells whether a method is worse than another one; the other numbers say how.
 _JUDGED = "agreement", "impossible"
 _MARGIN = 0.1  # by which it is worse, at least
-_CERTAIN = 0.5  # percent: the lower end of the interval in which the difference lies
-_N_RESAMPLES = 2000
+_CERTAIN = 0.5, 99.5  # percent: ends of the interval in which the difference lies
 
 
 class Row(NamedTuple):
@@ -262,8 +261,7 @@ def _worse_by(name: str, mine: Row, other: Row) -> float:
     defined = differences[~np.isnan(differences)]
     if not len(defined):
         return 0.0
-    picks = np.random.default_rng(0).integers(0, len(defined), (_N_RESAMPLES, len(defined)))
-    low = np.percentile(defined[picks].mean(axis=1), _CERTAIN)
+    low, _ = interval(defined, ends=_CERTAIN)
     return float(defined.mean()) if low > 0 else 0.0
 
 
