@@ -401,7 +401,7 @@ def test_targets_of_another_kind_than_the_first_doc_s(segmenter: keras.Model) ->
         ({"score": lambda outputs: outputs}, "no `target` beside a callable `score`"),
         ({"task": "regression"}, "no task='regression' beside `target`"),
     ],
-    ids=str,
+    ids=["targets", "top_targets", "classes", "score", "task"],
 )
 def test_one_thing_is_asked_for(segmenter: keras.Model, others: dict[str, Any], match: str) -> None:
     with pytest.raises(ValueError, match=match):
