@@ -12,7 +12,7 @@ from keras import layers
 
 import eli5
 from eli5.targets import Contrast, Pixel, Region, Similarity
-from helpers.models import sample
+from helpers.models import sample, with_weights
 from helpers.segmenters import SIZE, make_segmenter, mean_score
 
 Array = np.ndarray[Any, Any]
@@ -425,3 +425,21 @@ def classifier_doc() -> tuple[keras.Model, Array]:
     x = layers.Conv2D(4, 3)(inputs)
     x = layers.GlobalAveragePooling2D()(x)
     return keras.Model(inputs, layers.Dense(5, activation="softmax")(x)), sample((12, 12, 3))
+
+
+# ---- the layer -----------------------------------------------------------------------------------
+
+
+@ONCE
+def test_the_layer_is_the_last_coarse_one_that_is_not_the_prediction_itself(
+    segmenter: keras.Model,
+) -> None:
+    expl = eli5.explain_prediction(segmenter, DOC, target=Pixel(1, 1), methods=["LayerCAM"])[0]
+    assert expl.layer == "bottleneck"
+    small = layers.Conv2D(4, 1, name="small")(segmenter.get_layer("bottleneck").output)
+    enlarged = layers.UpSampling2D(interpolation="bilinear")(small)
+    model = with_weights(keras.Model(segmenter.inputs, layers.Softmax()(enlarged)), seed=3)
+    expl = eli5.explain_prediction(model, DOC, target=Pixel(1, 1), method="LayerCAM")
+    assert expl.layer == "bottleneck"
+    expl = eli5.explain_prediction(model, DOC, target=Pixel(1, 1), layer="small", method="LayerCAM")
+    assert expl.layer == "small"
