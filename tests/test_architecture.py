@@ -72,9 +72,11 @@ PUBLIC = {
         "sanity_check",
         "save",
         "show_prediction",
+        "targets",
         "testing",
         "warm_up",
     },
+    "eli5.targets": {"Contrast", "Pixel", "Region", "Similarity"},
     "eli5.keras": {
         "METHODS",
         "explain_prediction",
@@ -130,6 +132,7 @@ WITH_ALL = {
     "eli5.keras.explain_prediction",
     "eli5.keras.gradcam",
     "eli5.metrics",
+    "eli5.targets",
     "eli5.testing",
 }
 FACE = {
@@ -212,7 +215,9 @@ def is_private(name: str) -> bool:
     return name == "keras.src" or name.startswith("keras.src.")
 
 
-@pytest.mark.parametrize("part", ["checks", "explanations", "base", "formatters", "saving"])
+@pytest.mark.parametrize(
+    "part", ["checks", "targets", "explanations", "base", "formatters", "saving"]
+)
 def test_what_shows_and_saves_knows_nothing_of_keras(part: str) -> None:
     modules = [module for module in MODULES if part_of(module) == part]
     found = [

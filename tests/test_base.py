@@ -58,6 +58,7 @@ def test_documented_fields() -> None:
         "explained",
         "explained_name",
         "sign",
+        "region",
         "grade",
     ]
 

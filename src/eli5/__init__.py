@@ -96,7 +96,17 @@ _HOME = {
 }
 
 
-_SUBMODULES = ("base", "bulk", "callbacks", "demo", "formatters", "keras", "metrics", "testing")
+_SUBMODULES = (
+    "base",
+    "bulk",
+    "callbacks",
+    "demo",
+    "formatters",
+    "keras",
+    "metrics",
+    "targets",
+    "testing",
+)
 
 
 def __getattr__(name: str) -> Any:

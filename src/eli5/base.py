@@ -171,6 +171,9 @@ class TargetExplanation(_Container):
     sign : {"positive", "negative"}
         ``"negative"`` where heatmap, attribution and weights are of that number with the other
         sign, as ``sign="negative"`` asks for: what is high speaks against the target.
+    region : eli5.targets.Region or eli5.targets.Pixel, optional
+        Where in the input the target is, if it is about a place: with the class and, of a region,
+        the mask that were explained, of the output's size.
     grade : Grade, optional
         How far the map can be trusted, where ``grade=True`` asks for it.
     """
@@ -188,6 +191,7 @@ class TargetExplanation(_Container):
     explained: float | None = None
     explained_name: str | None = None
     sign: str = "positive"
+    region: Any = None
     grade: Grade | None = None
 
 

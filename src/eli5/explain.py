@@ -35,6 +35,7 @@ def explain_prediction(
     sign: str = "positive",
     classes: Iterable[Any] | None = None,
     top_targets: int | None = None,
+    target: Any = None,
     class_names: Any = None,
     task: str | None = None,
     grid: tuple[int, ...] | None = None,
@@ -112,6 +113,11 @@ def explain_prediction(
         Explain these classes, by id or by name (of `class_names`), in one run of the model.
     top_targets : int, optional
         Explain this many classes, from the highest output down, in one run of the model.
+    target : one of `eli5.targets`, or a list of them, optional
+        Something else than a class of a classifier: a `Region` or a `Pixel` of a segmenter, the
+        `Similarity` to an embedding, a `Contrast` of two classes. Several share one run of the
+        model. At most one of `targets`, `classes`, `top_targets`, `target` and a callable `score`
+        is given.
     class_names : sequence, mapping or callable, optional
         Class id to name, for all classes; or name to class id, as Keras's ``class_indices`` are. A
         function may return None for those without a name.
@@ -202,6 +208,7 @@ def explain_predictions(
     sign: str = "positive",
     classes: Iterable[Any] | None = None,
     top_targets: int | None = None,
+    target: Any = None,
     class_names: Any = None,
     task: str | None = None,
     grid: tuple[int, ...] | None = None,
@@ -227,6 +234,8 @@ def explain_predictions(
         Per doc the picture to lay the heatmap over; made from the doc if not given.
     tokens : iterable of lists of str, optional
         Per doc that is a text its tokens. Strings themselves, as a list or an array, need none.
+    target : one of `eli5.targets`, or an iterable, optional
+        One for all docs; or per doc one, or a list of them.
     batch_size : int
         How many docs, or perturbed inputs, the model sees at once. A smaller last batch is filled
         up and compiles nothing anew.

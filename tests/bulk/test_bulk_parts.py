@@ -22,9 +22,9 @@ HEATMAP = np.array([0, 0.25, 1, 0.5, 0.125, 0], "float32")
 
 
 def good_row(name: str) -> Row:
-    known = {"method": "Grad-CAM", "layer": "conv", "rank": 0, "class_id": 3, "class_name": "cat"}
-    numbers = {"score": 0.5, "probability": 0.5, "height": 2, "width": 3, "heatmap": HEATMAP}
-    return Row(name, f"/{name}", True, **known, **numbers)
+    known: dict[str, Any] = {"method": "Grad-CAM", "layer": "conv", "rank": 0, "class_id": 3}
+    known |= {"class_name": "cat", "score": 0.5, "probability": 0.5}
+    return Row(name, f"/{name}", True, **known, height=2, width=3, heatmap=HEATMAP)
 
 
 def write(path: Path, rows: list[Row], counts: Counts = COUNTS, dtype: str = "float32") -> None:

@@ -12,6 +12,9 @@ from keras import layers
 
 import eli5
 from eli5.metrics.grade import MOST_PASSES
+from eli5.targets import Contrast
+from helpers.model_kinds import KINDS as MODELS
+from helpers.model_kinds import picture
 from helpers.models import sample, with_weights
 
 Array = np.ndarray[Any, Any]
@@ -87,6 +90,23 @@ def test_each_kind_has_all_parts_for_at_most_40_passes(name: str) -> None:
     assert again.parts == pytest.approx(grade.parts, abs=1e-4, nan_ok=True)
 
 
+@pytest.mark.parametrize("name", ["nested functional", "two outputs, dict", "channels first"])
+def test_one_network_has_one_grade_in_whatever_shape(name: str) -> None:
+    flat, kind = MODELS["flat"].make(), MODELS[name]
+    expected = eli5.explain_prediction(flat, picture(), grade=True).targets[0].grade
+    doc = kind.doc(picture())
+    found = eli5.explain_prediction(kind.make(), doc, **kind.options, grade=True).targets[0].grade
+    assert found.parts == pytest.approx(expected.parts, abs=1e-4)
+
+
+def test_a_model_that_takes_one_number_of_docs_is_graded_alike() -> None:
+    steps = [layers.Conv2D(4, 3, activation="relu"), layers.GlobalAveragePooling2D()]
+    top = layers.Dense(4, activation="softmax")
+    fixed = keras.Sequential([keras.Input((12, 14, 3), batch_size=4), *steps, top])
+    found = grade_of(with_weights(fixed, seed=4))
+    assert found.parts == pytest.approx(grade_of(picture_model()).parts, abs=1e-4)
+
+
 def grade_of(model: keras.Model, **options: Any) -> Any:
     return eli5.explain_prediction(model, PICTURE, **options, grade=True).targets[0].grade
 
@@ -101,10 +121,11 @@ def own_score(outputs: Any) -> Any:
         (lambda: picture_model(1, None), {}, "no other class"),
         (lambda: picture_model(3, None), {"task": "regression"}, "no other class"),
         (picture_model, {"score": own_score}, "no other class"),
+        (picture_model, {"target": Contrast(0, 1)}, "no other class"),
         (lambda: picture_model(1, "sigmoid"), {"targets": [1]}, "the other's opposite"),
         (lambda: picture_model(2), {"targets": [1]}, "the other's opposite"),
     ],
-    ids=["value", "values", "own score", "one unit", "two classes"],
+    ids=["value", "values", "own score", "contrast", "one unit", "two classes"],
 )
 def test_without_another_class_it_is_graded_without_that(
     model: Any, options: dict[str, Any], reason: str

@@ -10,9 +10,11 @@ import pytest
 from keras import layers
 
 import eli5
-from eli5.metrics import deletion, efficient_randomisation, road, srg
+from eli5.metrics import average_drop, deletion, efficient_randomisation, road, srg
+from eli5.targets import Region
 from helpers.model_kinds import KINDS, picture
 from helpers.models import sample, with_weights
+from helpers.segmenters import SIZE, make_segmenter, mean_score
 
 NAMES = [
     "nested functional",
@@ -90,3 +92,19 @@ def test_a_model_of_one_batch_size_is_measured() -> None:
     expected = keras.ops.convert_to_numpy(model(np.repeat(doc, 3, axis=0)))[0, target]
     assert result.curves[0]["score"][0] == pytest.approx(float(expected), abs=1e-6)
     assert result.passes == 8
+
+
+def test_a_map_of_a_region_is_measured_by_the_regions_own_score() -> None:
+    model, doc = make_segmenter(), np.random.default_rng(0).random((1, *SIZE, 3), "float32")
+    mask = np.zeros(SIZE, bool)
+    mask[2:9, 3:11] = True
+    expl = eli5.explain_prediction(
+        model, doc, target=Region(1, mask), method="Gradient × Input", grade=True
+    )
+    curves = srg(model, doc, expl, steps=4).curves[0]
+    outputs = keras.ops.convert_to_numpy(model(doc))[0]
+    assert curves["highest first"][0] == pytest.approx(mean_score(outputs, 1, mask), rel=1e-4)
+    assert 0 <= expl.targets[0].grade.value <= 1
+    assert expl.targets[0].grade.parts["other class"] is None
+    with pytest.raises(ValueError, match="Expected a classifier whose probabilities are known"):
+        average_drop(model, doc, expl)

@@ -12,10 +12,13 @@ import numpy as np
 
 from eli5.base import Explanation, is_picture
 from eli5.formatters.explanation_fields import flattened
+from eli5.targets import LOCATED
 
 # Of the keys and their types, in the dictionary and in the files that `eli5.saving` writes. Each
 # change of them raises it; docs/formats.md says what each version holds.
 SCHEMA_VERSION = 5
+
+_KINDS = {kind: name for name, kind in LOCATED.items()}
 
 # Where json.dumps gives up: at some hundred levels, at integers of some thousand bits.
 _DEEPEST = 100
@@ -77,6 +80,8 @@ def _plain(value: Any, around: tuple[int, ...]) -> Any:
         return [_plain(item, inside) for item in value]
     if isinstance(value, dict):
         return {str(key): _plain(item, inside) for key, item in value.items()}
+    if type(value) in _KINDS:
+        return {"kind": _KINDS[type(value)], **_from_fields(value, around)}
     if is_dataclass(value) and not isinstance(value, type):
         return _from_fields(value, around)
     if is_picture(value):

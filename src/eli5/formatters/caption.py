@@ -21,6 +21,7 @@ from eli5.formatters.labels import (
     target_label,
     target_name,
     target_numbers,
+    where,
 )
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def title_lines(
     kind = "Output" if expl.is_regression else "Class"
     is_number = not target.class_name and not isinstance(target.target, str)
     kind = f"against {kind.lower()}" if is_against(target) else kind
-    name = f"{kind} {class_name(target)}" if is_number else _drawable_name(target)
+    number = f"{kind} {class_name(target)} {where(target)}".rstrip()
+    name = number if is_number else _drawable_name(target)
     numbers = [
         f"{name[:1].lower()}{name[1:]} {value}" for name, value in target_numbers(target).items()
     ]

@@ -21,6 +21,7 @@ from eli5.base import (
     is_picture,
 )
 from eli5.checks import is_integer, is_number, shown, wrong_type
+from eli5.targets import LOCATED
 
 
 def check_single(expl: Any, *, looks_inside: bool = True) -> None:
@@ -104,6 +105,10 @@ _FIELDS: dict[type, dict[str, tuple[Callable[[Any], bool], str]]] = {
         "placement": (
             lambda value: isinstance(value, Placement | None),
             "an eli5.base.Placement or None",
+        ),
+        "region": (
+            lambda value: value is None or type(value) in LOCATED.values(),
+            f"None or one of eli5.targets: {', '.join(one.__name__ for one in LOCATED.values())}",
         ),
         "grade": (lambda value: isinstance(value, Grade | None), "an eli5.base.Grade or None"),
     },

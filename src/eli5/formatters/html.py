@@ -21,6 +21,7 @@ from eli5.formatters.labels import (
     signed_number,
     target_label,
     target_numbers,
+    where,
 )
 from eli5.formatters.overlay.drawable import has_canvas
 from eli5.formatters.series.timeline import peaks_in_words
@@ -330,6 +331,7 @@ def _target(expl: Explanation, target: TargetExplanation) -> Data:
         "is_against": is_against(target),
         "id": class_id,
         "has_own_id": name != class_id,
+        "where": where(target),
         "numbers": target_numbers(target),
         "grade": target.grade and grade_parts(target.grade),
         "peak": peak and f"Peak at {peak}",

@@ -15,6 +15,7 @@ from eli5.formatters.overlay.heatmap import expand_heatmap as expand_heatmap  # 
 from eli5.formatters.overlay.heatmap import heatmap_to_image as heatmap_to_image
 from eli5.formatters.overlay.layers import draw_layer
 from eli5.formatters.overlay.options import DEFAULT_COLORMAP, default_percentile, make_options
+from eli5.formatters.overlay.outline import draw_outline
 from eli5.formatters.overlay.picture import to_png, to_rgba
 from eli5.formatters.series.picture import draw_series
 from eli5.formatters.sheet import to_sheet
@@ -41,7 +42,8 @@ def format_as_image(
 
     The heatmap is resized to the image first and coloured then, so every pixel has a colour of the
     colormap. A pixel is as opaque as its heatmap value, up to `alpha_limit`; see `percentile` for
-    methods that explain the pixels of the input.
+    methods that explain the pixels of the input. The ``region`` of a target has a white border, a
+    pixel a cross.
 
     The heatmap of a volume or a video has rank 3, ``(d, h, w)``, and its image shows ``d`` slices
     of one size side by side. Each slice of the heatmap is resized to its own part of the image.
@@ -162,10 +164,15 @@ def _draw_overlay(
 ) -> Image.Image:
     if expl.image is None:
         return draw_series(expl, target, options)
-    if target.heatmap is None and not (options.signed and target.attribution is not None):
-        return to_rgba(expl.image)
-    layer = draw_layer(target, checked_picture(expl.image, "image"), options)
     base = to_rgba(expl.image)
+    if target.heatmap is not None or (options.signed and target.attribution is not None):
+        layer = draw_layer(target, checked_picture(expl.image, "image"), options)
+        base = _laid_over(base, layer)
+    outline = draw_outline(target, base.size)
+    return base if outline is None else Image.alpha_composite(base, outline)
+
+
+def _laid_over(base: Image.Image, layer: Image.Image) -> Image.Image:
     if base.getchannel("A").getextrema() != (255, 255):
         return Image.alpha_composite(base, layer)
     # The same to half a level in half the time, but it would blend the opacity, too.

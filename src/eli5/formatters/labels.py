@@ -46,12 +46,26 @@ def of_target(target: TargetExplanation) -> str:
 
 def _label(target: TargetExplanation) -> str:
     name, class_id = class_name(target), one_line(target.target)
-    return class_id if name == class_id else f"{name} ({class_id})"
+    label = class_id if name == class_id else f"{name} ({class_id})"
+    return f"{label} {where(target)}".rstrip()
+
+
+def where(target: TargetExplanation) -> str:
+    """Say which place a target is about: ``"over 412 pixels"``; nothing if it is none.
+
+    Nor of one whose name says it already, as a contrast's does.
+    """
+    if target.region is None or isinstance(target.target, str):
+        return ""
+    return one_line(target.region.phrase)
 
 
 def target_name(target: TargetExplanation) -> str:
-    """Name what is shown of a target in one line: ``"tabby"``, or ``"against tabby"``."""
-    name = class_name(target)
+    """Name what is shown of a target in one line: ``"tabby"``, or ``"against tabby"``.
+
+    With the place that it is about, if it is one: ``"dog over 412 pixels"``.
+    """
+    name = f"{class_name(target)} {where(target)}".rstrip()
     return f"against {name}" if is_against(target) else name
 
 

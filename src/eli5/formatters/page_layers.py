@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eli5.formatters.labels import is_against, of_target, one_line
-from eli5.formatters.overlay.data_uri import data_uri, heat_layer, legend_colours, picture_layer
+from eli5.formatters.overlay.data_uri import (
+    data_uri,
+    heat_layer,
+    legend_colours,
+    outline_layer,
+    picture_layer,
+)
 from eli5.formatters.overlay.options import DEFAULT_COLORMAP, DIVERGING, options_for
 from eli5.formatters.series.picture import chart_size, draw_without_heat, series_layer
 from eli5.formatters.series.timeline import peaks_in_words, series_in_words
@@ -49,19 +55,20 @@ def page_heat(
 ) -> Data:
     """Give the layer of a target, with words for who does not see it, or why there is none."""
     options = options_for(expl, look)
+    outline = None if expl.image is None else outline_layer(target, expl.image, budget)
     name = "attribution" if options.signed else "heatmap"
     if target.heatmap is None and not (options.signed and target.attribution is not None):
-        return {"src": None, "why_none": "No heatmap"}
+        return {"src": None, "why_none": "No heatmap", "outline": outline}
     if expl.image is None:
         source, where = series_layer(expl, target, budget, options), "behind the series"
     else:
         source, where = heat_layer(target, expl.image, budget, options), "laid over the picture"
     if source is None:
-        return {"src": None, "why_none": f"The {name} is empty"}
+        return {"src": None, "why_none": f"The {name} is empty", "outline": outline}
     method = f"{expl.method} {name}" if expl.method else name.capitalize()
     peak = "" if options.signed else peaks_in_words(expl, target, most=1)
     alt = f"{method} {of_target(target)}, {where}{peak and f'; peak at {peak}'}"
-    return {"src": source, "alt": alt, "cut_off": _cut_off(expl, options)}
+    return {"src": source, "alt": alt, "cut_off": _cut_off(expl, options), "outline": outline}
 
 
 def _cut_off(expl: Explanation, options: OverlayOptions) -> str:

@@ -28,6 +28,7 @@ from eli5.formatters.overlay.options import (
     for_target,
     make_options,
 )
+from eli5.formatters.overlay.outline import draw_outline
 from eli5.formatters.overlay.picture import to_rgba
 from eli5.formatters.series.picture import axes_inches, bar_label, draw_chart, series_heat
 from eli5.formatters.series.timeline import checked_series
@@ -309,7 +310,9 @@ def _picture_panels(
         inches = max(scale * width, _LEAST), max(scale * height, _LEAST)
         heat = values * np.float64(peak), peak or 1.0
         label = bar_label(options, target) if bar else ""
-        draw = partial(_draw_picture, picture, extent, *heat, for_target(options, target), label)
+        outline = draw_outline(target, picture.size) if picture else None
+        layers = [one for one in (picture, outline) if one is not None]
+        draw = partial(_draw_picture, layers, extent, *heat, for_target(options, target), label)
         panels.append(Panel(draw, inches))
     return panels
 
@@ -333,7 +336,7 @@ def _canvas(
 
 
 def _draw_picture(
-    picture: Image.Image | None,
+    pictures: Sequence[Image.Image],
     extent: tuple[int, int, int, int],
     values: NDArray[np.float64],
     peak: float,
@@ -344,12 +347,14 @@ def _draw_picture(
     # All is said here, because the user's settings may be others.
     draw = partial(ax.imshow, extent=extent, origin="upper", aspect="equal")
     alpha = None
-    if picture:
-        draw(picture)
+    if pictures:
+        draw(pictures[0])
         alpha = np.minimum(np.abs(values) / peak, options.alpha_limit)
     norm = Normalize(-peak if options.signed else 0, peak)
     colormap: Any = options.colormap
     heat = draw(values, cmap=colormap, norm=norm, alpha=alpha)
+    for outline in pictures[1:]:
+        draw(outline)
     ax.set_axis_off()
     if bar_label:
         _draw_colour_bar(ax, heat, options, bar_label)

@@ -127,7 +127,7 @@ def gradcam_backend(
         weights,
         activations,
         gradients,
-        int(report["classes"][0, 0]),
+        int(report["targets"][0, 0]),
         float(report["outputs"][0, 0]),
     )
 

@@ -29,9 +29,11 @@ from eli5.keras.pipeline.keras_probe import (
     make_probe,
     without_padding,
 )
-from eli5.keras.pipeline.padded_run import run_classes
+from eli5.keras.pipeline.padded_run import run_targets
 from eli5.keras.pipeline.plan import Plan, at_doc, make_plan
 from eli5.keras.pipeline.request import Request, make_request
+from eli5.keras.targets import rows
+from eli5.keras.targets.target import Targets
 from eli5.metrics.maps import input_map, list_maps, own_map
 from eli5.metrics.result import Array, Measured, Metric, MetricResult, collect
 
@@ -123,9 +125,7 @@ def read_samples(
     """
     check_model(model)
     _check_about(about)
-    request = make_request(
-        method="Occlusion", **{name: about[name] for name in _OF_MODEL if name in about}
-    )
+    request = _request(about)
     said = DocOptions(**{name: about[name] for name in _OF_ALL_DOCS if name in about})
     per_doc = {field: about[name] for name, field in _PER_DOC.items() if name in about}
     stream = read_docs(model, docs, said, per_doc)
@@ -136,6 +136,11 @@ def read_samples(
             like = read_sample(model, doc, own, like=like, **request.about_input)
         yield like, request
     _check_count(n, number + 1)
+
+
+def _request(about: Mapping[str, Any], **more: Any) -> Request:
+    own = {name: about[name] for name in _OF_MODEL if name in about}
+    return make_request(method="Occlusion", **own, **more)
 
 
 def _check_count(n: int | None, n_docs: int | None) -> None:
@@ -168,8 +173,10 @@ def read_cases(
     maps = list_maps(explanations, targets)
     for number, (sample, request) in enumerate(read_samples(model, docs, about, len(maps))):
         if number < len(maps):
+            region = maps[number].region
+            asked = request if region is None else _request(about, target=region)
             with at_doc(number), engine.steady():
-                case = _make_case(sample, request, maps[number], of, count)
+                case = _make_case(sample, asked, maps[number], of, count)
             yield case
 
 
@@ -181,11 +188,12 @@ def _make_case(
     count: Callable[[int], None],
 ) -> Case:
     given = target.target if isinstance(target.target, int) else None
+    given = given if target.region is None else target.region
     sample = sample._replace(targets=None if given is None else [given])
     plan = make_plan(request, [sample])
     _check_score(plan, target)
     _number_of(plan, of)  # before a run is spent
-    return make_case(plan.of_doc(0, _find_classes(plan, count)), target, of, count)
+    return make_case(plan.of_doc(0, _find_targets(plan, count)), target, of, count)
 
 
 def make_case(plan: Plan, target: TargetExplanation, of: str, count: Callable[[int], None]) -> Case:
@@ -248,7 +256,8 @@ def _number_of(plan: Plan, of: str) -> tuple[bool, str]:
     (chosen,) = plan.request.methods
     kind = plan.kind_of(chosen)
     is_auto = plan.request.target.score == "auto"
-    has_probability = is_auto and kind.name == "log-odds"
+    # Of a region it is a mean of log-odds, which is that of no probability.
+    has_probability = is_auto and kind.name == "log-odds" and plan.request.target.has_class
     if of == "probability" and not has_probability:
         raise ValueError(
             "Expected a classifier whose probabilities are known, and no `score`. Received: "
@@ -260,13 +269,15 @@ def _number_of(plan: Plan, of: str) -> tuple[bool, str]:
     return False, kind.name
 
 
-def _find_classes(plan: Plan, count: Callable[[int], None]) -> Array:
-    """Return the class ids, for which the model runs once if the likeliest is asked for."""
+def _find_targets(plan: Plan, count: Callable[[int], None]) -> Targets:
+    """Return the targets of the one doc; if that is the likeliest, the model runs once to tell."""
+    if not plan.request.target.has_class:  # of a region all is known
+        return rows.of_sample(plan.targets, 0)
     if (plan.targets >= 0).all():
         return np.asarray(plan.targets[0])
     count(1)
-    _, report = run_classes(plan, plan.targets, formula_query(plan, []))
-    return np.asarray(report["classes"][0])
+    _, report = run_targets(plan, plan.targets, formula_query(plan, []))
+    return np.asarray(report["targets"][0])
 
 
 def _maker_of_hidden(

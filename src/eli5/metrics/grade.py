@@ -20,9 +20,10 @@ from eli5.keras import METHODS
 from eli5.keras.methods.lookup import ChosenMethod, choose_methods
 from eli5.keras.pipeline.formula_program import formula_query
 from eli5.keras.pipeline.keras_probe import input_values
-from eli5.keras.pipeline.padded_run import run_classes
+from eli5.keras.pipeline.padded_run import run_targets
 from eli5.keras.pipeline.plan import Plan
 from eli5.keras.pipeline.run_methods import explain_copies
+from eli5.keras.targets import rows
 from eli5.keras.targets.class_scores import TOP
 from eli5.metrics.cases import Case, fitted, make_case, without_rounding
 from eli5.metrics.faithfulness import (
@@ -268,7 +269,7 @@ def _grade_target(
     values, passes = own_map(targets[k]), list[int]()
     if reason := "There is no map." if values is None else _why_empty(np.asarray(values)):
         return Grade(reason=reason)
-    plan = plan._replace(targets=plan.targets[:, k : k + 1])
+    plan = plan._replace(targets=rows.take(plan.targets, slice(k, k + 1)))
     try:
         plan = _at_input(plan, chosen)
         occlusion = choose_methods([METHODS["Occlusion"]], {}, "positive")
@@ -305,8 +306,10 @@ def _again(
 
     def maps(copies: Array, of_other: Array) -> tuple[Array, Array]:
         count((3 if method.needs == "hessian" else 2) * len(copies))
-        classes = np.where(of_other, rival or 0, plan.targets[0, 0]).astype("int32")
-        found, explained = explain_copies(plan, chosen, copies, classes)
+        asked = rows.repeat(plan.targets, len(copies))
+        if rival is not None:
+            asked = np.where(of_other[:, None], np.int32(rival), asked)
+        found, explained = explain_copies(plan, chosen, copies, asked)
         return np.stack([_as_input(plan, target, values) for values in found]), explained
 
     picture = input_values(plan)
@@ -323,12 +326,14 @@ def _as_input(plan: Plan, target: TargetExplanation, values: Array) -> Array:
 def _find_rival(plan: Plan, count: Callable[[int], None]) -> tuple[int | None, str]:
     """Return the likeliest other class, or why there is none to be asked for."""
     head = plan.head
-    if not plan.request.target.has_class or head.is_regression:
+    if not plan.request.target.has_class:
+        return None, "What is explained is not the score of one class: no other class is compared."
+    if head.is_regression:
         return None, "There is no other class to compare with."
     if head.n_targets < 3:
         return None, "Of two classes each is the other's opposite: comparing them tells nothing."
     count(1)
     ranks = np.array([[TOP, TOP - 1]], "int32")
-    _, report = run_classes(plan, ranks, formula_query(plan, []))
+    _, report = run_targets(plan, ranks, formula_query(plan, []))
     own = int(plan.targets[0, 0])
-    return next(int(one) for one in report["classes"][0] if one != own), ""
+    return next(int(one) for one in report["targets"][0] if one != own), ""

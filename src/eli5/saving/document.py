@@ -25,6 +25,7 @@ from eli5.base import Explanation, Explanations
 from eli5.checks import wrong_type, wrong_value
 from eli5.formatters.as_dict import SCHEMA_VERSION
 from eli5.formatters.explanation_fields import check_single
+from eli5.targets import LOCATED
 
 # The names of the dtypes that an array may have: bool, ints and floats of 8 to 64 bits.
 DTYPES = [np.dtype(code).name for code in "?bhiqBHIQefd"]
@@ -141,7 +142,7 @@ def _encode_container(value: Any, where: str, put: Put) -> Any:
         return {"$": "placement", **json.loads(json.dumps(asdict(value)))}
     if isinstance(value, base.DocWeightedSpans):
         value = replace(value, spans=_listed_spans(value.spans, f"{where}.spans"))
-    for name, kind in _CONTAINERS.items():
+    for name, kind in (_CONTAINERS | LOCATED).items():
         if isinstance(value, kind):
             return {"$": name, **_encode_fields(value, f"{where}.", put)}
     kinds = "str, bytes, list, tuple, dict, container of eli5.base or array of numbers or dates"
@@ -220,7 +221,7 @@ def _decode_dates(entry: Entry) -> Array:
 def _decode_container(entry: Entry) -> Any:
     if "spans" in entry:
         entry["spans"] = _tupled_spans(entry["spans"])
-    return _CONTAINERS[entry.pop("$")](**entry)
+    return (_CONTAINERS | LOCATED)[entry.pop("$")](**entry)
 
 
 def decode_placement(entry: Entry) -> Any:
@@ -238,7 +239,7 @@ DECODERS: dict[str, Callable[[Entry], Any]] = {
     "placement": decode_placement,
     "str": lambda entry: "".join(map(chr, entry["code_points"])),  # of earlier versions
     "tuple": lambda entry: tuple(entry["items"]),
-    **dict.fromkeys(_CONTAINERS, _decode_container),
+    **dict.fromkeys((*_CONTAINERS, *LOCATED), _decode_container),
 }
 
 
@@ -305,6 +306,8 @@ def _target(record: Entry) -> base.TargetExplanation:
     target.heatmap, target.attribution = map(_map, (target.heatmap, target.attribution))
     if record.get("placement"):
         target.placement = decode_placement({**record["placement"]})
+    if record.get("region"):
+        target.region = _located({**record["region"]})
     if target.grade is not None:
         target.grade = base.Grade(**record["grade"])
     if target.weighted_spans is not None:
@@ -315,6 +318,13 @@ def _target(record: Entry) -> base.TargetExplanation:
             text.spans = _tupled_spans(text.spans)
         target.weighted_spans = base.WeightedSpans(texts, target.weighted_spans.get("other"))
     return target
+
+
+def _located(record: Entry) -> Any:
+    kind = LOCATED[record.pop("kind")]
+    if "mask" in record:
+        record["mask"] = np.array(record["mask"], bool)
+    return kind(**record)
 
 
 def _map(values: Any) -> Any:

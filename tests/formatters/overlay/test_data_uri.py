@@ -207,7 +207,7 @@ def test_nothing_else_of_a_photos_file_is_passed_on(size: tuple[int, int]) -> No
 
 
 def test_the_legend_is_the_colormap_as_transparent_as_a_layer() -> None:
-    shown = decoded(legend_colours(make_options()))
+    shown = decoded(legend_colours(make_options(), 0, 1))
     assert shown.size == (256, 1)
     values = np.arange(256) / 255
     expected = np.rint(DEFAULT_COLORMAP(values) * 255)
@@ -216,7 +216,7 @@ def test_the_legend_is_the_colormap_as_transparent_as_a_layer() -> None:
 
 
 def test_the_legend_of_signed_values_is_clear_in_the_middle() -> None:
-    shown = pixels(decoded(legend_colours(make_options(signed=True, alpha_limit=None))))[0]
+    shown = pixels(decoded(legend_colours(make_options(signed=True, alpha_limit=None), -1, 1)))[0]
     values = np.linspace(-1, 1, 256)
     np.testing.assert_allclose(shown[:, 3], 255 * np.abs(values), atol=1)
     np.testing.assert_allclose(shown[:, :3], 255 * DIVERGING(0.5 + values / 2)[:, :3], atol=3)

@@ -94,7 +94,7 @@ def test_other_names_in_use(name: str, canonical: str) -> None:
     ("wrong", "right"),
     [
         ("layers", "It is called `layer` here"),
-        ("target", r"A class is asked for with targets=\[281\]"),
+        ("label", r"A class is asked for with targets=\[281\]"),
         ("top_target", "Did you mean 'top_targets'?"),
         ("Method", "Did you mean 'method'?"),
         ("n_sample", "Did you mean 'n_samples'?"),

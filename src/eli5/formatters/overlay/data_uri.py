@@ -16,6 +16,7 @@ from PIL import Image, features
 from eli5.formatters.overlay.heatmap import LANCZOS, checked_picture
 from eli5.formatters.overlay.layers import coloured, levels_of, palette, shown_map
 from eli5.formatters.overlay.options import for_target
+from eli5.formatters.overlay.outline import draw_outline
 from eli5.formatters.overlay.picture import to_rgba
 
 if TYPE_CHECKING:
@@ -95,6 +96,13 @@ def heat_layer(
         return data_uri(coloured(levels, turned, opacity))
     colours = palette(levels.values, turned, opacity)
     return _as_uri("PNG", _with_palette(_written(levels.picture, "PNG"), colours))
+
+
+def outline_layer(target: TargetExplanation, image: Any, budget: PixelBudget) -> str | None:
+    """Write the border of a target's region as a data URI; None if it has none."""
+    size = _scaled(checked_picture(image, "expl.image").size, budget.heat)
+    outline = draw_outline(target, size)
+    return None if outline is None else data_uri(outline.quantize(4))
 
 
 def visible(options: OverlayOptions) -> OverlayOptions:

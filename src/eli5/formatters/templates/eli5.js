@@ -31,13 +31,14 @@
 
   // On paper nobody chooses a class: each gets a picture of its own, for as long as it is printed.
   addEventListener("beforeprint", () => {
-    for (const layer of document.querySelectorAll(":not(:checked) + .eli5-layer")) {
+    for (const layer of document.querySelectorAll("input:not(:checked) + .eli5-layer")) {
       const label = layer.closest("label.eli5-target");
       if (!label) continue;
       const figure = document.createElement("div");
       figure.className = "eli5-printed";
       const picture = label.closest(".eli5-card").querySelector(".eli5-picture");
-      figure.append(picture.cloneNode(), layer.cloneNode());
+      const outlines = label.querySelectorAll(":scope > .eli5-outline:not(input + *)");
+      figure.append(...[picture, layer, ...outlines].map((one) => one.cloneNode()));
       label.append(figure);
     }
   });

@@ -82,7 +82,7 @@ def trace(model: keras.Model, inputs: Any, picture: int = 0) -> Trace:
 def evaluate(
     model: keras.Model,
     inputs: Any,
-    targets: np.ndarray[Any, Any],
+    targets: Any,
     query: Query,
     *extra: np.ndarray[Any, Any],
 ) -> tuple[Any, Any]:
@@ -93,7 +93,7 @@ def evaluate(
     model, inputs
         See `trace`.
     targets, query, *extra
-        See `Query`; targets are int32, shape (B, K).
+        See `Query`; targets are an array (B, K), or a tree of arrays (B, K, ...).
 
     Returns
     -------
@@ -213,7 +213,7 @@ def _compile(
     get_model, get_score = Reference(model), Reference(query.score)
     touched = _touched(query)
     get_operations = [Reference(site.operation) for site in touched]
-    batch = len(arguments[1])
+    batch = len(keras.tree.flatten(arguments[1])[0])
     shapes = [(site.shape[0] * batch, *site.shape[1:]) for site in query.sites]
     specs = [keras.KerasTensor(s, site.dtype) for s, site in zip(shapes, query.sites, strict=True)]
     changes = [change for _, change in query.replace]

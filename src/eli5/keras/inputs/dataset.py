@@ -13,6 +13,7 @@ from eli5.checks import wrong_type
 from eli5.keras.inputs.model_inputs import input_shapes
 from eli5.keras.inputs.sample import DocOptions, check_doc_options
 from eli5.keras.targets.classes import as_class_ids
+from eli5.keras.targets.make_target import as_targets
 
 
 def read_docs(
@@ -29,13 +30,19 @@ def read_docs(
     check_doc_options(about._replace(tokens=per_doc.get("tokens")))
     rows = with_entries(stream_docs(model, docs), per_doc, count_docs(model, docs))
     return (
-        (doc, about._replace(number=number, **_with_class_ids(own)))
+        (doc, about._replace(number=number, **_with_targets(own)))
         for number, (doc, own) in enumerate(rows)
     )
 
 
-def _with_class_ids(own: dict[str, Any]) -> dict[str, Any]:
-    return own | {"targets": as_class_ids(own["targets"])} if "targets" in own else own
+def _with_targets(own: dict[str, Any]) -> dict[str, Any]:
+    """Return what is said of a doc with its targets checked, of whichever kind they are."""
+    rest = {name: value for name, value in own.items() if name not in ("target", "targets")}
+    if "targets" in own:
+        rest["targets"] = as_class_ids(own["targets"])
+    if "target" in own:
+        rest["targets"] = as_targets(own["target"])
+    return rest
 
 
 def with_entries(

@@ -16,7 +16,7 @@ from eli5.keras.methods.smoothing import Smoothing, make_smoothing
 # What other packages call the arguments of a call, by what they are called here.
 _ARGUMENTS = {
     "targets": "category category_id category_index class_id class_idx class_index class_label idx "
-    "index label label_id label_index labels output_index pred_class pred_index target "
+    "index label label_id label_index labels output_index pred_class pred_index "
     "target_category target_class target_id target_idx target_index target_label y",
     "layer": "conv_layer conv_layer_name last_conv_layer last_conv_layer_name layer_id layer_idx "
     "layer_index layer_name layer_names layers penultimate_layer target_layer target_layers",

@@ -15,6 +15,7 @@ from eli5.keras.pipeline.plan import Plan, at_doc, make_plan
 from eli5.keras.pipeline.request import Request, make_request, split_options
 from eli5.keras.pipeline.result import compose, make_display
 from eli5.keras.pipeline.run_methods import run_methods
+from eli5.keras.targets import rows
 from eli5.keras.targets.classes import check_targets
 from eli5.progress import Progress, clear, show_progress
 
@@ -91,7 +92,7 @@ def explain_batch(
     if request.grader is not None:
         for number, one in enumerate(explained):
             with at_doc(samples[number].number):
-                doc_plan = plan.of_doc(number, report["classes"][number])
+                doc_plan = plan.of_doc(number, rows.of_sample(report["targets"], number))
                 request.grader(doc_plan, one if isinstance(one, list) else [one])
     return explained
 

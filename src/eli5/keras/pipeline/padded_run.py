@@ -11,8 +11,10 @@ import numpy as np
 
 from eli5.keras import engine
 from eli5.keras.pipeline.plan import Array, Plan
+from eli5.keras.targets import rows
+from eli5.keras.targets.target import Targets
 
-_MOST_CLASSES = 16  # in one program
+_MOST_TARGETS = 16  # in one program
 
 
 def run_padded(
@@ -27,23 +29,25 @@ def run_padded(
 
 def run_all(plan: Plan, query: engine.Query, padded: Array, *extra: Array) -> Any:
     """Ask the same about rows that fill their batch already."""
-    targets = np.repeat(plan.targets, len(padded), axis=0)
-    return run_classes(plan, targets, query, padded, *extra)[0]
+    targets = rows.repeat(plan.targets, len(padded))
+    return run_targets(plan, targets, query, padded, *extra)[0]
 
 
-def run_classes(plan: Plan, targets: Array, query: engine.Query, *extra: Array) -> tuple[Any, Any]:
-    """Ask about all classes of `targets`, (B, K), a few dozen at a time where there are many.
+def run_targets(
+    plan: Plan, targets: Targets, query: engine.Query, *extra: Array
+) -> tuple[Any, Any]:
+    """Ask about all K targets of each sample, a few dozen at a time where there are many.
 
-    A program differentiates each class for itself, so that its size grows with them.
+    A program differentiates each for itself, so that its size grows with them.
     """
-    n = targets.shape[1]
-    n_parts = -(-n // _MOST_CLASSES) if query.formulas else 1
+    n_samples, n = rows.shape_of(targets)
+    n_parts = -(-n // _MOST_TARGETS) if query.formulas else 1
     size = -(-n // n_parts)  # one program does for all parts
-    padded = np.pad(targets, ((0, 0), (0, n_parts * size - n)), "edge")
-    with advise_on_batches(len(targets)):
+    padded = rows.widen(targets, n_parts * size)
+    with advise_on_batches(n_samples):
         parts = [
             engine.evaluate(plan.model, plan.inputs, some, query, *extra)
-            for some in np.split(padded, n_parts, axis=1)
+            for some in rows.split(padded, n_parts)
         ]
     if n_parts == 1:
         return parts[0]
@@ -53,7 +57,7 @@ def run_classes(plan: Plan, targets: Array, query: engine.Query, *extra: Array) 
 
 
 def _joined(parts: Any, axis: int, n: int) -> Any:
-    """Join what was answered about some classes each, and leave out those past the n-th."""
+    """Join what was answered about some targets each, and leave out those past the n-th."""
     return keras.tree.map_structure(
         lambda *of: np.take(np.concatenate(of, axis=axis), range(n), axis=axis), *parts
     )

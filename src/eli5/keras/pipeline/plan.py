@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -18,12 +19,20 @@ from eli5.keras.inputs.sample import Sample, read_sample
 from eli5.keras.layers import candidate_layers
 from eli5.keras.layers.cell_positions import Located, locate, place_axes
 from eli5.keras.layers.measured_alignment import measure_alignment
-from eli5.keras.layers.model_head import check_gap_dense, find_output_maps
+from eli5.keras.layers.model_head import check_gap_dense, find_output_maps, grid_of
 from eli5.keras.layers.target_layer import find_target_layer
 from eli5.keras.layers.token_grid import check_grid
 from eli5.keras.methods.lookup import ChosenMethod
 from eli5.keras.pipeline.request import Request
-from eli5.keras.targets.target import Contrast, Head, ScoreKind, find_output
+from eli5.keras.targets import rows
+from eli5.keras.targets.target import (
+    Head,
+    Output,
+    ScoreKind,
+    SimilarClasses,
+    Targets,
+    find_output,
+)
 from eli5.progress import untracked
 
 Array = np.ndarray[Any, Any]
@@ -36,7 +45,7 @@ class Plan(NamedTuple):
     samples: Sequence[Sample]  # the docs that count
     model: keras.Model
     inputs: Any  # of the whole batch, which may be filled up
-    targets: Array  # int32, shape (B, K); see `Target.rows`
+    targets: Targets  # of each sample, (B, K, ...); see `Target.rows`
     trace: engine.Trace  # of one call of the model
     output: int  # which output is explained, in the order of `keras.tree.flatten`
     head: Head  # what the units of that output stand for
@@ -75,13 +84,13 @@ class Plan(NamedTuple):
         select = request.target.select(self.output, self.head, kinds, request.sign)
         return engine.Query(request.target.score, select, slot=self.slot, **fields)
 
-    def filled(self) -> tuple[Any, Array]:
+    def filled(self) -> tuple[Any, Targets]:
         """Return inputs and targets, repeated to the one number of samples that the model takes.
 
         They are those of one doc.
         """
         n = self.sample.fixed_batch or 1
-        return repeat_doc(self.inputs, n), np.repeat(self.targets, n, axis=0)
+        return repeat_doc(self.inputs, n), rows.repeat(self.targets, n)
 
     def kind_of(self, chosen: ChosenMethod) -> ScoreKind:
         """Return which number a method explains."""
@@ -94,20 +103,20 @@ class Plan(NamedTuple):
         """The numbers that the methods explain, each once."""
         return tuple(dict.fromkeys(map(self.kind_of, self.request.methods)))
 
-    def of_doc(self, number: int, classes: Array) -> Plan:
-        """Return the plan of one doc of the batch, with its class ids as targets."""
+    def of_doc(self, number: int, targets: Targets) -> Plan:
+        """Return the plan of one doc of the batch, with its own targets (K, ...), none open."""
         return self._replace(
             samples=[self.samples[number]],
             inputs=keras.tree.map_structure(lambda x: x[number : number + 1], self.inputs),
-            targets=classes[None],
+            targets=keras.tree.map_structure(lambda x: x[None], targets),
             slot=number if self.sample.fixed_batch else None,
         )
 
 
-def make_contrast(chosen: ChosenMethod) -> Contrast:
+def make_contrast(chosen: ChosenMethod) -> SimilarClasses:
     """Return what a method contrasts the score with; TypeError or ValueError of a wrong option."""
     options = chosen.method.own_options | chosen.options
-    return Contrast(
+    return SimilarClasses(
         expect_integer("n_similar", options["n_similar"], least=1),
         expect_number("gamma", options["gamma"], least=0),
     )
@@ -147,9 +156,8 @@ def make_plan(request: Request, samples: Sequence[Sample], size: int | None = No
         inputs = repeat_doc(sample.inputs, sample.fixed_batch or 1)
         trace = engine.trace(sample.model, inputs, sample.input_index)
         trace = trace._replace(channels_first=sample.trace.channels_first)
-        output = find_output(sample.model, trace.outputs, request.output)
-        spec = keras.tree.flatten(trace.outputs)[output]
-        head = request.target.check(spec, trace.activations[output])
+        output, about = _find_output(request, sample, trace)
+        head = request.target.check(about)
         plan = Plan(
             request=request,
             samples=samples,
@@ -172,17 +180,24 @@ def _as_batch(plan: Plan, size: int) -> Plan:
     """Return the plan with the inputs and targets of all samples, filled up to a size."""
     if len(plan.samples) == size == 1:
         return plan
-    rows = []
+    targets = []
     for sample in plan.samples:
         with at_doc(sample.number):
-            rows.append(plan.request.target.rows(sample.targets, plan.head))
-    width = max(row.shape[1] for row in rows)
-    rows = [np.pad(row, ((0, 0), (0, width - row.shape[1])), mode="edge") for row in rows]
+            targets.append(plan.request.target.rows(sample.targets, plan.head))
     docs = [sample.inputs for sample in plan.samples]
     n_missing = size - len(docs)
-    rows, docs = rows + rows[-1:] * n_missing, docs + docs[-1:] * n_missing
+    targets, docs = targets + targets[-1:] * n_missing, docs + docs[-1:] * n_missing
     inputs = keras.tree.map_structure(lambda *leaves: np.concatenate(leaves), *docs)
-    return plan._replace(inputs=inputs, targets=np.concatenate(rows))
+    return plan._replace(inputs=inputs, targets=rows.join(targets))
+
+
+def _find_output(request: Request, sample: Sample, trace: engine.Trace) -> tuple[int, Output]:
+    """Return which output is explained, and what is known of it."""
+    suits = request.target.suits
+    index, name = find_output(sample.model, trace.outputs, request.output, suits)
+    spec, activation = keras.tree.flatten(trace.outputs)[index], trace.activations[index]
+    about = Output(name, spec, activation, sample.size, request.data_format, trace.outputs)
+    return index, about
 
 
 def _check_methods(plan: Plan) -> None:
@@ -225,6 +240,7 @@ def _target_layers(plan: Plan) -> tuple[Located, ...]:
         sample.kind.name,
         sample.channels_first,
         sample.stand_in and sample.stand_in.path,
+        type(request.target).__name__,
         engine.Reference(request.target.score),
         request.output,
         request.grid,
@@ -293,11 +309,19 @@ def _find_sites(plan: Plan) -> list[engine.Site]:
             "no more than the prediction itself. Choose a method that explains the input, such as "
             "Occlusion, or name the layer."
         )
+    if plan.request.target.is_of_a_place:
+        sites = _coarsest(sites)
     # With one input and one output the last map is what the score comes from; tokens may not be,
     # nor is the last layer that runs where there are several.
     n_outputs = sum(spec is not None for spec in keras.tree.flatten(plan.trace.outputs))
     is_certain = len(sites[0].shape) > 3 and n_inputs + n_outputs == 2
     return [sites[0 if is_certain else _last_that_reacts(plan, sites)]]
+
+
+def _coarsest(sites: Sequence[engine.Site]) -> list[engine.Site]:
+    """Return the sites whose maps have the fewest places."""
+    sizes = [math.prod(grid_of(site)) for site in sites]
+    return [site for site, size in zip(sites, sizes, strict=True) if size == min(sizes)]
 
 
 def _can_be_located(sample: Sample, trace: engine.Trace, site: engine.Site) -> bool:

@@ -12,7 +12,7 @@ from eli5.keras.layers.token_grid import check_grid
 from eli5.keras.methods.fusion import FUSIONS
 from eli5.keras.methods.lookup import ChosenMethod, choose_methods
 from eli5.keras.targets.class_names import read_class_names
-from eli5.keras.targets.classes import make_target
+from eli5.keras.targets.make_target import make_target
 from eli5.keras.targets.target import Target
 
 _DEFAULT_METHOD = "Grad-CAM"
@@ -66,6 +66,7 @@ def make_request(
     sign: str = "positive",
     classes: Iterable[Any] | None = None,
     top_targets: int | None = None,
+    target: Any = None,
     class_names: Any = None,
     task: str | None = None,
     input: str | int | None = None,
@@ -82,11 +83,12 @@ def make_request(
 
     Of `targets` it is only looked at whether they are given.
     """
-    target = make_target(
+    explained = make_target(
         score=score,
         targets=targets,
         classes=classes,
         top_targets=top_targets,
+        target=target,
         names=read_class_names(class_names),
         task=task,
         output=output,
@@ -110,7 +112,7 @@ def make_request(
     request = Request(
         chosen,
         methods is not None,
-        target,
+        explained,
         1 if sign == "positive" else -1,
         *(layer, input, output, grid, data_format, fusion, batch_size, progress, grader),
     )
@@ -128,8 +130,8 @@ def _check_agreement(request: Request) -> None:
     on_logits = [one.method.name for one in request.methods if one.method.is_on_logits]
     if on_logits and not request.target.has_class:
         raise ValueError(
-            f"Expected the score of a class for method={on_logits[0]!r}. Received: a callable "
-            "`score`. Leave `score` out, or choose another method."
+            f"Expected the score of a class for method={on_logits[0]!r}. Received: "
+            f"{request.target.argument}. Leave it out, or choose another method."
         )
     if on_logits and request.target.score == "log-odds":
         raise ValueError(

@@ -13,8 +13,9 @@ from eli5.checks import warn
 from eli5.keras.inputs.sample import Sample
 from eli5.keras.methods.lookup import ChosenMethod
 from eli5.keras.methods.normalize import why_empty
-from eli5.keras.pipeline.plan import Plan
+from eli5.keras.pipeline.plan import Array, Plan
 from eli5.keras.pipeline.run_methods import MethodResult, Report
+from eli5.keras.targets import rows
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -49,7 +50,7 @@ def compose(
     sample = plan.samples[number]
     # A batch is as wide as its widest doc.
     n_targets = len(sample.targets) if sample.targets else None
-    own = {name: values[number] for name, values in report.items()}
+    own = rows.of_sample(report, number)
     explanations = [
         _explanation(plan, sample, chosen, result, own, n_targets, display)
         for chosen, result in zip(plan.request.methods, results, strict=True)
@@ -101,13 +102,18 @@ def _explanation(
 def _targets(plan: Plan, chosen: ChosenMethod, report: Report) -> list[TargetExplanation]:
     """Return what is known of each target of one doc without its maps; see `Target.select`."""
     kind = plan.kind_of(chosen)
-    numbers = {name: values for name, values in report.items() if name != "classes"}
+    numbers: dict[str, Array] = {
+        name: report[name] for name in ("outputs", "probabilities") if name in report
+    }
     numbers["explained"] = report["explained"][:, plan.kinds.index(kind)]
     return [
         plan.request.target.explanation(
-            int(class_id), {name: float(of[k]) for name, of in numbers.items()}, plan.head, kind
+            rows.of_sample(report["targets"], k),
+            {name: float(of[k]) for name, of in numbers.items()},
+            plan.head,
+            kind,
         )
-        for k, class_id in enumerate(report["classes"])
+        for k in range(len(numbers["outputs"]))
     ]
 
 
@@ -212,6 +218,7 @@ def _describe(
             f"The model has {unit}, which stands for two classes: target 1 has its value, target "
             f"0 {other}."
         )
+    yield from plan.request.target.describe(sample.targets, plan.head)
     yield from _doubts(plan, sample, is_at_layer=method.at == "layer")
     if method.at == "layer" and len(plan.sites) > 1:
         yield f"The layers' maps are fused by their {plan.request.fusion}."

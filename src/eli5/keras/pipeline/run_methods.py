@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 
 from eli5.checks import is_integer
@@ -24,12 +25,14 @@ from eli5.keras.pipeline.keras_probe import (
     make_probe,
     without_padding,
 )
-from eli5.keras.pipeline.padded_run import pad_batch, run_all, run_classes
-from eli5.keras.pipeline.plan import Array, Plan
+from eli5.keras.pipeline.padded_run import pad_batch, run_all, run_targets
+from eli5.keras.pipeline.plan import Array, Plan, at_doc
+from eli5.keras.targets import rows
+from eli5.keras.targets.target import Targets
 from eli5.placement import Placement, stretch
 from eli5.progress import show_progress
 
-Report = dict[str, Array]
+Report = dict[str, Any]
 Output = tuple[Array, Array]  # of a layer: as it gave it, and as maps (B, *grid, C)
 
 
@@ -54,12 +57,13 @@ def run_methods(plan: Plan) -> tuple[list[list[MethodResult]], Report]:
     results : list of lists of MethodResult
         One entry per sample, and in it per method.
     report : dict
-        ``classes`` and the model's own ``outputs`` for them, shape (B, K).
+        The ``targets`` without what was open, the model's own ``outputs`` for them, shape (B, K),
+        and more; see `eli5.keras.targets.target.Target.select`.
     """
     per_formula, outputs, report = _run_formulas(plan)
     results = []
     for number in range(len(plan.samples)):
-        doc_plan = plan.of_doc(number, report["classes"][number])
+        doc_plan = _plan_of(plan, number, report)
         of_doc = (
             _run_black_box(doc_plan, chosen, outputs)
             if chosen.method.is_black_box
@@ -68,6 +72,16 @@ def run_methods(plan: Plan) -> tuple[list[list[MethodResult]], Report]:
         )
         results.append([_without_masked(doc_plan, result) for result in of_doc])
     return results, report
+
+
+def _plan_of(plan: Plan, number: int, report: Report) -> Plan:
+    """Return the plan of one doc; ValueError if what is asked of it is not there."""
+    targets = rows.of_sample(report["targets"], number)
+    if report.get("found"):
+        found = rows.of_sample(report["found"], number)
+        with at_doc(plan.samples[number].number):
+            plan.request.target.check_found(found, targets, plan.head)
+    return plan.of_doc(number, targets)
 
 
 def _without_masked(plan: Plan, result: MethodResult) -> MethodResult:
@@ -94,9 +108,9 @@ def _run_formulas(plan: Plan) -> tuple[dict[int, list[MethodResult]], list[Outpu
     methods = plan.request.methods
     formulas = {k: one for k, one in enumerate(methods) if not one.method.is_black_box}
     query = formula_query(plan, list(formulas.values()))
-    if len(plan.targets) == 1 and not formulas and plan.sites:
+    if rows.shape_of(plan.targets)[0] == 1 and not formulas and plan.sites:
         query = query._replace(sites=plan.sites, read=True)
-    results, report = run_classes(plan, plan.targets, query)
+    results, report = run_targets(plan, plan.targets, query)
     if query.read:
         return {}, results[1], report
     per_formula: dict[int, list[tuple[Array, Placement, Array]]] = {k: [] for k in formulas}
@@ -147,9 +161,9 @@ def _run_smoothed(plan: Plan, chosen: ChosenMethod, result: MethodResult) -> Met
 
 
 def explain_copies(
-    plan: Plan, chosen: ChosenMethod, copies: Array, classes: Array
+    plan: Plan, chosen: ChosenMethod, copies: Array, targets: Targets
 ) -> tuple[Array, Array]:
-    """Return a formula's map of each changed copy of the one doc, for a class of its own.
+    """Return a formula's map of each changed copy of the one doc, for a target of its own.
 
     Parameters
     ----------
@@ -159,8 +173,7 @@ def explain_copies(
         A formula; it is not smoothed.
     copies : numpy.ndarray, shape (n, *size, C)
         As `input_values` gives the doc itself.
-    classes : numpy.ndarray, shape (n,)
-        Their ids.
+    targets : numpy.ndarray, or a dict of them, shape (n, 1, ...)
 
     Returns
     -------
@@ -174,8 +187,8 @@ def explain_copies(
     for batch in batches(len(copies), plan.batch_size):
         n = batch.stop - batch.start
         padded = pad_batch(plan, keep_masked(plan, copies[batch]), plan.batch_size)
-        targets = np.pad(classes[batch], (0, len(padded) - n), "edge")[:, None]
-        results, report = run_classes(plan, targets, query, padded)
+        some = keras.tree.map_structure(lambda x, batch=batch: x[batch], targets)
+        results, report = run_targets(plan, rows.fill(some, len(padded)), query, padded)
         explained.append(report["explained"][:n, 0, kind])
         per_site = [
             _fit(plan, result["maps"][0][:n], site, 2)

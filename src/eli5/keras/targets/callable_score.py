@@ -12,7 +12,7 @@ from keras import ops
 
 from eli5.advice import traced
 from eli5.base import TargetExplanation
-from eli5.keras.targets.target import Array, Contrast, Head, ScoreKind, Select, Target
+from eli5.keras.targets.target import Array, Head, Output, ScoreKind, Select, SimilarClasses, Target
 
 
 class CallableScore(Target):
@@ -22,14 +22,15 @@ class CallableScore(Target):
     """
 
     has_class = False
+    argument = "a callable `score`"
 
     def __init__(self, score: Callable[..., Any], *, takes_all: bool) -> None:
         self.score: Any = score
         self.takes_all = takes_all
 
-    def check(self, spec: keras.KerasTensor, activation: str | None) -> Head:
+    def check(self, output: Output) -> Head:
         # What it returns shows only when it runs.
-        return Head(activation=activation, is_regression=True)
+        return Head(activation=output.activation, is_regression=True)
 
     def outputs_of(self, output: int, outputs: Any) -> list[int]:
         specs = keras.tree.flatten(outputs)
@@ -38,10 +39,12 @@ class CallableScore(Target):
         are_maps = all(len(specs[k].shape) > 2 for k in tensors)
         return tensors if self.takes_all and are_maps else [output]
 
-    def rows(self, ids: Sequence[int] | None, head: Head) -> Array:
+    def rows(self, asked: Sequence[Any] | None, head: Head) -> Array:
         return np.zeros((1, 1), "int32")
 
-    def kind(self, head: Head, contrast: Contrast | None = None, *, on_logits: bool) -> ScoreKind:
+    def kind(
+        self, head: Head, contrast: SimilarClasses | None = None, *, on_logits: bool
+    ) -> ScoreKind:
         return ScoreKind(_name(self.score))
 
     def select(
@@ -58,7 +61,7 @@ class CallableScore(Target):
         return f"{kind.name}(outputs)"
 
     def explanation(
-        self, class_id: int, numbers: Mapping[str, float], head: Head, kind: ScoreKind
+        self, target: Any, numbers: Mapping[str, float], head: Head, kind: ScoreKind
     ) -> TargetExplanation:
         value = numbers["outputs"]
         return TargetExplanation(kind.name, score=value, explained=value, explained_name=kind.name)
@@ -79,7 +82,7 @@ class _SelectNumber:
             numbers = score(chosen)
         scores = _one_per_sample(numbers, int(targets.shape[0]), score)
         values = ops.cast(scores, "float32")
-        report = {"classes": targets, "outputs": values, "explained": values[..., None]}
+        report = {"targets": targets, "outputs": values, "explained": values[..., None]}
         return self.sign * scores, report
 
 

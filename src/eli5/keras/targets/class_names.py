@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -94,32 +94,63 @@ def ids_of(classes: Sequence[Any], names: Names, n_targets: int) -> list[int]:
 
     ValueError if one of them is none of the model's, or if a name is that of several.
     """
-    found = [int(one) if is_integer(one) else _id_of(str(one), names, n_targets) for one in classes]
+    in_list = _Argument("classes", is_list=True)
+    found = [_read_id(one, names, n_targets, in_list) for one in classes]
     if not all(0 <= class_id < n_targets for class_id in found):
-        raise ValueError(
-            f"Expected a class id in [0, {n_targets}), or the name of a class, in `classes`. "
-            f"Received: classes={list(classes)!r}"
-        )
+        raise _no_such_class("classes", list(classes), n_targets)
     return list(dict.fromkeys(found))
 
 
-def _id_of(name: str, names: Names, n_targets: int) -> int:
+def id_of(class_id: Any, names: Names, n_targets: int, argument: str = "class_id") -> int:
+    """Return the id of a class that is given as an id or a name; see `ids_of`."""
+    found = _read_id(class_id, names, n_targets, _Argument(argument))
+    if not 0 <= found < n_targets:
+        raise _no_such_class(argument, class_id, n_targets)
+    return found
+
+
+class _Argument(NamedTuple):
+    """The argument that a class is given by, or a list of them."""
+
+    name: str
+    is_list: bool = False
+
+    def given(self, *values: Any) -> str:
+        """Return how the argument is written with a value, or one of these."""
+        if self.is_list:
+            return f"{self.name}={list(values)!r}"
+        return " or ".join(f"{self.name}={value!r}" for value in values)
+
+
+def _no_such_class(argument: str, given: Any, n_targets: int) -> ValueError:
+    return ValueError(
+        f"Expected a class id in [0, {n_targets}), or the name of a class, in `{argument}`. "
+        f"Received: {argument}={given!r}"
+    )
+
+
+def _read_id(value: Any, names: Names, n_targets: int, argument: _Argument) -> int:
+    return int(value) if is_integer(value) else _find(str(value), names, n_targets, argument)
+
+
+def _find(name: str, names: Names, n_targets: int, argument: _Argument) -> int:
     if names is None:
         raise ValueError(
-            f"Expected `class_names` beside a name in `classes`. Received: classes=[{name!r}] "
-            f"without them. Give the names, or the id: classes=[0] to classes=[{n_targets - 1}]"
+            f"Expected `class_names` beside a name in `{argument.name}`. Received: "
+            f"{argument.given(name)} without them. Give the names, or the id: "
+            f"{argument.given(0)} to {argument.given(n_targets - 1)}"
         )
     known = {class_id: name_of(names, class_id) for class_id in range(n_targets)}
     ids = [class_id for class_id, its_name in known.items() if its_name == name]
     if len(ids) > 1:
         raise ValueError(
-            f"Expected a name of one class. Received: classes=[{name!r}], which names "
-            f"{len(ids)}. Give the id: classes={ids}"
+            f"Expected a name of one class. Received: {argument.given(name)}, which names "
+            f"{len(ids)}. Give the id: {argument.given(*ids)}"
         )
     if not ids:
         meant = did_you_mean(name, filter(None, known.values()))
         raise ValueError(
-            f"Expected `classes` to hold names in `class_names`. Received: classes=[{name!r}]"
-            f"{meant and '. '}{meant}"
+            f"Expected `{argument.name}` to hold names in `class_names`. Received: "
+            f"{argument.given(name)}{meant and '. '}{meant}"
         )
     return ids[0]

@@ -38,49 +38,52 @@ class SelectClasses:
         for the highest.
         """
         chosen = keras.tree.flatten(outputs)[self.output]
-        units = _units(chosen, activation_of(chosen), self.head)
-        _check_batch(chosen, targets)
+        activation = activation_of(chosen)
+        if len(chosen.shape) == 1:
+            chosen = chosen[:, None]
+            activation = activation and activation._replace(logits=activation.logits[:, None])
+        units = units_of(chosen, activation, self.head)
+        check_batch(chosen, targets)
         classes = _ranked(units.values, targets) if self.reported else targets
         blocks = [_scores(units, classes, kind) for kind in self.kinds]
         scores = blocks[0] if len(blocks) == 1 else ops.concatenate(blocks, axis=1)
         return self.sign * scores, self._report(units, classes) if self.reported else {}
 
-    def _report(self, units: _Units, classes: Any) -> dict[str, Any]:
-        explained = [_float32(_scores(units, classes, kind)) for kind in self.reported]
+    def _report(self, units: Units, classes: Any) -> dict[str, Any]:
+        explained = [float32(_scores(units, classes, kind)) for kind in self.reported]
         report = {
-            "classes": classes,
-            "outputs": _float32(_pick(units.values, classes)),
+            "targets": classes,
+            "outputs": float32(_pick(units.values, classes)),
             "explained": ops.stack(explained, axis=2),
         }
         if self.head.has_logits and not self.head.has_probabilities:
             odds = _scores(units, classes, ScoreKind("log-odds"))
-            report["probabilities"] = ops.sigmoid(_float32(odds))
+            report["probabilities"] = ops.sigmoid(float32(odds))
         return report
 
 
-class _Units(NamedTuple):
-    """What an output says of each class, tensors of shape (B, n_classes)."""
+class Units(NamedTuple):
+    """What an output says of each class, tensors of shape (..., n_classes)."""
 
     values: Any  # the model's own output
     logits: Any  # the same where no logits are known
     are_independent: bool  # whether a class's logit is its log-odds, as that of a sigmoid is
 
 
-def _units(chosen: Any, activation: Any, head: Head) -> _Units:
+def units_of(chosen: Any, activation: Any, head: Head) -> Units:
+    """Return what an output ``(..., n_units)`` says; `activation` is what it comes from."""
     values, logits = chosen, chosen if activation is None else activation.logits
-    if len(chosen.shape) == 1:
-        values, logits = values[:, None], logits[:, None]
     if head.is_binary:
         # In float32, or half precision would round what is left of one.
-        values, logits = _float32(values), _float32(logits)
+        values, logits = float32(values), float32(logits)
         other = -values if activation is None else 1 - values
-        values = ops.concatenate([other, values], axis=1)
-        logits = ops.concatenate([-logits, logits], axis=1)
+        values = ops.concatenate([other, values], axis=-1)
+        logits = ops.concatenate([-logits, logits], axis=-1)
     is_sigmoid = activation is not None and activation.name == "sigmoid"
-    return _Units(values, logits, is_sigmoid or head.n_units == 1)
+    return Units(values, logits, is_sigmoid or head.n_units == 1)
 
 
-def _scores(units: _Units, classes: Any, kind: ScoreKind) -> Any:
+def _scores(units: Units, classes: Any, kind: ScoreKind) -> Any:
     """Return the scores of one kind, shape (B, K)."""
     if kind.name == "log-odds" and not units.are_independent:
         return log_odds(units.logits, classes)
@@ -89,40 +92,51 @@ def _scores(units: _Units, classes: Any, kind: ScoreKind) -> Any:
 
 
 def log_odds(logits: Any, classes: Any) -> Any:
-    """Return ``y_c - log sum_{k != c} exp y_k``, float32 of shape (B, K), for classes (B, K).
+    """Return ``y_c - log sum_{k != c} exp y_k``, float32 of shape (B, K), for classes (B, K)."""
+    logits = float32(logits)
+    others = Others(logits)
+    return others.log_odds(_pick(logits, classes), classes)
 
-    It is ``log(p_c / (1 - p_c))`` of the softmax p, exact also where that is 0 or 1. Of all classes
-    but the likeliest, what the others sum up to has the likeliest's 1 in it, so that taking a class
-    out of the sum loses no digits; the others of the likeliest itself are summed up without it. So
-    nothing but the picked scores has a row per class and target.
+
+class Others:
+    """What all other classes speak for, of logits of shape (..., n_classes), float32.
+
+    The log-odds are ``log(p_c / (1 - p_c))`` of the softmax p, exact also where that is 0 or 1. Of
+    all classes but the likeliest, what the others sum up to has the likeliest's 1 in it, so that
+    taking a class out of the sum loses no digits; the others of the likeliest itself are summed up
+    without it. So nothing but the picked scores has a row per class and target.
     """
-    logits = _float32(logits)
-    own = _pick(logits, classes)
-    top = ops.cast(ops.argmax(logits, axis=1), "int32")[:, None]
-    ids = ops.arange(logits.shape[1], dtype="int32")[None]
-    largest = ops.stop_gradient(ops.max(logits, axis=1, keepdims=True))
-    total = ops.sum(ops.exp(logits - largest), axis=1, keepdims=True)
-    rest = ops.where(ids == top, float("-inf"), logits)
-    second = ops.stop_gradient(ops.max(rest, axis=1, keepdims=True))
-    beside_top = second + ops.log(ops.sum(ops.exp(rest - second), axis=1, keepdims=True))
-    # A 1 where it is not used, as the gradient of a logarithm of 0 is not finite.
-    others = ops.where(classes == top, 1.0, total - ops.exp(own - largest))
-    return own - ops.where(classes == top, beside_top, largest + ops.log(others))
+
+    def __init__(self, logits: Any) -> None:
+        self.top = ops.cast(ops.argmax(logits, axis=-1), "int32")[..., None]
+        ids = ops.arange(logits.shape[-1], dtype="int32")
+        self._largest = ops.stop_gradient(ops.max(logits, axis=-1, keepdims=True))
+        self._total = ops.sum(ops.exp(logits - self._largest), axis=-1, keepdims=True)
+        rest = ops.where(ids == self.top, float("-inf"), logits)
+        second = ops.stop_gradient(ops.max(rest, axis=-1, keepdims=True))
+        self._beside_top = second + ops.log(ops.sum(ops.exp(rest - second), axis=-1, keepdims=True))
+
+    def log_odds(self, own: Any, classes: Any) -> Any:
+        """Return the log-odds of classes (..., K) whose own logits are of the same shape."""
+        is_top = classes == self.top
+        # A 1 where it is not used, as the gradient of a logarithm of 0 is not finite.
+        others = ops.where(is_top, 1.0, self._total - ops.exp(own - self._largest))
+        return own - ops.where(is_top, self._beside_top, self._largest + ops.log(others))
 
 
 def _ranked(outputs: Any, targets: Any) -> Any:
     # Sorted and not `top_k`, which on PyTorch leaves open which of two equal outputs comes first.
-    order = ops.cast(ops.argsort(-_float32(outputs), axis=1), "int32")
+    order = ops.cast(ops.argsort(-float32(outputs), axis=1), "int32")
     ranks = ops.maximum(TOP - targets, 0)
     return ops.where(targets <= TOP, ops.take_along_axis(order, ranks, axis=1), targets)
 
 
 def _less(scored: Any, classes: Any, kind: ScoreKind) -> Any:
-    """Return the scores of classes less those of similar ones; see `Contrast`."""
+    """Return the scores of classes less those of similar ones; see `SimilarClasses`."""
     contrast: Any = kind.contrast
     own = _pick(scored, classes)
     n_similar = min(contrast.n_similar, scored.shape[1] - 1)
-    fixed = _float32(ops.stop_gradient(scored))
+    fixed = float32(ops.stop_gradient(scored))
     columns = []
     for k in range(classes.shape[1]):
         distances = ops.abs(fixed - _pick(fixed, classes[:, k : k + 1]))
@@ -146,7 +160,8 @@ def _pick(outputs: Any, classes: Any) -> Any:
     return ops.sum(ops.where(is_class, outputs[:, None], 0), axis=2)
 
 
-def _check_batch(outputs: Any, targets: Any) -> None:
+def check_batch(outputs: Any, targets: Any) -> None:
+    """Raise ValueError unless there is one row of outputs per row of targets."""
     if int(outputs.shape[0]) != int(targets.shape[0]):
         raise ValueError(
             f"Expected a model that gives one row of outputs per sample, {targets.shape[0]} here. "
@@ -154,5 +169,6 @@ def _check_batch(outputs: Any, targets: Any) -> None:
         )
 
 
-def _float32(tensor: Any) -> Any:
+def float32(tensor: Any) -> Any:
+    """Return a tensor in float32, whatever the model computes in."""
     return ops.cast(tensor, "float32")

@@ -5,27 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 
 from eli5.base import TargetExplanation
 from eli5.checks import (
-    expect_choice,
-    expect_integer,
     expect_list,
-    expect_one_of,
     is_integer,
     listed,
     shown,
     wrong_type,
 )
-from eli5.keras.targets.callable_score import CallableScore
 from eli5.keras.targets.class_names import Names, check_number_of_names, ids_of, name_of
 from eli5.keras.targets.class_scores import TOP, SelectClasses
-from eli5.keras.targets.target import Array, Contrast, Head, ScoreKind, Select, Target
+from eli5.keras.targets.target import Array, Head, Output, ScoreKind, Select, SimilarClasses, Target
 
 SCORES = ("auto", "log-odds", "logit", "output")
 TASKS = ("classification", "regression")
+
+_OF_MAPS = " Of a segmenter ask for a class: target=eli5.targets.Region(0)."
 
 
 class ClassTarget(Target):
@@ -35,6 +32,7 @@ class ClassTarget(Target):
     """
 
     has_class = True
+    argument = "a class"
 
     def __init__(
         self,
@@ -50,13 +48,14 @@ class ClassTarget(Target):
         self._classes = classes
         self._task = task
 
-    def check(self, spec: keras.KerasTensor, activation: str | None) -> Head:
-        shape = tuple(spec.shape)
+    def check(self, output: Output) -> Head:
+        shape, activation = output.shape, output.activation
         if len(shape) not in (1, 2):
             raise ValueError(
                 "Expected a classifier, a model with an output of shape (1, n_classes). Received: "
                 f"a model with output shape {shape}. Give `score=` a callable that takes the "
                 "outputs and returns the number to explain, or name another output: `output=`."
+                f"{_OF_MAPS if len(shape) > 2 else ''}"
             )
         n_units = 1 if len(shape) == 1 else int(shape[1])
         if not n_units:
@@ -86,8 +85,8 @@ class ClassTarget(Target):
         is_binary = n_units == 1 and not is_regression and (are_logits or activation == "sigmoid")
         return Head(2 if is_binary else n_units, n_units, activation, is_regression, are_logits)
 
-    def rows(self, ids: Sequence[int] | None, head: Head) -> Array:
-        most = head.n_targets
+    def rows(self, asked: Sequence[int] | None, head: Head) -> Array:
+        ids, most = asked, head.n_targets
         if self._classes is not None:
             ids = ids_of(self._classes, self._names, most)
         if ids is None:
@@ -111,7 +110,9 @@ class ClassTarget(Target):
             )
         return TOP - np.arange(n_top, dtype="int32")[None]
 
-    def kind(self, head: Head, contrast: Contrast | None = None, *, on_logits: bool) -> ScoreKind:
+    def kind(
+        self, head: Head, contrast: SimilarClasses | None = None, *, on_logits: bool
+    ) -> ScoreKind:
         name = self.score
         if name == "auto":
             is_class = head.has_logits and not head.is_regression
@@ -138,8 +139,9 @@ class ClassTarget(Target):
         return f"the score before the final {head.activation}" if head.activation else "the logit"
 
     def explanation(
-        self, class_id: int, numbers: Mapping[str, float], head: Head, kind: ScoreKind
+        self, target: Any, numbers: Mapping[str, float], head: Head, kind: ScoreKind
     ) -> TargetExplanation:
+        class_id = int(target)
         value, proba = numbers["outputs"], None
         if not head.is_regression:
             if head.has_probabilities:
@@ -156,55 +158,8 @@ class ClassTarget(Target):
         )
 
 
-def make_target(
-    *,
-    score: Any,
-    targets: Any,
-    classes: Any,
-    top_targets: Any,
-    names: Names,
-    task: Any,
-    output: Any,
-) -> Target:
-    """Return the target that a caller asks for, checked; see `eli5.explain_prediction`.
-
-    Of `targets` it is only looked at whether they are given; `names` are read already.
-    """
-    if task is not None:
-        expect_choice("task", task, TASKS, " or None")
-    classes = None if classes is None else _check_classes(classes)
-    if callable(score):
-        if not (targets is classes is top_targets is None):
-            raise ValueError(
-                "Expected no `targets`, no `classes` and no `top_targets` beside a callable "
-                f"`score`, which picks its number itself. Received: targets={shown(targets)}, "
-                f"top_targets={top_targets!r}, classes={shown(classes)}"
-            )
-        return CallableScore(score, takes_all=output is None)
-    expect_choice("score", score, SCORES, " or a callable")
-    if top_targets is not None:
-        expect_integer("top_targets", top_targets, least=1, expected="None or an integer")
-    expect_one_of(targets=targets, top_targets=top_targets, classes=classes)
-    if task == "regression":
-        _check_regression(score, top_targets)
-    return ClassTarget(score, top_targets, names, classes, task)
-
-
-def _check_regression(score: str, top_targets: Any) -> None:
-    if score == "log-odds":
-        raise ValueError(
-            "Expected a score that values have for task='regression'. Received: score='log-odds', "
-            "which classes have. Leave `score` out."
-        )
-    if top_targets is not None:
-        raise ValueError(
-            "Expected no `top_targets` for task='regression', as values are not likelier than "
-            f"others. Received: top_targets={top_targets}. Say which: "
-            f"classes={list(range(min(top_targets, 3)))}"
-        )
-
-
-def _check_classes(classes: Any) -> list[Any]:
+def check_classes(classes: Any) -> list[Any]:
+    """Return `classes` as a list; TypeError or ValueError if it is none, or empty."""
     items = listed(classes)  # once, as it may be a generator
     classes = classes if items is None else items
     advice = f"Give a list: classes={_as_classes(classes)}"

@@ -18,9 +18,44 @@ from eli5.checks import is_integer, wrong_type
 
 Array = np.ndarray[Any, Any]
 
+# An array (B, K), or a dict of arrays (B, K, ...).
+Targets = Any
+
 # ``select(outputs, activation_of, targets, score) -> (scores (B, K), report)``, traced into the
 # engine's program; hashable, as equal ones make one program. See `eli5.keras.engine.Query`.
 Select = Callable[..., tuple[Any, dict[str, Any]]]
+
+
+class Output(NamedTuple):
+    """The explained output, as far as it is known before the model runs.
+
+    Attributes
+    ----------
+    name : str
+        Its key, or path, in a dict; the name of its layer; or its number.
+    spec : keras.KerasTensor
+        For one sample.
+    activation : str or None
+        The softmax, sigmoid or log_softmax that it comes from.
+    size : tuple of int
+        The cells of the explained input, ``(H, W)`` of a picture.
+    data_format : {"channels_first", "channels_last"} or None
+        What the caller says.
+    outputs : spec, or a list, tuple or dict of them
+        All that the model returns; None is what is no tensor.
+    """
+
+    name: str
+    spec: keras.KerasTensor
+    activation: str | None
+    size: tuple[int, ...]
+    data_format: str | None
+    outputs: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape for one sample, batch axis included."""
+        return tuple(self.spec.shape)
 
 
 class Head(NamedTuple):
@@ -39,6 +74,8 @@ class Head(NamedTuple):
     are_logits : bool
         Whether the output of a model without such an activation is taken for logits, because the
         caller says so.
+    details : Any
+        What else the kind of target knows of the output; it hashes.
     """
 
     n_targets: int = 0
@@ -46,6 +83,7 @@ class Head(NamedTuple):
     activation: str | None = None
     is_regression: bool = False
     are_logits: bool = False
+    details: Any = None
 
     @property
     def is_binary(self) -> bool:
@@ -63,8 +101,8 @@ class Head(NamedTuple):
         return self.activation in ("softmax", "sigmoid")
 
 
-class Contrast(NamedTuple):
-    """A score less that of similar classes: ``y_c - gamma * mean(y_d)``, arXiv:2501.11309.
+class SimilarClasses(NamedTuple):
+    """What a score is contrasted with: ``y_c - gamma * mean(y_d)``, arXiv:2501.11309.
 
     Similar are the `n_similar` classes ``d`` whose scores are closest to ``y_c``, or all others if
     there are fewer.
@@ -81,36 +119,48 @@ class ScoreKind(NamedTuple):
     """
 
     name: str
-    contrast: Contrast | None = None
+    contrast: SimilarClasses | None = None
 
 
 class Target:
-    """What is explained."""
+    """What is explained.
+
+    What is asked of one sample are its K *targets*: an array, or a dict of arrays, with an axis of
+    K behind the batch axis, ``(1, K, ...)``. They are an input of the compiled program: what
+    differs from doc to doc, a mask or a box, belongs there and nowhere else.
+    """
 
     score: Any  # hashable: what tells programs for one target from those for another
     # Whether it is the score of a class, which methods may contrast with those of others.
     has_class: bool
+    # Whether it is about a place in the picture: a layer close to the output then shows little but
+    # that place, and the one with the coarsest maps is taken unless another is named.
+    is_of_a_place: bool = False
+    argument: str  # how it is asked for, for errors: "a callable `score`"
 
-    def check(self, spec: keras.KerasTensor, activation: str | None) -> Head:
-        """Return what the units of an output stand for.
+    def suits(self, spec: keras.KerasTensor) -> bool:
+        """Tell whether it can be asked of an output, where nobody says of which."""
+        return True
 
-        `spec` is the model's output for one sample, `activation` the softmax or sigmoid that it
-        comes from. ValueError if the model has no such number.
-        """
+    def check(self, output: Output) -> Head:
+        """Return what the units of the output stand for; ValueError if it has no such number."""
         raise NotImplementedError
 
     def outputs_of(self, output: int, outputs: Any) -> list[int]:
         """Return which of the model's outputs the score is made of, as far as that is known."""
         return [output]
 
-    def rows(self, ids: Sequence[int] | None, head: Head) -> Array:
-        """Return the targets of one doc as `select` takes them, int32 of shape (1, K).
+    def rows(self, asked: Sequence[Any] | None, head: Head) -> Targets:
+        """Return the targets of one doc as `select` takes them.
 
-        ValueError if one of them is not in the model's output.
+        `asked` are what the caller says of this doc alone, class ids or objects of `eli5.targets`;
+        None if nothing. TypeError or ValueError if one of them is not in the model's output.
         """
         raise NotImplementedError
 
-    def kind(self, head: Head, contrast: Contrast | None = None, *, on_logits: bool) -> ScoreKind:
+    def kind(
+        self, head: Head, contrast: SimilarClasses | None = None, *, on_logits: bool
+    ) -> ScoreKind:
         """Return which number a method explains, which may be defined on logits alone."""
         raise NotImplementedError
 
@@ -135,28 +185,45 @@ class Target:
             -1 to explain what lowers the score.
         reported : tuple of ScoreKind
             Of which kinds the scores leave the program, too: ``explained``, shape (B, K, kinds),
-            beside the ``classes`` and the model's own ``outputs`` for them, shape (B, K). None if
-            all class ids are known and the scores are all that is wanted: many samples are then not
+            beside the model's own ``outputs``, shape (B, K), and the ``targets`` with all that was
+            left open, so that they mean the same for any variant of the sample: class ids in the
+            place of ranks. And ``found``, arrays (B, K, ...), if `check_found` looks at some. None
+            if no target is open and the scores are all that is wanted: many samples are then not
             ranked for nothing.
         """
         raise NotImplementedError
+
+    def check_found(self, found: Mapping[str, Array], targets: Targets, head: Head) -> None:
+        """Raise ValueError if what is asked of one doc turns out not to be there.
+
+        `found` and `targets` are its own of what was reported, (K, ...); see `select`.
+        """
+
+    def describe(self, asked: Sequence[Any] | None, head: Head) -> Iterator[str]:
+        """Say, in sentences, what a reader must know of how the targets of one doc were read."""
+        yield from ()
 
     def name(self, head: Head, kind: ScoreKind) -> str:
         """Name the number that is differentiated, for people: ``"the model's output"``."""
         raise NotImplementedError
 
     def explanation(
-        self, class_id: int, numbers: Mapping[str, float], head: Head, kind: ScoreKind
+        self, target: Any, numbers: Mapping[str, float], head: Head, kind: ScoreKind
     ) -> TargetExplanation:
         """Return the explanation of one target, without its maps.
 
-        `numbers` are its own of what was reported; see `select`.
+        `target` is its own of the targets, `numbers` of what else was reported; see `select`.
         """
         raise NotImplementedError
 
 
-def find_output(model: keras.Model, outputs: Any, output: Any) -> int:
-    """Return which output is meant, in the order of `keras.tree.flatten`.
+def find_output(
+    model: keras.Model,
+    outputs: Any,
+    output: Any,
+    suits: Callable[[keras.KerasTensor], bool] | None = None,
+) -> tuple[int, str]:
+    """Return which output is meant, in the order of `keras.tree.flatten`, and its name.
 
     Parameters
     ----------
@@ -168,6 +235,9 @@ def find_output(model: keras.Model, outputs: Any, output: Any) -> int:
         model, or the index, in the order in which the
         model declares them; None is the first
         that is a tensor.
+    suits : callable, optional
+        ``suits(spec)`` tells, where `output` is None, which of the tensors may be meant; the first
+        if there is none.
 
     Raises
     ------
@@ -180,8 +250,11 @@ def find_output(model: keras.Model, outputs: Any, output: Any) -> int:
     is_tensor = [spec is not None for spec in keras.tree.flatten(outputs)]
     tensors = [name for name, is_one in zip(names, is_tensor, strict=True) if is_one]
     if output is None and tensors:
-        first = next(filter(tensors.__contains__, _declared_names(model, outputs, names)))
-        return names.index(first)
+        declared = [one for one in _declared_names(model, outputs, names) if one in tensors]
+        specs = dict(zip(names, keras.tree.flatten(outputs), strict=True))
+        suited = (one for one in declared if suits is None or suits(specs[one]))
+        first = next(suited, declared[0])
+        return names.index(first), first
     if not (isinstance(output, str) or is_integer(output) or output is None):
         raise wrong_type("output", output, "None, a name or an index")
     if not tensors:
@@ -195,7 +268,7 @@ def find_output(model: keras.Model, outputs: Any, output: Any) -> int:
     elif is_integer(output) and -len(names) <= output < len(names):
         found = names.index(_declared_names(model, outputs, names)[output])
     if found is not None and is_tensor[found]:
-        return found
+        return found, names[found]
     none = "" if found is None else ", which is no tensor"
     raise ValueError(
         f"Expected `output` to be one of {tensors} or an index below {len(names)}. "
