@@ -28,6 +28,7 @@ from eli5.ground_truth.agreement import measure_map
 from eli5.ground_truth.benchmark import Contender, maps_of, read_contenders
 from eli5.ground_truth.problem import Problem
 from eli5.ground_truth.sets import SETS
+from eli5.keras import METHODS
 from eli5.metrics import METRICS, Metric
 from eli5.metrics.comparison import interval
 from eli5.metrics.similarity import spearman
@@ -38,6 +39,7 @@ SCRIPT = "benchmarks/metric_truth.py"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "metrics.md"
 _OWN = {"KernelSHAP": {"n_samples": 300}, "LIME": {"n_samples": 300}, "RISE": {"n_masks": 300}}
 _FEWEST = 3  # maps of one doc, to be ranked
+_DIGITS = 4  # of all numbers; what differs by less is equal, or rounding would rank it
 # What explains anew, of which fewer samples tell enough.
 _LESS: dict[str, dict[str, Any]] = {
     "Max-sensitivity": {"n_samples": 4},
@@ -82,7 +84,7 @@ def rank_correlations(problem: Problem, metrics: list[Metric]) -> dict[str, list
     """Return, by metric, per doc the rank correlation over the methods with the agreement."""
     known: dict[str, Array] = {}
     numbers: dict[str, dict[str, Array]] = {row.name: {} for row in metrics}
-    for contender in read_contenders({name: {"method": name} for name in _methods()}):
+    for contender in read_contenders({name: {"method": name} for name in METHODS}):
         own = contender._replace(options=_OWN.get(contender.name, {}))
         try:
             maps = np.stack([_as_map(m, problem) for _, m in maps_of(problem, own)])
@@ -95,15 +97,9 @@ def rank_correlations(problem: Problem, metrics: list[Metric]) -> dict[str, list
                 sign = 1 if row.better == "higher" else -1
                 numbers[row.name][own.name] = sign * values
     return {
-        name: list(_over_methods(of_metric, known)) if of_metric else []
+        name: list(over_methods(of_metric, known)) if of_metric else []
         for name, of_metric in numbers.items()
     }
-
-
-def _methods() -> list[str]:
-    from eli5.keras import METHODS
-
-    return list(METHODS)
 
 
 def _as_map(values: Array, problem: Problem) -> Array:
@@ -115,7 +111,7 @@ def _agreement(problem: Problem, contender: Contender, maps: Array) -> Array:
         measure_map(values, truth[0], contender.claim, problem.reading)["agreement"]
         for values, truth in zip(maps, problem.truths, strict=True)
     ]
-    return np.array(numbers)
+    return np.round(numbers, _DIGITS)
 
 
 def _measure(row: Metric, problem: Problem, contender: Contender, maps: Array) -> Array | None:
@@ -138,12 +134,14 @@ def _measure(row: Metric, problem: Problem, contender: Contender, maps: Array) -
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of maps of zeros
-            return np.asarray(function(*(given[name] for name in row.needs), **options).values)
+            values = function(*(given[name] for name in row.needs), **options).values
     except (TypeError, ValueError):
         return None
+    return np.round(values, _DIGITS)
 
 
-def _over_methods(of_metric: dict[str, Array], known: dict[str, Array]) -> Iterator[float]:
+def over_methods(of_metric: dict[str, Array], known: dict[str, Array]) -> Iterator[float]:
+    """Yield, per doc, the rank correlation of two numbers that methods have, by their names."""
     methods = list(of_metric)
     values = np.stack([of_metric[name] for name in methods], axis=1)
     truths = np.stack([known[name] for name in methods], axis=1)

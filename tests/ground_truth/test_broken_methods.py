@@ -89,3 +89,12 @@ def test_methods_that_tie_on_scenes_come_apart(
         abs(a - b) for a, b in zip(one, other, strict=True) if a is not None and b is not None
     ]
     assert max(differences) > 0.05
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_claims_what_its_maps_show(name: str, all_methods: BenchmarkReport) -> None:
+    method = METHODS[name]
+    maps = [one.maps[name] for one in all_methods.examples.values() if name in one.maps]
+    has_against = any((values < 0).any() for values in maps)
+    # Eigen-CAM has a sign, but no class that it would speak of.
+    assert has_against == (method.is_signed and not method.is_rectified) or name == "Eigen-CAM"
