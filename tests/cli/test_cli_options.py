@@ -157,12 +157,12 @@ def test_colours_of_overlays(
         assert run(capsys, "explain", path, image_path, *look, "--out", f"{folder}/").code == 0
         pictures.append(next(folder.glob("*.png")).read_bytes())
     assert pictures[3:] == pictures[:2]
-    assert "against" not in (folder / "index.html").read_text(encoding="utf-8")
+    assert ">Speaks " not in (folder / "index.html").read_text(encoding="utf-8")
     page = tmp_path / "page.html"
     assert run(capsys, "explain", path, image_path, "--signed", "--out", page).code == 0
-    assert "against" in page.read_text(encoding="utf-8")
+    assert ">Speaks " in page.read_text(encoding="utf-8")
     assert run(capsys, "explain", path, image_path, "--signed", "--out", f"{folder}/").code == 0
-    assert "against" in (folder / "index.html").read_text(encoding="utf-8")
+    assert ">Speaks " in (folder / "index.html").read_text(encoding="utf-8")
     message = fails(capsys, "explain", path, image_path, "--colormap", "nope", "--out", out)
     assert message.startswith(
         "Expected --colormap to be the name of a colormap. Received: --colorm"
