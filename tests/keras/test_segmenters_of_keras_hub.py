@@ -112,9 +112,10 @@ def test_scores_and_gradients_are_those_by_hand(segmenter: keras.Model) -> None:
     others = np.arange(p.shape[-1]) != class_id
 
     def score(doc: Any) -> Any:
-        logits = segmenter(doc, training=False)[0][np.nonzero(mask)]
-        own = logits[:, class_id]
-        return ops.mean(own - ops.logsumexp(logits[:, np.nonzero(others)[0]], axis=-1))
+        logits = ops.reshape(segmenter(doc, training=False), (-1, p.shape[-1]))
+        logits = ops.take(logits, np.flatnonzero(mask), axis=0)
+        beside = ops.take(logits, np.flatnonzero(others), axis=1)
+        return ops.mean(logits[:, class_id] - ops.logsumexp(beside, axis=-1))
 
     right = (input_gradient(score, DOC)[0] * DOC[0]).sum(axis=-1)
     np.testing.assert_allclose(region.attribution, right, atol=1e-4 * np.abs(right).max())
