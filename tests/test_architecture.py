@@ -73,7 +73,17 @@ PUBLIC = {
         "targets",
         "warm_up",
     },
-    "eli5.targets": {"Contrast", "Pixel", "Region", "Similarity"},
+    "eli5.targets": {
+        "Box",
+        "Candidates",
+        "Contrast",
+        "Detection",
+        "Missing",
+        "Objects",
+        "Pixel",
+        "Region",
+        "Similarity",
+    },
     "eli5.keras": {
         "METHODS",
         "explain_prediction",

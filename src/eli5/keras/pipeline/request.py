@@ -15,7 +15,6 @@ from eli5.keras.targets.class_names import read_class_names
 from eli5.keras.targets.make_target import make_target
 from eli5.keras.targets.target import Target
 
-_DEFAULT_METHOD = "Grad-CAM"
 DATA_FORMATS = ("channels_first", "channels_last")
 
 
@@ -58,13 +57,14 @@ def make_request(
     *,
     targets: Any = None,
     layer: Any = None,
-    method: Any = _DEFAULT_METHOD,
+    method: Any = None,
     methods: Sequence[Any] | None = None,
     score: Any = "auto",
     sign: str = "positive",
     classes: Iterable[Any] | None = None,
     top_targets: int | None = None,
     target: Any = None,
+    detector: Any = None,
     class_names: Any = None,
     task: str | None = None,
     input: str | int | None = None,
@@ -89,6 +89,7 @@ def make_request(
         names=read_class_names(class_names),
         task=task,
         output=output,
+        detector=detector,
     )
     check_layer(layer)
     grid = check_grid(grid)
@@ -100,12 +101,14 @@ def make_request(
     expect_type(
         "methods", methods, list | tuple | None, "a list of methods; one alone is `method=`"
     )
-    if methods is not None and method != _DEFAULT_METHOD:
+    if methods is not None and method is not None:
         raise ValueError(
             "Expected either `method` or `methods`. Received: both, "
             f"method={method!r} and methods={methods!r}"
         )
-    chosen = choose_methods([method] if methods is None else methods, method_options, sign, _OTHERS)
+    one = explained.default_method if method is None else method
+    asked = [one] if methods is None else methods
+    chosen = choose_methods(asked, method_options, sign, _OTHERS)
     request = Request(
         chosen,
         methods is not None,

@@ -1,0 +1,195 @@
+"""A detector's boxes: against NumPy and autograd written out, on synthetic and real candidates."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import eli5
+from eli5.targets import Box, Detection, Missing, Objects
+from helpers.detectors import GRID, N_CLASSES, SIZE, make_detector
+from helpers.models import sample
+
+Array = np.ndarray[Any, Any]
+DOC = sample((*SIZE, 3))
+CLOSE: dict[str, Any] = {"rtol": 1e-5, "atol": 1e-5}
+N_FINE = math.prod(GRID)
+
+
+@pytest.fixture(scope="module")
+def detector() -> keras.Model:
+    return make_detector()
+
+
+@pytest.fixture(scope="module")
+def raw(detector: keras.Model) -> dict[str, Array]:
+    """Return the boxes (N, 4) and the logits (N, classes)."""
+    outputs = detector.predict(DOC, verbose=0)
+    return {name: np.asarray(value[0], "float64") for name, value in outputs.items()}
+
+
+def explain(model: keras.Model, target: Any, **options: Any) -> Any:
+    """Return the target's explanations, by a method whose map is never empty."""
+    options = {"method": "Saliency"} | options
+    return eli5.explain_prediction(model, DOC, target=target, **options).targets
+
+
+# ---- twins in NumPy ------------------------------------------------------------------------------
+
+
+def iou(a: Any, b: Any) -> float:
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    shared = max(width, 0) * max(height, 0)
+    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared
+    return shared / union if union > 0 else 0.0
+
+
+def cut(box: Any) -> list[float]:
+    height, width = SIZE
+    return [min(max(box[k], 0), (width, height, width, height)[k]) for k in range(4)]
+
+
+def sigmoid(x: Any) -> Any:
+    return 1 / (1 + np.exp(-x))
+
+
+def kept_by_nms(raw: dict[str, Array]) -> list[int]:
+    """Return which candidates greedy non-maximum suppression per class keeps, in order."""
+    best, labels = raw["scores"].max(axis=1), raw["scores"].argmax(axis=1)
+    kept: list[int] = []
+    for n in sorted(range(len(best)), key=lambda n: -best[n]):
+        rivals = (k for k in kept if labels[k] == labels[n])
+        is_new = all(iou(raw["boxes"][k], raw["boxes"][n]) <= 0.5 for k in rivals)
+        if sigmoid(best[n]) > 0.5 and is_new:
+            kept.append(n)
+    return kept[:100]
+
+
+def candidate_of(raw: dict[str, Array], box: Any, class_id: int | None) -> int:
+    """Return the candidate of a box, by the rule of `Box`."""
+    scores = raw["scores"].max(axis=1) if class_id is None else raw["scores"][:, class_id]
+    overlaps = [iou(cut(one), cut(box)) for one in raw["boxes"]]
+    best = max(overlaps)
+    if best >= 0.99:
+        own = [n for n, one in enumerate(overlaps) if one >= max(best - 1e-3, 0.99)]
+        return max(own, key=lambda n: scores[n])
+    return max(range(len(scores)), key=lambda n: overlaps[n] * sigmoid(scores[n]))
+
+
+def similarity(raw: dict[str, Array], box: Any, vector: Array) -> float:
+    """Return D-RISE's score, arXiv:2006.03204, equations 3 to 6."""
+    best = 0.0
+    for own, logits in zip(raw["boxes"], raw["scores"], strict=True):
+        p = sigmoid(logits)
+        cosine = p @ vector / np.sqrt((p @ p) * (vector @ vector))
+        best = max(best, iou(own, box) * p.max() * cosine)
+    return best
+
+
+# ---- the scores ----------------------------------------------------------------------------------
+
+
+def test_detections_are_those_that_suppression_keeps(
+    detector: keras.Model, raw: dict[str, Array]
+) -> None:
+    kept = kept_by_nms(raw)
+    ranks = [0, 1, 2, len(kept) - 1]
+    targets = explain(detector, [Detection(k) for k in ranks])
+    for rank, target in zip(ranks, targets, strict=True):
+        logits, box = raw["scores"][kept[rank]], raw["boxes"][kept[rank]]
+        class_id = int(logits.argmax())
+        np.testing.assert_allclose(target.explained, logits[class_id], **CLOSE)
+        np.testing.assert_allclose(target.score, logits[class_id], **CLOSE)
+        np.testing.assert_allclose(target.proba, sigmoid(logits[class_id]), **CLOSE)
+        np.testing.assert_allclose(target.region.xyxy, box, rtol=1e-4, atol=1e-4)
+        assert (target.target, target.region.class_id) == (class_id, class_id)
+        assert target.explained_name == "log-odds"
+
+
+@pytest.mark.parametrize("class_id", [None, 0, 2])
+def test_a_box_is_the_candidate_s_that_is_like_it(
+    detector: keras.Model, raw: dict[str, Array], class_id: int | None
+) -> None:
+    asked = [(5, 4, 14, 12), (20, 10, 30.5, 22), (0, 0, 9, 12), tuple(cut(raw["boxes"][33]))]
+    targets = explain(detector, [Box(one, class_id) for one in asked])
+    for box, target in zip(asked, targets, strict=True):
+        found = candidate_of(raw, box, class_id)
+        c = int(raw["scores"][found].argmax()) if class_id is None else class_id
+        np.testing.assert_allclose(target.explained, raw["scores"][found, c], **CLOSE)
+        np.testing.assert_allclose(target.region.xyxy, box, **CLOSE)
+        assert target.target == c
+
+
+def test_all_objects_of_a_class(detector: keras.Model, raw: dict[str, Array]) -> None:
+    labels = raw["scores"].argmax(axis=1)
+    kept = kept_by_nms(raw)
+    class_id = int(labels[kept[0]])
+    own = [n for n in kept if labels[n] == class_id]
+    (target,) = explain(detector, Objects(class_id))
+    np.testing.assert_allclose(target.explained, raw["scores"][own, class_id].mean(), **CLOSE)
+    np.testing.assert_allclose(target.region.boxes, raw["boxes"][own], rtol=1e-4, atol=1e-4)
+    assert target.explained_name == "mean log-odds"
+
+
+def test_what_is_missing_is_told_by_the_nearest_candidates(
+    detector: keras.Model, raw: dict[str, Array]
+) -> None:
+    box = (11, 7, 19, 18)
+    (target,) = explain(detector, Missing(box, 1))
+    overlaps = np.array([iou(cut(one), box) for one in raw["boxes"]])
+    nearest = np.argsort(-overlaps, kind="stable")[:5]
+    right = (raw["scores"][nearest, 1] * overlaps[nearest]).sum() / overlaps[nearest].sum()
+    np.testing.assert_allclose(target.explained, right, **CLOSE)
+    assert target.region == Missing(box, 1)
+
+
+def test_objectives(detector: keras.Model, raw: dict[str, Array]) -> None:
+    box = (5, 4, 14, 12)
+    n = candidate_of(raw, box, 1)
+    own, overlap = raw["scores"][n, 1], iou(raw["boxes"][n], box)
+    asked = [Box(box, 1, objective=one) for one in ("class", "box", "both")]
+    targets = explain(detector, asked)
+    right = [own, overlap, own + np.log(overlap)]
+    np.testing.assert_allclose([one.explained for one in targets], right, **CLOSE)
+    names = ["log-odds", "IoU", "log-odds + log IoU"]
+    assert [one.explained_name for one in targets] == names
+
+
+def test_likeness_is_d_rise_s(detector: keras.Model, raw: dict[str, Array]) -> None:
+    box = (5, 4, 14, 12)
+    n = kept_by_nms(raw)[0]
+    asked = [Box(box, 1), Detection(0)]
+    targets = explain(detector, asked, method="Occlusion", patch=16)
+    vectors = np.eye(N_CLASSES)[1], sigmoid(raw["scores"][n])
+    boxes = box, raw["boxes"][n]
+    right = [similarity(raw, *pair) for pair in zip(boxes, vectors, strict=True)]
+    np.testing.assert_allclose([one.explained for one in targets], right, **CLOSE)
+    assert targets[0].explained_name == "D-RISE similarity"
+
+
+def test_several_targets_are_what_each_is_alone(detector: keras.Model) -> None:
+    asked = [Detection(1), Box((5, 4, 14, 12), 0), Missing((5, 4, 14, 12), 0)]
+    together = explain(detector, asked, method="HiResCAM")
+    for one, target in zip(asked, together, strict=True):
+        (alone,) = explain(detector, one, method="HiResCAM")
+        np.testing.assert_allclose(target.heatmap, alone.heatmap, **CLOSE)
+        np.testing.assert_allclose(target.explained, alone.explained, **CLOSE)
+        assert target.region == alone.region
+
+
+def test_docs_share_a_program_and_have_boxes_of_their_own(detector: keras.Model) -> None:
+    docs = np.concatenate([DOC, DOC[:, ::-1]])
+    asked = [[Box((5, 4, 14, 12), 0)], [Box((5, 20, 14, 28), 1), Box((20, 10, 30, 22))]]
+    options: dict[str, Any] = {"method": "HiResCAM"}
+    together = list(eli5.explain_predictions(detector, docs, target=asked, **options))
+    for doc, own, expl in zip(docs, asked, together, strict=True):
+        alone = eli5.explain_prediction(detector, doc[None], target=own, **options)
+        for one, another in zip(expl.targets, alone.targets, strict=True):
+            np.testing.assert_allclose(one.explained, another.explained, **CLOSE)
+            np.testing.assert_allclose(one.attribution, another.attribution, **CLOSE)
+            assert one.region == another.region
