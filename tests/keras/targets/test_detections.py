@@ -8,8 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 import eli5
+from eli5.keras.targets.proposals import Kept, Proposals, match_box, match_kept, suppress
 from eli5.targets import Box, Detection, Missing, Objects
 from helpers.detectors import GRID, N_CLASSES, SIZE, make_detector
 from helpers.models import sample
@@ -49,8 +51,8 @@ def iou(a: Any, b: Any) -> float:
     return shared / union if union > 0 else 0.0
 
 
-def cut(box: Any) -> list[float]:
-    height, width = SIZE
+def cut(box: Any, size: tuple[int, int] = SIZE) -> list[float]:
+    height, width = size
     return [min(max(box[k], 0), (width, height, width, height)[k]) for k in range(4)]
 
 
@@ -70,10 +72,12 @@ def kept_by_nms(raw: dict[str, Array]) -> list[int]:
     return kept[:100]
 
 
-def candidate_of(raw: dict[str, Array], box: Any, class_id: int | None) -> int:
+def candidate_of(
+    raw: dict[str, Array], box: Any, class_id: int | None, size: tuple[int, int] = SIZE
+) -> int:
     """Return the candidate of a box, by the rule of `Box`."""
     scores = raw["scores"].max(axis=1) if class_id is None else raw["scores"][:, class_id]
-    overlaps = [iou(cut(one), cut(box)) for one in raw["boxes"]]
+    overlaps = [iou(cut(one, size), cut(box, size)) for one in raw["boxes"]]
     best = max(overlaps)
     if best >= 0.99:
         own = [n for n, one in enumerate(overlaps) if one >= max(best - 1e-3, 0.99)]
@@ -193,3 +197,71 @@ def test_docs_share_a_program_and_have_boxes_of_their_own(detector: keras.Model)
             np.testing.assert_allclose(one.explained, another.explained, **CLOSE)
             np.testing.assert_allclose(one.attribution, another.attribution, **CLOSE)
             assert one.region == another.region
+
+
+# ---- from the decoder's box to the raw index -----------------------------------------------------
+
+
+def synthetic(random: np.random.Generator, n: int) -> dict[str, Array]:
+    """Return candidates among which are equal boxes, of one class and of two, and near ones."""
+    corners = random.uniform(0, 60, (n, 2))
+    boxes = np.concatenate([corners, corners + random.uniform(3, 40, (n, 2))], axis=1)
+    logits = random.normal(0, 3, (n, 5))
+    boxes[1::7], logits[1::7] = boxes[0::7][: len(boxes[1::7])], logits[0::7][: len(boxes[1::7])]
+    boxes[2::7] = boxes[0::7][: len(boxes[2::7])]  # another class, or another score
+    boxes[3::7] = boxes[0::7][: len(boxes[3::7])] + 0.01
+    return {"boxes": boxes.astype("float32"), "scores": logits.astype("float32")}
+
+
+def as_proposals(raw: dict[str, Array]) -> Proposals:
+    boxes, logits = (ops.convert_to_tensor(raw[name][None]) for name in ("boxes", "scores"))
+    objectness = ops.sigmoid(ops.max(logits, axis=-1))
+    return Proposals(boxes, logits, logits, logits, logits, objectness, (100, 100))
+
+
+def test_a_thousand_kept_boxes_are_those_of_their_candidates() -> None:
+    """A decoder tells box, label and confidence, in another format: none of it is exact."""
+    random = np.random.default_rng(0)
+    n_right = n_all = 0
+    while n_all < 1000:
+        raw = synthetic(random, 150)
+        chosen = random.choice(150, 100, replace=False)
+        probabilities = sigmoid(raw["scores"][chosen].astype("float64"))
+        top_left = raw["boxes"][chosen][:, :2]
+        sizes = raw["boxes"][chosen][:, 2:] - top_left
+        kept = Kept(
+            ops.convert_to_tensor(np.concatenate([top_left, top_left + sizes], axis=1)[None]),
+            ops.convert_to_tensor(probabilities.argmax(axis=1).astype("int32")[None]),
+            ops.convert_to_tensor(probabilities.max(axis=1).astype("float32")[None]),
+            ops.convert_to_tensor(np.array([100], "int32")),
+        )
+        found = ops.convert_to_numpy(match_kept(kept, as_proposals(raw)))[0]
+        for own, one in zip(chosen, found, strict=True):
+            same = (raw["boxes"] == raw["boxes"][own]).all(axis=1)
+            same &= (raw["scores"] == raw["scores"][own]).all(axis=1)
+            n_right += int(one == np.flatnonzero(same)[0])  # of equals the first
+        n_all += len(chosen)
+    assert (n_right, n_all) == (1000, 1000)
+
+
+def test_suppression_is_the_slow_twin_s() -> None:
+    random = np.random.default_rng(1)
+    for _ in range(10):
+        raw = synthetic(random, 60)
+        kept = suppress(as_proposals(raw))
+        n = int(kept.n[0])
+        right = kept_by_nms({name: one.astype("float64") for name, one in raw.items()})
+        assert ops.convert_to_numpy(kept.index)[0, :n].tolist() == right
+
+
+def test_boxes_are_matched_as_the_slow_twin_does() -> None:
+    random = np.random.default_rng(2)
+    raw = synthetic(random, 120)
+    proposals, doubles = as_proposals(raw), {k: v.astype("float64") for k, v in raw.items()}
+    for k in range(120):
+        box = raw["boxes"][k] + random.choice([0, 0.02, 3])
+        for class_id in (-1, k % 5):
+            asked = (np.asarray([one]) for one in (box, np.int32(class_id)))
+            found = int(match_box(*map(ops.convert_to_tensor, asked), proposals)[0])
+            best = candidate_of(doubles, box, None if class_id < 0 else class_id, (100, 100))
+            assert found == best
