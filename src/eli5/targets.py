@@ -208,11 +208,6 @@ class Contrast(_Asked):
         if self.a == self.b:
             raise wrong_value("b", self.b, f"to be another than a={shown(self.a)}")
 
-    @property
-    def phrase(self) -> str:
-        """What is compared, for people: ``"0 and not 1"``."""
-        return f"{self.a} and not {self.b}"
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Box(_Asked):

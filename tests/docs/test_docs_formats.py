@@ -19,6 +19,7 @@ from eli5.formatters.as_dict import SCHEMA_VERSION
 from eli5.formatters.picture_file import PICTURE_FORMATS
 from eli5.placement import stretch
 from eli5.saving import document, explanation_file
+from eli5.targets import Pixel
 from helpers.explanations import full_explanation, noise
 
 PAGE = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
@@ -70,6 +71,7 @@ def rich() -> Explanation:
         text = DocWeightedSpans("a b", [("a", [(0, 1)], 0.5)], False, False, "title")
         target.weighted_spans = WeightedSpans([text], 1)
         target.placement = stretch((2, 2), (4, 4))
+        target.region = Pixel(1, 2, 3)
     expl.targets[0].target = "contrast"
     return expl
 

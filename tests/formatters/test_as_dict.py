@@ -20,7 +20,7 @@ def test_dict(expl: Explanation) -> None:
     expl.targets[1].heatmap = None
     result = eli5.format_as_dict(expl)
     assert result == {
-        "version": 4,
+        "version": 5,
         "estimator": "my_net",
         "description": "What raised the score.\nBefore softmax.",
         "method": "Grad-CAM",

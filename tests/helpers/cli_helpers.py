@@ -44,6 +44,18 @@ def colour_model(*first: layers.Layer, size: tuple[Any, ...] = (SIZE, SIZE, 3)) 
     return model
 
 
+def colour_segmenter() -> keras.Model:
+    """Class k is where channel k is the highest, at half the picture's resolution."""
+    inputs = keras.Input((SIZE, SIZE, 3))
+    x = layers.Rescaling(1 / 255)(inputs)
+    x = layers.AveragePooling2D(2)(x)
+    x = layers.Conv2D(3, 1, use_bias=False, name="colours")(x)
+    x = layers.UpSampling2D(interpolation="bilinear")(x)
+    model = keras.Model(inputs, layers.Softmax()(x), name="colour_segmenter")
+    model.get_layer("colours").set_weights([9 * np.eye(3).reshape(1, 1, 3, 3)])
+    return model
+
+
 def saved(model: keras.Model, folder: Path, name: str = "model.keras") -> str:
     path = str(folder / name)
     model.save(path)

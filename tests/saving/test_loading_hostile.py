@@ -98,11 +98,11 @@ def test_a_document_with_anything_in_it_is_refused_or_gives_an_explanation(
     ("change", "reason"),
     [
         (
-            {"version": 5},
-            r"it is of version 5 of the schema, saved with .*'eli5': '0\.1\.0'.*Install a new",
+            {"version": 6},
+            r"it is of version 6 of the schema, saved with .*'eli5': '0\.1\.0'.*Install a new",
         ),
-        ({"version": 5, "saved_with": []}, r"it is of version 5 .*, saved with \[\]; "),
-        ({"version": 5, "layer": {"$": "new"}}, "it is of version 5 of the schema"),
+        ({"version": 6, "saved_with": []}, r"it is of version 6 .*, saved with \[\]; "),
+        ({"version": 6, "layer": {"$": "new"}}, "it is of version 6 of the schema"),
         ({"version": "1"}, "it is of version '1' of the schema"),
         ({"version": None}, "it is of version None of the schema"),
         ({"heatmaps": []}, "TypeError: Explanation.* unexpected keyword argument 'heatmaps'"),

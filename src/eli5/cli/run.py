@@ -56,6 +56,7 @@ class Inputs(Protocol):
     files: Sequence[str]  # that are read, and must not be overwritten
     problems: Sequence[str] = ()  # of folders that cannot be looked through
     results: Sequence[str] = ()  # of this command, which are left out
+    target: Any = None  # what is asked of each beside classes; see `eli5.explain_prediction`
     overlays: Sequence[Path | None]  # the picture that a folder of results holds of each, if any
 
     def read(self, number: int) -> Any:
@@ -97,7 +98,7 @@ def explain_inputs(
 
     def start() -> str:
         """Get the model ready, and return the backend."""
-        inputs.use_model(*_load_model(options, model, weights, loading))
+        inputs.use_model(*_load_model(options, inputs.target, model, weights, loading))
         import keras
 
         return keras.backend.backend()
@@ -108,7 +109,7 @@ def explain_inputs(
 
 
 def _load_model(
-    options: ExplainOptions, model: str, weights: Path | None, loading: ModelOptions
+    options: ExplainOptions, target: Any, model: str, weights: Path | None, loading: ModelOptions
 ) -> tuple[LoadedModel, dict[str, Any]]:
     """Load the model, after a check of the options; return both for `eli5.explain_predictions`."""
     path = options.labels
@@ -116,7 +117,7 @@ def _load_model(
     start_keras()
     from eli5.loading import models
 
-    chosen = _options_for_python(options)
+    chosen = _options_for_python(options, target)
     methods = check_request(read_methods(options.methods), chosen)
     loaded = models.load(model, weights, **loading.for_python())
     # Lines of JSON would break a bar.
@@ -130,13 +131,14 @@ def _load_model(
     }
 
 
-def _options_for_python(options: ExplainOptions) -> dict[str, Any]:
+def _options_for_python(options: ExplainOptions, target: Any) -> dict[str, Any]:
     return {
         **check_options(read_options(options.method_options)),
         "layer": options.layer,
         "score": options.score,
         "sign": options.sign,
-        "classes": options.classes,
+        "classes": options.classes if target is None else None,
+        "target": target,
         "top_targets": options.top,
         "task": options.task,
     }
@@ -231,7 +233,7 @@ def _explain_many(
 def _open_folder(folder: Path, inputs: Inputs, options: ExplainOptions, look: Look) -> OutputFolder:
     check_sources(folder, inputs.files)
     # A card per method, for up to three classes.
-    n_classes = len(options.classes or ()) or options.top or 1
+    n_classes = len(inputs.target or options.classes or ()) or options.top or 1
     n_cards = len(options.methods or ("Grad-CAM",)) * math.ceil(n_classes / 3)
     return OutputFolder(folder, len(inputs.names), n_cards, inputs.noun, look.options())
 

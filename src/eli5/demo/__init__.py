@@ -13,6 +13,9 @@ import numpy as np
 MODEL = Path(__file__).with_name("model.keras")
 """The trained classifier; it takes raw RGB pictures (0 to 255) and ends in a softmax."""
 
+SEGMENTER = Path(__file__).with_name("segmenter.keras")
+"""A trained segmenter of the same pictures: a softmax over `segment_names` at each pixel."""
+
 SCENE = Path(__file__).with_name("scene.png")
 """The demo picture, with two objects."""
 
@@ -21,6 +24,9 @@ SCENE_MASKS = Path(__file__).with_name("scene_masks.png")
 
 class_names = ("disc", "square", "triangle", "star", "ring", "cross")
 """The name of each class, by class id."""
+
+segment_names = ("background", *class_names)
+"""The name of each class of the segmenter, by class id."""
 
 
 class Scene(NamedTuple):
@@ -46,6 +52,13 @@ def load_model() -> Any:
     import keras
 
     return keras.saving.load_model(MODEL, compile=False)
+
+
+def load_segmenter() -> Any:
+    """Load the bundled segmenter, a `keras.Model`."""
+    import keras
+
+    return keras.saving.load_model(SEGMENTER, compile=False)
 
 
 def load_scene() -> Scene:

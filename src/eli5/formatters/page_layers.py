@@ -50,14 +50,14 @@ def page_heat(
 ) -> Data:
     """Give the layer of a target, with words for who does not see it, or why there is none."""
     options = options_for(expl, look)
+    outline = None if expl.image is None else outline_layer(target, expl.image, budget)
     name = "attribution" if options.signed else "heatmap"
     if target.heatmap is None and not (options.signed and target.attribution is not None):
-        return {"src": None, "why_none": "No heatmap"}
+        return {"src": None, "why_none": "No heatmap", "outline": outline}
     if expl.image is None:
         source, where = series_layer(expl, target, budget, options), "behind the series"
     else:
         source, where = heat_layer(target, expl.image, budget, options), "laid over the picture"
-    outline = None if expl.image is None else outline_layer(target, expl.image, budget)
     if source is None:
         return {"src": None, "why_none": f"The {name} is empty", "outline": outline}
     method = f"{expl.method} {name}" if expl.method else name.capitalize()

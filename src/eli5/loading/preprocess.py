@@ -83,6 +83,11 @@ def picture_to_doc(loaded: LoadedModel, picture: Image, mode: str | None) -> tup
     return doc, f"{size[0]}x{size[1]} {colour}{layout}, {description}"
 
 
+def picture_size(loaded: LoadedModel, picture: Image) -> tuple[int, int]:
+    """Return the width and height in which the model sees a picture; see `picture_to_doc`."""
+    return _picture_input(loaded.model, picture)[0]
+
+
 def _picture_input(model: keras.Model, picture: Image) -> tuple[tuple[int, int], str, int, bool]:
     """Return width and height, Pillow's mode, the rank of the input, and if channels are first."""
     declared = getattr(model, "input_shape", None) or ()  # a list, if there are several inputs

@@ -24,6 +24,7 @@ from eli5.cli.options import (
 )
 from eli5.cli.output import PICTURE_ENDINGS, file_or_folder, name_overlays
 from eli5.cli.run import Inputs, explain_inputs
+from eli5.cli.targets import DEFAULT_TARGETS, TargetOptions
 from eli5.loading import files
 from eli5.loading.files import ENDINGS, RECORDS, check_readable
 from eli5.loading.stream import StreamItem
@@ -53,6 +54,12 @@ All pictures in a folder by two methods, into a folder with a gallery, index.htm
 eli5 explain model.keras photos --method Grad-CAM --method LayerCAM --out explained
 ```
 
+The class that a segmenter predicts at a pixel, and class 12 wherever it predicts it:
+
+```
+eli5 explain segmenter.keras street.jpg --pixel 120,64 --region 12 --out street.html
+```
+
 By 500 random masks, in other colours; and a model with the layers that my_layers.py registers:
 
 ```
@@ -74,6 +81,7 @@ def explain_pictures(
     /,
     *,
     options: ExplainOptions = DEFAULT_OPTIONS,
+    asked: TargetOptions = DEFAULT_TARGETS,
     preprocess: Literal["tf", "torch", "caffe", "unit", "none"] | None = None,
     frame: Annotated[int | None, Parameter(metavar="N", validator=Number(gte=0))] = None,
     weights: Path | None = None,
@@ -81,7 +89,7 @@ def explain_pictures(
     look: Look = DEFAULT_LOOK,
     out: Annotated[str | Path | None, Parameter(metavar="PATH")] = None,
 ) -> int:
-    """Explain what a classifier looked at in pictures.
+    """Explain what a classifier, or a segmenter, looked at in pictures.
 
     Parameters
     ----------
@@ -107,11 +115,13 @@ def explain_pictures(
         picture, the gallery `index.html`, and `explanations.jsonl`.
     """
     options.check()
+    asked.check(options.classes, options.top)
     files.check_model(str(model), weights)
     file, folder = file_or_folder(out)
     is_picture = file is not None and file.suffix not in (".json", ".npz", ".txt")
     look.check(is_drawn=folder is not None or is_picture)
-    inputs = _Pictures(find_pictures(list(map(str, images)), folder), preprocess, frame)
+    found = find_pictures(list(map(str, images)), folder)
+    inputs = _Pictures(found, preprocess, frame, asked, options.classes)
     return explain_inputs(
         inputs,
         options,
@@ -130,10 +140,18 @@ class _Pictures(Inputs):
     noun, heading, key, output_heading = "pictures", "Images", "path", "Overlay"
     endings = PICTURE_ENDINGS
 
-    def __init__(self, found: FoundPictures, preprocess: str | None, frame: int | None) -> None:
+    def __init__(
+        self,
+        found: FoundPictures,
+        preprocess: str | None,
+        frame: int | None,
+        asked: TargetOptions,
+        classes: Sequence[Any] | None,
+    ) -> None:
         self.names = self.files = found.paths
         self.problems, self.results = found.problems, found.results
         self.preprocess, self.frame = preprocess, frame
+        self.asked, self.classes, self.target = asked, classes, asked.for_check()
         self.titles = [os.path.relpath(path, found.base) for path in found.paths]
         self.overlays = name_overlays(found.paths, found.base)
 
@@ -147,15 +165,21 @@ class _Pictures(Inputs):
         self.loaded, self.options = loaded, options
 
     def make_item(self, number: int, content: Image) -> tuple[StreamItem, str]:
-        from eli5.loading.preprocess import picture_to_doc
+        from eli5.loading.preprocess import picture_size, picture_to_doc
 
         doc, description = picture_to_doc(self.loaded, content, self.preprocess)
-        return StreamItem(number, doc, content), description
+        target = None
+        if self.asked.is_given:
+            size = picture_size(self.loaded, content)
+            target = self.asked.for_model(self.classes, content, size)
+        return StreamItem(number, doc, (content, target)), description
 
     def explain(self, docs: Sequence[Any], metadata: Sequence[Any]) -> Any:
         import eli5
 
-        return eli5.explain_predictions(self.loaded.model, docs, images=metadata, **self.options)
+        images, targets = zip(*metadata, strict=True)
+        options = self.options | ({"target": targets} if self.asked.is_given else {})
+        return eli5.explain_predictions(self.loaded.model, docs, images=images, **options)
 
 
 # ---- which pictures are meant --------------------------------------------------------------------

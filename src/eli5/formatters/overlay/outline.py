@@ -73,7 +73,7 @@ _SHAPES: dict[type, Callable[[Any, Any, int], Any]] = {Region: _region, Pixel: _
 
 
 def _grown(inside: Bools, by: int) -> Bools:
-    """Return all that is at most so many pixels up, down, left or right of what is inside."""
+    """Return all that is at most so many rows and columns from what is inside."""
     grown = inside.copy()
     for axis in (0, 1):
         before = np.moveaxis(grown, axis, 0)

@@ -97,7 +97,7 @@ def find_output_maps(
     spec = keras.tree.flatten(trace.outputs)[output]
     if len(spec.shape) < 3 or "float" not in spec.dtype:
         return [False] * len(sites)
-    grids = [_grid_of(site) for site in sites]
+    grids = [grid_of(site) for site in sites]
     found = []
     for site, grid in zip(sites, grids, strict=True):
         axis = _channel_axis(tuple(spec.shape[1:]), grid)
@@ -106,7 +106,8 @@ def find_output_maps(
     return found
 
 
-def _grid_of(site: engine.Site) -> Shape:
+def grid_of(site: engine.Site) -> Shape:
+    """Return the size of the maps of a site."""
     if site.grid is not None:
         return site.grid
     return site.shape[2:] if site.channels_first else site.shape[1:-1]

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from eli5.keras.engine import Site
+from eli5.keras.layers.model_head import grid_of
 
 Grid = tuple[int, ...]
 # ``count(candidates, sites) -> (n_sites, 2)``: at how many places of each site what some candidates
@@ -63,13 +64,6 @@ class _Level(NamedTuple):
     grid: Grid
     candidates: tuple[int, ...]  # some that tell which layers they come from
     n_here: int  # how many of all those of all levels lie on this grid
-
-
-def grid_of(site: Site) -> Grid:
-    """Return the grid of a site's map."""
-    if site.grid is not None:
-        return site.grid
-    return site.shape[2:] if site.channels_first else site.shape[1:-1]
 
 
 def _is_like(grid: Grid, size: Grid) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from eli5.keras.inputs.sample import Sample, read_sample
 from eli5.keras.layers import candidate_layers
 from eli5.keras.layers.cell_positions import Located, locate, place_axes
 from eli5.keras.layers.measured_alignment import measure_alignment
-from eli5.keras.layers.model_head import check_gap_dense, find_output_maps
+from eli5.keras.layers.model_head import check_gap_dense, find_output_maps, grid_of
 from eli5.keras.layers.pyramid_levels import pyramid_levels
 from eli5.keras.layers.target_layer import find_target_layer
 from eli5.keras.layers.token_grid import check_grid
@@ -317,6 +318,8 @@ def _find_sites(plan: Plan) -> list[engine.Site]:
             "no more than the prediction itself. Choose a method that explains the input, such as "
             "Occlusion, or name the layer."
         )
+    if plan.request.target.is_of_a_place:
+        sites = _coarsest(sites)
     # With one input and one output the last map is what the score comes from; tokens may not be,
     # nor is the last layer that runs where there are several.
     n_outputs = sum(spec is not None for spec in keras.tree.flatten(plan.trace.outputs))
@@ -341,6 +344,12 @@ def _levels(plan: Plan, maps: list[engine.Site]) -> list[engine.Site]:
 
     located = [site for site in maps if _can_be_located(plan.sample, plan.trace, site)]
     return pyramid_levels(located, levels.n_candidates, plan.sample.size, count)
+
+
+def _coarsest(sites: Sequence[engine.Site]) -> list[engine.Site]:
+    """Return the sites whose maps have the fewest places."""
+    sizes = [math.prod(grid_of(site)) for site in sites]
+    return [site for site, size in zip(sites, sizes, strict=True) if size == min(sizes)]
 
 
 def _can_be_located(sample: Sample, trace: engine.Trace, site: engine.Site) -> bool:

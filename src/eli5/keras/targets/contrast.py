@@ -43,6 +43,7 @@ class ContrastTarget(Target):
             self._one: Target = ClassTarget(score, names=names)
         else:
             self._one = PixelTarget((), score, names)
+        self.is_of_a_place = self._one.is_of_a_place
 
     def suits(self, spec: keras.KerasTensor) -> bool:
         return self._one.suits(spec)
@@ -103,13 +104,14 @@ class ContrastTarget(Target):
     def explanation(
         self, target: Any, numbers: Mapping[str, float], head: Head, kind: ScoreKind
     ) -> TargetExplanation:
+        kinds = {"logit": "logits", "output": "outputs"}
         sides = {side: self._one.explanation(target[side], numbers, head, kind) for side in "ab"}
         said = [_said(side) for side in sides.values()]
         return TargetExplanation(
             " and not ".join(said),
             score=numbers["outputs"],
             explained=numbers["explained"],
-            explained_name=f"difference of {kind.name}",
+            explained_name=f"difference of {kinds.get(kind.name, kind.name)}",
             region=sides["a"].region,
         )
 

@@ -33,6 +33,7 @@ class PixelTarget(Target):
     """Classes of a segmenter, over regions or at pixels; see `eli5.targets`."""
 
     has_class = False
+    is_of_a_place = True
     argument = "`target`, a class over pixels"
 
     def __init__(self, asked: Sequence[Any], score: str, names: Names) -> None:

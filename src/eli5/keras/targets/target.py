@@ -143,6 +143,9 @@ class Target:
     score: Any  # hashable: what tells programs for one target from those for another
     # Whether it is the score of a class, which methods may contrast with those of others.
     has_class: bool
+    # Whether it is about a place in the picture: a layer close to the output then shows little but
+    # that place, and the one with the coarsest maps is taken unless another is named.
+    is_of_a_place: bool = False
     argument: str  # how it is asked for, for errors: "a callable `score`"
     default_method = "Grad-CAM"
 
