@@ -11,8 +11,17 @@ import pytest
 from keras import ops
 
 import eli5
-from eli5.keras.targets.proposals import Kept, Proposals, match_box, match_kept, suppress
-from eli5.targets import Box, Detection, Missing, Objects
+from eli5.keras import engine
+from eli5.keras.targets.detectors import Detector
+from eli5.keras.targets.proposals import (
+    Kept,
+    Proposals,
+    match_box,
+    match_kept,
+    read_proposals,
+    suppress,
+)
+from eli5.targets import Box, Candidates, Detection, Missing, Objects, Pixel
 from helpers.detectors import GRID, N_CLASSES, SIZE, make_detector
 from helpers.models import sample
 
@@ -265,3 +274,179 @@ def test_boxes_are_matched_as_the_slow_twin_does() -> None:
             found = int(match_box(*map(ops.convert_to_tensor, asked), proposals)[0])
             best = candidate_of(doubles, box, None if class_id < 0 else class_id, (100, 100))
             assert found == best
+
+
+# ---- how outputs are read ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def one_tensor(detector: keras.Model) -> keras.Model:
+    """Return the detector with its numbers in one tensor, as YOLO-like models give them."""
+    outputs = detector.output
+    return keras.Model(
+        detector.input, ops.concatenate([outputs["boxes"], outputs["scores"]], axis=-1)
+    )
+
+
+def from_one_tensor(outputs: Any) -> Candidates:
+    return Candidates(outputs[..., :4], outputs[..., 4:])
+
+
+def as_probabilities(outputs: Any) -> Candidates:
+    height, width = SIZE
+    shares = outputs[..., :4] / ops.convert_to_tensor([width, height, width, height], "float32")
+    scores = ops.sigmoid(outputs[..., 4:])
+    return Candidates(shares, scores, format="rel_xyxy", are_logits=False)
+
+
+def as_centres(outputs: Any) -> Candidates:
+    left, top, right, bottom = (outputs[..., k] for k in range(4))
+    parts = [(left + right) / 2, (top + bottom) / 2, right - left, bottom - top]
+    return Candidates(ops.stack(parts, axis=-1), outputs[..., 4:], format="center_xywh")
+
+
+@pytest.mark.parametrize("adapter", [from_one_tensor, as_probabilities, as_centres])
+def test_adapters_say_the_same(
+    detector: keras.Model, one_tensor: keras.Model, adapter: Any
+) -> None:
+    asked = [Box((5, 4, 14, 12), 2), Box((20, 10, 30, 22), 2)]
+    rights = explain(detector, asked)
+    founds = explain(one_tensor, asked, detector=adapter)
+    for right, found in zip(rights, founds, strict=True):
+        np.testing.assert_allclose(found.explained, right.explained, rtol=1e-3)
+        np.testing.assert_allclose(found.heatmap, right.heatmap, atol=1e-3)
+
+
+@pytest.mark.parametrize("activation", [None, "sigmoid", "softmax"])
+def test_plain_outputs_in_a_list_and_their_activation(
+    raw: dict[str, Array], activation: str | None
+) -> None:
+    box = (5, 4, 14, 12)
+    model = make_detector(activation=activation, as_dict=False)
+    (target,) = explain(model, Box(box, 1))
+    odds = raw["scores"][:, 1]
+    if activation == "softmax":
+        odds = odds - np.log(np.exp(np.delete(raw["scores"], 1, axis=1)).sum(axis=1))
+    overlaps = np.array([iou(cut(one), box) for one in raw["boxes"]])
+    right = odds[(overlaps * sigmoid(odds)).argmax()]
+    np.testing.assert_allclose(target.explained, right, rtol=1e-4)
+
+
+def test_objectness_and_background() -> None:
+    """The product of two probabilities, and a softmax one of whose classes is no object."""
+    random = np.random.default_rng(3)
+    objectness, logits = random.normal(0, 4, (1, 20)), random.normal(0, 4, (1, 20, 4))
+    ends = random.uniform(0, 9, (1, 20, 2)), random.uniform(10, 30, (1, 20, 2))
+    arrays = np.concatenate(ends, axis=2), logits, objectness
+    boxes, scores, there = (ops.convert_to_tensor(one.astype("float32")) for one in arrays)
+    detector = Detector(engine.Reference(None), (40, 40), None, "xyxy")
+
+    def read(**fields: Any) -> Proposals:
+        def adapter(_: Any) -> Candidates:
+            return Candidates(boxes, scores, **fields)
+
+        return read_proposals(None, lambda _: None, detector, adapter)
+
+    p = sigmoid(objectness)[..., None] * sigmoid(logits)
+    found = read(objectness=there)
+    np.testing.assert_allclose(found.log_odds, np.log(p / (1 - p)), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found.objectness, sigmoid(objectness), **CLOSE)
+    p = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    found = read(activation="softmax", background=-1)
+    np.testing.assert_allclose(found.log_odds, np.log(p / (1 - p)), rtol=1e-4, atol=1e-4)
+    assert (ops.convert_to_numpy(found.labels) == p[..., :3].argmax(axis=-1)).all()
+
+
+# ---- what is refused -----------------------------------------------------------------------------
+
+
+def returns(*shapes: tuple[int, ...], **fields: Any) -> Any:
+    def adapter(outputs: Any) -> Any:
+        return Candidates(*(ops.zeros(shape) for shape in shapes), **fields)
+
+    return adapter
+
+
+@pytest.mark.parametrize(
+    ("target", "match"),
+    [
+        (Box((0, 0, 200, 10)), r"within the picture.*48 pixels wide and 32 high.*\(0, 0, 200, 10"),
+        (Box((0, 0, 48, 32)), "candidates overlaps, by an IoU of 0.1.*Missing"),
+        (Box((5, 4, 14, 12), 3), r"a class id in \[0, 3\)"),
+        (Missing((5, 4, 14, 12), "dog"), "`class_names` beside a name"),
+        (Missing((40, 0, 47, 2), 0), "candidates overlaps. Received.*which none does"),
+        (Objects(1, np.ones((1, 4))), "without `boxes`"),
+        ([Box((5, 4, 14, 12)), Pixel(0, 0)], "`target` to be of one kind"),
+    ],
+    ids=range(7),
+)
+def test_targets_that_are_not_there(detector: keras.Model, target: Any, match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        explain(detector, target)
+
+
+def test_what_the_decoder_does_not_keep() -> None:
+    quiet = make_detector()
+    kernel, bias = quiet.get_layer("to_class").get_weights()
+    quiet.get_layer("to_class").set_weights([kernel, bias - 14])
+    with pytest.raises(ValueError, match=r"target=Detection\(9\), where it keeps \d of class \d"):
+        explain(quiet, Detection(9))
+    quiet.get_layer("to_class").set_weights([kernel, bias - 90])
+    with pytest.raises(ValueError, match=r"Objects\(1\), where it keeps none, as the highest conf"):
+        explain(quiet, Objects(1))
+
+
+NINE = (1, 9, 4), (1, 9, 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "match"),
+    [
+        ({}, ValueError, r"outputs are known.*the outputs .* \(1, 120, 7\).*eli5.targets.Cand"),
+        ({"detector": "cxcywh"}, TypeError, "an adapter, a function of the outputs, or the format"),
+        ({"detector": lambda _: None}, TypeError, "to return eli5.targets.Candidates"),
+        ({"detector": returns((1, 9, 4), (1, 8, 3))}, ValueError, r"scores \(B, N, n_classes\)"),
+        ({"detector": returns(*NINE, (1, 8))}, ValueError, r"objectness \(B, N\)"),
+        ({"detector": returns(*NINE, format="x")}, ValueError, "`format` to be one"),
+        ({"detector": returns(*NINE, activation="tanh")}, ValueError, "'sigmoid' or 'softmax'"),
+    ],
+    ids=range(7),
+)
+def test_adapters_that_do_not_do(
+    one_tensor: keras.Model, options: Any, error: type[Exception], match: str
+) -> None:
+    with pytest.raises(error, match=match):
+        explain(one_tensor, Missing((5, 4, 14, 12), 1), **options)
+
+
+def test_what_is_read_as_another_kind_is_seen(detector: keras.Model) -> None:
+    box, scores = Missing((5, 4, 14, 12), 1), detector.output["scores"]
+    turned = keras.Model(detector.input, [-detector.output["boxes"], scores])
+    with pytest.raises(ValueError, match=r"ends last. Received: others.*Say how they are written"):
+        explain(turned, box)
+    small = keras.Model(detector.input, [detector.output["boxes"] / 64, scores])
+    with pytest.raises(ValueError, match=r"larger than one pixel.*rel_xyxy"):
+        explain(small, box)
+    shares = keras.Model(detector.input, [detector.output["boxes"], 1 / (1 + ops.exp(-scores))])
+    with pytest.raises(ValueError, match="which look like probabilities"):
+        explain(shares, box)
+
+
+def test_options_that_go_with_boxes_alone(detector: keras.Model) -> None:
+    with pytest.raises(ValueError, match="no `detector` without a box as target"):
+        eli5.explain_prediction(detector, DOC, [0], detector="xyxy")
+    with pytest.raises(ValueError, match="no `detector` without a box as target"):
+        eli5.explain_prediction(detector, DOC, target=Pixel(0, 0), detector="xyxy")
+    with pytest.raises(ValueError, match="a box of a detector for method='D-RISE'"):
+        eli5.explain_prediction(detector, DOC, [0], method="D-RISE")
+    expl = eli5.explain_prediction(detector, DOC, target=Detection(0), method="D-RISE", n_masks=30)
+    assert expl.method == "D-RISE"
+    assert "D-RISE heatmap of the input" in expl.description
+
+
+def test_docs_whose_targets_are_of_another_kind(detector: keras.Model) -> None:
+    docs, box = np.concatenate([DOC, DOC]), Box((5, 4, 14, 12))
+    with pytest.raises(TypeError, match="of the kind and the objective of the first doc's, Box"):
+        list(eli5.explain_predictions(detector, docs, target=[[box], [Detection(0)]]))
+    with pytest.raises(TypeError, match="one of a detector, as the others are: Box, Detection"):
+        list(eli5.explain_predictions(detector, docs, target=[[box], [Pixel(0, 0)]]))

@@ -54,6 +54,7 @@ class BoxTarget(Target):
     has_class = False
     argument = "`target`, a box of a detector"
     default_method = "LayerCAM"
+    has_boxes = True
 
     def __init__(
         self, asked: Sequence[Any], score: str, names: Names, detector: Any = None
@@ -118,6 +119,11 @@ class BoxTarget(Target):
         if type(asked) not in _MODES:
             known = ", ".join(kind.__name__ for kind in _MODES)
             raise wrong_type("target", asked, f"one of a detector, as the others are: {known}")
+        if isinstance(asked, Objects) and asked.boxes is not None:
+            raise ValueError(
+                "Expected Objects without `boxes`, which are found. Received: "
+                f"target={asked!r}. Ask for boxes of your own with Box"
+            )
         fits = (
             details.decodes >= isinstance(asked, Detection | Objects)
             and details.most >= _MOST.get(type(asked), 1)

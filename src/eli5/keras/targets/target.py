@@ -148,6 +148,7 @@ class Target:
     is_of_a_place: bool = False
     argument: str  # how it is asked for, for errors: "a callable `score`"
     default_method = "Grad-CAM"
+    has_boxes = False  # whether it is what D-RISE explains
 
     def suits(self, spec: keras.KerasTensor) -> bool:
         """Tell whether it can be asked of an output, where nobody says of which."""
