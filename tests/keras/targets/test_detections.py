@@ -16,7 +16,7 @@ from eli5.keras.targets.detectors import Detector
 from eli5.keras.targets.proposals import (
     Kept,
     Proposals,
-    match_box,
+    match_boxes,
     match_kept,
     read_proposals,
     suppress,
@@ -270,8 +270,8 @@ def test_boxes_are_matched_as_the_slow_twin_does() -> None:
     for k in range(120):
         box = raw["boxes"][k] + random.choice([0, 0.02, 3])
         for class_id in (-1, k % 5):
-            asked = (np.asarray([one]) for one in (box, np.int32(class_id)))
-            found = int(match_box(*map(ops.convert_to_tensor, asked), proposals)[0])
+            asked = (np.asarray([[one]]) for one in (box, np.int32(class_id)))
+            found = int(match_boxes(*map(ops.convert_to_tensor, asked), proposals)[0, 0])
             best = candidate_of(doubles, box, None if class_id < 0 else class_id, (100, 100))
             assert found == best
 

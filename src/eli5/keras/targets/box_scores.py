@@ -23,7 +23,7 @@ from eli5.keras.targets.proposals import (
     Kept,
     Proposals,
     keep,
-    match_box,
+    match_boxes,
     match_kept,
     match_nearest,
     read_proposals,
@@ -137,16 +137,8 @@ def _mean(values: Any, targets: Any) -> Any:
 
 def _overlaps(proposals: Proposals, targets: Any) -> Any:
     """Return the weighted means (B, K) of the IoU of the candidates with where they are to be."""
-    own = _boxes_at(proposals.boxes, targets["index"])
+    own = _rows_at(proposals.boxes, targets["index"])
     return ops.sum(overlap(own, targets["boxes"]) * targets["weight"], axis=2)
-
-
-def _boxes_at(boxes: Any, index: Any) -> Any:
-    """Return the boxes (B, K, M, 4) of candidates (B, K, M)."""
-    batch = index.shape[0]
-    flat = ops.reshape(index, (batch, -1, 1))
-    picked = ops.take_along_axis(boxes, ops.repeat(flat, 4, axis=2), axis=1)
-    return ops.reshape(picked, (*index.shape, 4))
 
 
 # ---- finding the candidates ----------------------------------------------------------------------
@@ -154,66 +146,44 @@ def _boxes_at(boxes: Any, index: Any) -> Any:
 
 def _find(
     outputs: Any, proposals: Proposals, targets: Any, details: Details
-) -> tuple[Any, dict[str, Any]]:
-    """Return the targets with all that was left open, and what is to be checked of it."""
-    kept = keep(outputs, proposals, details.detector) if details.decodes else None
-    index_of_kept = None if kept is None else match_kept(kept, proposals)
-    per_target = [
-        _find_one(proposals, kept, index_of_kept, {n: of[:, k] for n, of in targets.items()})
-        for k in range(targets["class_id"].shape[1])
-    ]
-    filled = {name: ops.stack([one[name] for one, _ in per_target], axis=1) for name in targets}
-    found = {
-        name: ops.stack([of[name] for _, of in per_target], axis=1) for name in per_target[0][1]
-    }
-    return filled, found
-
-
-def _find_one(
-    proposals: Proposals, kept: Kept | None, index_of_kept: Any, asked: Any
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return one target of each sample, filled in, and what is to be checked of it."""
-    found, n_kept = _of_box(proposals, asked), ops.zeros_like(asked["class_id"])
-    if kept is not None:
-        found, n_kept = _of_kept(kept, index_of_kept, asked, found)
-    first = found["index"][:, :1]
+    """Return the targets with all that was left open, and what is to be checked of it."""
+    kept, n_kept = None, ops.zeros_like(targets["class_id"])
+    found = _of_boxes(proposals, targets)
+    if details.decodes:
+        kept = keep(outputs, proposals, details.detector)
+        found, n_kept = _of_kept(kept, match_kept(kept, proposals), targets, found)
+    first = found["index"][..., 0]
     is_open = found["class_id"] == OPEN
-    predicted = ops.take_along_axis(proposals.labels, first, axis=1)[:, 0]
+    predicted = ops.take_along_axis(proposals.labels, first, axis=1)
     found["class_id"] = ops.where(is_open, predicted, found["class_id"])
-    is_class = ops.arange(proposals.scores.shape[-1], dtype="int32") == found["class_id"][:, None]
-    has_own = ops.logical_or(is_open, asked["mode"] == Mode.DETECTION)[:, None]
-    own = _row_at(proposals.probabilities, first)
-    found["classes"] = ops.where(has_own, own, ops.cast(is_class, "float32"))
-    found["box"] = found["boxes"][:, 0]
-    done = asked["is_found"]
+    ids = ops.arange(proposals.scores.shape[-1], dtype="int32")
+    is_class = ops.cast(ids == found["class_id"][..., None], "float32")
+    has_own = ops.logical_or(is_open, targets["mode"] == Mode.DETECTION)[..., None]
+    found["classes"] = ops.where(has_own, _rows_at(proposals.probabilities, first), is_class)
+    found["box"] = found["boxes"][:, :, 0]
+    done = targets["is_found"]
     for name, value in found.items():
-        is_done = ops.reshape(done, (-1, *[1] * (value.ndim - 1)))
-        found[name] = ops.where(is_done, asked[name], value)
+        is_done = ops.reshape(done, (*done.shape, *[1] * (value.ndim - 2)))
+        found[name] = ops.where(is_done, targets[name], value)
     checks = _to_check(proposals, kept, found, n_kept)
-    return {**asked, **found, "is_found": ops.ones_like(done)}, checks
+    return {**targets, **found, "is_found": ops.ones_like(done)}, checks
 
 
-def _of_box(proposals: Proposals, asked: Any) -> dict[str, Any]:
-    """Return what a box that is given, or missing, is made of."""
-    box, class_id, most = asked["box"], asked["class_id"], asked["index"].shape[1]
-    is_first = ops.arange(most, dtype="int32")[None] == 0
-    index = ops.where(is_first, match_box(box, class_id, proposals)[:, None], 0)
+def _of_boxes(proposals: Proposals, asked: Any) -> dict[str, Any]:
+    """Return what boxes that are given, or missing, are made of."""
+    box, class_id, most = asked["box"], asked["class_id"], asked["index"].shape[2]
+    is_first = ops.arange(most, dtype="int32") == 0
+    index = ops.where(is_first, match_boxes(box, class_id, proposals)[..., None], 0)
     weight = ops.where(is_first, 1.0, ops.zeros_like(asked["weight"]))
-    n_nearest = min(NEAREST, most, proposals.boxes.shape[1])
-    nearest, overlaps = match_nearest(box, n_nearest, proposals)
-    is_missing = (asked["mode"] == Mode.MISSING)[:, None]
-    return {
-        "index": ops.where(is_missing, _padded(nearest, most), index),
-        "weight": ops.where(is_missing, _shares(_padded(ops.relu(overlaps), most)), weight),
-        "boxes": ops.repeat(box[:, None], most, axis=1),
-        "class_id": class_id,
-    }
-
-
-def _row_at(values: Any, index: Any) -> Any:
-    """Return the row (B, C) of values (B, N, C) at an index (B, 1)."""
-    places = ops.repeat(index[..., None], values.shape[-1], axis=2)
-    return ops.take_along_axis(values, places, axis=1)[:, 0]
+    if most > 1:  # else none is missing
+        n_nearest = min(NEAREST, proposals.boxes.shape[1])
+        nearest, overlaps = match_nearest(box, n_nearest, proposals)
+        is_missing = (asked["mode"] == Mode.MISSING)[..., None]
+        index = ops.where(is_missing, _padded(nearest, most), index)
+        weight = ops.where(is_missing, _shares(_padded(ops.relu(overlaps), most)), weight)
+    boxes = ops.repeat(box[:, :, None], most, axis=2)
+    return {"index": index, "weight": weight, "boxes": boxes, "class_id": class_id}
 
 
 def _of_kept(
@@ -221,62 +191,68 @@ def _of_kept(
 ) -> tuple[dict[str, Any], Any]:
     """Return what is found, of the decoder's boxes where these are asked for.
 
-    And how many of them there are, (B,).
+    And how many of them there are, (B, K).
     """
-    most, n_kept = asked["index"].shape[1], kept.labels.shape[1]
-    slots = ops.arange(n_kept, dtype="int32")[None]
-    is_one = (asked["mode"] == Mode.DETECTION)[:, None]
-    is_kept = ops.logical_or(is_one, (asked["mode"] == Mode.OBJECTS)[:, None])
-    is_class = kept.labels == asked["class_id"][:, None]
-    own = ops.where(is_one, slots == asked["rank"][:, None], is_class)
-    own = ops.logical_and(own, slots < kept.n[:, None])
+    most, n_kept = asked["index"].shape[2], kept.labels.shape[1]
+    slots = ops.arange(n_kept, dtype="int32")
+    is_one = asked["mode"] == Mode.DETECTION
+    is_kept = ops.logical_or(is_one, asked["mode"] == Mode.OBJECTS)[..., None]
+    is_class = kept.labels[:, None] == asked["class_id"][..., None]
+    own = ops.where(is_one[..., None], slots == asked["rank"][..., None], is_class)
+    own = ops.logical_and(own, slots < kept.n[:, None, None])
     # Those that are asked for come first, in their order.
-    order = ops.cast(ops.argsort(ops.where(own, slots, slots + n_kept), axis=1), "int32")
-    order = order[:, :most]
-    there = ops.cast(ops.take_along_axis(own, order, axis=1), "float32")
-    index = ops.take_along_axis(index_of_kept, order, axis=1)
-    boxes = ops.take_along_axis(kept.boxes, ops.repeat(order[..., None], 4, axis=2), axis=1)
-    label = ops.maximum(ops.take_along_axis(kept.labels, order[:, :1], axis=1)[:, 0], 0)
+    order = ops.cast(ops.argsort(ops.where(own, slots, slots + n_kept), axis=2), "int32")
+    order = order[..., :most]
+    there = ops.cast(ops.take_along_axis(own, order, axis=2), "float32")
+    label = ops.maximum(_rows_at(kept.labels[..., None], order[..., 0])[..., 0], 0)
+    index = _rows_at(index_of_kept[..., None], order)[..., 0]
     filled = {
         "index": ops.where(is_kept, _padded(index, most), found["index"]),
         "weight": ops.where(is_kept, _padded(_shares(there), most), found["weight"]),
-        "boxes": ops.where(is_kept[..., None], _padded(boxes, most), found["boxes"]),
-        "class_id": ops.where(is_one[:, 0], label, found["class_id"]),
+        "boxes": ops.where(
+            is_kept[..., None], _padded(_rows_at(kept.boxes, order), most), found["boxes"]
+        ),
+        "class_id": ops.where(is_one, label, found["class_id"]),
     }
-    return filled, ops.sum(ops.cast(own, "int32"), axis=1)
+    return filled, ops.sum(ops.cast(own, "int32"), axis=2)
 
 
 def _to_check(proposals: Proposals, kept: Kept | None, filled: Any, n_found: Any) -> dict[str, Any]:
-    """Return what tells whether a target is there, and whether the boxes were read right."""
-    own = _boxes_at(proposals.boxes, filled["index"][:, None])[:, 0]
-    first = overlap(ops.stop_gradient(own[:, 0]), filled["boxes"][:, 0])
+    """Return what tells whether targets are there, and whether the boxes were read right."""
+    own = ops.stop_gradient(_rows_at(proposals.boxes, filled["index"][..., 0]))
     sizes = proposals.boxes[..., 2:] - proposals.boxes[..., :2]
-    is_proper = ops.all(sizes > 0, axis=-1)
-    is_large = ops.any(sizes > 1, axis=-1)
-    found = {
-        "iou": first,
-        "n_found": n_found,
+    is_proper, is_large = ops.all(sizes > 0, axis=-1), ops.any(sizes > 1, axis=-1)
+    per_sample = {
         "proper": ops.mean(ops.cast(is_proper, "float32"), axis=1),
         "large": ops.mean(ops.cast(is_large, "float32"), axis=1),
         "lowest": ops.min(proposals.logits, axis=(1, 2)),
         "highest": ops.max(proposals.logits, axis=(1, 2)),
-        "box": own[:, 0],
         "confidence": ops.sigmoid(ops.max(proposals.best, axis=1)),
     }
     if kept is not None:
-        found |= {"labels": kept.labels, "n_kept": kept.n}
+        per_sample |= {"labels": kept.labels, "n_kept": kept.n}
+    n_targets = n_found.shape[1]
+    found = {name: ops.repeat(of[:, None], n_targets, axis=1) for name, of in per_sample.items()}
+    found |= {"iou": overlap(own, filled["boxes"][:, :, 0]), "n_found": n_found, "box": own}
     return {name: ops.stop_gradient(value) for name, value in found.items()}
 
 
+def _rows_at(values: Any, index: Any) -> Any:
+    """Return the rows of values (B, N, C) at places (B, ...): (B, ..., C)."""
+    batch, n = index.shape[0], values.shape[-1]
+    flat = ops.repeat(ops.reshape(index, (batch, -1, 1)), n, axis=2)
+    return ops.reshape(ops.take_along_axis(values, flat, axis=1), (*index.shape, n))
+
+
 def _padded(values: Any, n: int) -> Any:
-    """Fill the second axis up with zeros."""
-    rest = [[0, 0]] * (values.ndim - 2)
-    return ops.pad(values, [[0, 0], [0, n - values.shape[1]], *rest])
+    """Fill the third axis up with zeros."""
+    rest = [[0, 0]] * (values.ndim - 3)
+    return ops.pad(values, [[0, 0], [0, 0], [0, n - values.shape[2]], *rest])
 
 
 def _shares(values: Any) -> Any:
-    """Return values of (B, M) as shares of their sum; zeros stay zeros."""
-    return values / ops.maximum(ops.sum(values, axis=1, keepdims=True), 1e-30)
+    """Return values of (B, K, M) as shares of their sum; zeros stay zeros."""
+    return values / ops.maximum(ops.sum(values, axis=2, keepdims=True), 1e-30)
 
 
 # ---- at which layers it comes about --------------------------------------------------------------

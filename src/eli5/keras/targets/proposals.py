@@ -193,46 +193,50 @@ def match_kept(kept: Kept, proposals: Proposals) -> Any:
     """Return of which candidate each kept box is, int32 (B, D): the rule of `Detection`."""
     if kept.index is not None:
         return kept.index
-    overlaps = overlap(clipped(kept.boxes, proposals.size)[:, :, None], proposals.visible[:, None])
+    overlaps = _overlaps(kept.boxes, proposals)
     best = ops.max(overlaps, axis=2, keepdims=True)
-    labels = ops.maximum(kept.labels, 0)[..., None]  # -1 where there is none
-    of_label = ops.take_along_axis(ops.transpose(proposals.probabilities, (0, 2, 1)), labels, 1)
-    distances = ops.abs(of_label - kept.confidence[..., None])
+    labels = ops.maximum(kept.labels, 0)  # -1 where there is none
+    distances = ops.abs(_of_class(proposals.probabilities, labels) - kept.confidence[..., None])
     return _first_largest(ops.where(overlaps >= best - ALIKE, -distances, float("-inf")))
 
 
-def match_box(box: Any, class_id: Any, proposals: Proposals) -> Any:
-    """Return the candidate of a box (B, 4) and a class (B,), int32 (B,): the rule of `Box`.
+def match_boxes(boxes: Any, classes: Any, proposals: Proposals) -> Any:
+    """Return the candidates of boxes (B, K, 4) and classes (B, K), int32 (B, K): the rule of `Box`.
 
     A class below 0 is any.
     """
-    overlaps = overlap(clipped(box, proposals.size)[:, None], proposals.visible)
-    odds = of_class(proposals.ranked, class_id)
-    odds = ops.where(class_id[:, None] < 0, proposals.best, odds)
-    best = ops.max(overlaps, axis=1, keepdims=True)
+    overlaps = _overlaps(boxes, proposals)
+    odds = _of_class(proposals.ranked, ops.maximum(classes, 0))
+    odds = ops.where(classes[..., None] < 0, proposals.best[:, None], odds)
+    best = ops.max(overlaps, axis=2, keepdims=True)
     is_own = overlaps >= ops.maximum(best - ALIKE, _OWN)
     own = _first_largest(ops.where(is_own, odds, 2 * _NEVER))
     other = _first_largest(overlaps * ops.maximum(ops.sigmoid(odds), _LEAST))
-    return ops.where(ops.any(is_own, axis=1), own, other)
+    return ops.where(best[..., 0] >= _OWN, own, other)
 
 
-def match_nearest(box: Any, n: int, proposals: Proposals) -> tuple[Any, Any]:
-    """Return the n candidates that overlap a box (B, 4) the most, int32 (B, n), and their IoU."""
-    overlaps = overlap(clipped(box, proposals.size)[:, None], proposals.visible)
-    ids = ops.arange(overlaps.shape[1], dtype="int32")[None]
+def match_nearest(boxes: Any, n: int, proposals: Proposals) -> tuple[Any, Any]:
+    """Return the n candidates that overlap boxes (B, K, 4) the most, int32 (B, K, n), and IoU."""
+    overlaps = _overlaps(boxes, proposals)
+    ids = ops.arange(overlaps.shape[2], dtype="int32")
     found, values = [], []
     for _ in range(n):  # no `top_k`, which on PyTorch leaves open which of two equals comes first
         best = _first_largest(overlaps)
         found.append(best)
-        values.append(ops.max(overlaps, axis=1))
-        overlaps = ops.where(ids == best[:, None], -1.0, overlaps)
-    return ops.stack(found, axis=1), ops.stack(values, axis=1)
+        values.append(ops.max(overlaps, axis=2))
+        overlaps = ops.where(ids == best[..., None], -1.0, overlaps)
+    return ops.stack(found, axis=2), ops.stack(values, axis=2)
 
 
-def of_class(values: Any, class_id: Any) -> Any:
-    """Return the column (B, N) of values (B, N, C) of one class per sample, (B,)."""
-    ids = ops.arange(values.shape[-1], dtype="int32")
-    return ops.sum(ops.where(ids == class_id[:, None, None], values, 0), axis=-1)
+def _overlaps(boxes: Any, proposals: Proposals) -> Any:
+    """Return the IoU (B, K, N) of boxes (B, K, 4) with the candidates, within the picture."""
+    return overlap(clipped(boxes, proposals.size)[:, :, None], proposals.visible[:, None])
+
+
+def _of_class(values: Any, classes: Any) -> Any:
+    """Return what values (B, N, C) say of one class each, (B, K): (B, K, N)."""
+    by_class = ops.transpose(values, (0, 2, 1))
+    return ops.take_along_axis(by_class, ops.repeat(classes[..., None], values.shape[1], axis=2), 1)
 
 
 def _first_largest(values: Any) -> Any:
