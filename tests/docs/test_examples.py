@@ -34,6 +34,22 @@ with Image.open("first-explanation.png") as picture:
     assert picture.width > 3 * image.width
 """,
     ),
+    "segmenters": (
+        0.01,
+        15,
+        """
+def heat_on(expl, k, mask):
+    heat = expl.heatmap_on_input(k)
+    return heat[mask].sum() / heat.sum()
+
+first, second = scene.masks
+assert heat_on(regions, 0, first) > 0.25 and heat_on(regions, 1, second) > 0.5
+assert heat_on(sharper, 0, first) > 0.7 and heat_on(sharper, 1, second) > 0.7
+assert heat_on(pixel, 0, first) > 0.8 and heat_on(half, 0, left) > 0.5
+assert heat_on(contrast, 0, first) > 0.7 and heat_on(hidden, 0, first) > 0.6
+assert pixel.targets[0].class_name == present[0] != absent
+""",
+    ),
     "choosing": (
         0.01,
         15,

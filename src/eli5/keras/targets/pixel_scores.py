@@ -55,8 +55,8 @@ class SelectPixels:
         chosen = keras.tree.flatten(outputs)[self.output]
         units = self._units(chosen, activation_of(chosen))
         check_batch(chosen, targets["class_id"])
-        predicted = _predicted(units, self.head.details.is_exclusive)
-        classes, masks = _filled_in(units, targets, predicted)
+        top = ops.cast(ops.argmax(units.logits, axis=-1), "int32")
+        classes, masks = _filled_in(units, targets, top, self.head.details.is_exclusive)
         weights = _weights(masks)
         names = dict.fromkeys(kind.name for kind in (*self.kinds, *self.reported))
         scores = {name: _means(units, classes, weights, name) for name in names}
@@ -74,7 +74,7 @@ class SelectPixels:
             },
             "outputs": _means(units, classes, weights, "output"),
             "explained": ops.stack([scores[kind.name] for kind in self.reported], axis=2),
-            "found": {"n_pixels": _counts(predicted, masks)},
+            "found": {"n_pixels": _counts(units, top, targets, self.head.details.is_exclusive)},
         }
         return self.sign * asked, report
 
@@ -88,29 +88,30 @@ class SelectPixels:
         return Units(float32(units.values), float32(units.logits), is_independent)
 
 
-def _predicted(units: Units, is_exclusive: bool) -> Any:
-    """Tell of each pixel and class whether the model predicts it, bool (B, pixels, classes)."""
-    if not is_exclusive:
-        return units.logits > 0
-    ids = ops.arange(units.logits.shape[-1], dtype="int32")
-    return ids == ops.cast(ops.argmax(units.logits, axis=-1), "int32")[..., None]
+def _filled_in(units: Units, targets: Any, top: Any, is_exclusive: bool) -> tuple[Any, Any]:
+    """Return the class ids (B, K) and the masks (B, K, pixels) with all that was left open.
 
-
-def _filled_in(units: Units, targets: Any, predicted: Any) -> tuple[Any, Any]:
-    """Return the class ids (B, K) and the masks (B, K, pixels) with all that was left open."""
+    `top` is the likeliest class of each pixel, (B, pixels).
+    """
     given = ops.reshape(targets["mask"], (*targets["class_id"].shape, -1))
-    ids = ops.arange(units.logits.shape[-1], dtype="int32")
     classes, masks = [], []
     for k in range(given.shape[1]):
         class_id, mask = targets["class_id"][:, k], given[:, k]
-        there = ops.sum(ops.where(mask[..., None], units.logits, 0), axis=1)
-        likeliest = ops.cast(ops.argmax(there, axis=1), "int32")
-        class_id = ops.where(class_id == OPEN, likeliest, class_id)
-        is_class = ids[None, None] == class_id[:, None, None]
-        own = ops.any(ops.logical_and(predicted, is_class), axis=2)
+        there = ops.max(ops.where(mask, top, 0), axis=1)  # of a mask of one pixel
+        class_id = ops.where(class_id == OPEN, there, class_id)
+        own = top == class_id[:, None] if is_exclusive else _picked(units.logits, class_id) > 0
         classes.append(class_id)
         masks.append(ops.where(targets["is_given"][:, k : k + 1], mask, own))
     return ops.stack(classes, axis=1), ops.stack(masks, axis=1)
+
+
+def _picked(scored: Any, class_id: Any) -> Any:
+    """Return what is scored of one class per sample, (B, pixels), of (B, pixels, classes).
+
+    A sum over a mask, as in `eli5.keras.targets.class_scores`.
+    """
+    is_class = ops.arange(scored.shape[-1], dtype="int32") == class_id[:, None, None]
+    return ops.sum(ops.where(is_class, scored, 0), axis=-1)
 
 
 def _weights(masks: Any) -> Any:
@@ -131,17 +132,24 @@ def _means(units: Units, classes: Any, weights: Any, name: str) -> Any:
     """
     scored = units.values if name == "output" else units.logits
     others = Others(scored) if name == "log-odds" and not units.are_independent else None
-    ids = ops.arange(scored.shape[-1], dtype="int32")
     means = []
     for k in range(classes.shape[1]):
-        class_id = classes[:, k][:, None, None]
-        own = ops.sum(ops.where(ids == class_id, scored, 0), axis=-1, keepdims=True)
-        own = own if others is None else others.log_odds(own, class_id)
-        means.append(ops.sum(own[..., 0] * weights[:, k], axis=1))
+        own = _picked(scored, classes[:, k])
+        if others is not None:
+            own = others.log_odds(own[..., None], classes[:, k][:, None, None])[..., 0]
+        means.append(ops.sum(own * weights[:, k], axis=1))
     return ops.stack(means, axis=1)
 
 
-def _counts(predicted: Any, masks: Any) -> Any:
+def _counts(units: Units, top: Any, targets: Any, is_exclusive: bool) -> Any:
     """Return at how many pixels each class is predicted, (B, K, classes), the same for all K."""
-    counts = ops.sum(ops.cast(predicted, "int32"), axis=1)[:, None]
-    return ops.repeat(counts, masks.shape[1], axis=1)
+    n_samples, n_classes = top.shape[0], units.logits.shape[-1]
+    if is_exclusive:
+        # Added up by class, as a flag per pixel and class would take more room than the outputs.
+        rows = top + n_classes * ops.arange(n_samples, dtype="int32")[:, None]
+        ids = ops.reshape(rows, (-1,))
+        flat = ops.segment_sum(ops.ones_like(ids), ids, num_segments=n_samples * n_classes)
+        counts = ops.reshape(flat, (n_samples, n_classes))
+    else:
+        counts = ops.sum(ops.cast(units.logits > 0, "int32"), axis=1)
+    return ops.repeat(counts[:, None], targets["class_id"].shape[1], axis=1)
