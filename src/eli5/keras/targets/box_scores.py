@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-from eli5.keras.targets.boxes import overlap
+from eli5.keras.targets.boxes import clipped, overlap
 from eli5.keras.targets.class_scores import check_batch
 from eli5.keras.targets.detectors import Detector
 from eli5.keras.targets.proposals import (
@@ -233,7 +233,11 @@ def _to_check(proposals: Proposals, kept: Kept | None, filled: Any, n_found: Any
         per_sample |= {"labels": kept.labels, "n_kept": kept.n}
     n_targets = n_found.shape[1]
     found = {name: ops.repeat(of[:, None], n_targets, axis=1) for name, of in per_sample.items()}
-    found |= {"iou": overlap(own, filled["boxes"][:, :, 0]), "n_found": n_found, "box": own}
+    wanted = filled["boxes"][:, :, 0]
+    within = (clipped(boxes, proposals.size) for boxes in (own, wanted))
+    # Decoders may cut boxes off at the picture's edge or not.
+    found["iou"] = ops.maximum(overlap(own, wanted), overlap(*within))
+    found |= {"n_found": n_found, "box": own}
     return {name: ops.stop_gradient(value) for name, value in found.items()}
 
 
