@@ -24,7 +24,15 @@ from eli5.cli.commands.gallery import GALLERY_EXAMPLES
 from eli5.cli.commands.layers import LAYER_EXAMPLES
 from eli5.cli.commands.methods import METHOD_EXAMPLES
 from eli5.keras import METHODS
-from helpers.cli_helpers import TIMEOUT, colour_model, colour_segmenter, run, saved, two_colours
+from helpers.cli_helpers import (
+    TIMEOUT,
+    colour_detector,
+    colour_model,
+    colour_segmenter,
+    run,
+    saved,
+    two_colours,
+)
 from helpers.word_models import WORDS, ids_model, texts_model
 
 Capsys = pytest.CaptureFixture[str]
@@ -77,6 +85,7 @@ def folder(
     """Return a folder with the files that the page names, as the current one."""
     monkeypatch.chdir(tmp_path)
     saved(model, tmp_path)
+    saved(colour_detector(), tmp_path, "detector.keras")
     saved(colour_segmenter(), tmp_path, "segmenter.keras")
     two_colours().convert("L").save(tmp_path / "mask.png")
     for name in (
