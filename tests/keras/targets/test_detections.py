@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import keras
@@ -22,13 +21,14 @@ from eli5.keras.targets.proposals import (
     suppress,
 )
 from eli5.targets import Box, Candidates, Detection, Missing, Objects, Pixel
-from helpers.detectors import GRID, N_CLASSES, SIZE, make_detector
+from helpers.detectors import N_CLASSES, SIZE, make_detector
 from helpers.models import sample
 
 Array = np.ndarray[Any, Any]
 DOC = sample((*SIZE, 3))
+# What knows of no backend: on the others each case would be compiled.
+ON_TORCH = pytest.mark.skipif(keras.backend.backend() != "torch", reason="the same on each")
 CLOSE: dict[str, Any] = {"rtol": 1e-5, "atol": 1e-5}
-N_FINE = math.prod(GRID)
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +124,7 @@ def test_detections_are_those_that_suppression_keeps(
         assert target.explained_name == "log-odds"
 
 
+@ON_TORCH
 @pytest.mark.parametrize("class_id", [None, 0, 2])
 def test_a_box_is_the_candidate_s_that_is_like_it(
     detector: keras.Model, raw: dict[str, Array], class_id: int | None
@@ -185,6 +186,7 @@ def test_likeness_is_d_rise_s(detector: keras.Model, raw: dict[str, Array]) -> N
     assert targets[0].explained_name == "D-RISE similarity"
 
 
+@ON_TORCH
 def test_several_targets_are_what_each_is_alone(detector: keras.Model) -> None:
     asked = [Detection(1), Box((5, 4, 14, 12), 0), Missing((5, 4, 14, 12), 0)]
     together = explain(detector, asked, method="HiResCAM")
@@ -305,6 +307,7 @@ def as_centres(outputs: Any) -> Candidates:
     return Candidates(ops.stack(parts, axis=-1), outputs[..., 4:], format="center_xywh")
 
 
+@ON_TORCH
 @pytest.mark.parametrize("adapter", [from_one_tensor, as_probabilities, as_centres])
 def test_adapters_say_the_same(
     detector: keras.Model, one_tensor: keras.Model, adapter: Any
@@ -317,6 +320,7 @@ def test_adapters_say_the_same(
         np.testing.assert_allclose(found.heatmap, right.heatmap, atol=1e-3)
 
 
+@ON_TORCH
 @pytest.mark.parametrize("activation", [None, "sigmoid", "softmax"])
 def test_plain_outputs_in_a_list_and_their_activation(
     raw: dict[str, Array], activation: str | None
@@ -367,6 +371,7 @@ def returns(*shapes: tuple[int, ...], **fields: Any) -> Any:
     return adapter
 
 
+@ON_TORCH
 @pytest.mark.parametrize(
     ("target", "match"),
     [
@@ -385,6 +390,7 @@ def test_targets_that_are_not_there(detector: keras.Model, target: Any, match: s
         explain(detector, target)
 
 
+@ON_TORCH
 def test_what_the_decoder_does_not_keep() -> None:
     quiet = make_detector()
     kernel, bias = quiet.get_layer("to_class").get_weights()
@@ -399,6 +405,7 @@ def test_what_the_decoder_does_not_keep() -> None:
 NINE = (1, 9, 4), (1, 9, 3)
 
 
+@ON_TORCH
 @pytest.mark.parametrize(
     ("options", "error", "match"),
     [
@@ -419,6 +426,7 @@ def test_adapters_that_do_not_do(
         explain(one_tensor, Missing((5, 4, 14, 12), 1), **options)
 
 
+@ON_TORCH
 def test_what_is_read_as_another_kind_is_seen(detector: keras.Model) -> None:
     box, scores = Missing((5, 4, 14, 12), 1), detector.output["scores"]
     turned = keras.Model(detector.input, [-detector.output["boxes"], scores])
@@ -432,6 +440,7 @@ def test_what_is_read_as_another_kind_is_seen(detector: keras.Model) -> None:
         explain(shares, box)
 
 
+@ON_TORCH
 def test_options_that_go_with_boxes_alone(detector: keras.Model) -> None:
     with pytest.raises(ValueError, match="no `detector` without a box as target"):
         eli5.explain_prediction(detector, DOC, [0], detector="xyxy")
@@ -444,6 +453,7 @@ def test_options_that_go_with_boxes_alone(detector: keras.Model) -> None:
     assert "D-RISE heatmap of the input" in expl.description
 
 
+@ON_TORCH
 def test_docs_whose_targets_are_of_another_kind(detector: keras.Model) -> None:
     docs, box = np.concatenate([DOC, DOC]), Box((5, 4, 14, 12))
     with pytest.raises(TypeError, match="of the kind and the objective of the first doc's, Box"):
