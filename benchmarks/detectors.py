@@ -132,7 +132,8 @@ def measure(
             found[2].append(float(box.ravel()[maps[k].argmax()]))
             if len(maps) == 2 and numbers[0] != numbers[1]:
                 found[3].append(_inside(maps[k], box) - _inside(maps[1 - k], box))
-    return Quality(*(float(np.mean(values)) for values in found), len(found[0]))
+    inside, chance, hits, moved = (float(np.mean(values)) for values in found)
+    return Quality(inside, chance, hits, moved, len(found[0]))
 
 
 def _object_of(box: Any, scene: Scene) -> int | None:
@@ -256,7 +257,9 @@ def forward_and_backward(model: keras.Model, doc: Array) -> Callable[[], Any]:
 class _PlainScore(NamedTuple):
     kind: int
 
-    def __call__(self, outputs: Any, activation_of: Any, targets: Any, score: Any) -> Any:
+    def __call__(
+        self, outputs: Any, activation_of: Any, targets: Any, score: Any
+    ) -> tuple[Any, Any]:
         return outputs["scores"][:, 24:25, self.kind], {}
 
 

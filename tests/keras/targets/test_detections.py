@@ -272,8 +272,10 @@ def test_boxes_are_matched_as_the_slow_twin_does() -> None:
     for k in range(120):
         box = raw["boxes"][k] + random.choice([0, 0.02, 3])
         for class_id in (-1, k % 5):
-            asked = (np.asarray([[one]]) for one in (box, np.int32(class_id)))
-            found = int(match_boxes(*map(ops.convert_to_tensor, asked), proposals)[0, 0])
+            asked_box, asked_class = (
+                ops.convert_to_tensor(np.asarray([[one]])) for one in (box, np.int32(class_id))
+            )
+            found = int(match_boxes(asked_box, asked_class, proposals)[0, 0])
             best = candidate_of(doubles, box, None if class_id < 0 else class_id, (100, 100))
             assert found == best
 
