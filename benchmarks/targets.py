@@ -15,6 +15,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -103,7 +104,7 @@ def measure(
     model: keras.Model, scenes: Sequence[Scene], method: str, options: dict[str, Any]
 ) -> Quality:
     """Explain each object of each scene that the model finds, and compare with its mask."""
-    found = [[], [], [], []]  # type: ignore[var-annotated]
+    found: tuple[list[Any], ...] = ([], [], [], [])
     for scene in scenes:
         doc = scene.image[None].astype("float32")
         asked = _found(model, doc, scene)
@@ -122,7 +123,8 @@ def measure(
             found[2].append(bool(mask.ravel()[maps[k].argmax()]))
             if len(asked) == 2:
                 found[3].append(shares[k, k] - shares[1 - k, k])
-    return Quality(*(float(np.mean(values)) for values in found), len(found[0]))
+    inside, chance, hits, moved = (float(np.mean(values)) for values in found)
+    return Quality(inside, chance, hits, moved, len(found[0]))
 
 
 def _found(model: keras.Model, doc: Array, scene: Scene) -> list[int]:
@@ -172,7 +174,8 @@ def forward_and_backward(model: keras.Model, doc: Array, region: Region) -> Call
     return lambda: engine.evaluate(model, doc, targets, query)
 
 
-class _PlainMean(NamedTuple):
+@dataclass(frozen=True)
+class _PlainMean:
     class_id: int
 
     def __call__(self, outputs: Any, activation_of: Any, targets: Any, score: Any) -> Any:

@@ -17,7 +17,7 @@ def input_gradient(score: Callable[[Any], Any], doc: Array) -> Array:
     if backend == "jax":
         import jax
 
-        return np.asarray(jax.grad(score)(doc))
+        return np.asarray(jax.jit(jax.grad(score))(doc))
     if backend == "torch":
         import torch
 

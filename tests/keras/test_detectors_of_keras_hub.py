@@ -20,6 +20,8 @@ keras_hub = pytest.importorskip("keras_hub", reason="keras-hub is not installed"
 Array = np.ndarray[Any, Any]
 SIDE = 64
 DOC = sample((SIDE, SIDE, 3))
+# On the others each case would be compiled.
+ON_TORCH = pytest.mark.skipif(keras.backend.backend() != "torch", reason="the same on each")
 
 
 def retinanet() -> keras.Model:
@@ -141,6 +143,7 @@ def test_detections_are_the_decoder_s_and_gradients_those_by_hand(
     np.testing.assert_allclose(target.attribution, by_hand, atol=1e-4 * np.abs(by_hand).max())
 
 
+@ON_TORCH
 def test_boxes_and_objects_by_default(kind: str, detector: keras.Model) -> None:
     right = kept(detector)
     boxes = np.clip(right["boxes"], 0, SIDE)
@@ -156,6 +159,7 @@ def test_boxes_and_objects_by_default(kind: str, detector: keras.Model) -> None:
     )
 
 
+@ON_TORCH
 def test_no_format_is_given_for_a_model_that_is_known(detector: keras.Model) -> None:
     with pytest.raises(ValueError, match="no format for the boxes of a model that is known"):
         eli5.explain_prediction(detector, DOC, target=Detection(0), detector="xyxy")

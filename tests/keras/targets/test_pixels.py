@@ -12,11 +12,13 @@ from keras import layers
 
 import eli5
 from eli5.targets import Contrast, Pixel, Region, Similarity
-from helpers.models import sample
+from helpers.models import sample, with_weights
 from helpers.segmenters import SIZE, make_segmenter, mean_score
 
 Array = np.ndarray[Any, Any]
 DOC = sample((*SIZE, 3))
+# What differs in no backend runs on the fastest.
+ONCE = pytest.mark.skipif(keras.backend.backend() != "torch", reason="runs on PyTorch")
 CLOSE: dict[str, Any] = {"rtol": 1e-5, "atol": 1e-5}
 
 
@@ -103,6 +105,7 @@ def test_a_pixel_has_the_class_that_is_predicted_there(
         np.testing.assert_allclose(target.explained, right, **CLOSE)
 
 
+@ONCE
 def test_several_targets_are_what_each_is_alone(segmenter: keras.Model, top: int) -> None:
     asked = [Region(top), Pixel(3, 4), Region(2, np.ones(SIZE, bool)), Pixel(9, 9, 1)]
     together = explain(segmenter, target=asked).targets
@@ -113,6 +116,7 @@ def test_several_targets_are_what_each_is_alone(segmenter: keras.Model, top: int
         assert target.region == alone.region
 
 
+@ONCE
 def test_the_map_is_the_gradient_s(segmenter: keras.Model, outputs: Array, top: int) -> None:
     mask = outputs.argmax(axis=-1) == top
     options = {"layer": "bottleneck", "method": "HiResCAM"}
@@ -143,6 +147,7 @@ def finite_gradient(head: Any, activations: Array, class_id: int, mask: Array) -
     return np.asarray((up - down) / (2 * step)).reshape(activations.shape[1:])
 
 
+@ONCE
 def test_what_speaks_against_a_region(segmenter: keras.Model, top: int) -> None:
     options = {"target": Region(top), "method": "HiResCAM"}
     maps = [
@@ -164,6 +169,7 @@ def test_classes_first_and_last_give_the_same(top: int, outputs: Array) -> None:
     assert target.region == Region(top, mask)
 
 
+@ONCE
 def test_logits_without_a_softmax_give_the_same(top: int, outputs: Array) -> None:
     target = only(explain(make_segmenter(None), target=Region(top)))
     mask = outputs.argmax(axis=-1) == top
@@ -172,7 +178,7 @@ def test_logits_without_a_softmax_give_the_same(top: int, outputs: Array) -> Non
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", None])
-@pytest.mark.parametrize("has_axis", [True, False])
+@pytest.mark.parametrize("has_axis", [True, pytest.param(False, marks=ONCE)])
 def test_one_channel_stands_for_two_classes(activation: str | None, has_axis: bool) -> None:
     model = make_segmenter(activation, classes=1)
     if not has_axis:
@@ -229,6 +235,7 @@ def test_a_coarser_output_and_the_pixels_of_the_input() -> None:
     assert said in expl.description
 
 
+@ONCE
 def test_where_the_classes_are_is_asked_for_if_nothing_tells() -> None:
     model = make_segmenter(classes=8, size=(8, 8))
     doc = sample((8, 8, 3))
@@ -239,6 +246,7 @@ def test_where_the_classes_are_is_asked_for_if_nothing_tells() -> None:
     assert only(explain(model, doc, **options)).target == p[1, 2].argmax()
 
 
+@ONCE
 def test_the_number_of_names_tells_where_the_classes_are() -> None:
     model = make_segmenter(classes=25)  # 16 and 20 are to each other as 20 and 25
     names = [f"name {k}" for k in range(25)]
@@ -302,6 +310,7 @@ def test_occlusion_keeps_the_region_of_the_whole_picture(
         np.testing.assert_allclose(target.attribution[row, column], whole - left, atol=1e-4)
 
 
+@ONCE
 @pytest.mark.parametrize(
     ("method", "options"),
     [
@@ -416,3 +425,21 @@ def classifier_doc() -> tuple[keras.Model, Array]:
     x = layers.Conv2D(4, 3)(inputs)
     x = layers.GlobalAveragePooling2D()(x)
     return keras.Model(inputs, layers.Dense(5, activation="softmax")(x)), sample((12, 12, 3))
+
+
+# ---- the layer -----------------------------------------------------------------------------------
+
+
+@ONCE
+def test_the_layer_is_the_last_coarse_one_that_is_not_the_prediction_itself(
+    segmenter: keras.Model,
+) -> None:
+    expl = eli5.explain_prediction(segmenter, DOC, target=Pixel(1, 1), methods=["LayerCAM"])[0]
+    assert expl.layer == "bottleneck"
+    small = layers.Conv2D(4, 1, name="small")(segmenter.get_layer("bottleneck").output)
+    enlarged = layers.UpSampling2D(interpolation="bilinear")(small)
+    model = with_weights(keras.Model(segmenter.inputs, layers.Softmax()(enlarged)), seed=3)
+    expl = eli5.explain_prediction(model, DOC, target=Pixel(1, 1), method="LayerCAM")
+    assert expl.layer == "bottleneck"
+    expl = eli5.explain_prediction(model, DOC, target=Pixel(1, 1), layer="small", method="LayerCAM")
+    assert expl.layer == "small"

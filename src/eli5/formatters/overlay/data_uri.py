@@ -102,7 +102,7 @@ def outline_layer(target: TargetExplanation, image: Any, budget: PixelBudget) ->
     """Write the border of a target's region as a data URI; None if it has none."""
     size = _scaled(checked_picture(image, "expl.image").size, budget.heat)
     outline = draw_outline(target, size)
-    return outline and data_uri(outline.quantize(4))
+    return None if outline is None else data_uri(outline.quantize(4))
 
 
 def visible(options: OverlayOptions) -> OverlayOptions:

@@ -319,7 +319,7 @@ def _find_sites(plan: Plan) -> list[engine.Site]:
             "Occlusion, or name the layer."
         )
     if plan.request.target.is_of_a_place:
-        sites = _coarsest(sites)
+        sites = _coarsest(_without_logits(plan, sites))
     # With one input and one output the last map is what the score comes from; tokens may not be,
     # nor is the last layer that runs where there are several.
     n_outputs = sum(spec is not None for spec in keras.tree.flatten(plan.trace.outputs))
@@ -344,6 +344,19 @@ def _levels(plan: Plan, maps: list[engine.Site]) -> list[engine.Site]:
 
     located = [site for site in maps if _can_be_located(plan.sample, plan.trace, site)]
     return pyramid_levels(located, levels.n_candidates, plan.sample.size, count)
+
+
+def _without_logits(plan: Plan, sites: list[engine.Site]) -> list[engine.Site]:
+    """Return the sites but for those with a map per unit of the output, unless there are no others.
+
+    They may be the prediction itself, before it is made larger.
+    """
+    others = [site for site in sites if _n_maps(site) != plan.head.n_units]
+    return others or sites
+
+
+def _n_maps(site: engine.Site) -> int:
+    return site.shape[1 if site.channels_first and site.grid is None else -1]
 
 
 def _coarsest(sites: Sequence[engine.Site]) -> list[engine.Site]:

@@ -98,6 +98,11 @@ def log_odds(logits: Any, classes: Any) -> Any:
     return others.log_odds(_pick(logits, classes), classes)
 
 
+def likeliest(logits: Any) -> Any:
+    """Return the class with the highest logit, int32 of shape (...)."""
+    return ops.cast(ops.argmax(logits, axis=-1), "int32")
+
+
 class Others:
     """What all other classes speak for, of logits of shape (..., n_classes), float32.
 
@@ -107,8 +112,9 @@ class Others:
     without it. So nothing but the picked scores has a row per class and target.
     """
 
-    def __init__(self, logits: Any) -> None:
-        self.top = ops.cast(ops.argmax(logits, axis=-1), "int32")[..., None]
+    def __init__(self, logits: Any, top: Any = None) -> None:
+        # The likeliest class, (..., 1), where it is known already.
+        self.top = likeliest(logits)[..., None] if top is None else top
         ids = ops.arange(logits.shape[-1], dtype="int32")
         self._largest = ops.stop_gradient(ops.max(logits, axis=-1, keepdims=True))
         self._total = ops.sum(ops.exp(logits - self._largest), axis=-1, keepdims=True)

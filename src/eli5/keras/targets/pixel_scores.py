@@ -16,7 +16,14 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from eli5.keras.targets.class_scores import Others, Units, check_batch, float32, units_of
+from eli5.keras.targets.class_scores import (
+    Others,
+    Units,
+    check_batch,
+    float32,
+    likeliest,
+    units_of,
+)
 from eli5.keras.targets.target import Head, ScoreKind
 
 OPEN = -1  # in the place of a class id
@@ -55,11 +62,11 @@ class SelectPixels:
         chosen = keras.tree.flatten(outputs)[self.output]
         units = self._units(chosen, activation_of(chosen))
         check_batch(chosen, targets["class_id"])
-        top = ops.cast(ops.argmax(units.logits, axis=-1), "int32")
+        top = likeliest(units.logits)
         classes, masks = _filled_in(units, targets, top, self.head.details.is_exclusive)
         weights = _weights(masks)
         names = dict.fromkeys(kind.name for kind in (*self.kinds, *self.reported))
-        scores = {name: _means(units, classes, weights, name) for name in names}
+        scores = {name: _means(units, top, classes, weights, name) for name in names}
         asked = [scores[kind.name] for kind in self.kinds]
         asked = asked[0] if len(asked) == 1 else ops.concatenate(asked, axis=1)
         if not self.reported:
@@ -72,7 +79,7 @@ class SelectPixels:
                 # And stays where it is, whatever a variant of the doc is predicted to be.
                 "is_given": ops.ones_like(targets["is_given"]),
             },
-            "outputs": _means(units, classes, weights, "output"),
+            "outputs": _means(units, top, classes, weights, "output"),
             "explained": ops.stack([scores[kind.name] for kind in self.reported], axis=2),
             "found": {"n_pixels": _counts(units, top, targets, self.head.details.is_exclusive)},
         }
@@ -125,13 +132,14 @@ def _weights(masks: Any) -> Any:
     return counted / ops.sum(counted, axis=2, keepdims=True)
 
 
-def _means(units: Units, classes: Any, weights: Any, name: str) -> Any:
+def _means(units: Units, top: Any, classes: Any, weights: Any, name: str) -> Any:
     """Return the weighted means (B, K) of the scores of one name.
 
     One target after the other, or each would have a row per pixel and class in memory.
     """
     scored = units.values if name == "output" else units.logits
-    others = Others(scored) if name == "log-odds" and not units.are_independent else None
+    is_compared = name == "log-odds" and not units.are_independent
+    others = Others(scored, top[..., None]) if is_compared else None
     means = []
     for k in range(classes.shape[1]):
         own = _picked(scored, classes[:, k])
