@@ -72,7 +72,7 @@ def main() -> None:
     chosen = [(name, own) for name, own in METHODS if name in (options.methods or name)]
     rows = [[name, *_cells(measure(model, scenes, name, own))] for name, own in chosen]
     heads = ["Method", "Heat in the box", "Chance", "Maximum in it", "Less if the other is asked"]
-    text = f"{_origin(options.scenes)}\n\n{as_table(heads, rows)}\n\n{missing(model, scenes)}"
+    text = f"{_origin(options)}\n\n{as_table(heads, rows)}\n\n{missing(model, scenes)}"
     print(text, end="\n\n", flush=True)
     if options.costs:
         for name, cost in costs().items():
@@ -90,9 +90,11 @@ def _parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _origin(n_scenes: int) -> str:
+def _origin(options: argparse.Namespace) -> str:
+    n_scenes = options.scenes
+    chosen = " --methods " + " ".join(options.methods) if options.methods else ""
     return (
-        f"Made by `python {SCRIPT}` with Keras {keras.__version__} on {keras.backend.backend()}: "
+        f"Made by `python {SCRIPT}{chosen}` with Keras {keras.__version__} on {keras.backend.backend()}: "
         f"{n_scenes} held-out scenes of two objects, each detection asked for in turn."
     )
 
