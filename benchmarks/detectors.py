@@ -94,7 +94,8 @@ def _origin(options: argparse.Namespace) -> str:
     n_scenes = options.scenes
     chosen = " --methods " + " ".join(options.methods) if options.methods else ""
     return (
-        f"Made by `python {SCRIPT}{chosen}` with Keras {keras.__version__} on {keras.backend.backend()}: "
+        f"Made by `python {SCRIPT}{chosen}` with Keras {keras.__version__} on "
+        f"{keras.backend.backend()}: "
         f"{n_scenes} held-out scenes of two objects, each detection asked for in turn."
     )
 
