@@ -76,7 +76,17 @@ PUBLIC = {
         "testing",
         "warm_up",
     },
-    "eli5.targets": {"Contrast", "Pixel", "Region", "Similarity"},
+    "eli5.targets": {
+        "Box",
+        "Candidates",
+        "Contrast",
+        "Detection",
+        "Missing",
+        "Objects",
+        "Pixel",
+        "Region",
+        "Similarity",
+    },
     "eli5.keras": {
         "METHODS",
         "explain_prediction",

@@ -29,13 +29,14 @@ def explain_prediction(
     channel_names: Iterable[str] | None = None,
     input: str | int | None = None,
     output: str | int | None = None,
-    method: Any = "Grad-CAM",
+    method: Any = None,
     methods: Sequence[Any] | None = None,
     score: Any = "auto",
     sign: str = "positive",
     classes: Iterable[Any] | None = None,
     top_targets: int | None = None,
     target: Any = None,
+    detector: Any = None,
     class_names: Any = None,
     task: str | None = None,
     grid: tuple[int, ...] | None = None,
@@ -91,8 +92,9 @@ def explain_prediction(
     output : str or int, optional
         Which of several outputs is explained, by key, name or index; the first if not given. A
         callable `score` gets this one, or all if not given.
-    method : str or callable
-        A name from `eli5.keras.METHODS`, in any spelling (``"gradcam"``), or a formula of your own
+    method : str or callable, optional
+        Grad-CAM if not given; LayerCAM for the boxes of a detector. A name from
+        `eli5.keras.METHODS`, in any spelling (``"gradcam"``), or a formula of your own
         ``(activations, gradients) -> map``, traced, on `keras.ops` tensors of shape ``(B, H, W,
         C)`` to ``(B, H, W)``; pass the same function each time, a new one is compiled anew.
     methods : sequence of str or callable, optional
@@ -117,7 +119,13 @@ def explain_prediction(
         Something else than a class of a classifier: a `Region` or a `Pixel` of a segmenter, the
         `Similarity` to an embedding, a `Contrast` of two classes. Several share one run of the
         model. At most one of `targets`, `classes`, `top_targets`, `target` and a callable `score`
-        is given.
+        is given. Boxes of a detector: a `Box`, a `Detection`, all `Objects` of a class, one that
+        is `Missing`.
+    detector : callable or str, optional
+        How the outputs of a detector are read that is of no family that is known: an adapter, a
+        function of the outputs that returns `eli5.targets.Candidates`; pass the same function each
+        time. Or the format of boxes ``(1, N, 4)`` beside scores ``(1, N, n_classes)``;
+        ``"xyxy"``, in pixels, if not given.
     class_names : sequence, mapping or callable, optional
         Class id to name, for all classes; or name to class id, as Keras's ``class_indices`` are. A
         function may return None for those without a name.
@@ -202,13 +210,14 @@ def explain_predictions(
     layer: Any = None,
     input: str | int | None = None,
     output: str | int | None = None,
-    method: Any = "Grad-CAM",
+    method: Any = None,
     methods: Sequence[Any] | None = None,
     score: Any = "auto",
     sign: str = "positive",
     classes: Iterable[Any] | None = None,
     top_targets: int | None = None,
     target: Any = None,
+    detector: Any = None,
     class_names: Any = None,
     task: str | None = None,
     grid: tuple[int, ...] | None = None,
@@ -243,7 +252,7 @@ def explain_predictions(
         Whether a bar on standard error shows how far it is, as long as the model runs; see
         `eli5.explain_prediction`.
     pad_value, pad_token, time, channel_names, layer, input, output, method, methods, score, sign, \
-classes, top_targets, class_names, task, grid, data_format, fusion, grade, **method_options
+classes, top_targets, detector, class_names, task, grid, data_format, fusion, grade, **method_options
         Of all docs; see `eli5.explain_prediction`.
 
     Yields

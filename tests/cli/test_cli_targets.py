@@ -13,6 +13,7 @@ from helpers.cli_helpers import (
     BLUE,
     RED,
     SIZE,
+    colour_detector,
     colour_segmenter,
     fails,
     records,
@@ -88,7 +89,7 @@ def test_a_mask_of_the_picture(capsys: Capsys, segmenter: str, photo: str, tmp_p
     ("options", "message"),
     [
         (("--mask", "photo.png"), "Expected one --region beside --mask. Received: none"),
-        (("--region", 1, "--top", 2), "Expected no --top beside --region or --pixel"),
+        (("--region", 1, "--top", 2), "Expected no --top beside --region, --pixel"),
         (("--region", 1, "--class", 2), "Expected no --class beside --region"),
         (("--pixel", "1,1", "--class", 0, "--class", 1), "and one at most beside --pixel"),
         (("--pixel", "1;1"), "Expected --pixel to be ROW,COLUMN, such as 120,64. Received"),
@@ -111,3 +112,45 @@ def test_masks_that_do_not_fit(capsys: Capsys, segmenter: str, photo: str, tmp_p
     Image.new("L", (60, 40)).save(tmp_path / "mask.png")
     message = fails(capsys, "explain", segmenter, photo, *options)
     assert "Expected --mask to be a picture that is not black everywhere" in message
+
+
+# ---- detectors -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return saved(colour_detector(), tmp_path_factory.mktemp("models"))
+
+
+def test_boxes_of_the_picture(capsys: Capsys, detector: str, photo: str) -> None:
+    """The picture is 60 x 40, and the model takes it as 32 x 32."""
+    (own,) = regions(capsys, detector, photo, "--box", "0,10,15,20")
+    assert (own["kind"], own["class_id"]) == ("box", RED)
+    np.testing.assert_allclose(own["xyxy"], [0, 8, 8, 16], atol=1e-4)
+    asked = ("--missing", "30, 20, 45, 30", "--class", RED)
+    (missing,) = regions(capsys, detector, photo, *asked)
+    assert (missing["kind"], missing["class_id"]) == ("missing", RED)
+    np.testing.assert_allclose(missing["xyxy"], [16, 16, 24, 24], atol=1e-4)
+    first, second = regions(capsys, detector, photo, "--detection", 0, "--detection", 1)
+    assert first["kind"] == second["kind"] == "box"
+    assert first["xyxy"] != second["xyxy"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--box", "1,2,3"), "--box to be LEFT,TOP,RIGHT,BOTTOM in pixels, such as 10,20,60,80"),
+        (("--box", "9,2,3,4"), "--box to be LEFT,TOP,RIGHT,BOTTOM"),
+        (("--box", "9,2,70,40"), "--box within a picture of 60x40. Received: --box=9,2,70,40"),
+        (("--missing", "1,2,30,40"), "--class beside --missing: which class"),
+        (("--detection", "0", "--class", "1"), "no --class beside --region or --detection"),
+        (("--detection", "0", "--region", "1"), "what a segmenter has, --region and --pixel"),
+        (("--detection", "0", "--top", "2"), "no --top beside --region"),
+        (("--detection=-1",), "--detection to be a number from 0. Received: --detection=-1"),
+    ],
+    ids=range(8),
+)
+def test_boxes_that_do_not_fit(
+    options: tuple[Any, ...], message: str, capsys: Capsys, detector: str, photo: str
+) -> None:
+    assert message in fails(capsys, "explain", detector, photo, *options)

@@ -27,7 +27,15 @@ from eli5.cli.commands.gallery import GALLERY_EXAMPLES
 from eli5.cli.commands.layers import LAYER_EXAMPLES
 from eli5.cli.commands.methods import METHOD_EXAMPLES
 from eli5.keras import METHODS
-from helpers.cli_helpers import TIMEOUT, colour_model, colour_segmenter, run, saved, two_colours
+from helpers.cli_helpers import (
+    TIMEOUT,
+    colour_detector,
+    colour_model,
+    colour_segmenter,
+    run,
+    saved,
+    two_colours,
+)
 from helpers.word_models import WORDS, ids_model, texts_model
 
 Capsys = pytest.CaptureFixture[str]
@@ -82,6 +90,7 @@ def folder(
     monkeypatch.chdir(tmp_path)
     for name in ("model.keras", "old.keras", "new.keras"):
         saved(model, tmp_path, name)
+    saved(colour_detector(), tmp_path, "detector.keras")
     saved(colour_segmenter(), tmp_path, "segmenter.keras")
     two_colours().convert("L").save(tmp_path / "mask.png")
     photos = ("cat.jpg", "street.jpg", "photos/one.jpg", "photos/deep/two.jpg", "more/a/three.jpg")

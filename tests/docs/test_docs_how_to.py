@@ -61,6 +61,7 @@ PAGES: dict[str, Callable[[], dict[str, Any]]] = {
     "how-to/keras-hub.md": of_keras_hub,
     "how-to/torch-modules.md": of_nothing,
     "how-to/several-inputs.md": of_nothing,
+    "detectors.md": of_nothing,
     "targets.md": of_nothing,
 }
 # Whose examples run elsewhere.

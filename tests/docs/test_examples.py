@@ -50,6 +50,21 @@ assert heat_on(contrast, 0, first) > 0.7 and heat_on(hidden, 0, first) > 0.6
 assert pixel.targets[0].class_name == present[0] != absent
 """,
     ),
+    "detectors": (
+        0.01,
+        15,
+        """
+def heat_in(expl, k, box):
+    heat = expl.heatmap_on_input(k)
+    left, top, right, bottom = (max(round(one), 0) for one in box)
+    return heat[top:bottom, left:right].sum() / heat.sum()
+
+boxes = [one.region.xyxy for one in detections.targets]
+assert min(heat_in(detections, k, box) for k, box in enumerate(boxes)) > 0.9
+assert heat_in(missing, 0, place) > 0.7 and heat_in(masked, 0, boxes[0]) > 0.5
+assert own.targets[1].explained_name == "IoU" and missing.targets[0].explained < 0
+""",
+    ),
     "choosing": (
         0.01,
         15,

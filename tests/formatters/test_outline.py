@@ -16,7 +16,7 @@ from eli5.base import Explanation, TargetExplanation
 from eli5.formatters.overlay.outline import draw_outline
 from eli5.placement import stretch
 from eli5.saving.document import from_record
-from eli5.targets import Pixel, Region
+from eli5.targets import Box, Missing, Objects, Pixel, Region
 
 WHITE, BLACK = [255, 255, 255, 255], [0, 0, 0, 255]
 
@@ -164,3 +164,54 @@ def test_anything_else_is_no_region() -> None:
     expl = explanation("here")
     with pytest.raises(TypeError, match=r"targets\[0\].region` to be None or one of eli5.targets"):
         eli5.format_as_image(expl)
+
+
+@pytest.mark.parametrize(
+    "region",
+    [
+        Box((3, 2, 9, 6), 3),
+        Box((2, 3, 6, 9), 3, format="yxyx"),
+        Box((3, 2, 6, 4), 3, format="xywh"),
+        Box((3 / 12, 0.2, 9 / 12, 0.6), 3, format="rel_xyxy"),
+        Missing((3, 2, 9, 6), 3),
+        Objects(3, np.array([[3, 2, 9, 6]])),
+    ],
+    ids=["xyxy", "yxyx", "xywh", "rel_xyxy", "missing", "objects"],
+)
+def test_a_box_is_drawn_as_the_mask_of_its_pixels(region: Any) -> None:
+    right = drawn(target_of(Region(3, mask_of(slice(2, 6), slice(3, 9)))), (24, 20))
+    assert (drawn(target_of(region), (24, 20)) == right).all()
+
+
+def test_each_of_several_boxes_has_its_border() -> None:
+    boxes = [(1, 1, 6, 6), (4, 3, 11, 9)]
+    pixels = drawn(target_of(Objects(3, np.array(boxes))), (12, 10))
+    white = (pixels == WHITE).all(axis=-1)
+    assert white[1, 1:6].all()
+    assert white[3, 4:11].all()
+    assert draw_outline(target_of(Objects(3)), (12, 10)) is None
+
+
+def test_a_box_that_leaves_the_picture_ends_at_its_edge() -> None:
+    pixels = drawn(target_of(Box((-5, 2, 9, 60), 3)), (12, 10))
+    right = drawn(target_of(Region(3, mask_of(slice(2, 10), slice(0, 9)))), (12, 10))
+    assert (pixels == right).all()
+
+
+def test_boxes_are_named_saved_and_loaded(tmp_path: Path) -> None:
+    regions = [
+        Box((10, 20, 60, 80), 3, objective="both"),
+        Missing((1, 2, 3, 4.5), 3),
+        Objects(3, np.array([[1, 2, 3, 4], [5, 6, 7, 8]])),
+    ]
+    expl = explanation(*regions)
+    assert "dog (3) in, and for the place of, the box (10, 20, 60, 80)" in eli5.format_as_text(expl)
+    assert "missing in the box (1, 2, 3, 4)" in eli5.format_as_text(expl)
+    assert "in 2 boxes" in eli5.format_as_html(expl)
+    for name in ("expl.npz", "expl.json"):
+        expl.save(tmp_path / name)
+        again = eli5.load(tmp_path / name)
+        assert [one.region for one in again.targets] == regions
+    record = json.loads(json.dumps(eli5.format_as_dict(expl)))
+    assert [one.region for one in from_record(record).targets] == regions
+    assert record["targets"][0]["region"]["kind"] == "box"

@@ -56,6 +56,27 @@ def colour_segmenter() -> keras.Model:
     return model
 
 
+def colour_detector() -> keras.Model:
+    """Return boxes of 4 x 4 cells, each of the class of its highest channel."""
+    inputs = keras.Input((SIZE, SIZE, 3))
+    x = layers.Rescaling(1 / 255)(inputs)
+    x = layers.Conv2D(3, 3, padding="same", use_bias=False, name="colours")(x)
+    x = layers.AveragePooling2D(SIZE // 4)(x)
+    scores = layers.Reshape((16, 3))(layers.Conv2D(3, 1, use_bias=False, name="classes")(x))
+    zeros = layers.Conv2D(4, 1, use_bias=False, kernel_initializer="zeros")(x)
+    places = np.arange(4) * SIZE / 4
+    top, left = (one.ravel() for one in np.meshgrid(places, places, indexing="ij"))
+    corners = np.stack([left, top, left + SIZE / 4, top + SIZE / 4], axis=1).astype("float32")
+    boxes = layers.Reshape((16, 4))(zeros) + corners[None]
+    outputs = {"boxes": boxes, "scores": layers.Activation("sigmoid")(scores)}
+    model = keras.Model(inputs, outputs, name="colour_detector")
+    kernel = np.zeros((3, 3, 3, 3))
+    kernel[:, :] = np.eye(3) / 9
+    model.get_layer("colours").set_weights([kernel])
+    model.get_layer("classes").set_weights([9 * (np.eye(3) - 0.3).reshape(1, 1, 3, 3)])
+    return model
+
+
 def saved(model: keras.Model, folder: Path, name: str = "model.keras") -> str:
     path = str(folder / name)
     model.save(path)

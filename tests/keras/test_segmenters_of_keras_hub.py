@@ -1,11 +1,7 @@
-"""KerasHub's segmenters, small and randomly initialised: scores and gradients by hand.
-
-The gradients are those of the backend itself: `GradientTape`, `jax.grad`, autograd.
-"""
+"""KerasHub's segmenters, small and randomly initialised: scores and gradients by hand."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -15,6 +11,7 @@ from keras import ops
 
 import eli5
 from eli5.targets import Pixel, Region
+from helpers.gradients import input_gradient
 from helpers.models import sample, with_weights
 from helpers.segmenters import mean_score
 
@@ -74,28 +71,6 @@ def segmenter(request: pytest.FixtureRequest) -> keras.Model:
 def softmax(logits: Array) -> Array:
     exps = np.exp(logits.astype("float64") - logits.max(axis=-1, keepdims=True))
     return np.asarray(exps / exps.sum(axis=-1, keepdims=True))
-
-
-def input_gradient(score: Callable[[Any], Any], doc: Array) -> Array:
-    """Return the gradient of a number with respect to the doc, by the backend's own means."""
-    backend = keras.backend.backend()
-    if backend == "jax":
-        import jax
-
-        return np.asarray(jax.jit(jax.grad(score))(doc))
-    if backend == "torch":
-        import torch
-
-        tensor = torch.tensor(doc, requires_grad=True)
-        (gradient,) = torch.autograd.grad(score(tensor), tensor)
-        return np.asarray(gradient.numpy())
-    import tensorflow as tf
-
-    tensor = tf.convert_to_tensor(doc)
-    with tf.GradientTape() as tape:
-        tape.watch(tensor)
-        value = score(tensor)
-    return np.asarray(tape.gradient(value, tensor).numpy())
 
 
 def test_scores_and_gradients_are_those_by_hand(segmenter: keras.Model) -> None:

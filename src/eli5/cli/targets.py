@@ -1,6 +1,6 @@
-"""What is asked of a segmenter on the command line, and how it becomes what Python takes.
+"""What is asked of a segmenter or a detector on the command line, as Python takes it.
 
-Masks and pixels are those of the picture; the model sees it in another size.
+Masks, pixels and boxes are those of the picture; the model sees it in another size.
 """
 
 from __future__ import annotations
@@ -21,12 +21,17 @@ if TYPE_CHECKING:
 
 Regions = Annotated[list[int | str] | None, Parameter(name="--region", metavar="CLASS")]
 Pixels = Annotated[list[str] | None, Parameter(name="--pixel", metavar="ROW,COLUMN")]
+Boxes = Annotated[list[str] | None, Parameter(name="--box", metavar="X1,Y1,X2,Y2")]
+MissingBoxes = Annotated[list[str] | None, Parameter(name="--missing", metavar="X1,Y1,X2,Y2")]
+Detections = Annotated[list[int] | None, Parameter(name="--detection", metavar="N")]
+
+_NUMBER = r"\s*(\d+(?:\.\d+)?)\s*"
 
 
 @Parameter(name="*")  # the command line has its fields as options, and not the object
 @dataclass(frozen=True, kw_only=True)
 class TargetOptions:
-    """What is asked of a segmenter.
+    """What is asked of a segmenter, or of a detector.
 
     Parameters
     ----------
@@ -39,11 +44,22 @@ class TargetOptions:
     pixels
         Explain the class that a segmenter predicts at this pixel of the picture, counted from 0 at
         the top left, or the one that `--class` names; may be given several times.
+    boxes
+        Explain what a detector says of this box, left, top, right and bottom in pixels of the
+        picture: the class that it predicts there, or the one that `--class` names; may be given
+        several times.
+    missing
+        Explain why there is no box of `--class` here; may be given several times.
+    detections
+        Explain the boxes that a detector keeps, by their number from 0; may be given several times.
     """
 
     regions: Regions = None
     mask: Path | None = None
     pixels: Pixels = None
+    boxes: Boxes = None
+    missing: MissingBoxes = None
+    detections: Detections = None
 
     def check(self, classes: Sequence[Any] | None, top: int | None) -> None:
         """Raise UserError if options do not go together, or are none."""
@@ -51,19 +67,52 @@ class TargetOptions:
             received = ", ".join(f"--region={one}" for one in self.regions or ()) or "none"
             raise UserError(f"Expected one --region beside --mask. Received: {received}")
         if self.is_given and top is not None:
-            raise UserError(f"Expected no --top beside --region or --pixel. Received: --top={top}")
-        if classes and (self.regions or (self.pixels and len(classes) > 1)):
-            given = ", ".join(f"--class={one}" for one in classes)
             raise UserError(
-                "Expected no --class beside --region, and one at most beside --pixel. Received: "
-                f"{given}"
+                "Expected no --top beside --region, --pixel, --box, --missing or --detection. "
+                f"Received: --top={top}"
             )
+        self._check_classes(classes)
+        if (self.regions or self.pixels) and (self.boxes or self.missing or self.detections):
+            raise UserError(
+                "Expected what a segmenter has, --region and --pixel, or what a detector has, "
+                "--box, --missing and --detection. Received: both"
+            )
+        wrong = [one for one in self.detections or () if one < 0]
+        if wrong:
+            raise wrong_argument("--detection", wrong[0], "a number from 0")
         self._places()
+        self._corners()
+
+    def _check_classes(self, classes: Sequence[Any] | None) -> None:
+        given = ", ".join(f"--class={one}" for one in classes or ())
+        takes_one = self.pixels or self.boxes or self.missing
+        takes_none = self.regions or self.detections
+        if classes and (takes_none or (takes_one and len(classes) > 1)):
+            raise UserError(
+                "Expected no --class beside --region or --detection, and one at most beside "
+                f"--pixel, --box or --missing. Received: {given}"
+            )
+        if self.missing and not classes:
+            raise UserError("Expected --class beside --missing: which class. Received: none")
 
     @property
     def is_given(self) -> bool:
-        """Whether something is asked of a segmenter."""
-        return bool(self.regions or self.pixels)
+        """Whether something is asked of a segmenter or a detector."""
+        asked = (self.regions, self.pixels, self.boxes, self.missing, self.detections)
+        return any(map(bool, asked))
+
+    def _corners(self) -> dict[str, list[tuple[float, ...]]]:
+        """Return the boxes, by the name of their option."""
+        found: dict[str, list[tuple[float, ...]]] = {"--box": [], "--missing": []}
+        for name, given in (("--box", self.boxes), ("--missing", self.missing)):
+            for typed in given or ():
+                match = re.fullmatch(",".join([_NUMBER] * 4), typed)
+                box = tuple(map(float, match.groups())) if match else (0.0,) * 4
+                if box[0] >= box[2] or box[1] >= box[3]:
+                    expected = "LEFT,TOP,RIGHT,BOTTOM in pixels, such as 10,20,60,80"
+                    raise wrong_argument(name, typed, expected)
+                found[name].append(box)
+        return found
 
     def _places(self) -> list[tuple[int, int]]:
         found = [re.fullmatch(r"\s*(\d+)\s*,\s*(\d+)\s*", one) for one in self.pixels or ()]
@@ -90,7 +139,25 @@ class TargetOptions:
                 )
             place = row * size[1] // picture.height, column * size[0] // picture.width
             asked.append(Pixel(*place, class_id))
-        return asked
+        return [*asked, *self._boxes(class_id, picture.width, picture.height)]
+
+    def _boxes(self, class_id: Any, width: int, height: int) -> list[Any]:
+        """Return what is asked of a detector, of a picture of a size."""
+        from eli5.targets import Box, Detection, Missing
+
+        kinds: dict[str, Any] = {"--box": Box, "--missing": Missing}
+        asked: list[Any] = []
+        for name, boxes in self._corners().items():
+            for box in boxes:
+                if box[2] > width or box[3] > height:
+                    raise UserError(
+                        f"Expected {name} within a picture of {width}x{height}. Received: "
+                        f"{name}={','.join(f'{one:g}' for one in box)}"
+                    )
+                ends = (width, height, width, height)
+                shares = tuple(one / end for one, end in zip(box, ends, strict=True))
+                asked.append(kinds[name](shares, class_id, "rel_xyxy"))
+        return asked + list(map(Detection, self.detections or ()))
 
     def for_check(self) -> list[Any] | None:
         """Return targets of the kind that is asked for, before there is a picture."""
@@ -98,7 +165,9 @@ class TargetOptions:
 
         if not self.is_given:
             return None
-        return [*map(Region, self.regions or ()), *(Pixel(*one) for one in self._places())]
+        largest = max((max(box) for boxes in self._corners().values() for box in boxes), default=1)
+        asked = [*map(Region, self.regions or ()), *(Pixel(*one) for one in self._places())]
+        return [*asked, *self._boxes(0, int(largest) + 1, int(largest) + 1)]
 
 
 def _read_mask(path: Path, picture: Image, size: tuple[int, int]) -> Any:

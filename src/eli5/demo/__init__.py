@@ -16,6 +16,10 @@ MODEL = Path(__file__).with_name("model.keras")
 SEGMENTER = Path(__file__).with_name("segmenter.keras")
 """A trained segmenter of the same pictures: a softmax over `segment_names` at each pixel."""
 
+DETECTOR = Path(__file__).with_name("detector.keras")
+"""A trained detector of the same pictures: boxes ``xyxy`` in pixels, and a probability of each of
+`class_names`, per cell of a grid."""
+
 SCENE = Path(__file__).with_name("scene.png")
 """The demo picture, with two objects."""
 
@@ -59,6 +63,13 @@ def load_segmenter() -> Any:
     import keras
 
     return keras.saving.load_model(SEGMENTER, compile=False)
+
+
+def load_detector() -> Any:
+    """Load the bundled detector, a `keras.Model`."""
+    import keras
+
+    return keras.saving.load_model(DETECTOR, compile=False)
 
 
 def load_scene() -> Scene:

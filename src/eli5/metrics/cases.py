@@ -40,7 +40,16 @@ from eli5.metrics.result import Array, Measured, Metric, MetricResult, collect
 # What may be said of docs and model; see `eli5.explain_predictions`.
 _OF_ALL_DOCS = ("pad_value", "pad_token", "time", "channel_names")
 _PER_DOC = {"images": "image", "tokens": "tokens"}
-_OF_MODEL = ("input", "output", "score", "task", "grid", "data_format", "batch_size")
+_OF_MODEL = (
+    "input",
+    "output",
+    "score",
+    "detector",
+    "task",
+    "grid",
+    "data_format",
+    "batch_size",
+)
 ABOUT = (*_OF_ALL_DOCS, *_PER_DOC, *_OF_MODEL)
 
 

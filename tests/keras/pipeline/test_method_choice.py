@@ -121,7 +121,7 @@ def test_an_argument_of_another_call_is_named_as_there(model: keras.Model, doc: 
         eli5.explain_prediction(model, doc, colormap="jet")
 
 
-@pytest.mark.parametrize("method", [None, 3, ["Grad-CAM"]])
+@pytest.mark.parametrize("method", [3, ["Grad-CAM"]])
 def test_what_is_neither_name_nor_callable_is_refused(
     method: Any, model: keras.Model, doc: Array
 ) -> None:

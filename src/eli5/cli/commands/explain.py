@@ -60,6 +60,13 @@ The class that a segmenter predicts at a pixel, and class 12 wherever it predict
 eli5 explain segmenter.keras street.jpg --pixel 120,64 --region 12 --out street.html
 ```
 
+What a detector says of a box, and why it has none of class 3 in another:
+
+```
+eli5 explain detector.keras street.jpg --box 10,10,50,35 --out street.html
+eli5 explain detector.keras street.jpg --missing 2,2,12,12 --class 0
+```
+
 By 500 random masks, in other colours; and a model with the layers that my_layers.py registers:
 
 ```
@@ -89,7 +96,7 @@ def explain_pictures(
     look: Look = DEFAULT_LOOK,
     out: Annotated[str | Path | None, Parameter(metavar="PATH")] = None,
 ) -> int:
-    """Explain what a classifier, or a segmenter, looked at in pictures.
+    """Explain what a classifier, a segmenter or a detector looked at in pictures.
 
     Parameters
     ----------

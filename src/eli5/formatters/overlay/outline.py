@@ -1,14 +1,15 @@
-"""The border of what a target is about, a region or a pixel, as a layer over a picture."""
+"""The border of what a target is about, a region, a pixel or boxes, as a layer over a picture."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
-from eli5.targets import Pixel, Region
+from eli5.targets import Box, Missing, Objects, Pixel, Region
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,31 +32,32 @@ def draw_outline(target: TargetExplanation, size: tuple[int, int]) -> Image.Imag
     """
     height_and_width = size[1], size[0]
     line = max(round(min(size) / _LINES), 1)
-    shape = _SHAPES.get(type(target.region))
-    inside = None if shape is None else shape(target, height_and_width, line)
-    if inside is None:
+    shapes_of = _SHAPES.get(type(target.region))
+    shapes = [] if shapes_of is None else shapes_of(target, height_and_width, line)
+    if not shapes:
         return None
-    border = inside & ~_shrunk(inside, line)
-    around = _grown(inside, line) & ~inside
     pixels = np.zeros((*height_and_width, 4), np.uint8)
-    pixels[around], pixels[border] = _OUTER, _INNER
+    borders = [inside & ~_shrunk(inside, line) for inside in shapes]
+    for inside in shapes:
+        pixels[_grown(inside, line) & ~inside] = _OUTER
+    for border in borders:
+        pixels[border] = _INNER
     return Image.fromarray(pixels)
 
 
-def _region(target: TargetExplanation, size: Size, line: int) -> Bools | None:
+def _region(target: TargetExplanation, size: Size, line: int) -> list[Bools]:
     mask = target.region.mask
     if mask is None or mask.ndim != 2:
-        return None
+        return []
     rows, columns = (
         np.arange(pixels) * cells // pixels for pixels, cells in zip(size, mask.shape, strict=True)
     )
-    return np.asarray(mask[rows][:, columns], bool)
+    return [np.asarray(mask[rows][:, columns], bool)]
 
 
-def _pixel(target: TargetExplanation, size: Size, line: int) -> Bools | None:
+def _pixel(target: TargetExplanation, size: Size, line: int) -> list[Bools]:
     """Draw a cross, whose middle is the pixel's."""
-    place = target.placement
-    input_size = place.size if place is not None and len(place.size) == 2 else size
+    input_size = _input_size(target, size)
     asked = target.region.row, target.region.column
     row, column = (
         (cell + 0.5) * pixels / cells
@@ -65,11 +67,62 @@ def _pixel(target: TargetExplanation, size: Size, line: int) -> Bools | None:
     columns = np.abs(np.arange(size[1]) + 0.5 - column)[None]
     arm = max(min(size) / _ARM, 4 * line)
     thin = max(line / 2, 0.5)
-    return ((rows <= thin) & (columns <= arm)) | ((columns <= thin) & (rows <= arm))
+    return [((rows <= thin) & (columns <= arm)) | ((columns <= thin) & (rows <= arm))]
 
 
-# What is inside of a target's region: ``shape(target, size, line) -> (H, W)`` of bool, or None.
-_SHAPES: dict[type, Callable[[Any, Any, int], Any]] = {Region: _region, Pixel: _pixel}
+def _box(target: TargetExplanation, size: Size, line: int) -> list[Bools]:
+    return _boxes([target.region.xyxy], target.region.format, _input_size(target, size), size)
+
+
+def _objects(target: TargetExplanation, size: Size, line: int) -> list[Bools]:
+    boxes = target.region.boxes
+    return _boxes([] if boxes is None else boxes, "xyxy", _input_size(target, size), size)
+
+
+def _boxes(boxes: Any, format: str, input_size: Size, size: Size) -> list[Bools]:
+    """Return the pixels in each box, of a picture of a size; it has one at least."""
+    found = []
+    for left, top, right, bottom in map(partial(_shares, format, input_size), boxes):
+        inside = np.zeros(size, bool)
+        inside[_pixels(top, bottom, size[0]), _pixels(left, right, size[1])] = True
+        found.append(inside)
+    return found
+
+
+def _pixels(start: float, end: float, n: int) -> slice:
+    first = max(min(round(start * n), n - 1), 0)
+    return slice(first, max(round(end * n), first + 1))
+
+
+def _shares(format: str, input_size: Size, box: Any) -> tuple[float, float, float, float]:
+    """Return a box as the shares of width and height that its ends have."""
+    a, b, c, d = map(float, box)
+    if format.endswith("yxyx"):
+        a, b, c, d = b, a, d, c
+    elif format.endswith("xywh"):
+        c, d = a + c, b + d
+    if format.startswith("rel_"):
+        return a, b, c, d
+    height, width = input_size
+    return a / width, b / height, c / width, d / height
+
+
+def _input_size(target: TargetExplanation, size: Size) -> Size:
+    """Return rows and columns of the picture as the model takes it."""
+    place = target.placement
+    if place is None or len(place.size) != 2:
+        return size
+    return place.size[0], place.size[1]
+
+
+# What is inside of a target's regions: ``shapes(target, size, line)`` gives (H, W) of bool each.
+_SHAPES: dict[type, Callable[[Any, Any, int], list[Any]]] = {
+    Region: _region,
+    Pixel: _pixel,
+    Box: _box,
+    Missing: _box,
+    Objects: _objects,
+}
 
 
 def _grown(inside: Bools, by: int) -> Bools:

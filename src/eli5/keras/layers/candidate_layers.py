@@ -116,6 +116,13 @@ def candidate_sites(view: View) -> list[Site]:
     return [site for site in sites if site is not None]
 
 
+def map_sites(view: View) -> list[Site]:
+    """Return the sites of all feature maps, tokens left out, the last first."""
+    maps = [one for one in candidate_calls(view) if is_map(*one, view)]
+    sites = [site_of(call, axes, view) for call, axes in reversed(maps)]
+    return [site for site in sites if site is not None]
+
+
 def embedding_site(trace: Trace, size: Shape) -> Site:
     """Return the embedding of token ids, which are no numbers to differentiate or to mix."""
     for call in _embeddings(trace, size):

@@ -20,8 +20,9 @@ _REACTS = "the higher, the more {score} reacts to the {place}"
 
 _black_box = functools.partial(Method, is_black_box=True)
 _noisy = functools.partial(_black_box, cost=_SAMPLES, is_signed=False, shows=_REACTS)
+_hiding = functools.partial(_black_box, hides=True)
 _surrogate = functools.partial(
-    _black_box, cost="n_samples forward passes", is_per_step=True, leaves_out=True
+    _hiding, cost="n_samples forward passes", is_per_step=True, leaves_out=True
 )
 
 _CAMS = (
@@ -123,7 +124,7 @@ _CAMS = (
         is_rectified=True,
         good_for="the region of a class without gradients, map by map",
     ),
-    _black_box(
+    _hiding(
         "Score-CAM",
         perturbation.score_cam,
         "arXiv:1910.01279",
@@ -178,7 +179,7 @@ _INPUTS = (
         is_smoothable=True,
         good_for="which pixels or tokens; they add up to the score's change",
     ),
-    _black_box(
+    _hiding(
         "Occlusion",
         perturbation.occlusion,
         "arXiv:1311.2901",
@@ -186,7 +187,7 @@ _INPUTS = (
         leaves_out=True,
         good_for="how far the score drops where a window covers it",
     ),
-    _black_box(
+    _hiding(
         "RISE",
         perturbation.rise,
         "arXiv:1806.07421",

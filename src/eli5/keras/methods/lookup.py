@@ -37,6 +37,7 @@ _ADVICE = {
 
 # Other names that are in use.
 _ALIASES = {
+    "drise": "rise",  # of boxes, which give it another score
     "gradcampp": "gradcam++",
     "gradcamplusplus": "gradcam++",
     "gradientinput": "gradientxinput",
@@ -146,6 +147,11 @@ def _near(plain: str, table: Mapping[str, Method]) -> str:
         if known is not None:
             return f" The nearest to it is method={known!r}."
     return ""
+
+
+def is_named(method: Any, name: str) -> bool:
+    """Tell whether a method is asked for by this name, in any spelling."""
+    return isinstance(method, str) and _plain(method) == _plain(name)
 
 
 def _plain(name: str) -> str:

@@ -42,6 +42,8 @@ class Method(NamedTuple):
         step and channel.
     leaves_out : bool
         Whether parts of the doc are hidden as a whole, so that tokens can be left out.
+    hides : bool
+        Whether it asks for scores of the doc with parts of it hidden, and for no gradient.
     good_for : str
         When one takes it, in one line for people.
     needs : {"", "hessian", "contrast", "gap-dense"}
@@ -62,6 +64,7 @@ class Method(NamedTuple):
     shows: str = "the higher, the more the {region} {raises} {score}"
     is_per_step: bool = False
     leaves_out: bool = False
+    hides: bool = False
     needs: Literal["", "hessian", "contrast", "gap-dense"] = ""
     good_for: str = ""
 

@@ -15,10 +15,14 @@ from eli5.keras.methods.probe import Array, Probe
 from eli5.keras.pipeline.ablation_runs import ablation_runs
 from eli5.keras.pipeline.padded_run import pad_batch, run_all, run_padded
 from eli5.keras.pipeline.plan import Plan
+from eli5.keras.targets.target import ScoreKind
 
 
 def make_probe(
-    plan: Plan, site: engine.Site | None = None, output: tuple[Array, Array] | None = None
+    plan: Plan,
+    site: engine.Site | None = None,
+    output: tuple[Array, Array] | None = None,
+    kind: ScoreKind | None = None,
 ) -> Probe:
     """Return the probe of one sample.
 
@@ -31,8 +35,10 @@ def make_probe(
     output : pair of numpy.ndarray, optional
         The target layer's own output for the sample, and the same as maps, where they have been
         read already.
+    kind : ScoreKind, optional
+        Which number is asked for; that of the gradients if not given.
     """
-    query, input_site, batch_size = plan.query(), plan.input_site, plan.batch_size
+    query, input_site, batch_size = plan.query(kind), plan.input_site, plan.batch_size
     gradients = query._replace(sites=(input_site,), formulas=(_gradients,))
     moments = with_pictures(gradients, input_site)._replace(combine=_moment_sums)
     values = input_values(plan)

@@ -20,11 +20,13 @@ from eli5.keras.layers import candidate_layers
 from eli5.keras.layers.cell_positions import Located, locate, place_axes
 from eli5.keras.layers.measured_alignment import measure_alignment
 from eli5.keras.layers.model_head import check_gap_dense, find_output_maps, grid_of
+from eli5.keras.layers.pyramid_levels import pyramid_levels
 from eli5.keras.layers.target_layer import find_target_layer
 from eli5.keras.layers.token_grid import check_grid
 from eli5.keras.methods.lookup import ChosenMethod
 from eli5.keras.pipeline.request import Request
 from eli5.keras.targets import rows
+from eli5.keras.targets.box_scores import count_reacting
 from eli5.keras.targets.target import (
     Head,
     Output,
@@ -77,11 +79,11 @@ class Plan(NamedTuple):
         """The paths of the target layers, for people."""
         return ", ".join(site.path for site in self.sites)
 
-    def query(self, **fields: Any) -> engine.Query:
+    def query(self, kind: ScoreKind | None = None, **fields: Any) -> engine.Query:
         """Return the query about this plan's scores; see `eli5.keras.engine.Query`."""
         request = self.request
-        kinds = (request.target.kind(self.head, on_logits=False),)
-        select = request.target.select(self.output, self.head, kinds, request.sign)
+        kind = kind or request.target.kind(self.head, on_logits=False)
+        select = request.target.select(self.output, self.head, (kind,), request.sign)
         return engine.Query(request.target.score, select, slot=self.slot, **fields)
 
     def filled(self) -> tuple[Any, Targets]:
@@ -94,6 +96,8 @@ class Plan(NamedTuple):
 
     def kind_of(self, chosen: ChosenMethod) -> ScoreKind:
         """Return which number a method explains."""
+        if chosen.method.hides:
+            return self.request.target.kind_where_hidden(self.head)
         contrast = make_contrast(chosen) if chosen.method.needs == "contrast" else None
         on_logits = chosen.method.is_on_logits
         return self.request.target.kind(self.head, contrast, on_logits=on_logits)
@@ -196,7 +200,9 @@ def _find_output(request: Request, sample: Sample, trace: engine.Trace) -> tuple
     suits = request.target.suits
     index, name = find_output(sample.model, trace.outputs, request.output, suits)
     spec, activation = keras.tree.flatten(trace.outputs)[index], trace.activations[index]
-    about = Output(name, spec, activation, sample.size, request.data_format, trace.outputs)
+    about = Output(
+        name, spec, activation, sample.size, request.data_format, trace.outputs, sample.model
+    )
     return index, about
 
 
@@ -295,6 +301,9 @@ def _find_sites(plan: Plan) -> list[engine.Site]:
         if len({(id(site.operation), site.nth) for site in sites}) < len(sites):
             raise ValueError(f"Expected each layer once. Received: layer={layer!r}")
         return sites
+    levels = _levels(plan, candidate_layers.map_sites(view))
+    if levels:
+        return levels
     candidates = candidate_layers.candidate_sites(view)
     # What sees pieces that cannot be put together is taken, and refused, only if nothing else does.
     candidates = [
@@ -316,6 +325,25 @@ def _find_sites(plan: Plan) -> list[engine.Site]:
     n_outputs = sum(spec is not None for spec in keras.tree.flatten(plan.trace.outputs))
     is_certain = len(sites[0].shape) > 3 and n_inputs + n_outputs == 2
     return [sites[0 if is_certain else _last_that_reacts(plan, sites)]]
+
+
+def _levels(plan: Plan, maps: list[engine.Site]) -> list[engine.Site]:
+    """Return the levels of a feature pyramid that a detector's boxes come from; nothing of others.
+
+    Found once, as all targets of a kind share them.
+    """
+    levels = plan.request.target.levels(plan.head)
+    if levels is None:
+        return []
+
+    def count(some: tuple[int, ...], sites: Sequence[engine.Site]) -> Any:
+        formulas = (count_reacting,) * len(sites)
+        query = engine.Query(plan.request.target.score, levels.select(some), tuple(sites), formulas)
+        answers, _ = engine.evaluate(plan.model, *plan.filled(), query)
+        return [answer[0] for answer in answers]
+
+    located = [site for site in maps if _can_be_located(plan.sample, plan.trace, site)]
+    return pyramid_levels(located, levels.n_candidates, plan.sample.size, count)
 
 
 def _without_logits(plan: Plan, sites: list[engine.Site]) -> list[engine.Site]:

@@ -10,12 +10,11 @@ from eli5.keras.inputs.sample import DocOptions
 from eli5.keras.layers.target_layer import check_layer
 from eli5.keras.layers.token_grid import check_grid
 from eli5.keras.methods.fusion import FUSIONS
-from eli5.keras.methods.lookup import ChosenMethod, choose_methods
+from eli5.keras.methods.lookup import ChosenMethod, choose_methods, is_named
 from eli5.keras.targets.class_names import read_class_names
 from eli5.keras.targets.make_target import make_target
 from eli5.keras.targets.target import Target
 
-_DEFAULT_METHOD = "Grad-CAM"
 DATA_FORMATS = ("channels_first", "channels_last")
 
 
@@ -60,13 +59,14 @@ def make_request(
     *,
     targets: Any = None,
     layer: Any = None,
-    method: Any = _DEFAULT_METHOD,
+    method: Any = None,
     methods: Sequence[Any] | None = None,
     score: Any = "auto",
     sign: str = "positive",
     classes: Iterable[Any] | None = None,
     top_targets: int | None = None,
     target: Any = None,
+    detector: Any = None,
     class_names: Any = None,
     task: str | None = None,
     input: str | int | None = None,
@@ -92,6 +92,7 @@ def make_request(
         names=read_class_names(class_names),
         task=task,
         output=output,
+        detector=detector,
     )
     check_layer(layer)
     grid = check_grid(grid)
@@ -103,12 +104,15 @@ def make_request(
     expect_type(
         "methods", methods, list | tuple | None, "a list of methods; one alone is `method=`"
     )
-    if methods is not None and method != _DEFAULT_METHOD:
+    if methods is not None and method is not None:
         raise ValueError(
             "Expected either `method` or `methods`. Received: both, "
             f"method={method!r} and methods={methods!r}"
         )
-    chosen = choose_methods([method] if methods is None else methods, method_options, sign, _OTHERS)
+    one = explained.default_method if method is None else method
+    asked = [one] if methods is None else methods
+    chosen = choose_methods(asked, method_options, sign, _OTHERS)
+    _check_of_boxes(asked, explained)
     request = Request(
         chosen,
         methods is not None,
@@ -118,6 +122,20 @@ def make_request(
     )
     _check_agreement(request)
     return request
+
+
+def _check_of_boxes(methods: Sequence[Any], target: Target) -> None:
+    """Raise ValueError if D-RISE, which is RISE with a score of boxes, is asked of something else.
+
+    RISE would be another method under its name.
+    """
+    for one in methods:
+        name = one[0] if isinstance(one, tuple | list) and one else one
+        if is_named(name, "D-RISE") and not target.has_boxes:
+            raise ValueError(
+                f"Expected a box of a detector for method={name!r}. Received: none. Ask for one, "
+                "target=eli5.targets.Detection(0), or choose method='RISE'"
+            )
 
 
 # Options that are no method's own, to be guessed at where one is misspelled.

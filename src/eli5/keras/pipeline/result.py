@@ -11,11 +11,13 @@ import numpy as np
 from eli5.base import Explanation, Explanations, TargetExplanation
 from eli5.checks import warn
 from eli5.keras.inputs.sample import Sample
+from eli5.keras.methods import METHODS
 from eli5.keras.methods.lookup import ChosenMethod
 from eli5.keras.methods.normalize import why_empty
 from eli5.keras.pipeline.plan import Array, Plan
 from eli5.keras.pipeline.run_methods import MethodResult, Report
 from eli5.keras.targets import rows
+from eli5.keras.targets.box_scores import D_RISE
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -90,7 +92,7 @@ def _explanation(
         plan.model.name,
         description=" ".join(description),
         error="",
-        method=method.name,
+        method=_method_name(plan, chosen),
         is_regression=plan.head.is_regression,
         targets=targets,
         image=display.image,
@@ -135,6 +137,12 @@ def _empty_heatmaps(
             reason = f"{_raises(plan)} {score}"
             why = why_empty(result.maps[k], diagnostics, score, reason, at)
             yield f"The heatmap of target {target.target} at {where} is empty: {why}."
+
+
+def _method_name(plan: Plan, chosen: ChosenMethod) -> str:
+    """Name the method: by random masks, boxes are explained as D-RISE does it."""
+    is_rise = chosen.method is METHODS["RISE"]
+    return "D-RISE" if is_rise and plan.kind_of(chosen).name == D_RISE else chosen.method.name
 
 
 def _score_name(plan: Plan, chosen: ChosenMethod) -> str:
@@ -209,7 +217,7 @@ def _describe(
         region=words.region,
         place=words.cell,
     )
-    yield f"{method.name} heatmap of {where}: {shows}."
+    yield f"{_method_name(plan, chosen)} heatmap of {where}: {shows}."
     if plan.head.is_binary:
         unit, other = "one sigmoid unit", "one less that value"
         if plan.head.activation is None:

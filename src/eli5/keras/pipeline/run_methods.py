@@ -253,7 +253,7 @@ def _run_probes(plan: Plan, chosen: ChosenMethod, outputs: Sequence[Output]) -> 
     known = outputs if is_at_layer and outputs else [None] * len(sites)
     per_site, details, placements = [], [], []
     for site, output in zip(sites, known, strict=True):
-        probe = make_probe(plan, site, output)
+        probe = make_probe(plan, site, output, plan.kind_of(chosen))
         if site is not None:
             probe = probe._replace(placement=_placement_at(plan, site))
         probe = probe if valid is None else without_padding(probe, valid)

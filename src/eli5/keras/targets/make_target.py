@@ -20,10 +20,12 @@ from eli5.keras.targets.callable_score import CallableScore
 from eli5.keras.targets.class_names import Names
 from eli5.keras.targets.classes import SCORES, TASKS, ClassTarget, check_classes
 from eli5.keras.targets.contrast import ContrastTarget
+from eli5.keras.targets.detections import BoxTarget
+from eli5.keras.targets.detectors import check_detector
 from eli5.keras.targets.pixels import PixelTarget
 from eli5.keras.targets.similarity import SimilarityTarget
 from eli5.keras.targets.target import Target
-from eli5.targets import Contrast, Pixel, Region, Similarity
+from eli5.targets import Box, Contrast, Detection, Missing, Objects, Pixel, Region, Similarity
 
 # By what a caller gives: what explains it, made by ``kind(asked, score, names)``. Those that share
 # one can be asked for together.
@@ -32,6 +34,7 @@ _KINDS: dict[type, Any] = {
     Pixel: PixelTarget,
     Similarity: SimilarityTarget,
     Contrast: ContrastTarget,
+    **dict.fromkeys((Box, Detection, Objects, Missing), BoxTarget),
 }
 
 
@@ -45,6 +48,7 @@ def make_target(
     names: Names,
     task: Any,
     output: Any,
+    detector: Any = None,
 ) -> Target:
     """Return the target that a caller asks for, checked; see `eli5.explain_prediction`.
 
@@ -67,7 +71,9 @@ def make_target(
         expect_integer("top_targets", top_targets, least=1, expected="None or an integer")
     expect_one_of(targets=targets, top_targets=top_targets, classes=classes, target=target)
     if target is not None:
-        return _make_object(target, score, names, task)
+        return _make_object(target, score, names, task, detector)
+    if detector is not None:
+        raise _without_boxes(detector)
     if task == "regression":
         _check_regression(score, top_targets)
     return ClassTarget(score, top_targets, names, classes, task)
@@ -106,7 +112,8 @@ def as_targets(target: Any) -> list[Any]:
             "target",
             target,
             expected,
-            "One that works for a segmenter: eli5.targets.Region(1). A class of a classifier is "
+            "One that works for a segmenter: eli5.targets.Region(1); for a detector: "
+            "eli5.targets.Detection(0). A class of a classifier is "
             f"asked for with targets={asked}",
         )
     if not items:
@@ -132,12 +139,25 @@ def split_target(target: Any) -> tuple[Any, Iterable[Any] | None]:
     return (first[0] if first else None), itertools.chain(first, entries)
 
 
-def _make_object(target: Any, score: str, names: Names, task: Any) -> Target:
+def _make_object(target: Any, score: str, names: Names, task: Any, detector: Any) -> Target:
     asked = as_targets(target)
     if task == "regression":
         raise ValueError(
             "Expected no task='regression' beside `target`, which is about classes or embeddings. "
             f"Received: both, with target={shown(target)}. Leave `task` out"
         )
-    made: Target = _KINDS[type(asked[0])](asked, score, names)
+    make = _KINDS[type(asked[0])]
+    if make is BoxTarget:
+        check_detector(detector)
+        return BoxTarget(asked, score, names, detector)
+    if detector is not None:
+        raise _without_boxes(detector)
+    made: Target = make(asked, score, names)
     return made
+
+
+def _without_boxes(detector: Any) -> ValueError:
+    return ValueError(
+        "Expected no `detector` without a box as target. Received: "
+        f"detector={shown(detector)}. Ask for one: target=eli5.targets.Detection(0)"
+    )

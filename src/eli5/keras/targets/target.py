@@ -43,6 +43,7 @@ class Output(NamedTuple):
         What the caller says.
     outputs : spec, or a list, tuple or dict of them
         All that the model returns; None is what is no tensor.
+    model : keras.Model
     """
 
     name: str
@@ -51,6 +52,7 @@ class Output(NamedTuple):
     size: tuple[int, ...]
     data_format: str | None
     outputs: Any
+    model: keras.Model
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -122,6 +124,14 @@ class ScoreKind(NamedTuple):
     contrast: SimilarClasses | None = None
 
 
+class Levels(NamedTuple):
+    """What a detector says of candidates that lie on the grids of a feature pyramid."""
+
+    n_candidates: int
+    # ``select(candidates)`` picks two scores of some of them: of their classes and their boxes.
+    select: Callable[[tuple[int, ...]], Select]
+
+
 class Target:
     """What is explained.
 
@@ -137,6 +147,8 @@ class Target:
     # that place, and the one with the coarsest maps is taken unless another is named.
     is_of_a_place: bool = False
     argument: str  # how it is asked for, for errors: "a callable `score`"
+    default_method = "Grad-CAM"
+    has_boxes = False  # whether it is what D-RISE explains
 
     def suits(self, spec: keras.KerasTensor) -> bool:
         """Tell whether it can be asked of an output, where nobody says of which."""
@@ -163,6 +175,17 @@ class Target:
     ) -> ScoreKind:
         """Return which number a method explains, which may be defined on logits alone."""
         raise NotImplementedError
+
+    def kind_where_hidden(self, head: Head) -> ScoreKind:
+        """Return which number a method explains that hides parts of the input.
+
+        Another than that of a gradient may mean more where the input is another.
+        """
+        return self.kind(head, on_logits=False)
+
+    def levels(self, head: Head) -> Levels | None:
+        """Return what tells at which layers the score comes about, if that is several."""
+        return None
 
     def select(
         self,
@@ -246,7 +269,7 @@ def find_output(
     ValueError
         If there is no such output.
     """
-    names = _output_names(model, outputs)
+    names = name_outputs(model, outputs)
     is_tensor = [spec is not None for spec in keras.tree.flatten(outputs)]
     tensors = [name for name, is_one in zip(names, is_tensor, strict=True) if is_one]
     if output is None and tensors:
@@ -296,7 +319,7 @@ def _leaves(named: Any) -> Iterator[str]:
         yield from _leaves(one)
 
 
-def _output_names(model: keras.Model, outputs: Any) -> list[str]:
+def name_outputs(model: keras.Model, outputs: Any) -> list[str]:
     """Name the outputs, in the order of `keras.tree.flatten`: by key, by layer, or by number."""
     if isinstance(outputs, dict):
         return list(keras.tree.flatten(_named(outputs)))
