@@ -16,6 +16,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -257,7 +258,8 @@ def forward_and_backward(model: keras.Model, doc: Array) -> Callable[[], Any]:
     return lambda: engine.evaluate(model, doc, targets, query)
 
 
-class _PlainScore(NamedTuple):
+@dataclass(frozen=True)
+class _PlainScore:
     kind: int
 
     def __call__(

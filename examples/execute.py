@@ -83,19 +83,26 @@ def execute(notebook: NotebookNode, folder: str | Path, **env: str) -> None:
 def tidy(notebook: NotebookNode) -> NotebookNode:
     """Leave out of a notebook what need not be kept; the notebook is changed.
 
-    An explanation's page is left out where there is its picture, too: it needs styles, and front
-    ends ignore those in a notebook that somebody else ran. Pictures get 256 colours, none far off,
-    which is a quarter of the size.
+    Bars are left out, which a slow machine shows and a fast one does not; and an explanation's page
+    where there is its picture, too: it needs styles, and front ends ignore those in a notebook that
+    somebody else ran. Pictures get 256 colours, none far off, which is a quarter of the size.
     """
     language = {"name": "python"}
     kernel = {"display_name": "Python 3", "name": "python3", "language": "python"}
     notebook.metadata = nbformat.from_dict({"kernelspec": kernel, "language_info": language})
     for cell in notebook.cells:
         cell.metadata = nbformat.from_dict({})
+        if "outputs" in cell:
+            cell.outputs = [one for one in cell.outputs if not _is_cleared(one)]
         for output in cell.get("outputs", ()):
             output.pop("transient", None)
             _tidy_data(output.get("data", {}))
     return notebook
+
+
+def _is_cleared(output: NotebookNode) -> bool:
+    """Tell what is left of a bar that showed how far a slow cell was."""
+    return output.output_type == "display_data" and not any(output.data.values())
 
 
 def _tidy_data(data: dict[str, Any]) -> None:

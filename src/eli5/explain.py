@@ -251,8 +251,9 @@ def explain_predictions(
     progress : bool, optional
         Whether a bar on standard error shows how far it is, as long as the model runs; see
         `eli5.explain_prediction`.
-    pad_value, pad_token, time, channel_names, layer, input, output, method, methods, score, sign, \
-classes, top_targets, detector, class_names, task, grid, data_format, fusion, grade, **method_options
+    pad_value, pad_token, time, channel_names, layer, input, output, method, methods, score, \
+sign, classes, top_targets, detector, class_names, task, grid, data_format, fusion, grade, \
+**method_options
         Of all docs; see `eli5.explain_prediction`.
 
     Yields

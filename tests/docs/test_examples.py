@@ -34,6 +34,31 @@ with Image.open("first-explanation.png") as picture:
     assert picture.width > 3 * image.width
 """,
     ),
+    "choosing": (
+        0.01,
+        15,
+        """
+def heat_on(expl, name):
+    heat = expl.targets[0].heatmap
+    n = 128 // len(heat)
+    mask = scene.masks[scene.kinds.index(class_names.index(name))]
+    return heat.repeat(n, axis=0).repeat(n, axis=1)[mask].sum() / heat.sum() / n**2
+
+grad_cam, hires_cam, layer_cam, eigen_cam = explanations
+assert heat_on(grad_cam, "square") > 0.9 and heat_on(hires_cam, "square") > 0.9
+assert heat_on(layer_cam, "star") > 0.2 and heat_on(eigen_cam, "star") > 0.4
+assert heat_on(by_pixel[0], "star") > 0.2 and heat_on(by_pixel[2], "square") > 0.4
+assert abs(gradients.details["completeness_error"]) < 0.1
+assert heat_on(occluded, "square") > 0.5
+assert heat_on(through[0], "star") > 0.8 * heat_on(through[0], "square")
+assert heat_on(through[2], "square") > 0.9
+assert all(heat_on(one, "square") > 0.7 and heat_on(one, "star") < 0.15 for one in fused)
+assert heat_on(against, "square") > 0.7 and heat_on(signed, "star") > 0.85
+assert heat_on(contrast, "star") > 0.8
+contrast.targets[0].heatmap = (-contrast.targets[0].attribution).clip(0)
+assert heat_on(contrast, "square") > 0.6
+""",
+    ),
     "segmenters": (
         0.01,
         15,
@@ -63,31 +88,6 @@ boxes = [one.region.xyxy for one in detections.targets]
 assert min(heat_in(detections, k, box) for k, box in enumerate(boxes)) > 0.9
 assert heat_in(missing, 0, place) > 0.7 and heat_in(masked, 0, boxes[0]) > 0.5
 assert own.targets[1].explained_name == "IoU" and missing.targets[0].explained < 0
-""",
-    ),
-    "choosing": (
-        0.01,
-        15,
-        """
-def heat_on(expl, name):
-    heat = expl.targets[0].heatmap
-    n = 128 // len(heat)
-    mask = scene.masks[scene.kinds.index(class_names.index(name))]
-    return heat.repeat(n, axis=0).repeat(n, axis=1)[mask].sum() / heat.sum() / n**2
-
-grad_cam, hires_cam, layer_cam, eigen_cam = explanations
-assert heat_on(grad_cam, "square") > 0.9 and heat_on(hires_cam, "square") > 0.9
-assert heat_on(layer_cam, "star") > 0.2 and heat_on(eigen_cam, "star") > 0.4
-assert heat_on(by_pixel[0], "star") > 0.2 and heat_on(by_pixel[2], "square") > 0.4
-assert abs(gradients.details["completeness_error"]) < 0.1
-assert heat_on(occluded, "square") > 0.5
-assert heat_on(through[0], "star") > 0.8 * heat_on(through[0], "square")
-assert heat_on(through[2], "square") > 0.9
-assert all(heat_on(one, "square") > 0.7 and heat_on(one, "star") < 0.15 for one in fused)
-assert heat_on(against, "square") > 0.7 and heat_on(signed, "star") > 0.85
-assert heat_on(contrast, "star") > 0.8
-contrast.targets[0].heatmap = (-contrast.targets[0].attribution).clip(0)
-assert heat_on(contrast, "square") > 0.6
 """,
     ),
     "transfer-learning": (

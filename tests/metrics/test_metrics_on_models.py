@@ -10,8 +10,9 @@ import pytest
 from keras import layers
 
 import eli5
+from eli5.demo import load_detector, load_scene
 from eli5.metrics import average_drop, deletion, efficient_randomisation, road, srg
-from eli5.targets import Region
+from eli5.targets import Detection, Region
 from helpers.model_kinds import KINDS, picture
 from helpers.models import sample, with_weights
 from helpers.segmenters import SIZE, make_segmenter, mean_score
@@ -108,3 +109,12 @@ def test_a_map_of_a_region_is_measured_by_the_regions_own_score() -> None:
     assert expl.targets[0].grade.parts["other class"] is None
     with pytest.raises(ValueError, match="Expected a classifier whose probabilities are known"):
         average_drop(model, doc, expl)
+
+
+def test_a_map_of_a_box_is_measured_by_the_boxs_own_score() -> None:
+    model, doc = load_detector(), load_scene().image[None]
+    expl = eli5.explain_prediction(model, doc, target=Detection(0))
+    result = srg(model, doc, expl, steps=3)
+    first, last = result.curves[0]["highest first"][[0, -1]]
+    assert first == pytest.approx(expl.targets[0].explained, rel=1e-3)
+    assert result.mean > 0 > last  # there is no box in a grey picture

@@ -32,8 +32,7 @@ from eli5.keras.pipeline.keras_probe import (
 from eli5.keras.pipeline.padded_run import run_targets
 from eli5.keras.pipeline.plan import Plan, at_doc, make_plan
 from eli5.keras.pipeline.request import Request, make_request
-from eli5.keras.targets import rows
-from eli5.keras.targets.target import Targets
+from eli5.keras.pipeline.run_methods import plan_of_doc
 from eli5.metrics.maps import input_map, list_maps, own_map
 from eli5.metrics.result import Array, Measured, Metric, MetricResult, collect
 
@@ -202,7 +201,7 @@ def _make_case(
     plan = make_plan(request, [sample])
     _check_score(plan, target)
     _number_of(plan, of)  # before a run is spent
-    return make_case(plan.of_doc(0, _find_targets(plan, count)), target, of, count)
+    return make_case(_settle(plan, count), target, of, count)
 
 
 def make_case(plan: Plan, target: TargetExplanation, of: str, count: Callable[[int], None]) -> Case:
@@ -278,15 +277,13 @@ def _number_of(plan: Plan, of: str) -> tuple[bool, str]:
     return False, kind.name
 
 
-def _find_targets(plan: Plan, count: Callable[[int], None]) -> Targets:
-    """Return the targets of the one doc; if that is the likeliest, the model runs once to tell."""
-    if not plan.request.target.has_class:  # of a region all is known
-        return rows.of_sample(plan.targets, 0)
-    if (plan.targets >= 0).all():
-        return np.asarray(plan.targets[0])
+def _settle(plan: Plan, count: Callable[[int], None]) -> Plan:
+    """Return the plan of the one doc; if what is asked of it is left open, the model runs once."""
+    if isinstance(plan.targets, np.ndarray) and (plan.targets >= 0).all():
+        return plan.of_doc(0, plan.targets[0])
     count(1)
     _, report = run_targets(plan, plan.targets, formula_query(plan, []))
-    return np.asarray(report["targets"][0])
+    return plan_of_doc(plan, 0, report)
 
 
 def _maker_of_hidden(

@@ -63,7 +63,7 @@ def run_methods(plan: Plan) -> tuple[list[list[MethodResult]], Report]:
     per_formula, outputs, report = _run_formulas(plan)
     results = []
     for number in range(len(plan.samples)):
-        doc_plan = _plan_of(plan, number, report)
+        doc_plan = plan_of_doc(plan, number, report)
         of_doc = (
             _run_black_box(doc_plan, chosen, outputs)
             if chosen.method.is_black_box
@@ -74,7 +74,7 @@ def run_methods(plan: Plan) -> tuple[list[list[MethodResult]], Report]:
     return results, report
 
 
-def _plan_of(plan: Plan, number: int, report: Report) -> Plan:
+def plan_of_doc(plan: Plan, number: int, report: Report) -> Plan:
     """Return the plan of one doc; ValueError if what is asked of it is not there."""
     targets = rows.of_sample(report["targets"], number)
     if report.get("found"):
