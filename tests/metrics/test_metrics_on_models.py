@@ -118,3 +118,4 @@ def test_a_map_of_a_box_is_measured_by_the_boxs_own_score() -> None:
     first, last = result.curves[0]["highest first"][[0, -1]]
     assert first == pytest.approx(expl.targets[0].explained, rel=1e-3)
     assert result.mean > 0 > last  # there is no box in a grey picture
+    assert result.score == expl.targets[0].explained_name == "log-odds"

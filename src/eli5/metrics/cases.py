@@ -261,8 +261,7 @@ def _check_shape(values: Array, probe: Probe, sample: Sample) -> None:
 
 def _number_of(plan: Plan, of: str) -> tuple[bool, str]:
     """Tell whether the number is a probability, made of log-odds, and what it is called."""
-    (chosen,) = plan.request.methods
-    kind = plan.kind_of(chosen)
+    kind = plan.request.target.kind(plan.head, on_logits=False)
     is_auto = plan.request.target.score == "auto"
     # Of a region it is a mean of log-odds, which is that of no probability.
     has_probability = is_auto and kind.name == "log-odds" and plan.request.target.has_class
