@@ -252,6 +252,8 @@ def _looks_at(
                 raise _wrong_number(name, str(k), "for more docs")
             own[name] = entry
         yield _look(k, str(own.get("names", f"doc {k}")), expl, own["masks"])
+    if k < 0:  # such as of a fixture that finds no files: nothing would have been asserted
+        raise ValueError("Expected docs, at least one. Received: none")
     for name, entries in streams.items():
         if any(True for _ in entries):
             raise _wrong_number(name, "more", f"than {k + 1} docs")
