@@ -214,6 +214,7 @@ def too_small(model: keras.Model, doc: Array, target: int) -> Array:
             ValueError,
             r"Expected maps of the doc's size, \(12, 12\). Received: one of 'too_small' of shape",
         ),
+        ({"methods": {"a": None}}, TypeError, r"Expected `methods\['a'\]` to be a mapping"),
         ({"sets": []}, TypeError, "Expected `sets` to be a list of names, of hand-set, tasks"),
         ({"sets": ["water"]}, ValueError, "Expected `sets` to be one of"),
         ({"n_docs": 0}, ValueError, "Expected `n_docs` >= 1"),
