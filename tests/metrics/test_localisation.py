@@ -114,6 +114,7 @@ def test_a_span_of_a_series_is_of_all_its_channels(metric: Callable[..., Any], s
         ("box", TypeError, r"Received: masks\[0\] with 'box'"),
         ((1, 2, 9, 4), ValueError, r"within the input's size, \(6, 7\).*with \(1, 2, 9, 4\)"),
         ((3, 2, 3, 4), ValueError, r"within the input's size"),
+        (np.full((6, 7), np.nan), ValueError, r"a mask that is finite.*masks\[0\] with NaN"),
         (np.zeros((6, 7)), ValueError, r"Expected a mask with places in it.*masks\[0\] with none"),
     ],
 )

@@ -181,6 +181,8 @@ def mask_of(explanation: Any, values: Array, mask: Any, number: int = 0) -> Arra
 def read_mask(mask: Any, size: tuple[int, ...], number: int = 0) -> Array:
     """Return a mask of bool of this size, of an array or of boxes; see `energy_inside`."""
     if isinstance(mask, np.ndarray) and mask.dtype.kind in "fiub" and mask.shape == size:
+        if np.isnan(mask).any():  # NaN is not 0, and would be the object
+            raise ValueError(f"Expected a mask that is finite. Received: masks[{number}] with NaN")
         inside = mask != 0
     else:
         inside = _of_boxes(mask, size, number)
