@@ -97,6 +97,13 @@ def test_the_table_has_the_rows(report: BenchmarkReport) -> None:
         report.row("hand-set", "sum", "no such")
 
 
+def test_a_method_that_was_not_measured_is_not_as_good_as_another(report: BenchmarkReport) -> None:
+    with pytest.raises(ValueError, match=r"Expected `method` to be one of .*method='Grad-CAN'"):
+        report.worse("Grad-CAN", than="CAM")
+    with pytest.raises(ValueError, match=r"Expected `than` to be one of .*than='CAN'"):
+        report.worse("CAM", than="CAN")
+
+
 def test_json_has_all_that_was_measured(report: BenchmarkReport, tmp_path: Path) -> None:
     report.save(tmp_path / "report.json")
     document = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
@@ -207,6 +214,7 @@ def too_small(model: keras.Model, doc: Array, target: int) -> Array:
             ValueError,
             r"Expected maps of the doc's size, \(12, 12\). Received: one of 'too_small' of shape",
         ),
+        ({"methods": {"a": None}}, TypeError, r"Expected `methods\['a'\]` to be a mapping"),
         ({"sets": []}, TypeError, "Expected `sets` to be a list of names, of hand-set, tasks"),
         ({"sets": ["water"]}, ValueError, "Expected `sets` to be one of"),
         ({"n_docs": 0}, ValueError, "Expected `n_docs` >= 1"),

@@ -145,6 +145,7 @@ def test_masks_bring_localisation(classifier: keras.Model) -> None:
         ({"methods": ["RIZE"]}, ValueError, "Did you mean method='RISE'"),
         ({"methods": {"a": {"method": "RIZE"}}}, ValueError, "Did you mean method='RISE'"),
         ({"methods": [lambda a, g: a, lambda a, g: g]}, ValueError, "methods with different names"),
+        ({"methods": {"a": "RISE"}}, TypeError, r"Expected `methods\['a'\]` to be a mapping"),
         ({"chunk_size": 0}, ValueError, "Expected `chunk_size` >= 1"),
         ({"docs": []}, ValueError, "Expected docs, at least one"),
         ({"metrics": ["SRGG"]}, ValueError, "Did you mean 'SRG'"),

@@ -146,6 +146,18 @@ def test_a_doc_that_fails_costs_its_number_alone(classifier: keras.Model) -> Non
     assert [row.failed for row in found.rows] == [1, 1, 0, 0]
 
 
+@pytest.mark.filterwarnings("ignore:Doc ")
+def test_a_doc_that_is_not_finite_costs_its_number_alone(classifier: keras.Model) -> None:
+    broken = docs()
+    broken[3, 0, 0, 0] = np.nan
+    found = compare(classifier, broken, methods=["Saliency"])
+    values = found.results["Saliency", "SRG"].values
+    assert np.isnan(values).tolist() == [False, False, False, True, False]
+    ((name, reason),) = [(one.name, one.reason) for one in found.failures]
+    assert name == "doc 3"
+    assert "Expected maps that are finite" in reason
+
+
 def test_a_metric_that_fails_for_a_doc_costs_that_number(
     classifier: keras.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:

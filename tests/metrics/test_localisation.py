@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from eli5.base import Explanation, Series, TargetExplanation
 from eli5.metrics import best_iou, energy_inside, pointing_game, rank_accuracy
 from eli5.metrics.localisation import read_mask
 from helpers.closed_forms import highest_first
@@ -88,6 +89,22 @@ def test_masks_of_all_forms() -> None:
         assert read_mask((column, row, column + 1, row + 1), (6, 7)).ravel()[k]
 
 
+@pytest.mark.parametrize("span", [(2, 4), [(2, 3), (3, 4)], np.isin(np.arange(7), (2, 3))])
+@pytest.mark.parametrize("metric", ALL)
+def test_a_span_of_a_series_is_of_all_its_channels(metric: Callable[..., Any], span: Any) -> None:
+    values = np.random.default_rng(0).normal(size=(7, 3))
+    series = Explanation(
+        estimator="", targets=[TargetExplanation(0, attribution=values)], series=Series(values)
+    )
+    inside = np.zeros((7, 3), bool)
+    inside[2:4] = True
+    expected = metric([values], [inside]).values
+    np.testing.assert_array_equal(metric([series], [span]).values, expected)
+    np.testing.assert_array_equal(metric(series, [inside]).values, expected)
+    with pytest.raises(TypeError, match=r"\(7,\), or boxes \(start, end\) of integers"):
+        metric([series], [(1, 2, 3, 4)])
+
+
 @pytest.mark.parametrize(
     ("mask", "error", "message"),
     [
@@ -97,6 +114,7 @@ def test_masks_of_all_forms() -> None:
         ("box", TypeError, r"Received: masks\[0\] with 'box'"),
         ((1, 2, 9, 4), ValueError, r"within the input's size, \(6, 7\).*with \(1, 2, 9, 4\)"),
         ((3, 2, 3, 4), ValueError, r"within the input's size"),
+        (np.full((6, 7), np.nan), ValueError, r"a mask that is finite.*masks\[0\] with NaN"),
         (np.zeros((6, 7)), ValueError, r"Expected a mask with places in it.*masks\[0\] with none"),
     ],
 )

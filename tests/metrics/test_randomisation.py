@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import zlib
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import keras
@@ -204,6 +205,28 @@ def test_weights_are_put_back_after_an_error() -> None:
             cascading_randomisation(model, docs())
     finally:
         type(layer).get_config = kept
+    assert_same(before, model)
+
+
+def test_two_threads_do_not_take_drawn_weights_for_the_models_own() -> None:
+    model = make_classifier()
+    before, others = values_of(model), []
+
+    def measure() -> Array:
+        return cascading_randomisation(model, docs(), method="Saliency").values
+
+    expected = measure()
+    with ThreadPoolExecutor(1) as pool:
+
+        def draw(shape: Any, dtype: Any) -> Any:  # the layers behind have been drawn by now
+            others.append(pool.submit(measure))
+            wait(others, timeout=0.5)
+            return keras.random.normal(shape, dtype=dtype)
+
+        first = list_stages(model, trace_of(model))[-1].layers[0]
+        drawing = {weight.path: draw for weight in first.weights[:1]}
+        cascading_randomisation(model, docs(), method="Saliency", initializers=drawing)
+    np.testing.assert_array_equal(others[0].result(), expected)
     assert_same(before, model)
 
 

@@ -17,6 +17,7 @@ from eli5.checks import (
     expect_choice,
     expect_count,
     expect_integer,
+    expect_type,
     listed,
     wrong_type,
 )
@@ -111,7 +112,11 @@ def read_contenders(methods: Any) -> list[Contender]:
     if methods is None:
         methods = list(METHODS)
     if isinstance(methods, Mapping):
-        return [_contender(str(name), dict(options)) for name, options in methods.items()]
+        one = "a mapping, such as {'method': 'RISE', 'n_masks': 200}"
+        return [
+            _contender(str(name), dict(expect_type(f"methods[{name!r}]", options, Mapping, one)))
+            for name, options in methods.items()
+        ]
     items = listed(methods)
     if not items:
         raise wrong_type("methods", methods, "a list of methods, or a mapping to their options")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from eli5.checks import need, wrong_value
+from eli5.checks import expect_choice, need, wrong_value
 from eli5.ground_truth.agreement import NUMBERS, in_words
 from eli5.ground_truth.problem import Array
 from eli5.metrics.comparison import interval
@@ -162,8 +162,10 @@ class BenchmarkReport:
         That is where its agreement, or the heat on places where none is possible, is worse by more
         than 0.1 in the mean, and the 99 % interval of the difference, by resampling the docs, does
         not hold 0; the largest difference first. Problems that one of them is not applicable to do
-        not count.
+        not count. ValueError if the report has no such method.
         """
+        expect_choice("method", method, self.methods)
+        expect_choice("than", than, self.methods)
         found = [
             Difference(mine.set, mine.problem, name, by)
             for mine in self._of(method)

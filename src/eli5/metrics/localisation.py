@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from eli5.base import Explanation
 from eli5.checks import expect_integer, expect_number, is_integer, listed, wrong_type
 from eli5.metrics.faithfulness import rank
 from eli5.metrics.maps import input_map, list_maps
@@ -149,7 +150,8 @@ def _measure(
     targets: Any,
     **about: Any,
 ) -> MetricResult:
-    found = list_maps(explanations, targets)
+    given = [explanations] if isinstance(explanations, Explanation) else listed(explanations)
+    found = list_maps(given if given is not None else explanations, targets)
     items = listed(masks)
     if items is None:
         raise wrong_type("masks", masks, "a mask, or boxes, for each map")
@@ -158,17 +160,29 @@ def _measure(
             f"Expected one entry in `masks` per map, {len(found)} of them. Received: {len(items)}"
         )
     maps = list(map(input_map, found))
-    rows = zip(maps, items, range(len(items)), strict=True)
+    rows = zip(given or [], maps, items, range(len(items)), strict=True)
     measured = [
-        Measured(function(values, read_mask(mask, values.shape, number)))
-        for values, mask, number in rows
+        Measured(function(values, mask_of(expl, values, mask, number)))
+        for expl, values, mask, number in rows
     ]
     return collect(metric, measured, [one.target for one in found], **about)
+
+
+def mask_of(explanation: Any, values: Array, mask: Any, number: int = 0) -> Array:
+    """Return a mask of bool of a map's size: of a series also where it has a number per channel."""
+    if getattr(explanation, "series", None) is None or values.ndim == 1:
+        return read_mask(mask, values.shape, number)
+    if isinstance(mask, np.ndarray) and mask.shape == values.shape:
+        return read_mask(mask, values.shape, number)
+    steps = read_mask(mask, values.shape[:1], number)
+    return np.broadcast_to(steps[:, None], values.shape)
 
 
 def read_mask(mask: Any, size: tuple[int, ...], number: int = 0) -> Array:
     """Return a mask of bool of this size, of an array or of boxes; see `energy_inside`."""
     if isinstance(mask, np.ndarray) and mask.dtype.kind in "fiub" and mask.shape == size:
+        if np.isnan(mask).any():  # NaN is not 0, and would be the object
+            raise ValueError(f"Expected a mask that is finite. Received: masks[{number}] with NaN")
         inside = mask != 0
     else:
         inside = _of_boxes(mask, size, number)

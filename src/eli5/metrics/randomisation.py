@@ -20,7 +20,14 @@ from eli5.keras.methods.lookup import find_method
 from eli5.keras.pipeline.plan import make_plan
 from eli5.metrics.cases import explain_docs, random_of, read_samples, split_about
 from eli5.metrics.maps import own_map
-from eli5.metrics.reinitialise import Stage, check_initializers, list_stages, redraw, restored
+from eli5.metrics.reinitialise import (
+    Stage,
+    check_initializers,
+    list_stages,
+    one_at_a_time,
+    redraw,
+    restored,
+)
 from eli5.metrics.result import Measured, Metric, MetricResult, collect
 from eli5.metrics.similarity import histogram_entropy, spearman, ssim
 
@@ -294,19 +301,9 @@ def _cascade(
     absolute = expect_flag("absolute", drawing.absolute)
     initializers, docs = check_initializers(drawing.initializers), _for_twice(docs)
     groups = _groups(_stages_of(model, docs, options), drawing.stages)
-    before = explain_docs(model, docs, targets, options)
-    # The classes stay those that were explained before, whatever the model says now.
-    classes = [one.target for one in before]
-    random, rows = np.random.default_rng(seed), []
-    with restored(model):
-        for group in groups:
-            for stage in group:
-                redraw(stage, random, initializers)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # of what a random model shows
-                after = explain_docs(model, docs, classes, options)
-            pairs = zip(before, after, strict=True)
-            rows.append([_compare(one, other, absolute=absolute) for one, other in pairs])
+    drawing = _Drawing(seed, groups, absolute, initializers)
+    with one_at_a_time:
+        before, rows = _compare_stages(model, docs, targets, options, drawing)
     measured = [
         _measured(histogram_entropy(own_map(one)), alike)
         for one, alike in zip(before, zip(*rows, strict=True), strict=True)
@@ -314,12 +311,32 @@ def _cascade(
     return collect(
         metric,
         measured,
-        classes,
+        [one.target for one in before],
         seed=seed,
         explanations=len(before) * (len(groups) + 1),
         perturbation=_DRAWN,
         labels=["", *(group[-1].name for group in groups)],
     )
+
+
+def _compare_stages(
+    model: Any, docs: Any, targets: Any, options: Any, drawing: _Drawing
+) -> tuple[list[TargetExplanation], list[list[_Alike]]]:
+    """Return the map of each doc, and per stage how alike those of the model without it are."""
+    before = explain_docs(model, docs, targets, options)
+    # The classes stay those that were explained before, whatever the model says now.
+    classes = [one.target for one in before]
+    random, rows = np.random.default_rng(drawing.seed), []
+    with restored(model):
+        for group in drawing.stages:
+            for stage in group:
+                redraw(stage, random, drawing.initializers)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # of what a random model shows
+                after = explain_docs(model, docs, classes, options)
+            pairs = zip(before, after, strict=True)
+            rows.append([_compare(one, other, absolute=drawing.absolute) for one, other in pairs])
+    return before, rows
 
 
 def _measured(entropy: float, alike: Sequence[_Alike]) -> Measured:

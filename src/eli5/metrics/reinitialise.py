@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,6 +15,10 @@ from eli5.keras import engine
 
 # Of what these know nothing was learned by training, and a model without it takes other docs.
 _PREPARING = ("Normalization", "TextVectorization", "StringLookup", "IntegerLookup", "Hashing")
+
+# Whoever begins while another thread's weights are drawn anew would take those for the model's own,
+# and put them back in the end. One lock for all models, as two of them may share layers.
+one_at_a_time = threading.RLock()
 
 
 class Stage(NamedTuple):

@@ -21,7 +21,7 @@ from eli5.formatters.diff_report import class_label, worst_lines
 from eli5.formatters.html import format_as_page
 from eli5.formatters.labels import number, one_line
 from eli5.formatters.overlay.picture import outlined
-from eli5.metrics.localisation import energy_share, read_mask
+from eli5.metrics.localisation import energy_share, mask_of
 from eli5.metrics.maps import input_map, list_maps
 from eli5.saving.atomic_write import write_atomically
 from eli5.testing.evidence import (
@@ -252,6 +252,8 @@ def _looks_at(
                 raise _wrong_number(name, str(k), "for more docs")
             own[name] = entry
         yield _look(k, str(own.get("names", f"doc {k}")), expl, own["masks"])
+    if k < 0:  # such as of a fixture that finds no files: nothing would have been asserted
+        raise ValueError("Expected docs, at least one. Received: none")
     for name, entries in streams.items():
         if any(True for _ in entries):
             raise _wrong_number(name, "more", f"than {k + 1} docs")
@@ -265,7 +267,7 @@ def _look(k: int, name: str, expl: Explanation, mask: Any) -> _Look:
     (target,) = list_maps(expl)
     values = input_map(target)
     mask = np.asarray(mask) if hasattr(mask, "__array__") else mask
-    inside = read_mask(mask, values.shape, k)
+    inside = mask_of(expl, values, mask, k)
     return _Look(k, name, energy_share(values, inside), expl, inside)
 
 

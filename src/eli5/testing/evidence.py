@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from eli5.base import Explanation, TargetExplanation
-from eli5.checks import expect_count, expect_integer, expect_number, need, wrong_value
+from eli5.checks import (
+    expect_count,
+    expect_integer,
+    expect_number,
+    expect_type,
+    need,
+    wrong_value,
+)
 from eli5.explain import explain_predictions
 from eli5.formatters.diff_page import format_as_diff_page
 from eli5.formatters.diff_report import as_json, as_junit, as_text, change_as_dict
@@ -248,16 +255,19 @@ def compare_evidence(
     """
     for model in (old, new):
         check_model(model)
-    check_options({**options, **(new_options or {})})
+    own = expect_type("new_options", new_options or {}, Mapping, "a mapping from options to values")
+    check_options({**options, **own})
     diff = EvidenceDiff(check_tolerance(tolerance), expect_count("kept", kept, least=0))
     size = expect_count("batch_size", batch_size)
     options["batch_size"] = size
-    both = options, {**options, **(new_options or {})}
+    both = options, {**options, **own}
     about = {"targets": targets, "image": images, "tokens": tokens}
     pairs = _read_pairs(old, new, docs, new_docs, about, names)
     while batch := list(itertools.islice(pairs, size)):
         for change in compare_batch(old, new, batch, *both):
             diff.add(change)
+    if not diff.changes:  # nothing would have been compared
+        raise ValueError("Expected docs, at least one. Received: none")
     return diff
 
 

@@ -10,7 +10,15 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from eli5.checks import did_you_mean, expect_choice, expect_integer, listed, wrong_type, wrong_value
+from eli5.checks import (
+    did_you_mean,
+    expect_choice,
+    expect_integer,
+    expect_type,
+    listed,
+    wrong_type,
+    wrong_value,
+)
 from eli5.keras.methods.lookup import find_method
 from eli5.metrics.cases import ABOUT
 from eli5.metrics.result import Metric
@@ -80,7 +88,11 @@ def make_request(
 def read_methods(methods: Any) -> dict[str, dict[str, Any]]:
     """Return, by name, the options of an explanation with each method; see `eli5.compare`."""
     if isinstance(methods, Mapping):
-        asked = {str(name): dict(options) for name, options in methods.items()}
+        one = "a mapping, such as {'method': 'RISE', 'n_masks': 200}"
+        asked = {
+            str(name): dict(expect_type(f"methods[{name!r}]", options, Mapping, one))
+            for name, options in methods.items()
+        }
         for options in asked.values():
             find_method(options.get("method", "Grad-CAM"))
     else:

@@ -116,9 +116,11 @@ class _Chunk:
             targets = [self.targets[k] for k in numbers]
             own = {**options, **self._about(numbers), "progress": self.request.progress}
             known = None if None in targets else targets
-            return list(
+            found = list(
                 explain_predictions_keras(self.model, self._docs(numbers), targets=known, **own)
             )
+            list_maps(found)  # ValueError for one that cannot be measured, as of a doc with NaN
+            return found
 
         # Where the first method has failed, the class of a doc is not known yet.
         for is_known in (True, False):
