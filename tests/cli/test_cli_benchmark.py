@@ -53,3 +53,10 @@ def test_a_file_is_no_folder(capsys: Capsys, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     message = fails(capsys, *QUICK, "--out", tmp_path / "file")
     assert message.startswith("Expected --out to be a folder. Received: --out=")
+
+
+def test_a_folder_of_something_else_is_left_alone(capsys: Capsys, tmp_path: Path) -> None:
+    (tmp_path / "photo.png").write_text("")
+    message = fails(capsys, *QUICK, "--out", tmp_path)
+    assert message.startswith("Expected --out to be a new or empty folder, or one that this")
+    assert [one.name for one in tmp_path.iterdir()] == ["photo.png"]

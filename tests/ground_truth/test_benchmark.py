@@ -196,9 +196,14 @@ def too_small(model: keras.Model, doc: Array, target: int) -> Array:
     return np.zeros((2, 2))
 
 
+def of_nan(model: keras.Model, doc: Array, target: int) -> Array:
+    return np.full((12, 12), np.nan)
+
+
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
+        ({"methods": [of_nan]}, ValueError, "Expected maps that are finite. Received: one of 'of_"),
         ({"methods": "Grad-CAM"}, TypeError, "Expected `methods` to be a list of methods, or a"),
         ({"methods": ["Grad-KAM"]}, ValueError, "Did you mean method='Grad-CAM'"),
         ({"methods": []}, TypeError, "Expected `methods` to be a list of methods"),

@@ -13,6 +13,7 @@ import pytest
 
 import eli5
 from eli5.metrics import Comparison
+from eli5.metrics.comparison.request import as_settings
 from helpers.models import make_classifier, sample
 
 Array = np.ndarray[Any, Any]
@@ -137,6 +138,22 @@ def test_another_model_is_refused(begun: Path) -> None:
     other.set_weights([one + 1e-6 for one in other.get_weights()])
     with pytest.raises(ValueError, match="Received: model="):
         compare(other, begun, metrics=["Complexity"])
+
+
+def test_the_same_weights_behind_another_activation_are_another_model(begun: Path) -> None:
+    other = make_classifier()
+    changed = [one for one in other.layers if getattr(one, "activation", None) is not None]
+    changed[0].activation = keras.activations.tanh
+    with pytest.raises(ValueError, match="Received: model="):
+        compare(other, begun, metrics=["Complexity"])
+
+
+def test_two_formulas_without_a_name_are_not_the_same() -> None:
+    def settings(formula: Any) -> Any:
+        return as_settings({"mine": {"method": formula}})
+
+    assert settings(lambda a, g: a * g * 2) != settings(lambda a, g: a * g * 3)
+    assert settings(lambda a, g: a * g) == settings(lambda a, g: a * g)
 
 
 def test_one_at_a_time(begun: Path, classifier: keras.Model) -> None:

@@ -277,3 +277,11 @@ def test_pytest_shows_no_frame_of_the_inside(model: keras.Model) -> None:
         inside = [frame for frame in caught.traceback if "src/eli5" in str(frame.path)]
         assert inside
         assert all(frame.locals.get("__tracebackhide__") for frame in inside)
+
+
+def test_models_of_other_classes_are_not_compared(model: keras.Model) -> None:
+    five = keras.Sequential(
+        [keras.Input((SIZE, SIZE, 3)), keras.layers.Flatten(), keras.layers.Dense(5)]
+    )
+    with pytest.raises(ValueError, match="`old` with 3 outputs and `new` with 5"):
+        assert_same_evidence(model, five, DOCS)

@@ -229,7 +229,7 @@ def maps_of(problem: Problem, contender: Contender) -> Iterator[tuple[tuple[int,
         for n, targets in enumerate(problem.targets):
             for k, target in enumerate(targets):
                 values = contender.map_of(problem.model, problem.docs[n : n + 1], target)
-                yield (n, k), np.asarray(values, "float64")
+                yield (n, k), _finite(np.asarray(values, "float64"), contender.name)
         return
     method: Any = contender.method
     options = {**problem.options.get(method.name, {}), **contender.options}
@@ -248,6 +248,12 @@ def maps_of(problem: Problem, contender: Contender) -> Iterator[tuple[tuple[int,
         for n, one in enumerate(explanations):
             for k, target in enumerate(one.targets):
                 yield (n, k), input_map(target)
+
+
+def _finite(values: Array, name: str) -> Array:
+    if not np.isfinite(values).all():
+        raise ValueError(f"Expected maps that are finite. Received: one of {name!r} that is not")
+    return values
 
 
 def _fitted(values: Array, truth: Array, name: str) -> Array:

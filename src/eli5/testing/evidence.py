@@ -255,6 +255,7 @@ def compare_evidence(
     """
     for model in (old, new):
         check_model(model)
+    _check_classes(old, new)
     own = expect_type("new_options", new_options or {}, Mapping, "a mapping from options to values")
     check_options({**options, **own})
     diff = EvidenceDiff(check_tolerance(tolerance), expect_count("kept", kept, least=0))
@@ -269,6 +270,18 @@ def compare_evidence(
     if not diff.changes:  # nothing would have been compared
         raise ValueError("Expected docs, at least one. Received: none")
     return diff
+
+
+def _check_classes(old: Any, new: Any) -> None:
+    """Raise ValueError if the models are known to have other numbers of classes."""
+    # A subclassed model that was never called knows of no outputs.
+    shapes = [getattr(model, "output_shape", None) for model in (old, new)]
+    n_old, n_new = (shape[-1] if isinstance(shape, tuple) else None for shape in shapes)
+    if None not in (n_old, n_new) and n_old != n_new:
+        raise ValueError(
+            f"Expected two models of the same classes. Received: `old` with {n_old} outputs and "
+            f"`new` with {n_new}"
+        )
 
 
 def check_tolerance(tolerance: Any) -> float:

@@ -14,7 +14,7 @@ from eli5.cli.commands.methods import complete_methods
 from eli5.cli.console import UserError, print_fact, print_json, print_text, shortened
 from eli5.cli.interrupts import exit_at_once
 from eli5.cli.options import AT_LEAST_ONE, AsJson, check_request, read_methods
-from eli5.cli.output import check_output
+from eli5.cli.output import check_folder
 
 BENCHMARK_EXAMPLES = """**Examples**
 
@@ -100,12 +100,11 @@ def run_benchmark(
 
 def _paths(out: Path) -> list[Path]:
     """Return the files to write, whose folder is made."""
+    check_folder(out, _NAMES[1])
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"Expected --out to be a folder. Received: --out={out}: {error}") from error
-    for name in _NAMES:
-        check_output(out / name, (), (".html", ".json"))
     return [out / name for name in _NAMES]
 
 

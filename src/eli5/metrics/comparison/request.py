@@ -19,6 +19,7 @@ from eli5.checks import (
     wrong_type,
     wrong_value,
 )
+from eli5.keras import engine
 from eli5.keras.methods.lookup import find_method
 from eli5.metrics.cases import ABOUT
 from eli5.metrics.result import Metric
@@ -56,10 +57,10 @@ class Request(NamedTuple):
         """Return all that the numbers depend on besides the docs, as JSON has it."""
         return {
             "model": fingerprint(model),
-            "methods": _plain(self.methods),
+            "methods": as_settings(self.methods),
             "metrics": [row.name for row in self.metrics],
             "seed": self.seed,
-            "options": _plain(self.about),
+            "options": as_settings(self.about),
             "examples": self.examples,
             **more,
         }
@@ -160,8 +161,13 @@ def check_about(about: Mapping[str, Any]) -> None:
 
 
 def fingerprint(model: keras.Model) -> str:
-    """Return a hash of a model's weights, their names and shapes."""
+    """Return a hash of a model's weights, their names and shapes, and what its layers are."""
     digest = hashlib.sha256(model.name.encode())
+    kinds = (
+        f"{type(part).__name__} {getattr(getattr(part, 'activation', None), '__name__', '')}"
+        for part in engine.parts_of(model)
+    )
+    digest.update("\n".join(sorted(kinds)).encode())
     for weight in model.weights:
         values = np.ascontiguousarray(keras.ops.convert_to_numpy(weight.value))
         digest.update(f"{weight.path} {values.shape} {values.dtype}".encode())
@@ -169,16 +175,22 @@ def fingerprint(model: keras.Model) -> str:
     return digest.hexdigest()[:16]
 
 
-def _plain(value: Any) -> Any:
+def as_settings(value: Any) -> Any:
     """Return a value as JSON has it; a function by its name, an array by its checksum."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): as_settings(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [as_settings(one) for one in value]
     if isinstance(value, np.ndarray):
         return f"array {value.shape} {value.dtype} {zlib.crc32(value.tobytes())}"
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, np.generic):
         return value.item()
-    return getattr(value, "__qualname__", None) or getattr(value, "name", type(value).__name__)
+    name = getattr(value, "__qualname__", None) or getattr(value, "name", type(value).__name__)
+    code = getattr(value, "__code__", None)
+    if code is None:
+        return name
+    # Two functions without a name are not the same; what is within one has no lasting text.
+    constants = [one for one in code.co_consts if isinstance(one, int | float | str | None)]
+    return f"{name} {zlib.crc32(code.co_code + repr((constants, code.co_names)).encode())}"
