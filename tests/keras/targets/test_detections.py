@@ -450,6 +450,9 @@ def test_options_that_go_with_boxes_alone(detector: keras.Model) -> None:
         eli5.explain_prediction(detector, DOC, target=Pixel(0, 0), detector="xyxy")
     with pytest.raises(ValueError, match="a box of a detector for method='D-RISE'"):
         eli5.explain_prediction(detector, DOC, [0], method="D-RISE")
+    for other in ({"target": Objects(0)}, {"target": Detection(0), "score": "logit"}):
+        with pytest.raises(ValueError, match="and D-RISE's own score of it"):
+            eli5.explain_prediction(detector, DOC, method="D-RISE", **other)
     expl = eli5.explain_prediction(detector, DOC, target=Detection(0), method="D-RISE", n_masks=30)
     assert expl.method == "D-RISE"
     assert "D-RISE heatmap of the input" in expl.description
@@ -462,3 +465,13 @@ def test_docs_whose_targets_are_of_another_kind(detector: keras.Model) -> None:
         list(eli5.explain_predictions(detector, docs, target=[[box], [Detection(0)]]))
     with pytest.raises(TypeError, match="one of a detector, as the others are: Box, Detection"):
         list(eli5.explain_predictions(detector, docs, target=[[box], [Pixel(0, 0)]]))
+
+
+@ON_TORCH
+def test_show_prediction_shows_the_box(detector: keras.Model) -> None:
+    box = Box((5, 4, 14, 12))
+    shown = eli5.show_prediction(detector, DOC, target=box)
+    without = eli5.explain_prediction(detector, DOC, target=box)
+    without.targets[0].region = None
+    assert shown.size == (SIZE[1], SIZE[0])
+    assert not np.array_equal(np.asarray(shown), np.asarray(eli5.format_as_image(without)))

@@ -133,8 +133,9 @@ def _check_of_boxes(methods: Sequence[Any], target: Target) -> None:
         name = one[0] if isinstance(one, tuple | list) and one else one
         if is_named(name, "D-RISE") and not target.has_boxes:
             raise ValueError(
-                f"Expected a box of a detector for method={name!r}. Received: none. Ask for one, "
-                "target=eli5.targets.Detection(0), or choose method='RISE'"
+                f"Expected a box of a detector for method={name!r}, and D-RISE's own score of it. "
+                f"Received: {target.argument}, of which there is none. Ask for a single box, "
+                "target=eli5.targets.Detection(0), without `score`, or choose method='RISE'"
             )
 
 

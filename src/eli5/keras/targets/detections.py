@@ -54,7 +54,6 @@ class BoxTarget(Target):
     has_class = False
     argument = "`target`, a box of a detector"
     default_method = "LayerCAM"
-    has_boxes = True
 
     def __init__(
         self, asked: Sequence[Any], score: str, names: Names, detector: Any = None
@@ -65,6 +64,10 @@ class BoxTarget(Target):
         self._detector = detector
         self._asked = asked
         self._names = names
+
+    @property
+    def has_boxes(self) -> bool:  # type: ignore[override]
+        return self._score == "auto" and not any(isinstance(one, Objects) for one in self._asked)
 
     def check(self, output: Output) -> Head:
         detector = make_detector(output, self._detector)
@@ -146,9 +149,7 @@ class BoxTarget(Target):
     def kind_where_hidden(self, head: Head) -> ScoreKind:
         # Where the picture is another, another candidate may have the object. Several boxes are not
         # compared with.
-        if self._score == "auto" and head.details.most < MOST_KEPT:
-            return ScoreKind(D_RISE)
-        return self.kind(head, on_logits=False)
+        return ScoreKind(D_RISE) if self.has_boxes else self.kind(head, on_logits=False)
 
     def levels(self, head: Head) -> Levels:
         details: Details = head.details
