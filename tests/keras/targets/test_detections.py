@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from PIL import Image
 
 import eli5
 from eli5.keras import engine
@@ -473,5 +474,6 @@ def test_show_prediction_shows_the_box(detector: keras.Model) -> None:
     shown = eli5.show_prediction(detector, DOC, target=box)
     without = eli5.explain_prediction(detector, DOC, target=box)
     without.targets[0].region = None
+    assert isinstance(shown, Image.Image)
     assert shown.size == (SIZE[1], SIZE[0])
     assert not np.array_equal(np.asarray(shown), np.asarray(eli5.format_as_image(without)))
