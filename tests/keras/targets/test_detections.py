@@ -271,7 +271,7 @@ def test_boxes_are_matched_as_the_slow_twin_does() -> None:
     raw = synthetic(random, 120)
     proposals, doubles = as_proposals(raw), {k: v.astype("float64") for k, v in raw.items()}
     for k in range(120):
-        box = raw["boxes"][k] + random.choice([0, 0.02, 3])
+        box = (raw["boxes"][k] + random.choice([0, 0.02, 3])).astype("float32")
         for class_id in (-1, k % 5):
             asked_box, asked_class = (
                 ops.convert_to_tensor(np.asarray([[one]])) for one in (box, np.int32(class_id))
