@@ -17,6 +17,7 @@ from alternatives import alternatives
 from networks import docs, lively, network
 from profile_explanation import profile
 from rows import Row
+from target_costs import targets
 from timing import Cost, compare, cost_of
 from yardsticks import Run, forward, forward_and_gradient
 
@@ -278,6 +279,7 @@ CASES: dict[str, Callable[[int], Iterator[Row]]] = {
     "ablation": ablation,
     "perturbation": perturbation,
     "gradients": gradients,
+    "targets": targets,
     "metrics": metrics,
     "first-call": first_call,
     "throughput": throughput,
