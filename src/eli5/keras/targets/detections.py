@@ -35,7 +35,8 @@ from eli5.keras.targets.target import (
     Target,
     Targets,
 )
-from eli5.targets import OBJECTIVES, Box, Detection, Missing, Objects
+from eli5.targets import Box, Detection, Missing, Objects
+from eli5.targets.boxes import OBJECTIVES
 
 _MODES: dict[type, Mode] = {
     Box: Mode.BOX,

@@ -17,7 +17,8 @@ from eli5.checks import shown, wrong_type
 from eli5.keras import engine
 from eli5.keras.targets.boxes import Size
 from eli5.keras.targets.target import Output, name_outputs
-from eli5.targets import CANDIDATE_FORMATS, Candidates
+from eli5.targets import Candidates
+from eli5.targets.boxes import CANDIDATE_FORMATS
 
 _ADVICE = (
     "Say how they are read, with `detector`: a function of the outputs that returns "
