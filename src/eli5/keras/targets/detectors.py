@@ -112,7 +112,13 @@ def check_detector(detector: Any) -> None:
 
 def read_specs(detector: Detector, outputs: Any, adapter: Any) -> tuple[Any, Any]:
     """Return the boxes and scores as specs, of the outputs' specs."""
-    boxes, scores = _Reading(detector, adapter).symbolic_call(outputs)
+    reading = _Reading(detector, adapter)
+    try:
+        boxes, scores = reading.symbolic_call(outputs)
+    except Exception:  # Keras wraps it into one of its own, of which a user knows nothing
+        if reading.error is None:
+            raise
+        raise reading.error from None
     return boxes, scores
 
 
@@ -122,9 +128,14 @@ class _Reading(keras.Operation):  # type: ignore[misc]
     def __init__(self, detector: Detector, adapter: Any) -> None:
         super().__init__()
         self._detector, self._adapter = detector, adapter
+        self.error: Exception | None = None
 
     def call(self, outputs: Any) -> Any:
-        found = self._detector.candidates(outputs, self._adapter)
+        try:
+            found = self._detector.candidates(outputs, self._adapter)
+        except Exception as error:
+            self.error = error
+            raise
         return [found.boxes, found.scores]
 
 
