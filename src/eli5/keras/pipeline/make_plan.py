@@ -10,12 +10,14 @@ import numpy as np
 from eli5.keras import engine
 from eli5.keras.inputs.model_inputs import repeat_doc
 from eli5.keras.inputs.sample import Sample
+from eli5.keras.layers.cell_positions import place_axes, place_output
 from eli5.keras.layers.model_head import check_gap_dense
 from eli5.keras.pipeline.plan import Plan, at_doc
 from eli5.keras.pipeline.request import Request
 from eli5.keras.pipeline.target_layers import find_target_layers, output_maps
 from eli5.keras.targets import rows
 from eli5.keras.targets.target import Output, find_output
+from eli5.placement import Placement
 
 
 def make_plan(request: Request, samples: Sequence[Sample], size: int | None = None) -> Plan:
@@ -82,9 +84,24 @@ def _find_output(request: Request, sample: Sample, trace: engine.Trace) -> tuple
     index, name = find_output(sample.model, trace.outputs, request.output, suits)
     spec, activation = keras.tree.flatten(trace.outputs)[index], trace.activations[index]
     about = Output(
-        name, spec, activation, sample.size, request.data_format, trace.outputs, sample.model
+        name,
+        spec,
+        activation,
+        sample.size,
+        request.data_format,
+        trace.outputs,
+        sample.model,
+        _place(sample, trace, index),
     )
     return index, about
+
+
+def _place(sample: Sample, trace: engine.Trace, output: int) -> Placement | None:
+    """Return where an output lies in the explained input; None if that is not known."""
+    if sample.stand_in is not None or output >= len(trace.alignments):
+        return None
+    places = place_axes(sample.values.ndim, sample.size, channels_first=sample.channels_first)
+    return place_output(trace.alignments[output], sample.size, places)
 
 
 def _check_methods(plan: Plan) -> None:
