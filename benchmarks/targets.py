@@ -40,7 +40,6 @@ METHODS: dict[str, dict[str, Any]] = {
     "Grad-CAM++": {},
     "Integrated Gradients": {"steps": 16},
     "Occlusion": {"patch": 16, "stride": 8},
-    "RISE": {"n_masks": 200},
 }
 _SMALLEST = 0.5  # share of an object that must be predicted, or the model is asked for another
 
