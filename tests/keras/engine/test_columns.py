@@ -56,8 +56,8 @@ def test_a_list_of_columns_is_as_good_as_a_tensor(model: keras.Model) -> None:
     assert found.shape == (1, N_COLUMNS)
     assert len(np.unique(found)) == N_COLUMNS
     np.testing.assert_allclose(found, ask(model, Select(False)), rtol=1e-5)
-    scores = [ask(model, Select(one), differentiated=False) for one in (True, False)]
-    np.testing.assert_allclose(*scores, rtol=1e-6)
+    plain, stacked = (ask(model, Select(one), differentiated=False) for one in (True, False))
+    np.testing.assert_allclose(plain, stacked, rtol=1e-6)
 
 
 @pytest.mark.skipif(keras.backend.backend() != "torch", reason="counts what PyTorch runs")
