@@ -205,12 +205,12 @@ def _trace(model: keras.Model, variables: list[keras.Variable], inputs: Any, pic
         others = leaves[:picture] + leaves[picture + 1 :]
         recorder = Recorder(_backend.level, _backend.version, leaves[picture], others)
         outputs, watch = _call(model, inputs, zip(variables, values, strict=False), recorder)
-        leaves_out = keras.tree.flatten(outputs)
-        names = [a and a.name for a in map(watch.activation_of, leaves_out)]
+        flat = keras.tree.flatten(outputs)
+        names = [a and a.name for a in map(watch.activation_of, flat)]
         specs = keras.tree.map_structure(spec_of_output, outputs)
         layout = recorder.channels_first, recorder.is_layout_known
-        lying = tuple(map(recorder.alignment_of, leaves_out))
-        whole = Trace(recorder.finish(), specs, names, *layout, lying)
+        alignments = tuple(map(recorder.alignment_of, flat))
+        whole = Trace(recorder.finish(), specs, names, *layout, alignments)
         traces.append(of_one_sample(whole, int(leaves[picture].shape[0])))
 
     _backend.trace(run, variables, inputs)
