@@ -8,7 +8,7 @@ BACKENDS := jax tensorflow torch
 MKDOCS := NO_MKDOCS_2_WARNING=1 KERAS_BACKEND=torch $(BIN)/python -m mkdocs
 RESULTS := benchmarks/results
 
-.PHONY: demo docs docs-serve test test-oracles test-oldest test-faults test-places test-endurance fuzz bench bench-peers bench-bulk pictures notebooks \
+.PHONY: demo docs docs-serve test test-oracles test-oldest test-faults test-places test-endurance fuzz bench bench-peers bench-bulk bench-serve pictures notebooks \
     lint format clean $(BACKENDS:%=test-%) $(BACKENDS:%=test-oldest-%)
 
 demo: $(VENV)/.demo
@@ -80,6 +80,10 @@ bench-peers: $(VENV)-peers/.done $(VENV)-eli5/.done
 # What bulk runs cost, by the core.
 bench-bulk: $(VENV)/.dev
 	KERAS_BACKEND=tensorflow TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python benchmarks/bulk.py
+
+# The web app under load, beside a loop of Python.
+bench-serve: $(VENV)/.dev
+	KERAS_BACKEND=torch $(BIN)/python benchmarks/serve.py
 
 # The site of docs/, into site/, and what must hold of it; a browser finds its words.
 docs: $(VENV)/.docs

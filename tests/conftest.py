@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +125,29 @@ def colour_photos(tmp_path: Path) -> Path:
         Image.new("RGB", size, os.path.basename(name)).save(folder / f"{name}.png")
     (folder / "broken.png").write_bytes(b"no picture")
     return folder
+
+
+# ---- for the web app; what it needs may be missing ---------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def served_models(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Return the demo's classifier, segmenter and detector as they are served."""
+    from eli5.demo import DETECTOR, MODEL, SEGMENTER, class_names, segment_names
+    from eli5.server.models import ModelSource, load_models
+
+    folder = tmp_path_factory.mktemp("labels")
+    names = {"model": class_names, "segmenter": segment_names, "detector": class_names}
+    for name, labels in names.items():
+        (folder / name).write_text("\n".join(labels), encoding="utf-8")
+    files = {"model": MODEL, "segmenter": SEGMENTER, "detector": DETECTOR}
+    return load_models([ModelSource(str(path), folder / name) for name, path in files.items()])
+
+
+@pytest.fixture(scope="session")
+def server(served_models: Any) -> Iterator[Any]:
+    """Run a server with them."""
+    from helpers.serving import make_site, serving
+
+    with serving(make_site(served_models)) as running:
+        yield running

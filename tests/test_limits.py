@@ -61,11 +61,12 @@ def test_what_is_no_file_is_told_as_python_does(tmp_path: Path) -> None:
 
 def test_the_docs_name_each_limit() -> None:
     numbers = {name: value for name, value in vars(limits).items() if isinstance(value, int)}
-    assert len(numbers) == 16
+    assert len(numbers) == 27
     for name, value in numbers.items():
         written = f"{value:,}"
         if name.endswith("_BYTES"):
-            written = f"{value >> 30} GiB" if value >= 2**30 else f"{value >> 20} MiB"
+            units = ((30, "GiB"), (20, "MiB"), (10, "KiB"))
+            written = next(f"{value >> bits} {unit}" for bits, unit in units if value >> bits)
         assert re.search(rf"(?<![\d,]){written}(?!,?\d)", PAGE), name
     (formats,) = (line for line in PAGE.splitlines() if line.startswith("| a picture's format"))
     for name in limits.PICTURE_FORMATS:

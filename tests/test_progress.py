@@ -16,7 +16,7 @@ import pytest
 
 from eli5 import progress
 from eli5.cli.console import print_notice
-from eli5.progress import clear, duration, pace, show_progress
+from eli5.progress import clear, duration, listening, pace, show_progress
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -271,6 +271,30 @@ def test_what_others_write_comes_above_the_bar(terminal: Terminal, clock: Clock)
         said = terminal.written()
         assert screen(said)[0] == "a warning"
         assert "1 of 3 pictures" in screen(said)[1]
+
+
+def test_who_listens_is_told_and_nobody_else(terminal: Terminal, clock: Clock) -> None:
+    told: list[tuple[str, int, int | None]] = []
+
+    def listen(one: progress.Progress) -> None:
+        told.append((one.label, one.done, one.total))
+        if one.done == 4:
+            raise KeyError("enough")
+
+    def work() -> None:
+        with show_progress(label="RISE") as bar:
+            for _ in bar.track(6, "abc", 2):
+                clock.now += 2
+
+    with terminal, listening(listen), pytest.raises(KeyError, match="enough"):
+        work()  # what a listener raises ends it
+    assert told == [("RISE", 2, 6), ("RISE", 4, 6)]
+    assert terminal.written() == ""
+    with terminal, show_progress(2) as bar:  # and not beyond the context
+        clock.now += 2
+        bar.advance()
+    assert len(told) == 2
+    assert "1 of 2" in terminal.written()
 
 
 def test_threads_have_lines_of_their_own(terminal: Terminal, clock: Clock) -> None:

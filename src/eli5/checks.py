@@ -24,11 +24,14 @@ _OPTIONAL = {
     "pandas": ("pandas", "to make a DataFrame", "dataframe"),
     "pyarrow": ("pyarrow", "for bulk runs", "bulk"),
     "pyarrow.parquet": ("pyarrow", "for bulk runs", "bulk"),
+    "python_multipart": ("python-multipart", "to serve the web app", "serve"),
     "ray": ("ray", "for bulk runs", "ray"),
     "scipy.sparse": ("SciPy", "to fill in places from their neighbours", "metrics"),
     "scipy.sparse.linalg": ("SciPy", "to fill in places from their neighbours", "metrics"),
     "skimage.segmentation": ("scikit-image", "to make segments", "segments"),
+    "starlette": ("Starlette", "to serve the web app", "serve"),
     "tensorboardX": ("tensorboardX", "to write for TensorBoard", "tensorboard"),
+    "uvicorn": ("uvicorn", "to serve the web app", "serve"),
 }
 
 # Whose frames lie between a warning and its caller: PyTorch has those of `torch.compiler.disable`.

@@ -84,6 +84,41 @@ SAVED_KEYS = 2**13
 SAVED_MEMBERS = 2**16
 """Of arrays in a file."""
 
+# ---- what a client sends to the web app ----------------------------------------------------------
+
+SERVED_BODY_BYTES = 20 * 2**20
+"""Of the body of a request."""
+
+SERVED_FIELD_BYTES = 2**18
+"""Of a field of a form that is no file, such as a text."""
+
+SERVED_FIELDS = 64
+"""Of a form."""
+
+SERVED_HEADER_BYTES = 2**15
+"""Of the first line of a request and its headers."""
+
+SERVED_MAPS = 64
+"""Of a request: methods times classes or places, each of which has a map."""
+
+SERVED_NUMBERS = 2**20
+"""Of a series: steps times channels."""
+
+SERVED_OPTION = 2000
+"""How large a number among the options of a method may be, which is how often the model runs."""
+
+SERVED_PICTURE_BYTES = 2**26
+"""Of pictures' files that the web app keeps in memory, to show them again."""
+
+SERVED_RESULTS = 32
+"""Of explanations that can be downloaded; older ones are forgotten."""
+
+SERVED_RESULT_BYTES = 2**29
+"""Of the pictures and maps of all of these."""
+
+SERVED_SHOWN_PIXELS = 2**22
+"""Of a picture as it is kept with its explanation; a larger one is made smaller for it."""
+
 
 def open_file(path: str | os.PathLike[str], *, pipes: bool = False) -> IO[bytes]:
     """Open a file; OSError if there is none.

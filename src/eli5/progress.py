@@ -2,7 +2,8 @@
 
 All of it goes to standard error, and all of the package shows it by `show_progress`. A bar appears
 after a second of work, and is cleared at its end. What works within other work has a line below it,
-and so has another thread: whoever draws, draws the lines of all.
+and so has another thread: whoever draws, draws the lines of all. Who listens (`listening`), such as
+a server, is told in the place of all that.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -102,6 +104,11 @@ def show_progress(
     every : float
     """
     progress = Progress(total, done, label, noun, parts)
+    listen = _LISTENER.get()
+    if listen is not None:
+        progress.show = listen
+        yield progress
+        return
     if shown is not False and has_bar and _display() is not None:
         with _SCREEN.showing(progress):
             yield progress
@@ -109,6 +116,23 @@ def show_progress(
     if shown:
         progress.show = _lines(label, every)
     yield progress
+
+
+@contextmanager
+def listening(listen: Callable[[Progress], Any]) -> Iterator[None]:
+    """Let a function be told how far work on this thread is, and nobody else.
+
+    It is called between two runs of the model. What it raises ends the work.
+    """
+    token = _LISTENER.set(listen)
+    try:
+        yield
+    finally:
+        _LISTENER.reset(token)
+
+
+# Of a thread, each of which has its own context.
+_LISTENER: ContextVar[Callable[[Progress], Any] | None] = ContextVar("listener", default=None)
 
 
 def _lines(label: str, every: float) -> Callable[[Progress], None]:

@@ -13,8 +13,9 @@ from PIL import Image
 
 import eli5
 from eli5.cli.console import UserError
-from eli5.cli.options import read_methods, read_options, read_value
+from eli5.cli.options import read_methods, read_options
 from eli5.keras import METHODS, target_layers
+from eli5.loading.typed_options import read_value
 from helpers.cli_helpers import SIZE, colour_model, fails, records, run, saved
 
 Capsys = pytest.CaptureFixture[str]

@@ -26,6 +26,7 @@ from eli5.cli.commands.explain_text import TEXT_EXAMPLES
 from eli5.cli.commands.gallery import GALLERY_EXAMPLES
 from eli5.cli.commands.layers import LAYER_EXAMPLES
 from eli5.cli.commands.methods import METHOD_EXAMPLES
+from eli5.cli.commands.serve import SERVE_EXAMPLES
 from eli5.keras import METHODS
 from helpers.cli_helpers import (
     TIMEOUT,
@@ -60,7 +61,7 @@ IN_HELP = lines(
         [
             *(EXAMPLES, TEXT_EXAMPLES, LAYER_EXAMPLES, METHOD_EXAMPLES, DEMO_EXAMPLES),
             *(GALLERY_EXAMPLES, BULK_EXAMPLES, STATUS_EXAMPLES, BENCHMARK_EXAMPLES, DIFF_EXAMPLES),
-            EVALUATE_EXAMPLES,
+            *(EVALUATE_EXAMPLES, SERVE_EXAMPLES),
         ]
     )
 )

@@ -24,6 +24,7 @@ from eli5.cli.commands.explain_text import TEXT_EXAMPLES, explain_texts
 from eli5.cli.commands.gallery import GALLERY_EXAMPLES, make_gallery
 from eli5.cli.commands.layers import LAYER_EXAMPLES, list_layers
 from eli5.cli.commands.methods import METHOD_EXAMPLES, list_methods
+from eli5.cli.commands.serve import SERVE_EXAMPLES, serve_models
 from eli5.cli.console import UserError, print_error
 
 _FIRST_STEPS = """**Examples**
@@ -83,6 +84,12 @@ app.command(
     name="gallery",
     usage="Usage: eli5 gallery [OPTIONS] RESULTS",
     help_epilogue=GALLERY_EXAMPLES,
+)
+app.command(
+    serve_models,
+    name="serve",
+    usage="Usage: eli5 serve [OPTIONS] MODELS...",
+    help_epilogue=SERVE_EXAMPLES,
 )
 app.command(run_benchmark, name="benchmark", help_epilogue=BENCHMARK_EXAMPLES)
 app.command(explain_demo, name="demo", help_epilogue=DEMO_EXAMPLES)

@@ -17,9 +17,10 @@ from eli5.progress import bar_console
 # Python's parameters that are arguments here, and those that are options.
 _ARGUMENTS = ("image", "model", "photos", "results", "source", "text")
 _OPTIONS = (
-    "allow_code", "class_column", "classes", "colormap", "cpus_per_worker", "frame",
-    "gpus_per_worker", "imports", "labels", "masks", "metrics", "out", "overlays", "preprocess",
-    "ray", "retry_failed", "sets", "shard_size", "time_limit", "vocabulary", "weights", "workers",
+    "allow_code", "class_column", "classes", "colormap", "cpus_per_worker", "examples", "frame",
+    "gpus_per_worker", "host", "imports", "labels", "masks", "metrics", "out", "overlays", "port",
+    "preprocess", "ray", "retry_failed", "sets", "shard_size", "time_limit", "vocabulary",
+    "weights", "workers",
 )  # fmt: skip
 _FLAGS = {"classes": "class", "imports": "import"}  # where they are called otherwise
 _NAME = "|".join((*_ARGUMENTS, *_OPTIONS))

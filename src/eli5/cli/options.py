@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,6 +13,7 @@ from cyclopts.validators import Number
 
 from eli5.cli.commands.methods import complete_methods
 from eli5.cli.console import UserError, print_notice, shortened
+from eli5.loading.typed_options import read_value, split_options
 
 AT_LEAST_ONE = Parameter(validator=Number(gte=1))
 Methods = Annotated[
@@ -242,8 +241,7 @@ def read_methods(typed: Sequence[str] | None) -> list[Method]:
     methods: list[Method] = []
     for one in typed or ["Grad-CAM"]:
         name, colon, rest = one.partition(":")
-        # A comma may stand within a value, such as a patch of 8,8.
-        options = re.split(r",(?=\s*\w+\s*=)", rest) if colon else []
+        options = split_options(rest) if colon else []
         flag = f"--method {name}:n_masks=200"
         method: Method = (name, _as_dict(options, f"--method {one}", flag)) if options else name
         if method not in methods:
@@ -271,15 +269,3 @@ def _as_dict(typed: Iterable[str], flag: str, example: str) -> dict[str, Any]:
             raise UserError(f"Expected each option of a method once. Received: {received}, twice")
         options[name] = read_value(value)
     return options
-
-
-def read_value(typed: str) -> Any:
-    """Return a number, true, false, none or a list of numbers, as JSON or Python write it; or text.
-
-    ``"200"``, ``"0.5"``, ``"True"``, ``"8,8"``, ``"[8, 8]"``, ``"blur"``.
-    """
-    python = {"None": "null", "True": "true", "False": "false"}.get(typed.capitalize(), typed)
-    for text in (python, f"[{typed}]") if "," in typed else (python,):
-        with suppress(ValueError):
-            return json.loads(text)
-    return typed

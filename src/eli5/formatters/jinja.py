@@ -14,21 +14,25 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-def render(template: str, **values: Any) -> str:
-    """Fill in a template of ``formatters/templates``; Jinja2 is loaded by the first call."""
-    return _environment().get_template(template).render(values)
+def render(template: str, /, *, package: str = "eli5.formatters", **values: Any) -> str:
+    """Fill in a template of ``formatters/templates``; Jinja2 is loaded by the first call.
+
+    Or one of another `package`, which can include those of ``formatters``.
+    """
+    return _environment(package).get_template(template).render(values)
 
 
 @cache
-def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+def _environment(package: str) -> Environment:
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
     def asset(name: str) -> Markup:
         """Return a style sheet or script of our own, which stands in a page as it is."""
         return Markup(loader.get_source(environment, name)[0].strip())
 
-    loader = PackageLoader("eli5.formatters")
+    packages = dict.fromkeys((package, "eli5.formatters"))
+    loader = ChoiceLoader([PackageLoader(one) for one in packages])
     environment = Environment(
         loader=loader,
         autoescape=True,

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from eli5 import limits
 from eli5.cli.console import (
     UserError,
     print_fact,
@@ -20,7 +18,6 @@ from eli5.cli.console import (
     wrong_argument,
 )
 from eli5.cli.output import CARDS, check_output
-from eli5.loading.files import RECORDS, check_readable
 from eli5.saving.atomic_write import write_atomically
 
 if TYPE_CHECKING:
@@ -85,6 +82,8 @@ def make_gallery(
     """
     if ok and failed:
         raise UserError("Expected either --ok or --failed. Received: both")
+    from eli5.bulk.results.finding import find_explanations
+
     page = _page(str(results), out)
     filters = {
         "class_name": classes,
@@ -93,7 +92,7 @@ def make_gallery(
         "ok": True if ok else False if failed else None,
     }
     try:
-        n_found, shown = _chosen(str(results), filters, most)
+        n_found, shown = find_explanations(str(results), filters, most)
     except (ImportError, OSError, TypeError, ValueError) as error:
         raise error if isinstance(error, UserError) else UserError(shortened(str(error))) from error
     if not shown:
@@ -112,82 +111,16 @@ def _page(results: str, out: Path | None) -> Path:
     path = out
     if path is None:
         from eli5.bulk.filesystem import file_name, is_remote
+        from eli5.bulk.results.finding import FILES
 
         local = Path(file_name(results)) if is_remote(results) else Path(results)
         local = local if local.name else Path(os.path.abspath(local))
-        is_file = local.suffix.lower() in _FILES and not local.is_dir()
+        is_file = local.suffix.lower() in FILES and not local.is_dir()
         path = local.with_suffix(".html") if is_file else local.with_name(f"{local.name}.html")
     if path.suffix.lower() != ".html":
         raise wrong_argument("--out", path, "a page, with a name that ends in .html")
     check_output(path, [results], (".html",))
     return path
-
-
-_FILES = (".npz", ".json", ".jsonl")
-
-Filters = dict[str, Any]
-
-
-def _chosen(results: str, filters: Filters, most: int) -> tuple[int, list[Explanation]]:
-    """Return how many explanations pass the filters, and the first of them with their pictures."""
-    path = Path(results)
-    if (path / RECORDS).is_file():
-        return _of_lines(path / RECORDS, filters, most)
-    if path.suffix.lower() == ".jsonl" and not path.is_dir():
-        check_readable(path, "results")
-        return _of_lines(path, filters, most)
-    if path.suffix.lower() in _FILES and not path.is_dir():
-        check_readable(path, "results")
-        from eli5 import Explanations, load
-
-        found = [one for one in Explanations(load(path)) if _passes(one, filters)]
-        return len(found), found[:most]
-    from eli5 import bulk
-    from eli5.bulk.filesystem import is_remote
-
-    if not is_remote(results) and not path.is_dir():
-        expected = f"a folder of eli5 bulk or eli5 explain, or a file {', '.join(_FILES)}"
-        reason = "is another file" if path.exists() else "does not exist"
-        raise wrong_argument("RESULTS", results, expected, f", which {reason}")
-    read = bulk.read(results, **filters)
-    return len(read), list(islice(read, most))
-
-
-def _of_lines(path: Path, filters: Filters, most: int) -> tuple[int, list[Explanation]]:
-    """Read lines one by one, as there may be many; pictures only of those that are shown."""
-    from eli5 import load
-
-    n_found, shown = 0, []
-    for number, line in enumerate(_lines(path), 1):
-        try:
-            if not _passes(load(line, pictures=False), filters):
-                continue
-            n_found += 1
-            if n_found <= most:
-                shown.append(load(line))
-        except ValueError as error:
-            reason = shortened(str(error).rpartition("cannot be read: ")[2])
-            raise UserError(
-                f"Expected {path} to hold lines as `eli5 explain` writes them. Received: line "
-                f"{number}: {reason}"
-            ) from error
-    return n_found, shown
-
-
-def _lines(path: Path) -> Iterator[str]:
-    with limits.open_file(path) as file:
-        while line := file.readline(limits.SAVED_JSON_BYTES):
-            yield line.decode("utf-8", "surrogatepass")
-
-
-def _passes(expl: Explanation, filters: Filters) -> bool:
-    from eli5.bulk.results.reading import Start, passes
-
-    target = next(iter(expl.targets or ()), None)
-    about = (target.target, target.class_name, target.proba) if target else (None, None, None)
-    names = {name: set(filters[name]) for name in ("class_name", "ids") if filters[name]}
-    start = Start(expl.source or "", not expl.error, 0, *about)
-    return passes(start, names, filters["ok"], filters["min_probability"])
 
 
 def _write(page: Path, shown: Sequence[Explanation]) -> None:

@@ -93,9 +93,10 @@ class _Found(NamedTuple):
 def _find_layers(model: keras.Model, picture: Image | None) -> _Found:
     from eli5.keras import target_layers
     from eli5.keras.inputs.model_inputs import UnsupportedDocError
+    from eli5.keras.pipeline.trial import behind_tokenizer
 
     try:
-        part = _behind_tokenizer(model)
+        part = behind_tokenizer(model)
         doc = _sample(part, picture)
         layers = target_layers(part, doc)
     except UnsupportedDocError as error:  # a row of numbers, of which no layer keeps the order
@@ -135,44 +136,28 @@ def _print_layers(layers: Sequence[Any], default: tuple[str, int] | None) -> Non
     print_table(("", "Layer", "Grid"), rows)
 
 
-def _behind_tokenizer(model: keras.Model) -> keras.Model:
-    """Return what is explained of a model that takes strings: the part that takes their ids."""
-    from eli5.keras.text.text_vectorization import split_model
-
-    takes_strings = [str(one.dtype) for one in getattr(model, "inputs", None) or []] == ["string"]
-    return split_model(model).ids_model if takes_strings else model
-
-
 def _sample(model: keras.Model, picture: Image | None) -> Any:
-    """Return a doc of the picture, or else of noise: zeros may have no gradient, or be padding."""
-    import keras
-    import numpy as np
-
-    from eli5.keras.inputs.model_inputs import blank_doc
+    """Return a doc of the picture, or else of noise."""
+    from eli5.keras.pipeline.trial import noise_doc
     from eli5.loading.models import LoadedModel
     from eli5.loading.preprocess import picture_to_doc
 
     if picture is not None:
         return picture_to_doc(LoadedModel(model), picture, "unit")[0]
     try:
-        zeros = blank_doc(model)
+        return noise_doc(model)
     except ValueError as error:
         raise UserError(
             f"Expected --image, because model {model.name!r} takes pictures of any size. Received: "
             "none. Name a picture: --image photo.jpg"
         ) from error
-    rng = np.random.default_rng(0)
-    return keras.tree.map_structure(lambda x: (1 + rng.random(x.shape)).astype(x.dtype), zeros)
 
 
 def _default_layer(model: keras.Model, doc: Any) -> tuple[tuple[str, int] | None, str]:
     """Return which call of which layer is taken by itself, or why there is none."""
-    from eli5.keras.inputs.sample import read_sample
-    from eli5.keras.pipeline.make_plan import make_plan
-    from eli5.keras.pipeline.request import make_request
+    from eli5.keras.pipeline.trial import default_layer
 
     try:
-        site = make_plan(make_request(), [read_sample(model, doc)]).sites[0]
+        return default_layer(model, doc), ""
     except (TypeError, ValueError) as error:
         return None, shortened(str(error))
-    return (site.path, site.nth), ""
