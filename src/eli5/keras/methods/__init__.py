@@ -10,7 +10,7 @@ import functools
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from eli5.keras.methods import cam, gradients, perturbation, surrogates
+from eli5.keras.methods import attention, cam, gradients, perturbation, surrogates
 from eli5.keras.methods.method import Method as Method
 
 _HEAD = "1 forward pass, 1 backward pass through the head"
@@ -209,6 +209,47 @@ _INPUTS = (
     ),
 )
 
+_ATTENTIONS = (
+    Method(
+        "Attention Rollout",
+        attention.attention_rollout,
+        "arXiv:2005.00928",
+        "1 forward pass",
+        is_signed=False,
+        has_class=False,
+        shows="the higher, the more of the {region} attention hands on to what the model's head "
+        "reads, whatever the class",
+        good_for="where a transformer looks at all, whatever the class",
+        join=attention.roll_out,
+    ),
+    Method(
+        "Transformer Attribution",
+        attention.transformer_attribution,
+        "arXiv:2103.15679",
+        _WHOLE,
+        is_rectified=True,
+        good_for="the region or words of a class, in a transformer",
+        join=attention.add_relevance,
+    ),
+    Method(
+        "LeGrad",
+        attention.legrad,
+        "arXiv:2404.03214",
+        f"{_WHOLE}, 1 pass through the head per block",
+        is_rectified=True,
+        needs="blocks",
+        good_for="the region of a class in a vision transformer, block by block",
+        join=attention.add_rows,
+    ),
+)
+
 METHODS: Mapping[str, Method] = MappingProxyType(
-    {method.name: method for method in (*_CAMS, *(m._replace(at="input") for m in _INPUTS))}
+    {
+        method.name: method
+        for method in (
+            *_CAMS,
+            *(method._replace(at="attention") for method in _ATTENTIONS),
+            *(method._replace(at="input") for method in _INPUTS),
+        )
+    }
 )

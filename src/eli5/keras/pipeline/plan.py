@@ -17,6 +17,7 @@ from eli5.keras import engine
 from eli5.keras.inputs.model_inputs import blank_doc, repeat_doc
 from eli5.keras.inputs.sample import Sample, read_sample
 from eli5.keras.layers import candidate_layers
+from eli5.keras.layers.attention_layers import AttentionLayers, find_attention_layers
 from eli5.keras.layers.cell_positions import Located, locate, place_axes
 from eli5.keras.layers.measured_alignment import measure_alignment
 from eli5.keras.layers.model_head import check_gap_dense, find_output_maps, grid_of
@@ -54,6 +55,8 @@ class Plan(NamedTuple):
     # The explained input, as what is differentiated or perturbed; of token ids their embedding.
     input_site: engine.Site
     located: tuple[Located, ...] = ()  # the target layers, and where their cells lie
+    # What attends to the tokens of the doc, and where those lie; None if nothing asks for it.
+    attention: tuple[AttentionLayers, Located] | None = None
     slot: int | None = None  # of one doc: its place in the batch, see `eli5.keras.engine.Query`
     # Those of them that the output comes from place by place; see `find_output_maps`.
     output_maps: tuple[engine.Site, ...] = ()
@@ -176,6 +179,8 @@ def make_plan(request: Request, samples: Sequence[Sample], size: int | None = No
         if request.needs_layer:
             plan = plan._replace(located=_target_layers(plan))
             plan = plan._replace(output_maps=_output_maps(plan, plan.sites))
+        if request.needs_attention:
+            plan = plan._replace(attention=_attention_layers(plan))
     _check_methods(plan)
     return _as_batch(plan, sample.fixed_batch or size or len(samples))
 
@@ -241,15 +246,10 @@ def _target_layers(plan: Plan) -> tuple[Located, ...]:
         return tuple(_locate(plan, site) for site in _find_sites(plan))
     key = (
         "sites",
-        sample.signature,
-        sample.input_index,
-        sample.kind.name,
-        sample.channels_first,
-        sample.stand_in and sample.stand_in.path,
+        *_key_of_view(plan),
         type(request.target).__name__,
         engine.Reference(request.target.score),
         request.output,
-        request.grid,
         request.layer,
     )
 
@@ -264,6 +264,43 @@ def _target_layers(plan: Plan) -> tuple[Located, ...]:
     cached = engine.recall(sample.model, key, find_weakly, functions)
     return tuple(
         one._replace(site=one.site._replace(operation=operation())) for operation, one in cached
+    )
+
+
+def attention_of(plan: Plan) -> AttentionLayers:
+    """Return what attends to the tokens of the doc, of a plan that asked for it."""
+    if plan.attention is None:
+        raise ValueError("Expected a plan with a method on attention. Received: one without")
+    return plan.attention[0]
+
+
+def _attention_layers(plan: Plan) -> tuple[AttentionLayers, Located]:
+    """Return what attends to the tokens of the doc, and where those lie; found once."""
+    request, sample = plan.request, plan.sample
+    key = ("attention", *_key_of_view(plan))
+
+    def find_weakly() -> Any:  # a cache must hold no layer
+        found = find_attention_layers(sample.view(plan.trace, request.grid), plan.model)
+        located = _locate(plan, found.tokens)
+        without = found.tokens._replace(operation=None)
+        return (
+            found._replace(tokens=without),
+            located._replace(site=located.site._replace(operation=None)),
+        )
+
+    return engine.recall(sample.model, key, find_weakly)
+
+
+def _key_of_view(plan: Plan) -> tuple[Any, ...]:
+    """Return what the layers of a model are seen by."""
+    sample = plan.sample
+    return (
+        sample.signature,
+        sample.input_index,
+        sample.kind.name,
+        sample.channels_first,
+        sample.stand_in and sample.stand_in.path,
+        plan.request.grid,
     )
 
 
