@@ -88,8 +88,8 @@ def deit() -> keras.Model:
 
 def dinov2(n_registers: int) -> keras.Model:
     backbone = hub().DINOV2Backbone(
-        image_shape=SIZE,
-        position_embedding_shape=SIZE,
+        image_shape=(16, 16, 3),
+        position_embedding_shape=(16, 16, 3),
         patch_size=8,
         intermediate_dim=16,
         num_register_tokens=n_registers,
@@ -218,8 +218,8 @@ _SQUARE = sample((16, 16, 3))
 FAMILIES: dict[str, Family] = {
     "ViT": Family(vit, picture(), 1),
     "DeiT": Family(deit, picture(), 2),
-    "DINOv2": Family(lambda: dinov2(0), picture(), 1),
-    "DINOv2 with registers": Family(lambda: dinov2(4), picture(), 5),
+    "DINOv2": Family(lambda: dinov2(0), _SQUARE, 1),
+    "DINOv2 with registers": Family(lambda: dinov2(4), _SQUARE, 5),
     "CLIP vision": Family(clip_vision, _SQUARE, 1),
     "SigLIP vision": Family(siglip, _SQUARE, 0, n_attentions=3),
     "Swin-like, global": Family(global_swin, picture()),

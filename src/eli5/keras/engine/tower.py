@@ -20,14 +20,22 @@ def tower_hooks(n_stories: int) -> list[Hook]:
     """Return a hook for the output of each block, the first first; of one run alone."""
     kept: list[Any] = []
 
-    def keep(output: Any) -> Any:
-        kept.append(output)
-        return ops.stop_gradient(output)
+    def keep(tokens: Any) -> Any:
+        kept.append(tokens)
+        return ops.stop_gradient(tokens)
 
-    def put_together(output: Any) -> Any:
-        return ops.concatenate([*kept, output], axis=0)
+    def put_together(tokens: Any) -> Any:
+        return ops.concatenate([*kept, tokens], axis=0)
 
-    return [keep] * (n_stories - 1) + [put_together] * (n_stories > 0)
+    keep_first, put_first = (lambda x, f=f: on_first(f, x) for f in (keep, put_together))
+    return [keep_first] * (n_stories - 1) + [put_first] * (n_stories > 0)
+
+
+def on_first(change: Hook, output: Any) -> Any:
+    """Return an output with its first tensor changed: a block may give its tokens and more."""
+    if not isinstance(output, tuple | list):
+        return change(output)
+    return type(output)([change(output[0]), *output[1:]])
 
 
 @dataclass(frozen=True)

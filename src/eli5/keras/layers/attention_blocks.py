@@ -7,9 +7,10 @@ tried, once: with no gradient through the layer the score has none at any attent
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
-from eli5.keras.engine import Call, Site, Trace
+from eli5.keras.engine import Attention, Call, Site, Trace
 from eli5.keras.layers.attention_layers import AttentionLayer
 
 _MOST_PER_GAP = 8  # layers that are tried between two attentions
@@ -21,11 +22,11 @@ def block_candidates(trace: Trace, layers: Sequence[AttentionLayer]) -> list[lis
     They give as many tokens with as many features as each other, and come before the next
     attention. Layers within a block that is a layer itself are left out.
     """
-    positions = [
-        next(one.position for one in trace.attentions if one.nth == layer.site.nth)
-        for layer in layers
-    ]
-    depth = _depth_of_blocks(trace, layers)
+    matrices = [one for one in trace.attentions if one.nth in {x.site.nth for x in layers}]
+    depth = _depth_of_blocks(matrices)
+    # What gives its tokens and more, such as the weights of its attention, has no shape of its own.
+    around = {id(op()) for one in matrices for op in one.within[depth:]}
+    positions = [one.position for one in matrices]
     ends = [*positions[1:], len(trace.calls)]
     n_tokens = layers[0].site.shape[-1]
     found = []
@@ -33,9 +34,7 @@ def block_candidates(trace: Trace, layers: Sequence[AttentionLayer]) -> list[lis
         calls = [
             call
             for call in trace.calls[start:end]
-            if call.shape[:2] == (1, n_tokens)
-            and len(call.shape) == 3
-            and call.is_new
+            if (_gives(call, n_tokens) or id(call.operation()) in around)
             and call.is_outside
             and len(call.within) <= depth
             and call.operation() is not None
@@ -45,13 +44,13 @@ def block_candidates(trace: Trace, layers: Sequence[AttentionLayer]) -> list[lis
     return found
 
 
-def _depth_of_blocks(trace: Trace, layers: Sequence[AttentionLayer]) -> int:
+def _gives(call: Call, n_tokens: int) -> bool:
+    return call.shape[:1] == (1,) and math.prod(call.shape[1:-1]) == n_tokens
+
+
+def _depth_of_blocks(matrices: Sequence[Attention]) -> int:
     """Return how many operations are around a block: as many as all attentions have in common."""
-    rows = [
-        [id(op()) for op in one.within]
-        for one in trace.attentions
-        if one.nth in {layer.site.nth for layer in layers}
-    ]
+    rows = [[id(op()) for op in one.within] for one in matrices]
     common = 0
     for ids in zip(*rows, strict=False):
         if len({*ids}) > 1:

@@ -17,7 +17,7 @@ from keras import ops
 
 from eli5.keras import engine
 from eli5.keras.engine.interventions import repeat
-from eli5.keras.engine.tower import SelectOfAll
+from eli5.keras.engine.tower import SelectOfAll, on_first
 from eli5.keras.layers.attention_blocks import block_candidates, choose_blocks
 from eli5.keras.layers.attention_layers import AttentionLayers
 from eli5.keras.methods.attention import Step, relevance_of_tokens, rows_that_count
@@ -208,7 +208,7 @@ def _tokens_before_last(plan: Plan, layers: AttentionLayers) -> tuple[engine.Sit
     """Return the layer in front of the last attention whose tokens' norms are looked at."""
     own = [one for one in layers.layers if one.queries == one.keys == 0]
     *before, _ = block_candidates(plan.trace, own)
-    return (before[-1][0],) if before and before[-1] else ()
+    return tuple(site for site in (before[-1] if before else ()) if site.shape)[:1]
 
 
 def _weights_and_gradients(weights: Any, gradients: list[Any], _: Any) -> tuple[Any, list[Any]]:
@@ -274,7 +274,7 @@ class JoinLayers:
             "flags": ops.concatenate(
                 [ops.all(flags[..., :2, :], axis=-1), ops.any(flags[..., 2:, :], axis=-1)], axis=-1
             ),
-            "norms": [ops.sqrt(ops.sum(ops.square(x), axis=-1)) for x in others[n_before:]],
+            "norms": [_norms(x) for x in others[n_before:]],
         }
 
     def joined(self, found: dict[str, Any]) -> list[Any]:
@@ -298,6 +298,12 @@ class JoinLayers:
         if key[0] != asks:  # `layers` leaves out what asks: each token of the doc counts
             count = ops.ones_like(matrix[:, :, 0])
         return relevance_of_tokens(matrix, count)
+
+
+def _norms(tokens: Any) -> Any:
+    """Return the norm of each token, shape (B, tokens)."""
+    squares = ops.sum(ops.square(tokens), axis=-1)
+    return ops.sqrt(ops.reshape(squares, (squares.shape[0], -1)))
 
 
 @dataclass(frozen=True)
@@ -409,5 +415,9 @@ class CutOff:
 
     def __call__(self, site: engine.Site, output: Any, which: Any) -> Any:
         """Return the layer's output."""
-        is_own = ops.reshape(which[:, 0] == self.number, (-1, *[1] * (output.ndim - 1)))
-        return ops.where(is_own, ops.stop_gradient(output), output)
+
+        def cut(tokens: Any) -> Any:
+            is_own = ops.reshape(which[:, 0] == self.number, (-1, *[1] * (tokens.ndim - 1)))
+            return ops.where(is_own, ops.stop_gradient(tokens), tokens)
+
+        return on_first(cut, output)

@@ -39,9 +39,10 @@ def describe_attention(
     yield f"It joins {which} of {n} attention{'s' * (n > 1)}, {heads} of each."
     if layers.n_prefix:
         named, n_prefix = name_prefix(plan.model, layers.n_prefix), layers.n_prefix
+        first = f"first {n_prefix}, {named}, are" if n_prefix > 1 else f"first, {named}, is"
         yield (
-            f"Of {layers.sizes[0]} tokens the first {f'{n_prefix} are' if n_prefix > 1 else 'is'} "
-            f"no part of {sample.kind.words.explained}, {named}: left out."
+            f"Of {layers.sizes[0]} tokens the {first} no part of {sample.kind.words.explained} and "
+            "left out."
         )
     if sinks:
         names = [_name(sample, one, cells) for one in sinks[:_MOST_NAMED]]
