@@ -161,7 +161,7 @@ class Recorder:
                     is_new=known is None,
                     has_positions=info is not None and info.has_positions,
                     channels_first=info is not None and _is_first(info, shape),
-                    is_outside=self._level(output) == self._outside,
+                    is_outside=self._level(_first_tensor(output)) == self._outside,
                     source=info.source if info else len(self.calls),
                     parent=self._parent(arguments),
                     alignment=alignment,
@@ -311,6 +311,11 @@ class Recorder:
         is_picture = len(self._input_shape) > 3
         self._is_layout_told = _data_format(operation) is not None or _axes(operation) in _MOVES
         self._input_layout = channels_first if is_picture else _data_format(operation)
+
+
+def _first_tensor(output: Any) -> Any:
+    """Return the first tensor of what gives its tokens and more."""
+    return output[0] if isinstance(output, tuple | list) and output else output
 
 
 def _layout(call: Call, places: range) -> bool | None:

@@ -75,9 +75,11 @@ def legrad(weights: Any, gradients: Any, *, head: int | None = None, layers: Any
     Bousselham et al., "LeGrad: An Explainability Method for Vision Transformers via Feature
     Formation Sensitivity", arXiv:2404.03214, equations 5 to 8: ``G`` is the gradient of the score
     that the model's head gives to the tokens of this layer's block. Where several queries count,
-    each by itself is rectified. Parameters: see `attention_rollout`.
+    each by itself is rectified. What a mask keeps a query from counts for nothing, whatever the
+    score would do with it. Parameters: see `attention_rollout`.
     """
-    return ops.mean(_mean_of_heads(ops.relu(gradients), head), axis=1, keepdims=True)
+    seen = ops.where(weights > 0, ops.relu(gradients), 0)
+    return ops.mean(_mean_of_heads(seen, head), axis=1, keepdims=True)
 
 
 def _mean_of_heads(matrix: Any, head: int | None) -> Any:
