@@ -217,18 +217,13 @@ def _compile(
     get_model, get_score = Reference(model), Reference(query.score)
     touched = _touched(query)
     get_operations = [Reference(site.operation) for site in touched]
+    touched = [site._replace(operation=None) for site in touched]
     batch = len(keras.tree.flatten(arguments[1])[0])
     shapes = [(site.shape[0] * batch, *site.shape[1:]) for site in query.sites]
     specs = [keras.KerasTensor(s, site.dtype) for s, site in zip(shapes, query.sites, strict=True)]
     changes = [change for _, change in query.replace]
-    touched = [site._replace(operation=None) for site in touched]
-    n_sites, is_scored = len(query.sites), query.score_site is not None
-    sites = tuple(touched[len(changes) : len(changes) + n_sites])
-    beside = tuple(site._replace(operation=None) for site in query.beside)
-    n_stories = len(query.tower)
-    query = query._replace(
-        score=None, replace=(), sites=sites, beside=beside, tower=(), score_site=None
-    )
+    n_stories, is_scored = len(query.tower), query.score_site is not None
+    query = _without_operations(query)
 
     def program(values: list[Any], inputs: Any, targets: Any, *extra: Any) -> tuple[Any, Any]:
         if query.arrange is not None:
@@ -259,6 +254,17 @@ def _compile(
         return _plain(forward, query)
 
     return _backend.compile_program(program, variables, arguments)
+
+
+def _without_operations(query: Query) -> Query:
+    """Return a query that holds neither model nor score, for a program that outlives them."""
+    sites, beside = (
+        tuple(site._replace(operation=None) for site in sites)
+        for sites in (query.sites, query.beside)
+    )
+    return query._replace(
+        score=None, replace=(), sites=sites, beside=beside, tower=(), score_site=None
+    )
 
 
 def _keeper(kept: list[Any]) -> Hook:

@@ -104,7 +104,8 @@ def _sums_over_keys(weights: Any, subscripts: str, *operands: Any) -> bool:
     others = [(letters, operand) for letters, operand in pairs if operand is not weights]
     if len(own) != 1 or len(others) != 1 or len(own[0]) < 2:
         return False
-    (queries, keys), (letters, values) = own[0][-2:], others[0]
+    queries, keys = own[0][-2], own[0][-1]
+    letters, values = others[0]
     is_summed = keys not in output and keys in letters
     return is_summed and queries in output and queries not in letters and len(values.shape) > 2
 

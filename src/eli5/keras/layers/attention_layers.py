@@ -79,11 +79,15 @@ def find_attention_layers(view: View, model: keras.Model) -> AttentionLayers:
     _check_reached(matrices)
     tokens = list(_token_calls(view))
     seeing = [one for one in matrices if _sees_doc(one, view.trace)]
-    of_doc = [one for one in seeing if _is_self(one) and _site_of_tokens(one, tokens, view)]
+    of_doc = [
+        (one, site)
+        for one in seeing
+        if _is_self(one) and (site := _site_of_tokens(one, tokens, view)) is not None
+    ]
     if not of_doc:
         _refuse_windows(seeing or matrices, tokens, view)
-    site = _site_of_tokens(of_doc[0], tokens, view)
-    n_tokens = of_doc[0].shape[-1]
+    first, site = of_doc[0]
+    n_tokens = first.shape[-1]
     n_own = math.prod(site.grid) if site.grid is not None else math.prod(site.shape[1:-1])
     layers, sizes = _follow(matrices, seeing, n_tokens)
     left_out = [

@@ -15,6 +15,7 @@ from eli5.keras.methods.method import Method as Method
 
 _HEAD = "1 forward pass, 1 backward pass through the head"
 _WHOLE = "1 forward pass, 1 backward pass"
+_BLOCKS = "1 forward pass, 1 backward pass, 1 pass through the head per block"
 _SAMPLES = "n_samples forward and backward passes"
 _REACTS = "the higher, the more {score} reacts to the {place}"
 
@@ -235,7 +236,7 @@ _ATTENTIONS = (
         "LeGrad",
         attention.legrad,
         "arXiv:2404.03214",
-        f"{_WHOLE}, 1 pass through the head per block",
+        _BLOCKS,
         is_rectified=True,
         needs="blocks",
         good_for="the region of a class in a vision transformer, block by block",
@@ -252,4 +253,9 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             *(method._replace(at="input") for method in _INPUTS),
         )
     }
+)
+
+# Those that any model can be explained by: it need not attend.
+WITHOUT_ATTENTION: tuple[str, ...] = tuple(
+    name for name, method in METHODS.items() if method.at != "attention"
 )

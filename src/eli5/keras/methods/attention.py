@@ -29,7 +29,12 @@ class Step(NamedTuple):
 
 
 def attention_rollout(
-    weights: Any, gradients: Any, *, head: int | None = None, layers: Any = None, discard: float = 0
+    weights: Any,
+    gradients: Any,
+    *,
+    head: int | None = None,
+    layers: Any = None,
+    discard: float = 0.0,
 ) -> Any:
     """Return the mean of the heads, which Attention Rollout multiplies from layer to layer.
 

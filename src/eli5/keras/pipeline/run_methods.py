@@ -69,7 +69,7 @@ def run_methods(plan: Plan) -> tuple[list[list[MethodResult]], Report]:
     if plan.request.needs_attention:
         of_attention, own_report = _run_attention(plan)
         per_formula |= of_attention
-        report = own_report if report is None else report
+        report = report or own_report
     results = []
     for number in range(len(plan.samples)):
         doc_plan = plan_of_doc(plan, number, report)
@@ -114,7 +114,7 @@ def _is_formula(chosen: ChosenMethod) -> bool:
 
 def _run_formulas(
     plan: Plan,
-) -> tuple[dict[int, list[MethodResult]], list[Output], Report | None]:
+) -> tuple[dict[int, list[MethodResult]], list[Output], Report]:
     """Return what each formula gives per doc, by the formula's position among the methods.
 
     If there is none, and the doc is alone, the run also reads the layers' outputs, for the
@@ -122,7 +122,7 @@ def _run_formulas(
     """
     methods = plan.request.methods
     if all(one.method.at == "attention" for one in methods):
-        return {}, [], None  # whose own run has the scores, too
+        return {}, [], {}  # whose own run has the scores, too
     formulas = {k: one for k, one in enumerate(methods) if _is_formula(one)}
     query = formula_query(plan, list(formulas.values()))
     if rows.shape_of(plan.targets)[0] == 1 and not formulas and plan.sites:
