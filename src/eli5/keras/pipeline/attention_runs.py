@@ -121,7 +121,8 @@ def _run_part(
         found, report = run_targets(plan, targets, query, *extra)
         for known, of_group in zip(fused, found["fused"], strict=True):
             known |= of_group
-    results = join.joined({**found, "fused": fused})
+    tensors = keras.tree.map_structure(ops.convert_to_tensor, {**found, "fused": fused})
+    results = join.joined(tensors)
     return keras.tree.map_structure(keras.ops.convert_to_numpy, results), report
 
 
@@ -342,7 +343,8 @@ def last_that_is_read(plan: Plan, layers: AttentionLayers) -> int:
 
 def _reacts(weights: Any, gradients: list[Any], _: Any) -> Any:
     """Tell whether a gradient is other than zero, per sample; traced."""
-    flags = [ops.any(gradient != 0, axis=(1, 2, 3)) for gradient in gradients]
+    axes = tuple(range(1, weights.ndim))
+    flags = [ops.any(gradient != 0, axis=axes) for gradient in gradients]
     return ops.any(ops.stack(flags), axis=0)
 
 
@@ -355,8 +357,9 @@ def blocks_of(plan: Plan) -> tuple[engine.Site, ...]:
         return ()
 
     def are_cuts(sites: list[engine.Site]) -> list[bool]:
-        sees = [n for n, of_gap in enumerate(candidates) for _ in of_gap]
-        return _are_cuts(plan, sites, [one.site for one in own], sees)
+        inputs = _input_of(plan)
+        last = [len(inputs) + n for n, of_gap in enumerate(candidates) for _ in of_gap]
+        return _are_cuts(plan, sites, [*inputs, *(one.site for one in own)], last)
 
     key = ("blocks", plan.sample.signature, engine.Reference(plan.request.target.score))
 
@@ -370,18 +373,27 @@ def blocks_of(plan: Plan) -> tuple[engine.Site, ...]:
     return tuple(every[k] for k in engine.recall(plan.model, key, find, functions))
 
 
+def _input_of(plan: Plan) -> list[engine.Site]:
+    """Return the explained input, as what skips a block also comes from it; none if it cannot."""
+    try:
+        return [plan.sample.kind.input_site(plan.sample, plan.trace, is_needed=True)]
+    except ValueError:  # ids that are embedded in a way of the model's own
+        return []
+
+
 def _are_cuts(
-    plan: Plan, sites: list[engine.Site], attentions: list[engine.Site], before: Sequence[int]
+    plan: Plan, sites: list[engine.Site], earlier: list[engine.Site], before: Sequence[int]
 ) -> list[bool]:
     """Tell of each layer whether the score has no gradient before it but through it.
 
-    Tried on the first doc, with one layer cut in each of as many samples; `before` tells how many
-    attentions less one come before each.
+    Tried on the first doc, with one layer cut in each of as many samples. `earlier` are the input,
+    where it can be differentiated, and the attentions; `before` tells which of these is the last in
+    front of each layer.
     """
     one = _first(plan)
     query = one.query()._replace(
-        sites=tuple(attentions),
-        formulas=(_reacts,) * len(attentions),
+        sites=tuple(earlier),
+        formulas=(_reacts,) * len(earlier),
         arrange=repeat,
         replace=tuple((site, CutOff(k)) for k, site in enumerate(sites)),
         combine=_stacked,
@@ -394,7 +406,8 @@ def _are_cuts(
     reacts = np.concatenate(answers)
     whole = reacts[-1]
     return [
-        bool(not reacts[k, : n + 1].any() and whole[: n + 1].any()) for k, n in enumerate(before)
+        bool(not reacts[k, : last + 1].any() and whole[: last + 1].any())
+        for k, last in enumerate(before)
     ]
 
 

@@ -282,13 +282,13 @@ def _attention_layers(plan: Plan) -> tuple[AttentionLayers, Located]:
     def find_weakly() -> Any:  # a cache must hold no layer
         found = find_attention_layers(sample.view(plan.trace, request.grid), plan.model)
         located = _locate(plan, found.tokens)
-        without = found.tokens._replace(operation=None)
-        return (
-            found._replace(tokens=without),
-            located._replace(site=located.site._replace(operation=None)),
-        )
+        without = located._replace(site=located.site._replace(operation=None))
+        operation = weakref.ref(found.tokens.operation)
+        return operation, found._replace(tokens=without.site), without
 
-    return engine.recall(sample.model, key, find_weakly)
+    operation, layers, located = engine.recall(sample.model, key, find_weakly)
+    site = located.site._replace(operation=operation())
+    return layers._replace(tokens=site), located._replace(site=site)
 
 
 def _key_of_view(plan: Plan) -> tuple[Any, ...]:
