@@ -165,7 +165,7 @@ def _grade_planted(
         values = explain(doc, own, other, number)[0]
         passes: list[int] = []
         cases = read_cases(model, doc, [values], [int(own[0])], {}, "score", passes.append)
-        case = _remembered(next(iter(cases)), asked)
+        case = _remembered(next(iter(cases))(), asked)
 
         def again(copies: Array, of_other: Array, explain: Explain = explain) -> Any:
             classes = np.where(of_other, other, own)

@@ -1,4 +1,4 @@
-"""What some builds of a backend cannot run."""
+"""What is tested on one backend alone, and what some builds of a backend cannot run."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import keras
 import pytest
 
 BACKEND = keras.backend.backend()
+
+# On PyTorch, which compiles nothing.
+ONCE = pytest.mark.skipif(BACKEND != "torch", reason="the same on each backend")
 
 
 def skip_what_cannot_run(name: str, model: keras.Model, doc: Any) -> None:

@@ -6,6 +6,7 @@ explains. A metric is a function of it, and knows neither Keras nor what kind of
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -105,8 +106,10 @@ def measure(
     """
     passes: list[int] = []
     cases, measured = [], []
-    for case in read_cases(model, docs, explanations, targets, about, of, passes.append):
-        with engine.steady():
+    each = read_cases(model, docs, explanations, targets, about, of, passes.append)
+    for number, make in enumerate(each):
+        with at_doc(number), engine.steady():  # one look for changes per doc
+            case = make()
             measured.append(function(case))
         cases.append((case.target, case.score))
     names = ", ".join(dict.fromkeys(score for _, score in cases))
@@ -176,16 +179,14 @@ def read_cases(
     about: Mapping[str, Any],
     of: str,
     count: Callable[[int], None],
-) -> Iterator[Case]:
-    """Yield the case of each doc and its map; see `measure`. `count` gets the passes of a run."""
+) -> Iterator[Callable[[], Case]]:
+    """Yield what makes the case of each doc and its map; `count` gets the passes of a run."""
     maps = list_maps(explanations, targets)
     for number, (sample, request) in enumerate(read_samples(model, docs, about, len(maps))):
         if number < len(maps):
             region = maps[number].region
             asked = request if region is None else _request(about, target=region)
-            with at_doc(number), engine.steady():
-                case = _make_case(sample, asked, maps[number], of, count)
-            yield case
+            yield functools.partial(_make_case, sample, asked, maps[number], of, count)
 
 
 def _make_case(

@@ -16,7 +16,10 @@ from keras import layers
 from PIL import Image
 
 import eli5
+from helpers.backend_limits import ONCE
 from helpers.models import with_weights
+
+pytestmark = ONCE  # what is told before a model runs
 
 Array = np.ndarray[Any, Any]
 SIZE = (12, 20, 3)

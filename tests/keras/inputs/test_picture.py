@@ -11,7 +11,10 @@ from keras import layers
 
 import eli5
 from eli5.keras.inputs.image import to_picture
+from helpers.backend_limits import ONCE
 from helpers.models import with_weights
+
+pytestmark = ONCE  # pictures drawn by NumPy and Pillow
 
 Array = np.ndarray[Any, Any]
 RAMP = np.linspace(0, 1, 24).reshape(1, 4, 6, 1)

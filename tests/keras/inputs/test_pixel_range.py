@@ -12,7 +12,10 @@ import pytest
 from keras import applications, layers
 
 import eli5
+from helpers.backend_limits import ONCE
 from helpers.models import with_weights
+
+pytestmark = ONCE  # what layers and names tell, which backends do not change
 
 Array = np.ndarray[Any, Any]
 

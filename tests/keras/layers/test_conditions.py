@@ -12,7 +12,10 @@ from keras import layers, ops
 
 import eli5
 from eli5.keras import target_layers
+from helpers.backend_limits import ONCE
 from helpers.models import sample, with_weights
+
+pytestmark = ONCE  # made from shapes and classes
 
 Array = np.ndarray[Any, Any]
 

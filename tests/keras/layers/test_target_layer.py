@@ -11,7 +11,10 @@ import pytest
 from keras import layers
 
 import eli5
+from helpers.backend_limits import ONCE
 from helpers.models import with_weights
+
+pytestmark = ONCE  # the choice is made from shapes
 
 Array = np.ndarray[Any, Any]
 

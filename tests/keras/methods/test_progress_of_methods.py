@@ -14,8 +14,11 @@ import eli5
 from eli5 import progress
 from eli5.keras import METHODS
 from eli5.keras.methods.probe import Probe
+from helpers.backend_limits import ONCE
 from helpers.fake_probe import function_probe
 from helpers.models import make_classifier
+
+pytestmark = ONCE  # how often a method asks
 
 SIZE = (12, 20, 3)
 

@@ -13,6 +13,9 @@ from PIL import Image
 
 import eli5
 from eli5.keras import METHODS
+from helpers.backend_limits import ONCE
+
+pytestmark = ONCE  # names and options
 
 Array = np.ndarray[Any, Any]
 

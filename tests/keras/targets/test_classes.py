@@ -12,7 +12,10 @@ from keras import ops
 
 import eli5
 from eli5.keras.gradcam import gradcam_backend
+from helpers.backend_limits import ONCE
 from helpers.model_kinds import flat, picture
+
+pytestmark = ONCE  # ids, names and checks
 
 NAMES = ["ant", "bee", "cat", "dog"]
 empty_heatmaps = pytest.mark.filterwarnings("ignore:The heatmap of target")

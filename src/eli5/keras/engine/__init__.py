@@ -187,7 +187,16 @@ def _touched(query: Query) -> list[Site]:
 
 def signature(arrays: Any) -> str:
     """Return the structure, shapes and dtypes of arrays in a form that hashes."""
-    return repr(keras.tree.map_structure(lambda x: (x.shape, str(x.dtype)), arrays))
+    if isinstance(arrays, np.ndarray):
+        return repr(_spec(arrays))
+    return repr(keras.tree.map_structure(_spec, arrays))
+
+
+def _spec(array: np.ndarray[Any, Any]) -> tuple[tuple[int, ...], str]:
+    return array.shape, _name(array.dtype)
+
+
+_name = functools.cache(str)  # of a dtype; NumPy puts it together anew each time
 
 
 def _trace(model: keras.Model, variables: list[keras.Variable], inputs: Any, picture: int) -> Trace:

@@ -172,6 +172,8 @@ def find_method(method: Any) -> Method:
 
 
 def _find_name(name: str) -> Method:
+    if name in METHODS:
+        return METHODS[name]
     table = {_plain(canonical): method for canonical, method in METHODS.items()}
     plain = _ALIASES.get(_plain(name), _plain(name))
     if plain in table:
