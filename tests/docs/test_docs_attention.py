@@ -40,7 +40,7 @@ def test_an_example_runs(number: int) -> None:
         "doc": sample(SIZE),
         "language_model": language_model(),
         "ids": np.array([[4, 8, 1, 9, 3]]),
-        "words": "a b c d e".split(),
+        "words": ["a", "b", "c", "d", "e"],
     }
     exec(EXAMPLES[number], names)
     found = names.get("explanations") or [names["explanation"]]
