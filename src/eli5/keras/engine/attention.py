@@ -63,8 +63,9 @@ def attend(
     if n_shared > 1:
         key, value = (ops.repeat(x, n_shared, axis=-3) for x in (key, value))
     scale = query.shape[-1] ** -0.5 if scale is None else scale
-    logits = ops.matmul(query, ops.swapaxes(key, -2, -1))
-    logits = ops.cast(logits, "float32") * ops.cast(scale, "float32")
+    # In float32 where it is half, and scaled where it is smaller than the matrix.
+    query = ops.cast(query, "float32") * scale
+    logits = ops.matmul(query, ops.swapaxes(ops.cast(key, "float32"), -2, -1))
     if bias is not None:
         logits = logits + ops.cast(bias, "float32")
     n_queries, n_keys = logits.shape[-2:]
