@@ -1,14 +1,16 @@
 """Measure bulk runs: against decoding and predicting, by the core, and with nothing left to do.
 
-    KERAS_BACKEND=jax python benchmarks/bulk.py [serial] [processes] [ray] [resume] [--images N]
+    KERAS_BACKEND=jax python benchmarks/bulk.py [serial|processes|ray|resume|loop ...] [--images N]
 
 Pictures and parts are made for it in a temporary folder. Start-up and compiling are left out, as
-they do not grow with the number of pictures.
+they do not grow with the number of pictures; but for the loop, which is what one would write
+without bulk runs.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import statistics
@@ -163,6 +165,43 @@ def _rate(model: str, photos: Path, out: Path, cores: int, *argv: str) -> float:
     return cores * SHARD / statistics.median(one.seconds for one in counts)
 
 
+_LOOP = """
+import json, sys, time
+begun = time.perf_counter()
+from pathlib import Path
+import keras
+import eli5
+def read(path):
+    picture = keras.utils.load_img(path, target_size=(224, 224))
+    return keras.applications.mobilenet_v2.preprocess_input(keras.utils.img_to_array(picture))[None]
+model = keras.saving.load_model(sys.argv[1], compile=False)
+docs = map(read, sorted(Path(sys.argv[2]).iterdir()))
+start, busy = time.perf_counter(), time.process_time()
+for _ in eli5.explain_predictions(model, docs):
+    pass
+end = time.perf_counter()
+print(json.dumps([end - begun, (time.process_time() - busy) / (end - start)]))
+"""
+
+
+def measure_loop(model: str, photos: Path, folder: Path, cores: int) -> None:
+    """Compare a run with as many workers as cores with a loop in one process, start-up and all.
+
+    A loop whose backend has all cores at work already leaves little to gain.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", _LOOP, model, str(photos)], check=True, stdout=subprocess.PIPE
+    )
+    seconds, busy = json.loads(done.stdout)
+    begun = time.perf_counter()
+    command = [sys.executable, "-m", "eli5", "bulk", model, str(photos), "--preprocess", "tf"]
+    options = ["--out", str(folder / "loop"), "--workers", str(cores)]
+    subprocess.run([*command, *options], check=True, stdout=subprocess.DEVNULL)
+    share = (time.perf_counter() - begun) / seconds
+    said = f"of the loop's {seconds:.1f} s, in which {busy:.2f} of {cores} cores are busy"
+    _print("loop", share, said, 0.7, at_least=False)
+
+
 def measure_resume(model: str, photos: Path, folder: Path, cores: int) -> None:
     """Time a run with nothing left to do, with its summary and without."""
     del photos, cores
@@ -225,6 +264,7 @@ MEASURES = {
     "processes": measure_processes,
     "ray": measure_ray,
     "resume": measure_resume,
+    "loop": measure_loop,
 }
 
 if __name__ == "__main__":

@@ -2,21 +2,20 @@
 
     python tools/train_demo_detector.py [--out FOLDER] [--epochs N] [--seed N]
 
-Writes the model into ``src/eli5/demo``. As `train_demo_model.py` says, the bundled one is made with
-the oldest Keras that this package supports.
+Writes the model into ``src/eli5/demo``; `demo_training.py` says with which Keras.
 """
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 from keras import layers, ops
 
+import demo_training
 from demo_scenes import KINDS, SIZE, draw_scenes
+from demo_training import draw_by_number, read_options
 from eli5.demo import DETECTOR, Scene
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ _RARE = -4.0  # the logit that a class begins with: most cells have no object
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, report how many objects are found on held-out scenes, and save."""
-    options = _options(argv)
+    options = read_options("detector", DETECTOR.parent, argv, epochs=8)
     keras.utils.set_random_seed(options.seed)
     model = train(options.seed, options.epochs)
     found = evaluate(model, draw_scenes(options.seed + 1000, _N_HELD_OUT, n_objects=2))
@@ -47,33 +46,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"saved {DETECTOR.name} in {options.out}")
 
 
-def _options(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Train the bundled detector.")
-    parser.add_argument("--out", type=Path, default=DETECTOR.parent, help="folder to save into")
-    parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args(argv)
-
-
 def train(seed: int, epochs: int) -> keras.Model:
     """Train a new model on scenes drawn from `seed`; return it without an optimizer."""
-    scenes = [
-        scene
-        for n_objects, n in _N_SCENES.items()
-        for scene in draw_scenes(seed + n_objects, n, n_objects)
-    ]
-    model = build_head()
-    steps = epochs * -(-len(scenes) // _BATCH)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, steps, warmup_target=4e-3, warmup_steps=steps // 20
-    )
-    model.compile(optimizer=keras.optimizers.Adam(schedule), loss=_loss)
-    images = np.stack([scene.image for scene in scenes])
+    scenes = draw_by_number(seed, _N_SCENES)
     truth = np.stack([truth_of(scene) for scene in scenes])
-    model.fit(images, truth, batch_size=_BATCH, epochs=epochs, verbose=2)
-    trained = build_head()  # never compiled: saved without the optimizer, a third of the size
-    trained.set_weights(model.get_weights())
-    return build_detector(trained)
+    head = demo_training.train(
+        build_head, scenes, truth, _loss, rate=4e-3, batch_size=_BATCH, epochs=epochs
+    )
+    return build_detector(head)
 
 
 def truth_of(scene: Scene) -> NDArray[np.float32]:

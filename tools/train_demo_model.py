@@ -3,14 +3,12 @@
     python tools/train_demo_model.py [--out FOLDER] [--epochs N] [--seed N]
 
 Writes the model, the demo picture and the picture's masks into ``src/eli5/demo``. A run takes about
-five minutes on four CPU cores with TensorFlow, the fastest backend for it. A saved model opens in
-the Keras that saved it and in newer ones, so the bundled one is made with the oldest Keras that
-this package supports.
+five minutes on four CPU cores with TensorFlow, the fastest backend for it; `demo_training.py` says
+with which Keras.
 """
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +16,9 @@ import keras
 import numpy as np
 from PIL import Image
 
+import demo_training
 from demo_scenes import KINDS, SIZE, draw_scenes
+from demo_training import draw_by_number, read_options
 from eli5.demo import MODEL, SCENE, SCENE_MASKS, Scene
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _BLOCKS = ((16, 4, 2), (24, 3, 1), (32, 4, 2), (40, 3, 1), (48, 3, 1), (64, 1, 1
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, report the accuracy on held-out scenes, and save the bundle."""
-    options = _options(argv)
+    options = read_options("model", MODEL.parent, argv, epochs=12)
     keras.utils.set_random_seed(options.seed)
     model = train(options.seed, options.epochs)
     accuracy = evaluate(model, draw_scenes(options.seed + 1000, _N_HELD_OUT))
@@ -50,47 +50,28 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"saved {MODEL.name}, {SCENE.name} and {SCENE_MASKS.name} in {options.out}")
 
 
-def _options(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Train the bundled model.")
-    parser.add_argument("--out", type=Path, default=MODEL.parent, help="folder to save into")
-    parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args(argv)
-
-
 def train(seed: int, epochs: int) -> keras.Model:
     """Train a new model on scenes drawn from `seed`; return it without an optimizer."""
-    images, targets = training_data(seed)
-    model = build_model()
-    steps = epochs * -(-len(images) // _BATCH)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, steps, warmup_target=3e-3, warmup_steps=steps // 20
-    )
+    scenes = draw_by_number(seed, _N_SCENES)
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=0.1)
-    model.compile(optimizer=keras.optimizers.Adam(schedule), loss=loss)
-    model.fit(images, targets, batch_size=_BATCH, epochs=epochs, verbose=2)
+    model = demo_training.train(
+        build_model, scenes, targets_of(scenes), loss, rate=3e-3, batch_size=_BATCH, epochs=epochs
+    )
     centre_head(model)
-    trained = build_model()  # never compiled: saved without the optimizer, a third of the size
-    trained.set_weights(model.get_weights())
-    return trained
+    return model
 
 
-def training_data(seed: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Draw training scenes; the target is shared evenly by the kinds in a scene.
+def targets_of(scenes: Sequence[Scene]) -> NDArray[np.float32]:
+    """Return the target of each scene, shared evenly by the kinds in it.
 
     A scene without objects has the same target for every kind: the background is evidence for
     none of them.
     """
-    scenes = [
-        scene
-        for n_objects, n in _N_SCENES.items()
-        for scene in draw_scenes(seed + n_objects, n, n_objects)
-    ]
     targets = np.zeros((len(scenes), len(KINDS)), np.float32)
     for target, scene in zip(targets, scenes, strict=True):
         kinds = list(scene.kinds) or slice(None)
         target[kinds] = 1
-    return np.stack([scene.image for scene in scenes]), targets / targets.sum(axis=1, keepdims=True)
+    return targets / targets.sum(axis=1, keepdims=True)
 
 
 def build_model() -> keras.Model:

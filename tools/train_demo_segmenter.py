@@ -2,21 +2,20 @@
 
     python tools/train_demo_segmenter.py [--out FOLDER] [--epochs N] [--seed N]
 
-Writes the model into ``src/eli5/demo``. As `train_demo_model.py` says, the bundled one is made with
-the oldest Keras that this package supports.
+Writes the model into ``src/eli5/demo``; `demo_training.py` says with which Keras.
 """
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 from keras import layers
 
+import demo_training
 from demo_scenes import KINDS, SIZE, draw_scenes
+from demo_training import draw_by_number, read_options
 from eli5.demo import SEGMENTER, Scene
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ _BOTTLENECK = 32
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, report the overlap with the true masks on held-out scenes, and save."""
-    options = _options(argv)
+    options = read_options("segmenter", SEGMENTER.parent, argv, epochs=8)
     keras.utils.set_random_seed(options.seed)
     model = train(options.seed, options.epochs)
     overlap = evaluate(model, draw_scenes(options.seed + 1000, _N_HELD_OUT, n_objects=2))
@@ -42,34 +41,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"saved {SEGMENTER.name} in {options.out}")
 
 
-def _options(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Train the bundled segmenter.")
-    parser.add_argument("--out", type=Path, default=SEGMENTER.parent, help="folder to save into")
-    parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args(argv)
-
-
 def train(seed: int, epochs: int) -> keras.Model:
     """Train a new model on scenes drawn from `seed`; return it without an optimizer."""
-    scenes = [
-        scene
-        for n_objects, n in _N_SCENES.items()
-        for scene in draw_scenes(seed + n_objects, n, n_objects)
-    ]
-    model = build_segmenter()
-    steps = epochs * -(-len(scenes) // _BATCH)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, steps, warmup_target=4e-3, warmup_steps=steps // 20
-    )
-    loss = keras.losses.SparseCategoricalCrossentropy()
-    model.compile(optimizer=keras.optimizers.Adam(schedule), loss=loss)
-    images = np.stack([scene.image for scene in scenes])
+    scenes = draw_by_number(seed, _N_SCENES)
     labels = np.stack([labels_of(scene) for scene in scenes])
-    model.fit(images, labels, batch_size=_BATCH, epochs=epochs, verbose=2)
-    trained = build_segmenter()  # never compiled: saved without the optimizer, a third of the size
-    trained.set_weights(model.get_weights())
-    return trained
+    loss = keras.losses.SparseCategoricalCrossentropy()
+    return demo_training.train(
+        build_segmenter, scenes, labels, loss, rate=4e-3, batch_size=_BATCH, epochs=epochs
+    )
 
 
 def labels_of(scene: Scene) -> NDArray[np.uint8]:

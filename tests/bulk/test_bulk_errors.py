@@ -17,6 +17,7 @@ from eli5.bulk.executors.pool import thread_variables
 from eli5.bulk.plan import PLAN
 from eli5.bulk.results.run_folder import is_at_work, locked
 from eli5.checks import need
+from eli5.targets import Region
 from helpers.bulk_helpers import make_photos, small_model
 from helpers.cli_helpers import colour_model, saved
 
@@ -83,6 +84,16 @@ def photos(tmp_path: Path) -> Path:
         ({"top_targets": 2}, TypeError, "Expected no `top_targets` for a bulk run: give `top`"),
         ({"methods": ["Saliency"]}, TypeError, "Expected no `methods` .*: give `method`"),
         ({"class_names": ["a"]}, TypeError, "Expected no `class_names` .*: give `labels`"),
+        (
+            {"target": Region(1)},
+            TypeError,
+            r"no `target` .*explain_predictions.*=Region\(class_id=1",
+        ),
+        (
+            {"detector": len},
+            TypeError,
+            "no `detector` .*: it goes with `target`, which bulk runs do",
+        ),
         ({"shard_size": 10**30}, ValueError, "Expected `shard_size` <= 1000000. Received: "),
         (
             {"out": "http://host/x"},

@@ -195,6 +195,19 @@ def test_models_of_other_classes_are_refused(capsys: Capsys) -> None:
     )
 
 
+def test_a_class_of_a_model_with_several_outputs_is_refused(
+    capsys: Capsys, folder: Path, tmp_path: Path
+) -> None:
+    one = keras.saving.load_model(folder / "old.keras")
+    inputs = keras.Input(one.inputs[0].shape[1:])
+    first = one(inputs)
+    for name in ("old.keras", "new.keras"):
+        saved(keras.Model(inputs, [first, layers.Dense(2)(first)]), tmp_path, name)
+    paths = [tmp_path / name for name in ("old.keras", "new.keras")]
+    said = fails(capsys, "diff", *paths, folder / "photos", "--class", "1")
+    assert said.startswith("Expected a model with one output for --class or --class-column")
+
+
 def test_a_folder_that_cannot_be_made_is_told_of(capsys: Capsys) -> None:
     assert "names.txt is a file" in fails(
         capsys, "diff", "old.keras", "new.keras", "photos", "--out", "names.txt/report"

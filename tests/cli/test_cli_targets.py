@@ -95,8 +95,12 @@ def test_a_mask_of_the_picture(capsys: Capsys, segmenter: str, photo: str, tmp_p
         (("--pixel", "1;1"), "Expected --pixel to be ROW,COLUMN, such as 120,64. Received"),
         (("--pixel", "40,0"), "with row < 40 and column < 60. Received: --pixel=40,0"),
         (("--region", 7), "Expected a class id in [0, 3)"),
+        (("--region=-1",), "Expected --region to be a class, by its number from 0 or its name"),
+        (("--pixel", "1,1", "--class=-2"), "Expected --class to be a class, by its number from 0"),
+        (("--region", "1.5"), "Received: class_id='1.5'"),  # and not rounded to another class
+        (("--region", 1, "--mask", "none.png"), "--mask to be a picture's file. Received: --mask="),
     ],
-    ids=range(7),
+    ids=range(11),
 )
 def test_what_does_not_fit(
     options: tuple[Any, ...], message: str, capsys: Capsys, segmenter: str, photo: str
@@ -134,6 +138,17 @@ def test_boxes_of_the_picture(capsys: Capsys, detector: str, photo: str) -> None
     first, second = regions(capsys, detector, photo, "--detection", 0, "--detection", 1)
     assert first["kind"] == second["kind"] == "box"
     assert first["xyxy"] != second["xyxy"]
+
+
+def test_the_method_is_that_of_boxes(capsys: Capsys, detector: str, photo: str) -> None:
+    asked = ("explain", detector, photo, "--detection", 0)
+    found = {}
+    for options in ((), ("--method", "HiResCAM"), ("--method", "d-rise:n_masks=8")):
+        (record,) = records(run(capsys, *asked, *options, "--json").out)
+        found[options] = record["method"]
+    assert list(found.values()) == ["LayerCAM", "HiResCAM", "D-RISE"]
+    message = fails(capsys, *asked, "--method", "D-RISE:n_masks=8", "--score", "output")
+    assert "and D-RISE's own score of it" in message
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from eli5.keras.engine import Alignment
 from eli5.keras.inputs.sample import read_sample
 from eli5.keras.layers.cell_positions import Located, locate, place_axes
 from eli5.keras.layers.measured_alignment import measure_alignment
-from eli5.keras.pipeline.plan import make_plan
+from eli5.keras.pipeline.make_plan import make_plan
 from eli5.keras.pipeline.request import make_request
 
 

@@ -15,7 +15,7 @@ from keras import ops
 
 import eli5
 from eli5.keras.inputs.sample import read_sample
-from eli5.keras.pipeline.plan import make_plan
+from eli5.keras.pipeline.make_plan import make_plan
 from eli5.keras.pipeline.request import make_request
 from helpers.alignments import assert_within_a_cell, followed_and_measured
 

@@ -105,7 +105,7 @@ def test_grad_cam_takes_coarse_maps(segmenter: keras.Model) -> None:
     assert max(target.attribution.shape) <= SIDE // 4
 
 
-@ONCE
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="passes, but is long to compile")
 def test_the_masks_of_segment_anything() -> None:
     encoder = keras_hub.models.ViTDetBackbone(
         hidden_size=16,

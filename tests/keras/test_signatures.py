@@ -12,8 +12,8 @@ import pytest
 import eli5
 from eli5.keras import explain_prediction as documented
 from eli5.keras.gradcam import gradcam, gradcam_backend
-from eli5.keras.pipeline.plan import target_layers
 from eli5.keras.pipeline.request import make_request
+from eli5.keras.pipeline.target_layers import target_layers
 from eli5.metrics import METRICS
 
 FUNCTIONS: list[Callable[..., Any]] = [

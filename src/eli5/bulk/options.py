@@ -25,6 +25,8 @@ _RENAMED = {
     "class_names": "give `labels`",
     "targets": "give `classes` for all pictures, or `class_column` for each",
     "images": "the pictures come from the source",
+    "target": "parts have no place in the picture; call eli5.explain_predictions, batch by batch",
+    "detector": "it goes with `target`, which bulk runs do not take",
 }
 
 
@@ -113,7 +115,7 @@ def expect_path(name: str, value: Any) -> str:
 
 def _check_renamed(options: dict[str, Any]) -> None:
     for name in _RENAMED.keys() & options:
-        received = f"Received: {name}={options[name]!r}"
+        received = f"Received: {name}={checks.shown(options[name])}"
         raise TypeError(f"Expected no `{name}` for a bulk run: {_RENAMED[name]}. {received}")
 
 

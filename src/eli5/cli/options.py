@@ -22,7 +22,16 @@ Methods = Annotated[
     Parameter(name="--method", metavar="NAME[:OPTION=VALUE,…]", completer=complete_methods),
 ]
 MethodOptions = Annotated[list[str] | None, Parameter(name="--option", metavar="NAME=VALUE")]
-Classes = Annotated[list[int | str] | None, Parameter(name="--class", metavar="CLASS")]
+
+
+def _read_id(_: Any, tokens: Sequence[Any]) -> int | str:
+    """Return a number as one, and all else as a name: `1.5` is none, and is not rounded."""
+    typed = str(tokens[0].value)
+    return int(typed) if re.fullmatch(r"\s*[+-]?[0-9]+\s*", typed) else typed
+
+
+IdOrName = Annotated[int | str, Parameter(converter=_read_id)]
+Classes = Annotated[list[IdOrName] | None, Parameter(name="--class", metavar="CLASS")]
 Sign = Literal["positive", "negative"]
 Flag = Annotated[bool, Parameter(show_default=False)]
 AllowFailed = Annotated[int, Parameter(metavar="N", validator=Number(gte=0))]
@@ -43,7 +52,8 @@ class ExplainOptions:
         Explain this many classes, the likeliest first.
     methods
         Explain by this method, as `RISE`, or with options of its own as `RISE:n_masks=200,cells=6`;
-        may be given several times. `eli5 methods` lists them. [default: Grad-CAM]
+        may be given several times. `eli5 methods` lists them. [default: Grad-CAM;
+        LayerCAM for a detector's boxes]
     method_options
         An option of the methods, as `n_masks=200` or `baseline=blur`; may be given several times.
         Or one of those that have no other name here: input, output, grid, data_format, fusion.
@@ -78,7 +88,7 @@ class ExplainOptions:
     methods: Methods = None
     method_options: MethodOptions = None
     sign: Sign = "positive"
-    layer: int | str | None = None
+    layer: IdOrName | None = None
     score: Literal["auto", "log-odds", "logit", "output"] = "auto"
     task: Literal["classification", "regression"] | None = None
     labels: Path | None = None
@@ -198,23 +208,25 @@ def check_options(options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def check_request(methods: Sequence[Method], options: dict[str, Any]) -> list[Method]:
+def check_request(methods: Sequence[Method] | None, options: dict[str, Any]) -> list[Method]:
     """Return the methods by their proper names, each once; Keras is started.
 
-    UserError if methods or options are none, or do not go together.
+    Without any it is the one that is taken for what is asked. UserError if methods or options are
+    none, or do not go together.
     """
     from eli5.keras.methods.lookup import find_method
     from eli5.keras.pipeline.request import make_request
 
     named: list[Method] = []
     try:
-        for one in methods:
+        # As they were typed: D-RISE is RISE, but no other score's.
+        request = make_request(methods=methods and list(methods), **options)
+        for one in methods or [request.methods[0].method.name]:
             name, own = (one, {}) if isinstance(one, str) else one
             proper = find_method(name).name
             method: Method = (proper, own) if own else proper
             if method not in named:
                 named.append(method)
-        make_request(methods=named, **options)
     except (TypeError, ValueError) as error:
         raise UserError(shortened(str(error))) from error
     return named

@@ -122,7 +122,8 @@ def load_model(
     from eli5.loading import models
 
     chosen = _options_for_python(options, target)
-    methods = check_request(read_methods(options.methods), chosen)
+    typed = options.methods and read_methods(options.methods)
+    methods = check_request(typed or None, chosen)
     loaded = models.load(model, weights, **loading.for_python())
     # Lines of JSON would break a bar.
     progress = False if options.as_json and sys.stdout.isatty() else None

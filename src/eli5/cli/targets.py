@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from eli5.cli.console import UserError, wrong_argument
+from eli5.cli.options import IdOrName
 from eli5.loading import files
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Regions = Annotated[list[int | str] | None, Parameter(name="--region", metavar="CLASS")]
+Regions = Annotated[list[IdOrName] | None, Parameter(name="--region", metavar="CLASS")]
 Pixels = Annotated[list[str] | None, Parameter(name="--pixel", metavar="ROW,COLUMN")]
 Boxes = Annotated[list[str] | None, Parameter(name="--box", metavar="X1,Y1,X2,Y2")]
 MissingBoxes = Annotated[list[str] | None, Parameter(name="--missing", metavar="X1,Y1,X2,Y2")]
@@ -71,6 +72,10 @@ class TargetOptions:
                 "Expected no --top beside --region, --pixel, --box, --missing or --detection. "
                 f"Received: --top={top}"
             )
+        for name, ids in (("--region", self.regions), ("--class", classes)):
+            negative = [one for one in ids or () if not isinstance(one, str) and one < 0]
+            if negative and self.is_given:
+                raise wrong_argument(name, negative[0], "a class, by its number from 0 or its name")
         self._check_classes(classes)
         if (self.regions or self.pixels) and (self.boxes or self.missing or self.detections):
             raise UserError(
@@ -174,6 +179,8 @@ def _read_mask(path: Path, picture: Image, size: tuple[int, int]) -> Any:
     import numpy as np
     from PIL.Image import Resampling
 
+    if not path.is_file():
+        raise wrong_argument("--mask", path, "a picture's file", ", which is none")
     mask = files.read_picture(str(path)).convert("L")
     if mask.size != picture.size:
         raise UserError(

@@ -12,7 +12,7 @@ from eli5.keras import engine
 from eli5.keras.inputs.sample import DocOptions, read_sample
 from eli5.keras.methods import cam
 from eli5.keras.methods.normalize import normalize
-from eli5.keras.pipeline.plan import make_plan
+from eli5.keras.pipeline.make_plan import make_plan
 from eli5.keras.pipeline.request import make_request
 from eli5.keras.targets.classes import check_targets
 

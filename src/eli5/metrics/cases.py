@@ -30,8 +30,9 @@ from eli5.keras.pipeline.keras_probe import (
     make_probe,
     without_padding,
 )
+from eli5.keras.pipeline.make_plan import make_plan
 from eli5.keras.pipeline.padded_run import run_targets
-from eli5.keras.pipeline.plan import Plan, at_doc, make_plan
+from eli5.keras.pipeline.plan import Plan, at_doc
 from eli5.keras.pipeline.request import Request, make_request
 from eli5.keras.pipeline.run_methods import plan_of_doc
 from eli5.metrics.maps import input_map, list_maps, own_map

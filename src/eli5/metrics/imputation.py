@@ -28,6 +28,8 @@ ROAD = Metric(
     "2 forward passes per share",
 )
 
+Fill = Callable[[Array, Array], Array]  # (doc, places of bool) -> doc
+
 _SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 # What a neighbour counts: one beside a place, and one at its corner.
 _BESIDE, _CORNER = 1 / 6, 1 / 12
@@ -118,9 +120,7 @@ def _half_gain(options: tuple[Array, float, int], case: Case) -> Measured:
     counts = np.minimum(np.round(shares * n), n - 1).reshape(-1, *[1] * case.map.ndim)
     hidden = np.concatenate([ranks < counts, ranks >= n - counts])
     noises = np.random.default_rng(seed).normal(0, noise * np.ptp(picture), picture.shape)
-    # Solving takes longer than most models do, and does not hold the interpreter's lock.
-    with ThreadPoolExecutor(min(len(hidden), os.cpu_count() or 1)) as pool:
-        found = list(pool.map(functools.partial(fill, picture), hidden))
+    found = fill_all(fill, picture, hidden)
     filled = [values + one[..., None] * noises for values, one in zip(found, hidden, strict=True)]
     scores = case.probe.scores(np.stack(filled).astype("float32"))
     highest, lowest = np.split(scores, 2)
@@ -128,7 +128,16 @@ def _half_gain(options: tuple[Array, float, int], case: Case) -> Measured:
     return Measured(float((lowest - highest).mean() / 2), curves, "imputed")
 
 
-def _filling(case: Case) -> Callable[[Array, Array], Array]:
+def fill_all(fill: Fill, picture: Array, hidden: Array) -> list[Array]:
+    """Return a doc with each of several sets of places (n, *size) filled in.
+
+    Solving takes longer than most models do, and does not hold the interpreter's lock.
+    """
+    with ThreadPoolExecutor(min(len(hidden), os.cpu_count() or 1)) as pool:
+        return list(pool.map(functools.partial(fill, picture), hidden))
+
+
+def _filling(case: Case) -> Fill:
     """Return what fills in places of this kind of doc."""
     if case.is_text or case.n_axes > 2:
         what = "tokens" if case.is_text else f"places of {case.n_axes} axes"

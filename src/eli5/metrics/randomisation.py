@@ -17,7 +17,7 @@ from eli5.base import TargetExplanation
 from eli5.checks import expect_count, expect_flag, expect_integer, expect_number
 from eli5.keras import engine
 from eli5.keras.methods.lookup import find_method
-from eli5.keras.pipeline.plan import make_plan
+from eli5.keras.pipeline.make_plan import make_plan
 from eli5.metrics.cases import explain_docs, random_of, read_samples, split_about
 from eli5.metrics.maps import own_map
 from eli5.metrics.reinitialise import (

@@ -6,13 +6,8 @@ does not, as when a model that is trained anew reads the class off a mark in the
 
 from eli5.testing.asserts import assert_looks_at, assert_same_evidence
 from eli5.testing.distance import evidence_distance
-from eli5.testing.evidence import (
-    TOLERANCE,
-    EvidenceChange,
-    EvidenceDiff,
-    Prediction,
-    compare_evidence,
-)
+from eli5.testing.evidence import compare_evidence
+from eli5.testing.evidence_diff import TOLERANCE, EvidenceChange, EvidenceDiff, Prediction
 
 __all__ = [
     "TOLERANCE",

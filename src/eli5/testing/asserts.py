@@ -24,14 +24,9 @@ from eli5.formatters.overlay.picture import outlined
 from eli5.metrics.localisation import energy_share, mask_of
 from eli5.metrics.maps import input_map, list_maps
 from eli5.saving.atomic_write import write_atomically
-from eli5.testing.evidence import (
-    KEPT,
-    TOLERANCE,
-    EvidenceDiff,
-    check_options,
-    compare_evidence,
-    without_warnings_of_empty_maps,
-)
+from eli5.testing.evidence import check_options, compare_evidence
+from eli5.testing.evidence_diff import KEPT, TOLERANCE, EvidenceDiff
+from eli5.testing.evidence_of_batch import without_warnings_of_empty_maps
 from eli5.tracebacks import ShortErrors
 
 _SHOWN = 5  # docs of a message

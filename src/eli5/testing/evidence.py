@@ -2,198 +2,25 @@
 
 from __future__ import annotations
 
-import heapq
 import itertools
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from eli5.base import Explanation, TargetExplanation
 from eli5.checks import (
     expect_count,
     expect_integer,
     expect_number,
     expect_type,
-    need,
     wrong_value,
 )
-from eli5.explain import explain_predictions
-from eli5.formatters.diff_page import format_as_diff_page
-from eli5.formatters.diff_report import as_json, as_junit, as_text, change_as_dict
 from eli5.keras.inputs.dataset import read_docs
 from eli5.keras.inputs.model_inputs import check_model
 from eli5.keras.inputs.sample import DocOptions
-from eli5.saving.atomic_write import write_atomically
-from eli5.testing.distance import Heat, find_heat, heat_distance
-
-TOLERANCE = 0.1
-"""How far evidence may move if nothing else is said, see `evidence_distance`: a tenth of the
-diagonal of a picture."""
-
-KEPT = 50  # explanations that a diff holds, of each model, if nothing else is said
+from eli5.testing.evidence_diff import KEPT, TOLERANCE, EvidenceDiff
+from eli5.testing.evidence_of_batch import Doc, compare_batch
 
 # What would give several maps of a doc, or another class of each model.
 _REFUSED = ("methods", "classes", "top_targets", "images", "tokens")
-
-
-class Prediction(NamedTuple):
-    """What a model takes a doc for, and what it gives the class that is compared.
-
-    Attributes
-    ----------
-    top : int or str
-        The class with the highest output.
-    top_name : str or None
-    top_score : float or None
-        Its probability, or the model's output where that is none.
-    score : float or None
-        The same of the class that is compared.
-    has_evidence : bool
-        Whether anything speaks for that class: whether its map is more than zeros.
-    """
-
-    top: Any
-    top_name: str | None
-    top_score: float | None
-    score: float | None
-    has_evidence: bool = True
-
-
-@dataclass(eq=False)
-class EvidenceChange:
-    """How far the evidence of one doc has moved.
-
-    Parameters
-    ----------
-    number : int
-        Of the doc, counted from 0.
-    name : str
-        What the doc is called.
-    target : int or str
-        The class that both maps explain.
-    class_name : str, optional
-    distance : float
-        See `evidence_distance`; NaN if there is an `error`.
-    before, after : Prediction, optional
-        Of the old and of the new model.
-    old, new : Explanation, optional
-        With the maps; a diff keeps those of the docs that have moved most.
-    error : str
-        Why the doc could not be explained; empty if it was.
-    """
-
-    number: int
-    name: str
-    target: Any = None
-    class_name: str | None = None
-    distance: float = float("nan")
-    before: Prediction | None = None
-    after: Prediction | None = None
-    old: Explanation | None = None
-    new: Explanation | None = None
-    error: str = ""
-
-    @property
-    def is_predicted_otherwise(self) -> bool:
-        """Whether the two models predict different classes."""
-        return (
-            self.before is not None
-            and self.after is not None
-            and (self.before.top != self.after.top)
-        )
-
-
-@dataclass(eq=False, repr=False)
-class EvidenceDiff:
-    """What has become of the evidence from an old model to a new one.
-
-    Parameters
-    ----------
-    tolerance : float
-        How far the evidence of a doc may move.
-    kept : int
-        Of how many docs the explanations are held, those that have moved most.
-    changes : list of EvidenceChange
-        One per doc, in their order.
-    old, new, method : str
-        The names of the models, and of the method.
-    """
-
-    tolerance: float = TOLERANCE
-    kept: int = KEPT
-    changes: list[EvidenceChange] = field(default_factory=list)
-    old: str = ""
-    new: str = ""
-    method: str = ""
-    _held: list[tuple[float, int, EvidenceChange]] = field(default_factory=list, init=False)
-
-    @property
-    def distances(self) -> list[float]:
-        """How far each doc has moved, in their order."""
-        return [one.distance for one in self.changes]
-
-    @property
-    def ranked(self) -> list[EvidenceChange]:
-        """Those that could be explained, the furthest moved first."""
-        known = [one for one in self.changes if not one.error]
-        return sorted(known, key=lambda one: -one.distance)
-
-    @property
-    def beyond(self) -> list[EvidenceChange]:
-        """Those that have moved further than the tolerance, the furthest first."""
-        return [one for one in self.ranked if one.distance > self.tolerance]
-
-    @property
-    def predicted_otherwise(self) -> list[EvidenceChange]:
-        """Those that the two models take for different classes, the furthest moved first."""
-        return [one for one in self.ranked if one.is_predicted_otherwise]
-
-    @property
-    def failed(self) -> list[EvidenceChange]:
-        """Those that could not be explained."""
-        return [one for one in self.changes if one.error]
-
-    @property
-    def table(self) -> Any:
-        """A row per doc as a `pandas.DataFrame`; ModuleNotFoundError without pandas."""
-        return need("pandas").DataFrame([change_as_dict(one) for one in self.changes])
-
-    def add(self, change: EvidenceChange) -> None:
-        """Take in one more, and let go of the explanations of the one that has moved least."""
-        self.changes.append(change)
-        if change.old is None or change.new is None:
-            return
-        self.old = self.old or change.old.estimator
-        self.new = self.new or change.new.estimator
-        self.method = self.method or change.old.method or ""
-        heapq.heappush(self._held, (change.distance, -len(self.changes), change))
-        if len(self._held) > self.kept:
-            *_, least = heapq.heappop(self._held)
-            least.old = least.new = None
-
-    def save(self, path: Any) -> None:
-        """Write it to a file: a page (``.html``), JSON (``.json``) or JUnit's XML (``.xml``).
-
-        The page has the docs whose explanations are held, the furthest moved first, with both maps
-        side by side. JUnit's file has a test case per doc; those beyond the tolerance fail.
-
-        Raises
-        ------
-        ValueError
-            If the name has another ending.
-        """
-        formats = {".html": format_as_diff_page, ".json": as_json, ".xml": as_junit}
-        ending = Path(path).suffix.lower()
-        if ending not in formats:
-            raise wrong_value("path", str(path), f"to end in one of {', '.join(formats)}")
-        write_atomically(path, formats[ending](self).encode())
-
-    def __repr__(self) -> str:
-        """Show how far docs have moved, and the furthest of them."""
-        return as_text(self)
 
 
 def compare_evidence(
@@ -255,7 +82,7 @@ def compare_evidence(
     """
     for model in (old, new):
         check_model(model)
-    _check_classes(old, new)
+    check_same_classes(old, new)
     own = expect_type("new_options", new_options or {}, Mapping, "a mapping from options to values")
     check_options({**options, **own})
     diff = EvidenceDiff(check_tolerance(tolerance), expect_count("kept", kept, least=0))
@@ -272,16 +99,26 @@ def compare_evidence(
     return diff
 
 
-def _check_classes(old: Any, new: Any) -> None:
-    """Raise ValueError if the models are known to have other numbers of classes."""
-    # A subclassed model that was never called knows of no outputs.
-    shapes = [getattr(model, "output_shape", None) for model in (old, new)]
-    n_old, n_new = (shape[-1] if isinstance(shape, tuple) else None for shape in shapes)
+def check_same_classes(
+    old: Any, new: Any, names: tuple[str, str] = ("`old`", "`new`")
+) -> int | None:
+    """Return how many classes two models have, None if that is not known of the old one.
+
+    ValueError if they are known to have other numbers of them; `names` are what it calls them.
+    """
+    n_old, n_new = map(_n_classes, (old, new))
     if None not in (n_old, n_new) and n_old != n_new:
         raise ValueError(
-            f"Expected two models of the same classes. Received: `old` with {n_old} outputs and "
-            f"`new` with {n_new}"
+            f"Expected two models of the same classes. Received: {names[0]} with {n_old} outputs "
+            f"and {names[1]} with {n_new}"
         )
+    return n_old
+
+
+def _n_classes(model: Any) -> int | None:
+    # A subclassed model that was never called knows of no outputs.
+    shape = getattr(model, "output_shape", None)
+    return shape[-1] if isinstance(shape, tuple) else None
 
 
 def check_tolerance(tolerance: Any) -> float:
@@ -300,18 +137,6 @@ def check_options(options: Mapping[str, Any]) -> None:
                 f"Expected one map of each doc, of one class. Received: {name}="
                 f"{options[name]!r}. Give one `method`, and a class per doc as `targets`"
             )
-
-
-class Doc(NamedTuple):
-    """A doc as both models take it, and what is known of it."""
-
-    number: int
-    name: str
-    old: Any
-    new: Any
-    target: int | str | None = None  # the class; for a score that is a function its name
-    image: Any = None
-    tokens: Any = None
 
 
 def _read_pairs(
@@ -346,112 +171,3 @@ def _one_class(ids: Sequence[int] | None) -> int | None:
     if ids is not None and len(ids) != 1:
         raise wrong_value("targets", ids, "to have one class for each doc")
     return None if ids is None else expect_integer("targets", ids[0])
-
-
-# ---- one batch -----------------------------------------------------------------------------------
-
-
-class Seen(NamedTuple):
-    """The explanation of the class that is compared, and the class that a model predicts."""
-
-    explanation: Explanation
-    top: TargetExplanation
-
-    @property
-    def target(self) -> TargetExplanation:
-        """The class that is compared."""
-        target: TargetExplanation = self.explanation.targets[0]
-        return target
-
-
-def compare_batch(
-    old: Any,
-    new: Any,
-    batch: Sequence[Doc],
-    options: Mapping[str, Any],
-    new_options: Mapping[str, Any],
-) -> list[EvidenceChange]:
-    """Compare docs that are in memory; the class of each is its target, or the old model's top."""
-    with without_warnings_of_empty_maps():
-        return _compare(old, new, batch, options, new_options)
-
-
-@contextmanager
-def without_warnings_of_empty_maps() -> Iterator[None]:
-    """Keep quiet of maps without evidence: results tell, and only of those that are compared."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*heatmap of .* is empty", category=UserWarning)
-        yield
-
-
-def _compare(
-    old: Any,
-    new: Any,
-    batch: Sequence[Doc],
-    options: Mapping[str, Any],
-    new_options: Mapping[str, Any],
-) -> list[EvidenceChange]:
-    before = _explain(old, batch, [one.old for one in batch], options)
-    pairs = zip(batch, before, strict=True)
-    chosen = [one._replace(target=seen.target.target) for one, seen in pairs]
-    after = _explain(new, chosen, [one.new for one in batch], new_options)
-    return [_change(*row) for row in zip(batch, before, after, strict=True)]
-
-
-def _explain(
-    model: Any, batch: Sequence[Doc], docs: Sequence[Any], options: Mapping[str, Any]
-) -> list[Seen]:
-    """Explain the class of each doc, and its top prediction where that is another."""
-    tops = _explanations(model, batch, docs, options)
-    others = [
-        k
-        for k, (doc, expl) in enumerate(zip(batch, tops, strict=True))
-        if doc.target not in (None, expl.targets[0].target)
-    ]
-    seen = [Seen(expl, expl.targets[0]) for expl in tops]
-    if others:
-        some = [batch[k] for k in others]
-        asked = _explanations(
-            model, some, [docs[k] for k in others], options, [one.target for one in some]
-        )
-        for k, expl in zip(others, asked, strict=True):
-            seen[k] = Seen(expl, seen[k].top)
-    return seen
-
-
-def _explanations(
-    model: Any,
-    batch: Sequence[Doc],
-    docs: Sequence[Any],
-    options: Mapping[str, Any],
-    targets: Sequence[Any] | None = None,
-) -> list[Explanation]:
-    about: dict[str, Any] = {"images": [one.image for one in batch]}
-    about["tokens"] = [one.tokens for one in batch]
-    given = {name: values for name, values in about.items() if values[0] is not None}
-    return list(explain_predictions(model, iter(docs), targets=targets, **given, **options))
-
-
-def _change(doc: Doc, before: Seen, after: Seen) -> EvidenceChange:
-    target = before.target
-    heats = [find_heat(seen.explanation) for seen in (before, after)]
-    return EvidenceChange(
-        doc.number,
-        doc.name,
-        target.target,
-        target.class_name,
-        heat_distance(*heats),
-        _prediction(before, heats[0]),
-        _prediction(after, heats[1]),
-        replace(before.explanation, source=doc.name),
-        replace(after.explanation, source=doc.name),
-    )
-
-
-def _prediction(seen: Seen, heat: Heat) -> Prediction:
-    top, has_evidence = seen.top, bool(heat.values.any())
-    return Prediction(top.target, top.class_name, _score(top), _score(seen.target), has_evidence)
-
-
-def _score(target: TargetExplanation) -> float | None:
-    return target.score if target.proba is None else target.proba

@@ -17,7 +17,7 @@ import eli5
 from eli5.keras import engine
 from eli5.keras.inputs.sample import read_sample
 from eli5.keras.pipeline.ablation_runs import _strategies
-from eli5.keras.pipeline.plan import make_plan
+from eli5.keras.pipeline.make_plan import make_plan
 from eli5.keras.pipeline.request import make_request
 from helpers.models import ROUNDING, sample, with_weights
 

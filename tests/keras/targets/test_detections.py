@@ -120,7 +120,7 @@ def test_detections_are_those_that_suppression_keeps(
         np.testing.assert_allclose(target.explained, logits[class_id], **CLOSE)
         np.testing.assert_allclose(target.score, logits[class_id], **CLOSE)
         np.testing.assert_allclose(target.proba, sigmoid(logits[class_id]), **CLOSE)
-        np.testing.assert_allclose(target.region.xyxy, box, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(target.region.xyxy, cut(box), rtol=1e-4, atol=1e-4)
         assert (target.target, target.region.class_id) == (class_id, class_id)
         assert target.explained_name == "log-odds"
 
@@ -441,6 +441,33 @@ def test_what_is_read_as_another_kind_is_seen(detector: keras.Model) -> None:
     shares = keras.Model(detector.input, [detector.output["boxes"], 1 / (1 + ops.exp(-scores))])
     with pytest.raises(ValueError, match="which look like probabilities"):
         explain(shares, box)
+    with pytest.raises(ValueError, match=r"in part within the picture. Received: others"):
+        explain(detector, Detection(0), detector="rel_xyxy")
+
+
+@ON_TORCH
+def test_a_detection_can_be_asked_for_again_by_its_box(
+    detector: keras.Model, raw: dict[str, Array]
+) -> None:
+    kept = kept_by_nms(raw)
+    outside = [k for k, n in enumerate(kept) if min(raw["boxes"][n][:2]) < -1.5]
+    assert outside  # it reaches out of the picture, where no box of the caller's may
+    (found,) = explain(detector, Detection(outside[0]))
+    (again,) = explain(detector, found.region)
+    np.testing.assert_allclose(again.explained, found.explained, **CLOSE)
+    np.testing.assert_allclose(again.heatmap, found.heatmap, **CLOSE)
+    assert again.region == found.region
+
+
+@ON_TORCH
+def test_an_error_in_an_adapter_is_its_own(detector: keras.Model) -> None:
+    for adapter, error, said in (
+        (lambda outputs: outputs["nowhere"], KeyError, "'nowhere'"),
+        (lambda _: 3, TypeError, "Expected the callable `detector` to return"),
+    ):
+        with pytest.raises(error) as caught:
+            explain(detector, Detection(0), detector=adapter)
+        assert str(caught.value).startswith(said)  # and not what Keras makes of it
 
 
 @ON_TORCH

@@ -11,6 +11,7 @@ import pytest
 from keras import layers
 
 import eli5
+from eli5.formatters.overlay.outline import draw_outline
 from eli5.targets import Contrast, Pixel, Region, Similarity
 from helpers.models import sample, with_weights
 from helpers.segmenters import SIZE, make_segmenter, mean_score
@@ -255,6 +256,57 @@ def test_the_number_of_names_tells_where_the_classes_are() -> None:
     assert target.class_name == names[p[1, 2].argmax()]
     with pytest.raises(ValueError, match="tells where the classes are"):
         explain(model, target=Pixel(1, 2))
+
+
+@ONCE
+def test_an_output_of_a_part_of_the_input() -> None:
+    """Behind a crop, masks and pixels are those of the input all the same, and so is the border."""
+    inputs = keras.Input((32, 40, 3))
+    inner = make_segmenter()
+    cropped = keras.Model(inputs, inner(layers.Cropping2D(((4, 12), (8, 12)))(inputs)))
+    doc = sample((32, 40, 3))
+    p = inner.predict(doc[:, 4:20, 8:28], verbose=0)[0]
+    whole = np.zeros((32, 40), bool)
+    whole[6:30, 10:20] = True  # and a part that the model does not see
+    seen = np.zeros(SIZE, bool)
+    seen[2:, 2:12] = True
+    region, pixel = explain(cropped, doc, target=[Region(1, whole), Pixel(4, 27)]).targets
+    np.testing.assert_allclose(region.explained, mean_score(p, 1, seen), **CLOSE)
+    assert pixel.target == p[0, 19].argmax()
+    shown = whole & (np.arange(32) < 20)[:, None]
+    assert region.region == Region(1, shown)
+    again = explain(cropped, doc, target=region.region)
+    np.testing.assert_allclose(only(again).heatmap, region.heatmap, **CLOSE)
+    assert "of its pixels 4 to 19 x 8 to 27" in again.description
+    border = draw_outline(region, (40, 32))
+    assert border is not None
+    assert np.argwhere(np.asarray(border)[..., 3])[:, 0].min() in (5, 6)
+    for row, column in ((3, 8), (20, 8), (4, 7), (4, 28)):
+        with pytest.raises(ValueError, match="where the model cuts the input off"):
+            explain(cropped, doc, target=Pixel(row, column))
+
+
+@ONCE
+def test_an_output_without_padding() -> None:
+    inputs = keras.Input((24, 28, 3))
+    x = layers.Conv2D(6, 5, activation="relu")(inputs)
+    x = layers.Softmax()(layers.Conv2D(4, 5)(x))
+    model, doc = with_weights(keras.Model(inputs, x), seed=3), sample((24, 28, 3))
+    p = model.predict(doc, verbose=0)[0]
+    assert p.shape == (16, 20, 4)
+    assert (
+        only(explain(model, doc, target=Pixel(4, 23), data_format="channels_last")).target
+        == p[0, 19].argmax()
+    )
+
+
+@ONCE
+def test_a_resized_input_is_all_of_it() -> None:
+    inputs = keras.Input((32, 40, 3))
+    model = keras.Model(inputs, make_segmenter()(layers.Resizing(*SIZE)(inputs)))
+    target = only(explain(model, sample((32, 40, 3)), target=Region(1, np.ones((32, 40), bool))))
+    assert target.region.mask.shape == SIZE
+    assert only(explain(model, sample((32, 40, 3)), target=Pixel(31, 39))).region.row == 31
 
 
 # ---- several docs --------------------------------------------------------------------------------

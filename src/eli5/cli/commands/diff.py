@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -32,6 +31,7 @@ from eli5.cli.options import (
     DEFAULT_MODEL_OPTIONS,
     DEFAULT_OPTIONS,
     ExplainOptions,
+    IdOrName,
     Look,
     ModelOptions,
     check_classes,
@@ -85,7 +85,7 @@ def diff_models(
     *,
     options: ExplainOptions = DEFAULT_OPTIONS,
     class_column: Annotated[str | None, Parameter(metavar="NAME")] = None,
-    new_layer: int | str | None = None,
+    new_layer: IdOrName | None = None,
     tolerance: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = 0.1,
     allow_beyond: Count = 0,
     preprocess: Preprocess | None = None,
@@ -300,13 +300,9 @@ class _Run:
         from eli5.loading import models
 
         self.new = models.load(*new, **loading.for_python())
-        n_old, n_new = (_n_classes(one) for one in (self.old, self.new))
-        if n_old != n_new:
-            raise UserError(
-                "Expected two models of the same classes. Received: OLD with "
-                f"{n_old} outputs and NEW with {n_new}"
-            )
         (method,), classes = chosen.pop("methods"), chosen.pop("classes") or [None]
+        is_asked = classes[0] is not None or class_column is not None
+        n_classes = _count_classes(self.old, self.new, is_asked=is_asked)
         name, own = (method, {}) if isinstance(method, str) else method
         del chosen["top_targets"]
         self.explaining = {**chosen, "method": name, **own, "progress": False}
@@ -315,11 +311,11 @@ class _Run:
         to_id = partial(
             models.class_of_label,
             names=chosen["class_names"],
-            n_classes=n_old,
+            n_classes=n_classes,
             column=class_column or "",
         )
         self.to_id = to_id
-        self.class_ = None if classes[0] is None else _class_id(classes[0], chosen, n_old)
+        self.class_ = None if classes[0] is None else _class_id(classes[0], chosen, n_classes)
 
     def compare(self, tolerance: float) -> EvidenceDiff:
         """Compare picture by picture, a batch at a time, and count those that cannot be."""
@@ -350,7 +346,7 @@ class _Run:
 
     def _item(self, number: int, path: str) -> StreamItem:
         from eli5.loading.preprocess import picture_to_doc
-        from eli5.testing.evidence import Doc
+        from eli5.testing.evidence_of_batch import Doc
 
         picture = files.read_picture(path, self.frame)
         old, _ = picture_to_doc(self.old, picture, self.preprocess)
@@ -364,11 +360,27 @@ class _Run:
 
     def _compare(self, docs: Sequence[Any], metadata: Sequence[Any]) -> list[list[EvidenceChange]]:
         """Do as `explain_stream` asks of an explanation."""
-        from eli5.testing.evidence import compare_batch
+        from eli5.testing.evidence_of_batch import compare_batch
 
         models = self.old.model, self.new.model
         changes = compare_batch(*models, docs, self.explaining, self.explaining_new)
         return [[one] for one in changes]
+
+
+def _count_classes(old: LoadedModel, new: LoadedModel, *, is_asked: bool) -> int:
+    """Return how many classes both models have, 0 if nobody knows; UserError if they differ."""
+    from eli5.testing.evidence import check_same_classes
+
+    try:
+        n_classes = check_same_classes(old.model, new.model, ("OLD", "NEW"))
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    if n_classes is None and is_asked:
+        raise UserError(
+            "Expected a model with one output for --class or --class-column. Received: OLD, which "
+            "has several. Leave it out for the class that OLD predicts"
+        )
+    return n_classes or 0
 
 
 def _class_id(asked: Any, options: dict[str, Any], n_classes: int) -> int:
@@ -380,10 +392,3 @@ def _class_id(asked: Any, options: dict[str, Any], n_classes: int) -> int:
     except ValueError as error:
         raise UserError(shortened(str(error))) from error
     return class_id
-
-
-def _n_classes(loaded: LoadedModel) -> Any:
-    with suppress(AttributeError):
-        shape = loaded.model.output_shape
-        return shape[-1] if isinstance(shape, tuple) else shape
-    return None

@@ -168,7 +168,7 @@ def _sample(model: keras.Model, picture: Image | None) -> Any:
 def _default_layer(model: keras.Model, doc: Any) -> tuple[tuple[str, int] | None, str]:
     """Return which call of which layer is taken by itself, or why there is none."""
     from eli5.keras.inputs.sample import read_sample
-    from eli5.keras.pipeline.plan import make_plan
+    from eli5.keras.pipeline.make_plan import make_plan
     from eli5.keras.pipeline.request import make_request
 
     try:

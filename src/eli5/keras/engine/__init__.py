@@ -208,11 +208,13 @@ def _trace(model: keras.Model, variables: list[keras.Variable], inputs: Any, pic
         others = leaves[:picture] + leaves[picture + 1 :]
         recorder = Recorder(_backend.level, _backend.version, leaves[picture], others)
         outputs, watch = _call(model, inputs, zip(variables, values, strict=False), recorder)
-        names = [a and a.name for a in map(watch.activation_of, keras.tree.flatten(outputs))]
+        flat = keras.tree.flatten(outputs)
+        names = [a and a.name for a in map(watch.activation_of, flat)]
         specs = keras.tree.map_structure(spec_of_output, outputs)
         layout = recorder.channels_first, recorder.is_layout_known
+        alignments = tuple(map(recorder.alignment_of, flat))
         attentions = tuple(recorder.attentions.finish())
-        whole = Trace(recorder.finish(), specs, names, *layout, attentions)
+        whole = Trace(recorder.finish(), specs, names, *layout, alignments, attentions)
         traces.append(of_one_sample(whole, int(leaves[picture].shape[0])))
 
     _backend.trace(run, variables, inputs)
@@ -256,7 +258,7 @@ def _compile(
             if is_scored:
                 (outputs,) = scored
             scores, report = query.select(outputs, watch.activation_of, targets, get_score())
-            return keras.ops.cast(scores, "float32"), report
+            return keras.tree.map_structure(_float32, scores), report
 
         if query.formulas:
             return _differentiated(forward, query, specs, extra)
@@ -314,7 +316,12 @@ def _plain(forward: Forward, query: Query) -> tuple[Any, Any]:
         return read
 
     scores, report = forward([hook(s, site) for s, site in enumerate(query.sites)])
+    scores = keras.ops.stack(scores, axis=1) if isinstance(scores, list) else scores
     return ((scores, activations) if query.read else scores), report
+
+
+def _float32(tensor: Any) -> Any:
+    return keras.ops.cast(tensor, "float32")
 
 
 def _differentiated(

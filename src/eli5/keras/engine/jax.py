@@ -160,12 +160,14 @@ def differentiate(
             return add
 
         scores, extras = forward([hook(site) for site in range(len(zeros))])
-        return _note_dependence(scores, depends), (captured, extras)
+        return jax.tree.map(functools.partial(_note_dependence, depends), scores), (
+            captured,
+            extras,
+        )
 
     def differentiated(zeros: list[Any]) -> tuple[list[list[Any]], Any]:
-        scores, pull_back, others = jax.vjp(shifted, zeros, has_aux=True)
-        columns = [jnp.zeros_like(scores).at[:, k].set(1) for k in range(scores.shape[1])]
-        return [pull_back(column)[0] for column in columns], others
+        scores, push, others = jax.linearize(shifted, zeros, has_aux=True)
+        return [per_column[0] for per_column in _pulled_back(push, zeros, scores)], others
 
     zeros = [jnp.zeros(spec.shape, spec.dtype) for spec in specs]
     hessian_products = {}
@@ -179,7 +181,22 @@ def differentiate(
     return activations, gradients if any(depends) else None, hessian_products, extras
 
 
-def _note_dependence(scores: Any, depends: list[bool]) -> Any:
+def _pulled_back(push: Callable[..., Any], zeros: Any, scores: Any) -> list[Any]:
+    """Return what each column of scores has for a gradient, of the derivative `push`, transposed.
+
+    A column that stands apart is transposed by itself: nothing of the others is in it then.
+    """
+    if isinstance(scores, list):
+        pulls = [
+            jax.linear_transpose(lambda moved, k=k: push(moved)[k], zeros)
+            for k in range(len(scores))
+        ]
+        return [pull(jnp.ones_like(one)) for pull, one in zip(pulls, scores, strict=True)]
+    pull_back = jax.linear_transpose(push, zeros)
+    return [pull_back(jnp.zeros_like(scores).at[:, k].set(1)) for k in range(scores.shape[1])]
+
+
+def _note_dependence(depends: list[bool], scores: Any) -> Any:
     """Write down whether `scores` vary with what is differentiated; JAX itself would give zeros."""
     identity = jax.custom_jvp(lambda x: x)
 

@@ -102,7 +102,9 @@ class Query(NamedTuple):
 
     score: Any  # handed on to `select`; another callable is another query
     # ``select(outputs, activation_of, targets, score) -> (scores (B, K), report)``, where
-    # ``activation_of(tensor)`` gives the softmax or sigmoid that made a tensor, or None.
+    # ``activation_of(tensor)`` gives the softmax or sigmoid that made a tensor, or None. Scores
+    # that are made one by one are given as a list of K columns (B,): through one tensor of all,
+    # each gradient would go back through the making of all.
     select: Callable[..., tuple[Any, Any]]
     sites: tuple[Site, ...] = ()  # whose outputs the scores are differentiated with respect to
     # One per site: ``formula(activations, gradients, hessian_products) -> result`` on float32

@@ -100,7 +100,7 @@ def differentiate(
     ----------
     forward : callable
         ``forward(hooks) -> (scores, extras)``: runs the model with the output at each site replaced
-        by ``hook(output)``; scores have shape ``(B, K)``.
+        by ``hook(output)``; scores have shape ``(B, K)``, or are a list of K columns.
     specs, second_order
         Shape and dtype of the activations, per site; the sites of second derivatives.
 
@@ -131,7 +131,7 @@ def differentiate(
     with outer if second_order else contextlib.nullcontext():
         with tape:
             scores, extras = forward([hook(site) for site in range(len(specs))])
-            columns = tf.unstack(scores, axis=1)
+            columns = scores if isinstance(scores, list) else tf.unstack(scores, axis=1)
         found = [tape.gradient(column, captured) for column in columns]
         gradients = [list(map(_or_zeros, per_site, captured)) for per_site in found]
         inner = {s: [_inner(g[s], captured[s]) for g in gradients] for s in second_order}

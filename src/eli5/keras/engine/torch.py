@@ -154,8 +154,8 @@ def differentiate(
     with torch.no_grad():  # restores the mode that `record` changes
         scores, extras = forward([hook(site) for site in range(len(specs))])
         extras = keras.tree.map_structure(torch.Tensor.detach, extras)
-        graph = bool(second_order)
-        gradients = [_gradients(scores, k, captured, graph) for k in range(scores.shape[1])]
+        graph, columns = bool(second_order), list(scores if isinstance(scores, list) else scores.T)
+        gradients = [_gradients(columns, k, captured, graph) for k in range(len(columns))]
         hvps = {s: [_hvp(g[s], captured[s]) for g in gradients] for s in second_order}
     activations = [tensor.detach() for tensor in captured]
     if all(gradient is None for per_site in gradients for gradient in per_site):
@@ -163,12 +163,14 @@ def differentiate(
     return activations, [list(map(_or_zeros, g, activations)) for g in gradients], hvps, extras
 
 
-def _gradients(scores: Any, k: int, captured: list[Any], create_graph: bool) -> Sequence[Any]:
-    if not scores.requires_grad:
+def _gradients(
+    columns: list[Any], k: int, captured: list[Any], create_graph: bool
+) -> Sequence[Any]:
+    if not columns[k].requires_grad:
         return [None] * len(captured)
-    is_last = k == scores.shape[1] - 1
+    is_last = k == len(columns) - 1
     return torch.autograd.grad(
-        scores[:, k].sum(),
+        columns[k].sum(),
         captured,
         retain_graph=create_graph or not is_last,
         create_graph=create_graph,

@@ -73,6 +73,8 @@ class Trace(NamedTuple):
     activations: list[str | None]
     channels_first: bool
     is_layout_known: bool = True
+    # Where each of the outputs lies, as far as that is known; see `Call.alignment`.
+    alignments: tuple[Alignment | None, ...] = ()
     attentions: tuple[Attention, ...] = ()
 
     def index_of(self, site: Site) -> int:
@@ -242,7 +244,7 @@ class Recorder:
     def note_cast(self, tensor: Any, output: Any) -> None:
         """Note that `output` is `tensor` in another type; see `eli5.keras.engine.hooks.watch`."""
         self.attentions.note_same(tensor, output)
-        if (alignment := self._alignment_of(tensor)) is not None and output.shape == tensor.shape:
+        if (alignment := self.alignment_of(tensor)) is not None and output.shape == tensor.shape:
             self._note_alignment(output, alignment)
 
     def on_attention(self, watching: Watch, shape: Shape, tensor: Any, is_fused: bool) -> None:
@@ -255,7 +257,8 @@ class Recorder:
     def _note_alignment(self, tensor: Any, alignment: Alignment) -> None:
         self._alignments[id(tensor)] = weakref.ref(tensor), alignment
 
-    def _alignment_of(self, tensor: Any) -> Alignment | None:
+    def alignment_of(self, tensor: Any) -> Alignment | None:
+        """Return where a tensor lies, if that is known."""
         reference, alignment = self._alignments.get(id(tensor), (None, None))
         return alignment if reference is not None and reference() is tensor else None
 
@@ -263,10 +266,10 @@ class Recorder:
         self, operation: keras.Operation, shape: Shape, arguments: Any, output: Any
     ) -> Alignment:
         """Return where an output lies: in the input, or if that is not known in itself."""
-        known = self._alignment_of(output)  # by an operation within
+        known = self.alignment_of(output)  # by an operation within
         if known is None or has_rule(operation):
             tensors = filter(keras.ops.is_tensor, keras.tree.flatten(arguments))
-            given = [(spec_of(tensor).shape, self._alignment_of(tensor)) for tensor in tensors]
+            given = [(spec_of(tensor).shape, self.alignment_of(tensor)) for tensor in tensors]
             self._note_seen_layout(operation, given)
             known = align(operation, given, arguments, shape) or known
         return known or align_input(shape, root=len(self.calls))

@@ -98,6 +98,20 @@ def locate(
     return Located(site, _stretched(site.grid or _grid_of(call, site), size), is_known=False)
 
 
+def place_output(alignment: Alignment | None, size: Shape, places: range) -> Placement | None:
+    """Return where an output's cells lie in an input of a size; None if that is not known.
+
+    Its axes are those of the input, in their order; see `locate` for the rest.
+    """
+    if alignment is None or alignment.root is not None:
+        return None
+    parts = [part for of_axis in alignment.axes[1:] for part in of_axis if part.axis in places]
+    if [part.axis for part in parts] != list(places):
+        return None
+    cells = [_cells(alignment, part.axis, part.stride, part.size) for part in parts]
+    return _placement(alignment, cells, size, places)
+
+
 def _to_input(alignment: Alignment | None, measure: Measure) -> Alignment | None:
     if alignment is None or alignment.root is None:
         return alignment

@@ -8,7 +8,8 @@ import keras
 
 from eli5.keras import engine
 from eli5.keras.inputs.sample import read_sample
-from eli5.keras.pipeline.plan import Array, Plan, attention_of, make_plan
+from eli5.keras.pipeline.make_plan import make_plan
+from eli5.keras.pipeline.plan import Array, Plan, attention_of
 from eli5.keras.pipeline.request import make_request, split_options
 
 

@@ -11,7 +11,8 @@ import keras
 
 from eli5.keras import engine
 from eli5.keras.inputs.sample import DocOptions, Sample, read_sample
-from eli5.keras.pipeline.plan import Plan, at_doc, make_plan
+from eli5.keras.pipeline.make_plan import make_plan
+from eli5.keras.pipeline.plan import Plan, at_doc
 from eli5.keras.pipeline.request import Request, make_request, split_options
 from eli5.keras.pipeline.result import compose, make_display
 from eli5.keras.pipeline.run_methods import run_methods

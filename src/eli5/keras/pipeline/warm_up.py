@@ -14,7 +14,7 @@ from eli5.keras import engine
 from eli5.keras.inputs.model_inputs import input_shapes, integer_inputs, named_arrays
 from eli5.keras.inputs.sample import read_sample
 from eli5.keras.pipeline.explain import explain_batch
-from eli5.keras.pipeline.plan import make_plan
+from eli5.keras.pipeline.make_plan import make_plan
 from eli5.keras.pipeline.request import Request, make_request, split_options
 from eli5.keras.pipeline.result import make_display
 from eli5.keras.pipeline.run_methods import run_methods

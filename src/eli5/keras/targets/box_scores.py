@@ -222,9 +222,11 @@ def _to_check(proposals: Proposals, kept: Kept | None, filled: Any, n_found: Any
     own = ops.stop_gradient(_rows_at(proposals.boxes, filled["index"][..., 0]))
     sizes = proposals.boxes[..., 2:] - proposals.boxes[..., :2]
     is_proper, is_large = ops.all(sizes > 0, axis=-1), ops.any(sizes > 1, axis=-1)
+    visible = proposals.visible[..., 2:] - proposals.visible[..., :2]
     per_sample = {
         "proper": ops.mean(ops.cast(is_proper, "float32"), axis=1),
         "large": ops.mean(ops.cast(is_large, "float32"), axis=1),
+        "inside": ops.mean(ops.cast(ops.all(visible > 0, axis=-1), "float32"), axis=1),
         "lowest": ops.min(proposals.logits, axis=(1, 2)),
         "highest": ops.max(proposals.logits, axis=(1, 2)),
         "confidence": ops.sigmoid(ops.max(proposals.best, axis=1)),

@@ -22,7 +22,7 @@ def in_pixels(box: Any, format: str, size: Size) -> Array:
 def traced_in_pixels(boxes: Any, format: str, size: Size) -> Any:
     """Return boxes (..., 4) as ``xyxy`` in pixels, in float32: half precision has too few digits.
 
-    Formats are those of `eli5.targets.CANDIDATE_FORMATS`.
+    Formats are those of `eli5.targets.boxes.CANDIDATE_FORMATS`.
     """
     return ops.stack(_corners(ops.cast(boxes, "float32"), format, size), axis=-1)
 

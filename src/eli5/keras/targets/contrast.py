@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+from keras import ops
 
 from eli5.base import TargetExplanation
 from eli5.checks import is_integer, wrong_type
@@ -136,9 +137,10 @@ class _SelectDifference:
     ) -> tuple[Any, dict[str, Any]]:
         sides = {k: self.select(outputs, activation_of, targets[k], score) for k in ("a", "b")}
         (a, of_a), (b, of_b) = sides["a"], sides["b"]
+        scores = keras.tree.map_structure(ops.subtract, a, b)
         if not of_a:
-            return a - b, {}
+            return scores, {}
         report = {name: of_a[name] - of_b[name] for name in ("outputs", "explained")}
         report["targets"] = {side: of["targets"] for side, (_, of) in sides.items()}
         report["found"] = {k: of["found"] for k, (_, of) in sides.items() if "found" in of}
-        return a - b, report
+        return scores, report

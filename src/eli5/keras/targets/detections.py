@@ -35,7 +35,8 @@ from eli5.keras.targets.target import (
     Target,
     Targets,
 )
-from eli5.targets import OBJECTIVES, Box, Detection, Missing, Objects
+from eli5.targets import Box, Detection, Missing, Objects
+from eli5.targets.boxes import OBJECTIVES
 
 _MODES: dict[type, Mode] = {
     Box: Mode.BOX,
@@ -46,6 +47,12 @@ _MODES: dict[type, Mode] = {
 _MOST: dict[type, int] = {Objects: MOST_KEPT, Missing: NEAREST}
 _OUTSIDE = 1.0  # pixels that a box may reach out of the picture, by rounding
 _NO_BOX = 0.1  # below this IoU no candidate is the box
+# What most candidates are if their format is what was said.
+_READ_RIGHT = {
+    "proper": "with their ends last",
+    "large": "larger than one pixel",
+    "inside": "at least in part within the picture",
+}
 
 
 class BoxTarget(Target):
@@ -242,7 +249,7 @@ class BoxTarget(Target):
             class_name=name_of(self._names, class_id),
             explained=numbers["explained"],
             explained_name=_score_name(target, kind),
-            region=_region(target, class_id),
+            region=_region(target, class_id, head.details.detector.size),
         )
 
 
@@ -255,9 +262,15 @@ def _score_name(target: Any, kind: ScoreKind) -> str:
     return several + names[objective]
 
 
-def _region(target: Any, class_id: int) -> Any:
-    """Return where a target is, with all that was found out."""
-    box = tuple(map(float, target["box"]))
+def _region(target: Any, class_id: int, size: Size) -> Any:
+    """Return where a target is, with all that was found out.
+
+    Of a box that reaches out of the picture what is in it, so that it can be asked for again.
+    """
+    height, width = size
+    inside = np.clip(target["box"], 0, (width, height, width, height))
+    is_there = inside[0] < inside[2] and inside[1] < inside[3]
+    box = tuple(map(float, inside if is_there else target["box"]))
     if target["mode"] == Mode.OBJECTS:
         return Objects(class_id, target["boxes"][target["weight"] > 0])
     if target["mode"] == Mode.MISSING:
@@ -294,8 +307,9 @@ def _check_reading(found: Mapping[str, Array], head: Head) -> None:
             "with an adapter: detector=lambda outputs: eli5.targets.Candidates(boxes, scores, "
             "are_logits=False)"
         )
-    if found["proper"][0] < 0.5 or found["large"][0] < 0.5:
-        what = "with their ends last" if found["proper"][0] < 0.5 else "larger than one pixel"
+    wrong = [what for name, what in _READ_RIGHT.items() if found[name][0] < 0.5]
+    if wrong:
+        what = wrong[0]
         raise ValueError(
             f"Expected most of the model's boxes, read as pixels, to be {what}. Received: others, "
             f"such as {_in_words(found['box'][0])}. Say how they are written: "

@@ -17,7 +17,8 @@ from eli5.checks import shown, wrong_type
 from eli5.keras import engine
 from eli5.keras.targets.boxes import Size
 from eli5.keras.targets.target import Output, name_outputs
-from eli5.targets import CANDIDATE_FORMATS, Candidates
+from eli5.targets import Candidates
+from eli5.targets.boxes import CANDIDATE_FORMATS
 
 _ADVICE = (
     "Say how they are read, with `detector`: a function of the outputs that returns "
@@ -111,7 +112,13 @@ def check_detector(detector: Any) -> None:
 
 def read_specs(detector: Detector, outputs: Any, adapter: Any) -> tuple[Any, Any]:
     """Return the boxes and scores as specs, of the outputs' specs."""
-    boxes, scores = _Reading(detector, adapter).symbolic_call(outputs)
+    reading = _Reading(detector, adapter)
+    try:
+        boxes, scores = reading.symbolic_call(outputs)
+    except Exception:  # Keras wraps it into one of its own, of which a user knows nothing
+        if reading.error is None:
+            raise
+        raise reading.error from None
     return boxes, scores
 
 
@@ -121,9 +128,14 @@ class _Reading(keras.Operation):  # type: ignore[misc]
     def __init__(self, detector: Detector, adapter: Any) -> None:
         super().__init__()
         self._detector, self._adapter = detector, adapter
+        self.error: Exception | None = None
 
     def call(self, outputs: Any) -> Any:
-        found = self._detector.candidates(outputs, self._adapter)
+        try:
+            found = self._detector.candidates(outputs, self._adapter)
+        except Exception as error:
+            self.error = error
+            raise
         return [found.boxes, found.scores]
 
 

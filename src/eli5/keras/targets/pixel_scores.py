@@ -27,6 +27,7 @@ from eli5.keras.targets.class_scores import (
 from eli5.keras.targets.target import Head, ScoreKind
 
 OPEN = -1  # in the place of a class id
+_MOST_KEPT = 1 << 26  # numbers, of all targets together, until the gradients are there
 
 
 class Grid(NamedTuple):
@@ -37,6 +38,9 @@ class Grid(NamedTuple):
     # Whether a pixel has one class, the likeliest; else each class has a mask of its own.
     is_exclusive: bool
     input_size: tuple[int, ...]  # of the explained input
+    # Where the output is of a part of the input alone, as the model cuts off the rest: along each
+    # axis the middle of the first pixel, and how far the next is.
+    part: tuple[tuple[float, float], ...] | None = None
 
     def classes_last(self, tensor: Any) -> Any:
         """Return an output (B, ...) as (B, pixels, classes)."""
@@ -58,7 +62,7 @@ class SelectPixels:
     def __call__(
         self, outputs: Any, activation_of: Callable[[Any], Any], targets: Any, score: Any
     ) -> tuple[Any, dict[str, Any]]:
-        """Return the scores, (B, K * len(kinds)), and a report, see `eli5.keras.engine.Query`."""
+        """Return K * len(kinds) columns of scores, and a report: see `eli5.keras.engine.Query`."""
         chosen = keras.tree.flatten(outputs)[self.output]
         units = self._units(chosen, activation_of(chosen))
         check_batch(chosen, targets["class_id"])
@@ -67,10 +71,9 @@ class SelectPixels:
         weights = _weights(masks)
         names = dict.fromkeys(kind.name for kind in (*self.kinds, *self.reported))
         scores = {name: _means(units, top, classes, weights, name) for name in names}
-        asked = [scores[kind.name] for kind in self.kinds]
-        asked = asked[0] if len(asked) == 1 else ops.concatenate(asked, axis=1)
+        asked = [self.sign * column for kind in self.kinds for column in scores[kind.name]]
         if not self.reported:
-            return self.sign * asked, {}
+            return asked, {}
         report = {
             "targets": targets
             | {
@@ -79,11 +82,13 @@ class SelectPixels:
                 # And stays where it is, whatever a variant of the doc is predicted to be.
                 "is_given": ops.ones_like(targets["is_given"]),
             },
-            "outputs": _means(units, top, classes, weights, "output"),
-            "explained": ops.stack([scores[kind.name] for kind in self.reported], axis=2),
-            "found": {"n_pixels": _counts(units, top, targets, self.head.details.is_exclusive)},
+            "outputs": _mean_outputs(units.values, classes, weights),
+            "explained": ops.stack(
+                [ops.stack(scores[kind.name], axis=1) for kind in self.reported], axis=2
+            ),
+            "found": _predicted(units, top, self.head.details.is_exclusive),
         }
-        return self.sign * asked, report
+        return asked, report
 
     def _units(self, chosen: Any, activation: Any) -> Units:
         """Return what the output says, (B, pixels, classes), in float32: means need its digits."""
@@ -132,32 +137,56 @@ def _weights(masks: Any) -> Any:
     return counted / ops.sum(counted, axis=2, keepdims=True)
 
 
-def _means(units: Units, top: Any, classes: Any, weights: Any, name: str) -> Any:
-    """Return the weighted means (B, K) of the scores of one name.
+def _means(units: Units, top: Any, classes: Any, weights: Any, name: str) -> list[Any]:
+    """Return the weighted means of the scores of one name, K tensors (B,).
 
     One target after the other, or each would have a row per pixel and class in memory.
     """
     scored = units.values if name == "output" else units.logits
     is_compared = name == "log-odds" and not units.are_independent
-    others = Others(scored, top[..., None]) if is_compared else None
-    means = []
-    for k in range(classes.shape[1]):
-        own = _picked(scored, classes[:, k])
-        if others is not None:
-            own = others.log_odds(own[..., None], classes[:, k][:, None, None])[..., 0]
-        means.append(ops.sum(own * weights[:, k], axis=1))
-    return ops.stack(means, axis=1)
+    n_targets = classes.shape[1]
+    score = _log_odds_of(scored, top, n_targets) if is_compared else _picked
+    return [ops.sum(score(scored, classes[:, k]) * weights[:, k], axis=1) for k in range(n_targets)]
 
 
-def _counts(units: Units, top: Any, targets: Any, is_exclusive: bool) -> Any:
-    """Return at how many pixels each class is predicted, (B, K, classes), the same for all K."""
-    n_samples, n_classes = top.shape[0], units.logits.shape[-1]
+def _mean_outputs(values: Any, classes: Any, weights: Any) -> Any:
+    """Return the weighted means (B, K) of the outputs themselves, which need no gradient."""
+    taken = [
+        ops.moveaxis(ops.take(values[b], classes[b], axis=-1), -1, 0)
+        for b in range(values.shape[0])
+    ]
+    return ops.sum(ops.stack(taken) * weights, axis=2)
+
+
+def _log_odds_of(logits: Any, top: Any, n_targets: int) -> Callable[[Any, Any], Any]:
+    """Return what gives the log-odds (B, pixels) of one class per sample, of logits.
+
+    To sum up the others for each target by itself is the least to compute, back and forth, but a
+    number per pixel and class is kept for each; what they have in common is kept once.
+    """
+    if n_targets * math.prod(logits.shape) <= _MOST_KEPT:
+        return _log_odds
+    others = Others(logits, top[..., None])
+
+    def log_odds(scored: Any, class_id: Any) -> Any:
+        own = _picked(scored, class_id)
+        return others.log_odds(own[..., None], class_id[:, None, None])[..., 0]
+
+    return log_odds
+
+
+def _log_odds(logits: Any, class_id: Any) -> Any:
+    is_class = ops.arange(logits.shape[-1], dtype="int32") == class_id[:, None, None]
+    # Added, and not put in its place: the gradient of a sum is there already.
+    others = logits + ops.where(is_class, float("-inf"), 0.0)
+    return _picked(logits, class_id) - ops.logsumexp(others, axis=-1)
+
+
+def _predicted(units: Units, top: Any, is_exclusive: bool) -> dict[str, Any]:
+    """Return what tells at how many pixels each class is predicted, of all targets (B, 1, ...).
+
+    Of exclusive classes that of each pixel: they are counted where the numbers are wanted.
+    """
     if is_exclusive:
-        # Added up by class, as a flag per pixel and class would take more room than the outputs.
-        rows = top + n_classes * ops.arange(n_samples, dtype="int32")[:, None]
-        ids = ops.reshape(rows, (-1,))
-        flat = ops.segment_sum(ops.ones_like(ids), ids, num_segments=n_samples * n_classes)
-        counts = ops.reshape(flat, (n_samples, n_classes))
-    else:
-        counts = ops.sum(ops.cast(units.logits > 0, "int32"), axis=1)
-    return ops.repeat(counts[:, None], targets["class_id"].shape[1], axis=1)
+        return {"classes": top[:, None]}
+    return {"n_pixels": ops.sum(ops.cast(units.logits > 0, "int32"), axis=1)[:, None]}

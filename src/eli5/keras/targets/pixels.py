@@ -27,6 +27,7 @@ from eli5.targets import Pixel, Region
 # Names of outputs that hold masks which do not exclude each other: Segment Anything's.
 _INDEPENDENT = ("masks", "pred_masks")
 _SHOWN = 8  # classes in an error
+_WHOLE = 0.95  # of the input: an output that covers so much is one of all of it
 
 
 class PixelTarget(Target):
@@ -92,10 +93,9 @@ class PixelTarget(Target):
         return SelectPixels(output, head, kinds, sign, reported)
 
     def check_found(self, found: Mapping[str, Array], targets: Targets, head: Head) -> None:
-        rows = zip(targets["class_id"], targets["mask"], found["n_pixels"], strict=True)
-        for class_id, mask, n_pixels in rows:
+        for class_id, mask in zip(targets["class_id"], targets["mask"], strict=True):
             if not mask.any():
-                raise self._not_predicted(int(class_id), n_pixels)
+                raise self._not_predicted(int(class_id), _count(found, head))
 
     def _not_predicted(self, class_id: int, n_pixels: Array) -> ValueError:
         """Return the error for a class that is predicted nowhere; it says which are."""
@@ -118,6 +118,13 @@ class PixelTarget(Target):
                 f"The mask, of the input's size {sizes[0]}, was resized to the output's "
                 f"{sizes[1]}: each pixel took the nearest."
             )
+        if grid.part is not None:
+            rows = zip(grid.part, grid.size, strict=True)
+            spans = [f"{first:.0f} to {first + step * (n - 1):.0f}" for (first, step), n in rows]
+            yield (
+                "The output is of a part of the input alone, as the model cuts off the rest: of "
+                f"its pixels {' x '.join(spans)}."
+            )
 
     def name(self, head: Head, kind: ScoreKind) -> str:
         of = {"output": "model's output", "logit": "logit"}.get(kind.name, "log-odds of the class")
@@ -128,7 +135,8 @@ class PixelTarget(Target):
     ) -> TargetExplanation:
         class_id, value = int(target["class_id"]), numbers["outputs"]
         row, column = map(int, target["pixel"])
-        region = Region(class_id, target["mask"]) if row < 0 else Pixel(row, column, class_id)
+        mask = _on_input(target["mask"], head.details)
+        region = Region(class_id, mask) if row < 0 else Pixel(row, column, class_id)
         return TargetExplanation(
             class_id,
             proba=value if head.has_probabilities else None,
@@ -138,6 +146,13 @@ class PixelTarget(Target):
             explained_name=f"mean {kind.name}" if row < 0 else kind.name,
             region=region,
         )
+
+
+def _count(found: Mapping[str, Array], head: Head) -> Array:
+    """Return at how many pixels each class is predicted."""
+    if "classes" not in found:
+        return np.asarray(found["n_pixels"][0])
+    return np.bincount(found["classes"].ravel(), minlength=head.n_targets)
 
 
 def _cell_of(pixel: Pixel, grid: Grid) -> tuple[int, ...]:
@@ -154,8 +169,36 @@ def _cell_of(pixel: Pixel, grid: Grid) -> tuple[int, ...]:
             f"Expected a pixel of the input, with row < {size[0]} and column < {size[1]}. "
             f"Received: target={pixel!r}"
         )
-    places = zip((pixel.row, pixel.column), grid.size, size, strict=True)
-    return tuple(place * cells // pixels for place, cells, pixels in places)
+    if grid.part is None:
+        places = zip((pixel.row, pixel.column), grid.size, size, strict=True)
+        return tuple(place * cells // pixels for place, cells, pixels in places)
+    parts = zip((pixel.row, pixel.column), grid.part, strict=True)
+    cell = tuple(int(_nearest_cells(np.array(place), part)) for place, part in parts)
+    if not all(0 <= one < n for one, n in zip(cell, grid.size, strict=True)):
+        raise ValueError(
+            "Expected a pixel of the part of the input that the output is of. Received: "
+            f"target={pixel!r}, where the model cuts the input off. Its output has {grid.size} "
+            f"pixels, the first at {tuple(round(first) for first, _ in grid.part)}"
+        )
+    return cell
+
+
+def _nearest_cells(places: Array, part: tuple[float, float]) -> Array:
+    """Return which of the output's pixels are the nearest to those of the input, on one axis."""
+    first, step = part
+    return np.floor((places - first) / step + 0.5).astype(int)
+
+
+def _on_input(mask: Array, grid: Grid) -> Array:
+    """Return a mask of the output as one of the input where the output is of a part of it."""
+    if grid.part is None:
+        return mask
+    for axis, (part, pixels) in enumerate(zip(grid.part, grid.input_size, strict=True)):
+        cells = _nearest_cells(np.arange(pixels), part)
+        is_there = (cells >= 0) & (cells < mask.shape[axis])
+        mask = np.take(mask, np.where(is_there, cells, 0), axis=axis)
+        mask &= is_there.reshape([-1 if k == axis else 1 for k in range(mask.ndim)])
+    return mask
 
 
 def _fitted(mask: Array, grid: Grid) -> Array:
@@ -169,6 +212,9 @@ def _fitted(mask: Array, grid: Grid) -> Array:
         )
     for axis, (cells, pixels) in enumerate(zip(grid.size, mask.shape, strict=True)):
         nearest = ((np.arange(cells) + 0.5) * pixels / cells).astype(int)
+        if grid.part is not None:
+            first, step = grid.part[axis]
+            nearest = np.round(first + step * np.arange(cells)).astype(int).clip(0, pixels - 1)
         mask = np.take(mask, nearest, axis=axis)
     if not mask.any():
         raise ValueError(
@@ -186,7 +232,7 @@ def _find_grid(output: Output, names: Names) -> Grid:
     """Tell where the output has its pixels and its classes."""
     n_axes, shape = len(output.size), output.shape
     if len(shape) == n_axes + 1 and n_axes >= 2 and _is_like(shape[1:], output.size):
-        return Grid(shape[1:], None, True, output.size)
+        return Grid(shape[1:], None, True, output.size, _part(shape[1:], output))
     if len(shape) != n_axes + 2 or n_axes < 2:
         raise ValueError(
             "Expected a segmenter, a model with an output of shape (1, H, W, n_classes), (1, "
@@ -196,7 +242,26 @@ def _find_grid(output: Output, names: Names) -> Grid:
     axis = _class_axis(output, names)
     size = shape[2:] if axis == 1 else shape[1:-1]
     is_exclusive = output.activation != "sigmoid" and output.name not in _INDEPENDENT
-    return Grid(size, axis, is_exclusive or shape[axis] == 1, output.size)
+    is_exclusive = is_exclusive or shape[axis] == 1
+    return Grid(size, axis, is_exclusive, output.size, _part(size, output))
+
+
+def _part(size: tuple[int, ...], output: Output) -> tuple[tuple[float, float], ...] | None:
+    """Return where the output's pixels lie if they are clearly of less than the input.
+
+    That is where it is smaller, and its pixels, one beside the other, cover less: of convolutions
+    without padding, or a crop. Else they are stretched over the input, as those who train a model
+    do with its labels, whatever shift its windows have.
+    """
+    place = output.placement
+    if place is None:
+        return None
+    steps = place.strides(size)
+    rows = list(zip(steps, size, output.size, strict=True))
+    covers = all(step * n > _WHOLE * pixels or n >= pixels for step, n, pixels in rows)
+    if covers or min(steps) <= 0:
+        return None
+    return tuple(zip(place.first, steps, strict=True))
 
 
 def _class_axis(output: Output, names: Names) -> int:

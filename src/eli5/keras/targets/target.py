@@ -15,6 +15,7 @@ import numpy as np
 
 from eli5.base import TargetExplanation
 from eli5.checks import is_integer, wrong_type
+from eli5.placement import Placement
 
 Array = np.ndarray[Any, Any]
 
@@ -44,6 +45,8 @@ class Output(NamedTuple):
     outputs : spec, or a list, tuple or dict of them
         All that the model returns; None is what is no tensor.
     model : keras.Model
+    placement : Placement or None
+        Where its cells lie in the explained input, if that is known.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Output(NamedTuple):
     data_format: str | None
     outputs: Any
     model: keras.Model
+    placement: Placement | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
