@@ -19,8 +19,8 @@ from typing import Any
 BACKENDS = ("jax", "tensorflow", "torch")
 # Of `cases.CASES`, which cannot be imported before a backend is chosen.
 CASE_NAMES = (
-    "grad-cam", "methods", "ablation", "perturbation", "gradients", "targets", "metrics",
-    "first-call", "memory", "throughput", "import", "profile", "peers",
+    "grad-cam", "methods", "ablation", "attention", "perturbation", "gradients", "targets",
+    "metrics", "first-call", "memory", "throughput", "import", "profile", "peers",
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 from alternatives import alternatives
-from networks import docs, lively, network
+from networks import docs, lively, network, transformer
 from profile_explanation import profile
 from rows import Row
 from target_costs import targets
@@ -81,6 +81,25 @@ def ablation(pairs: int) -> Iterator[Row]:
         pairs=max(pairs // 3, 5),
     )
     yield _row("Ablation-CAM, MobileNetV2, 1,280 maps", cost, 4.0)
+
+
+def attention(pairs: int) -> Iterator[Row]:
+    """Measure the methods on attention, of all twelve layers of a vision transformer."""
+    model = transformer()
+    yardsticks = {
+        "Attention Rollout": (forward(model), "× forward"),
+        "Transformer Attribution": (forward_and_gradient(model), "× forward and gradient"),
+        "LeGrad": (forward_and_gradient(model), "× forward and gradient"),
+    }
+    for n in (1, 8):
+        batch = docs(n)
+        for method, (yardstick, unit) in yardsticks.items():
+            cost = compare(
+                functools.partial(_explain, model, batch, method=method),
+                functools.partial(yardstick, batch),
+                pairs=max(pairs // 3, 5),
+            )
+            yield _row(f"{method}, ViT-S/16, batch {n}", cost, 1.3, unit)
 
 
 def perturbation(pairs: int) -> Iterator[Row]:
@@ -293,6 +312,7 @@ CASES: dict[str, Callable[[int], Iterator[Row]]] = {
     "grad-cam": grad_cam,
     "methods": many_methods,
     "ablation": ablation,
+    "attention": attention,
     "perturbation": perturbation,
     "gradients": gradients,
     "targets": targets,

@@ -31,6 +31,7 @@ from PIL import Image, ImageFilter
 import eli5
 from eli5.demo import Scene, load_model
 from eli5.keras import METHODS
+from eli5.keras.methods import WITHOUT_ATTENTION
 from eli5.keras.methods.smoothing import Smoothing
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
@@ -100,7 +101,7 @@ def _parse() -> argparse.Namespace:
 def _measure(model: keras.Model, scenes: list[Scene]) -> Iterator[Row]:
     uniform = [np.ones((SIZE, SIZE), "float32")] * 2
     yield judge("uniform", [uniform] * len(scenes), scenes)
-    for name in METHODS:
+    for name in WITHOUT_ATTENTION:
         print(f"{name} ...", file=sys.stderr, flush=True)
         try:
             row = judge(name, heatmaps(model, scenes, name), scenes)

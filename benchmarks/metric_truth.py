@@ -28,7 +28,7 @@ from eli5.ground_truth.agreement import measure_map
 from eli5.ground_truth.benchmark import Contender, maps_of, read_contenders
 from eli5.ground_truth.problem import Problem
 from eli5.ground_truth.sets import SETS
-from eli5.keras import METHODS
+from eli5.keras.methods import WITHOUT_ATTENTION
 from eli5.metrics import METRICS, Metric
 from eli5.metrics.comparison import interval
 from eli5.metrics.similarity import spearman
@@ -84,7 +84,7 @@ def rank_correlations(problem: Problem, metrics: list[Metric]) -> dict[str, list
     """Return, by metric, per doc the rank correlation over the methods with the agreement."""
     known: dict[str, Array] = {}
     numbers: dict[str, dict[str, Array]] = {row.name: {} for row in metrics}
-    for contender in read_contenders({name: {"method": name} for name in METHODS}):
+    for contender in read_contenders({name: {"method": name} for name in WITHOUT_ATTENTION}):
         own = contender._replace(options=_OWN.get(contender.name, {}))
         try:
             maps = np.stack([_as_map(m, problem) for _, m in maps_of(problem, own)])

@@ -65,6 +65,34 @@ def overconfident() -> keras.Model:
     return model
 
 
+class _ClassToken(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
+    """Puts a class token before the patches, and adds positions."""
+
+    def build(self, shape: Any) -> None:
+        self.token = self.add_weight(shape=(1, 1, shape[-1]), name="token")
+        self.positions = self.add_weight(shape=(1, shape[1] + 1, shape[-1]), name="positions")
+
+    def call(self, x: Any) -> Any:
+        """Return tokens (B, 1 + patches, features)."""
+        token = keras.ops.repeat(self.token, keras.ops.shape(x)[0], axis=0)
+        return keras.ops.concatenate([token, x], axis=1) + self.positions
+
+
+def transformer(n_blocks: int = 12, width: int = 384, n_heads: int = 6) -> keras.Model:
+    """Return ViT-S/16 (arXiv:2010.11929), of 197 tokens."""
+    layers = keras.layers
+    inputs = keras.Input((SIZE, SIZE, 3))
+    x = layers.Conv2D(width, 16, strides=16)(inputs)
+    x = _ClassToken()(layers.Reshape((-1, width))(x))
+    for _ in range(n_blocks):
+        y = layers.LayerNormalization()(x)
+        x = layers.Add()([x, layers.MultiHeadAttention(n_heads, width // n_heads)(y, y)])
+        y = layers.Dense(4 * width, activation="gelu")(layers.LayerNormalization()(x))
+        x = layers.Add()([x, layers.Dense(width)(y)])
+    x = layers.LayerNormalization()(x)[:, 0]
+    return lively(keras.Model(inputs, layers.Dense(1000, activation="softmax")(x)))
+
+
 def lively(model: keras.Model) -> keras.Model:
     """Give a model weights that are the same on all backends, and under which signals live.
 

@@ -23,7 +23,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import eli5
 from eli5.demo import class_names, load_model, load_scene
-from eli5.keras import METHODS
+from eli5.keras.methods import WITHOUT_ATTENTION
 
 ROOT = Path(__file__).parent.parent
 FONT = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")  # comes with matplotlib
@@ -60,7 +60,7 @@ def draw_methods(model: keras.Model) -> Image.Image:
     scene, image = load_scene(), scene_picture(182)  # six are as wide as a README shows
     target = scene.kinds[0]
     tiles = {f"Asked for: the {class_names[target]}": image}
-    for name in METHODS:
+    for name in WITHOUT_ATTENTION:
         found = eli5.explain_prediction(
             model, scene.image[None], targets=[target], method=name, image=image, score="logit"
         )

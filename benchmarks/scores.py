@@ -29,7 +29,7 @@ from PIL import Image, ImageOps
 
 import eli5
 from eli5.demo import Scene, load_model
-from eli5.keras import METHODS
+from eli5.keras.methods import WITHOUT_ATTENTION
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
 
@@ -79,7 +79,9 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--scenes", type=int, default=100, help="pictures of two objects each")
     parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS)
-    parser.add_argument("--methods", nargs="+", default=list(METHODS), help="all if not given")
+    parser.add_argument(
+        "--methods", nargs="+", default=list(WITHOUT_ATTENTION), help="all if not given"
+    )
     parser.add_argument("--write", type=Path, metavar="PAGE", help="replace the tables there")
     return parser.parse_args()
 

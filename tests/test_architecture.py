@@ -89,6 +89,7 @@ PUBLIC = {
     },
     "eli5.keras": {
         "METHODS",
+        "attention_maps",
         "explain_prediction",
         "explain_prediction_keras",
         "forget",

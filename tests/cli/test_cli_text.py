@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import sys
 from pathlib import Path
@@ -297,3 +298,36 @@ def test_a_model_of_texts_is_not_one_of_pictures(
 ) -> None:
     message = fails(capsys, "explain", path, image_path)
     assert message.endswith("with input shape (None, 1). Texts are explained by eli5 explain-text")
+
+
+# ---- attention -----------------------------------------------------------------------------------
+
+
+def attentive() -> keras.Model:
+    """Return a reader whose words attend to each other."""
+    text = keras.Input((1,), dtype="string")
+    x = keras.layers.TextVectorization(
+        vocabulary=["good", "bad", "film"], output_sequence_length=4
+    )(text)
+    x = keras.layers.Embedding(5, 4, name="words")(x)
+    x = keras.layers.Add()([x, keras.layers.MultiHeadAttention(2, 2, name="mha")(x, x)])
+    x = keras.layers.GlobalAveragePooling1D()(x)
+    return keras.Model(text, keras.layers.Dense(2, activation="softmax")(x), name="attentive")
+
+
+def test_words_by_attention(capsys: Capsys, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = attentive()
+    monkeypatch.setattr(keras.saving, "load_model", lambda *_, **__: model)
+    ended = run(capsys, "explain-text", path, "good film bad bad", "--method", "rollout", "--json")
+    (row,) = map(json.loads, ended.out.splitlines())
+    assert row["method"] == "Attention Rollout"
+    spans = row["targets"][0]["weighted_spans"]["docs_weighted_spans"][0]["spans"]
+    assert [token for token, _, _ in spans] == ["good", "film", "bad", "bad"]
+    assert sum(weight for *_, weight in spans) == pytest.approx(1, abs=1e-5)
+    of_layer = run(
+        capsys, "explain-text", path, "good film", "--method", "chefer:layers=0,head=1", "--json"
+    )
+    assert "layers [0] of 1 attention, head 1" in json.loads(of_layer.out)["description"]
+    ended = run(capsys, "explain-text", path, "good film", "--method", "rollout:layers=3")
+    assert ended.code == 2
+    assert "`layers`" in ended.err

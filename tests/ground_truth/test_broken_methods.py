@@ -10,6 +10,7 @@ import pytest
 import eli5
 from eli5.ground_truth.report import BenchmarkReport
 from eli5.keras import METHODS
+from eli5.keras.methods import WITHOUT_ATTENTION
 from helpers.broken_methods import BROKEN, at_layer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*The heatmap of target")
@@ -74,7 +75,7 @@ def all_methods() -> BenchmarkReport:
 
 def test_every_method_beats_noise_somewhere(all_methods: BenchmarkReport) -> None:
     # Or it would be a set that tells nothing. VarGrad is blank where a model is linear.
-    for name in set(METHODS) - {"VarGrad"}:
+    for name in set(WITHOUT_ATTENTION) - {"VarGrad"}:
         assert all_methods.worse("noise", name), name
 
 
@@ -91,7 +92,7 @@ def test_methods_that_tie_on_scenes_come_apart(
     assert max(differences) > 0.05
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", WITHOUT_ATTENTION)
 def test_a_method_claims_what_its_maps_show(name: str, all_methods: BenchmarkReport) -> None:
     method = METHODS[name]
     maps = [one.maps[name] for one in all_methods.examples.values() if name in one.maps]

@@ -13,13 +13,14 @@ from keras import layers
 import eli5
 import eli5.keras
 from eli5.keras import METHODS
+from eli5.keras.methods import WITHOUT_ATTENTION
 from helpers.backend_limits import skip_what_cannot_run
 from helpers.model_kinds import KINDS, SIZE, body, chain, flat, picture
 from helpers.models import make_classifier, sample, with_weights
 
 Array = np.ndarray[Any, Any]
 TARGET = 1  # something speaks for it in each map
-FORMULAS = [name for name, method in METHODS.items() if not method.is_black_box]
+FORMULAS = [name for name in WITHOUT_ATTENTION if not METHODS[name].is_black_box]
 BLACK_BOX = [name for name, method in METHODS.items() if method.is_black_box]
 # For differences of scores: the number that is the least rounded.
 LOGIT: dict[str, Any] = {"score": "logit", "targets": [3]}
@@ -87,7 +88,7 @@ def check(explanation: Any, atol: float) -> None:
 
 
 def test_the_maps_to_compare_with_are_not_empty_and_differ() -> None:
-    targets = {name: plain(name) for name in METHODS}
+    targets = {name: plain(name) for name in WITHOUT_ATTENTION}
     assert all(target.heatmap.max() == 1 for target in targets.values())
     some = ["LayerCAM", "HiResCAM", "Eigen-CAM", "Finer-CAM", "Score-CAM", "Ablation-CAM"]
     for k, one in enumerate(some):
@@ -173,7 +174,7 @@ def test_a_callable_score_has_no_class_to_contrast_or_to_look_up(method: str) ->
 
 
 def test_all_other_methods_take_a_callable_score() -> None:
-    methods = [name for name in METHODS if name not in ("CAM", "Finer-CAM")]
+    methods = [name for name in WITHOUT_ATTENTION if name not in ("CAM", "Finer-CAM")]
     kept: dict[str, Any] = {name: value for name, value in CHEAP.items() if name != "n_samples"}
     explanations = eli5.explain_prediction(
         flat("linear"), picture(), methods=methods, score=first_output, **kept

@@ -13,6 +13,8 @@ from helpers.trained_readers import BAD, BODIES, GOOD, ids_of, reader, sentences
 # What a recurrent layer or attention gives at a step knows of the others: their maps are no maps of
 # single words. What comes from the input itself is.
 ON_INPUT = ["Gradient × Input", "Integrated Gradients", "Occlusion", "LIME"]
+# Of attention, those that ask for a class. Rollout does not, and finds the word in every other.
+ON_ATTENTION = ["Transformer Attribution", "LeGrad"]
 CASES = [
     (kind, method)
     for kind in BODIES
@@ -24,6 +26,7 @@ CASES = [
     ("conv", "LayerCAM"),
     ("embedding", "Grad-CAM"),
     ("embedding", "Score-CAM"),
+    *(("transformer", method) for method in ON_ATTENTION),
 ]
 
 
@@ -45,7 +48,8 @@ def test_the_word_that_decides_weighs_the_most(kind: str, method: str) -> None:
         assert weight == max(weight for _, _, weight in spans.spans) > 0
         # A convolution's step sees three words: its map may peak beside the one that decides.
         near = spans.spans[max(int(np.argmax(target.heatmap)) - 1, 0) :][:3]
-        found = [token] if method in ON_INPUT or kind == "embedding" else [t for t, _, _ in near]
+        is_sharp = method in ON_INPUT + ON_ATTENTION or kind == "embedding"
+        found = [token] if is_sharp else [t for t, _, _ in near]
         hits += bool(set(found) & {*GOOD, *BAD})
         assert spans.document == " ".join(text)
     assert hits >= 10

@@ -26,7 +26,7 @@ from eli5.ground_truth.agreement import Claim, measure_map
 from eli5.ground_truth.problem import Array, Problem
 from eli5.ground_truth.report import BenchmarkReport, Example, Row, make_row
 from eli5.ground_truth.sets import SETS
-from eli5.keras import METHODS
+from eli5.keras.methods import WITHOUT_ATTENTION
 from eli5.keras.methods.lookup import find_method
 from eli5.keras.methods.method import Method
 from eli5.metrics.maps import input_map
@@ -59,7 +59,8 @@ def benchmark(
     ----------
     methods : list of str and callables, or a mapping, optional
         Methods, or by a name of your own the options of one: ``{"mine": {"method": function}}``.
-        All of `eli5.keras.METHODS` if not given. A function is a formula ``(activations, gradients)
+        All of `eli5.keras.METHODS` but those on attention if not given. A function is a formula
+        ``(activations, gradients)
         -> map``, as `eli5.explain_prediction` takes it, or ``(model, doc, target) -> map``: the doc
         with a batch axis of 1, the map of its size. Of your own method ``"claim"`` says what the
         map shows: ``"signed"`` (the default), ``"for"`` if it shows only what speaks for the class,
@@ -110,7 +111,7 @@ def benchmark(
 def read_contenders(methods: Any) -> list[Contender]:
     """Return the methods that are asked for; see `benchmark`."""
     if methods is None:
-        methods = list(METHODS)
+        methods = list(WITHOUT_ATTENTION)
     if isinstance(methods, Mapping):
         one = "a mapping, such as {'method': 'RISE', 'n_masks': 200}"
         return [

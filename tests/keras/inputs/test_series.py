@@ -14,8 +14,8 @@ import pytest
 from keras import layers, ops
 
 import eli5
-from eli5.keras import METHODS
 from eli5.keras.inputs.series import check_time
+from eli5.keras.methods import WITHOUT_ATTENTION
 from helpers.models import with_weights
 
 Array = np.ndarray[Any, Any]
@@ -185,7 +185,7 @@ def test_a_series_of_one_channel_needs_no_axis_of_channels() -> None:
     flat, deep = flat_and_deep()
     doc = np.random.default_rng(3).normal(size=(1, 30)).astype("float32")
     time = np.arange(30) / 2
-    for method in METHODS:
+    for method in WITHOUT_ATTENTION:
         options: dict[str, Any] = {"method": method, "time": time, **FEW.get(method, {})}
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "The heatmap of target")

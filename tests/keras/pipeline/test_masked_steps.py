@@ -14,6 +14,7 @@ from keras import layers
 
 import eli5
 from eli5.keras import METHODS
+from eli5.keras.methods import WITHOUT_ATTENTION
 from helpers.models import ROUNDING, with_weights
 
 Array = np.ndarray[Any, Any]
@@ -22,7 +23,7 @@ STEPS, CHANNELS = 12, 3
 MASKED = np.isin(np.arange(STEPS), [0, 1, 5, 6, 10, 11])
 
 # Each needs no more than a recurrent model has.
-NAMES = [name for name in METHODS if name != "CAM"]
+NAMES = [name for name in WITHOUT_ATTENTION if name != "CAM"]
 OPTIONS: dict[str, dict[str, Any]] = {
     "RISE": {"n_masks": 60},
     "KernelSHAP": {"n_samples": 80},

@@ -78,7 +78,8 @@ def test_an_unknown_name_lists_what_exists(model: keras.Model, doc: Array) -> No
         ("gradients", "The nearest to it is", "Saliency"),
         ("FullGrad", "The nearest to it is", "LayerCAM"),
         ("feature ablation", "The nearest to it is", "Occlusion"),
-        ("attention rollout", "The nearest to it is", "Grad-CAM"),
+        ("attention flow", "The nearest to it is", "Attention Rollout"),
+        ("raw attention", "The nearest to it is", "Attention Rollout"),
     ],
 )
 def test_a_method_of_another_package_has_a_nearest_one(
@@ -135,7 +136,7 @@ def test_what_is_neither_name_nor_callable_is_refused(
 def test_the_table_is_read_only_and_complete() -> None:
     with pytest.raises(TypeError):
         METHODS["mine"] = METHODS["CAM"]  # type: ignore[index]
-    assert len(METHODS) == 23
+    assert len(METHODS) == 26
     assert all(name == method.name and method.paper for name, method in METHODS.items())
     assert all(method.cost and method.function.__doc__ for method in METHODS.values())
     assert list(METHODS["Finer-CAM"].options) == [

@@ -14,6 +14,7 @@ from keras import ops
 
 import eli5
 from eli5.keras import METHODS
+from eli5.keras.methods import WITHOUT_ATTENTION
 from helpers.models import make_classifier
 
 Array = np.ndarray[Any, Any]
@@ -217,7 +218,7 @@ def minus_second(outputs: Any) -> Any:
 SIGNED = [
     name
     for name, method in METHODS.items()
-    if method.is_signed and name not in ("CAM", "Finer-CAM")
+    if method.is_signed and name in WITHOUT_ATTENTION and name not in ("CAM", "Finer-CAM")
 ]
 
 

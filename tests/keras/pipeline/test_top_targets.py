@@ -11,12 +11,13 @@ from keras import layers
 
 import eli5
 from eli5.keras import METHODS
+from eli5.keras.methods import WITHOUT_ATTENTION
 from helpers.model_kinds import SIZE, flat, picture
 from helpers.models import sample, with_weights
 
 Array = np.ndarray[Any, Any]
 BACKEND = keras.backend.backend()
-FORMULAS = [name for name, method in METHODS.items() if not method.is_black_box]
+FORMULAS = [name for name in WITHOUT_ATTENTION if not METHODS[name].is_black_box]
 SETTINGS: dict[str, dict[str, Any]] = {
     "SmoothGrad": {"n_samples": 3},
     "VarGrad": {"n_samples": 3},
@@ -35,7 +36,7 @@ def net() -> keras.Model:
 
 
 @pytest.mark.filterwarnings("ignore:The heatmap of target")
-@pytest.mark.parametrize("method", [name for name in METHODS if name not in FORMULAS])
+@pytest.mark.parametrize("method", [name for name in WITHOUT_ATTENTION if name not in FORMULAS])
 def test_each_class_of_a_black_box_method_is_as_if_it_were_alone(
     method: str, net: keras.Model
 ) -> None:

@@ -7,9 +7,11 @@ import io
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
+import eli5
 from eli5.keras.text.tokenize import tokenize
 from helpers.raw_texts import random_text, shown, task
 
@@ -256,3 +258,28 @@ def test_unknown_words_that_are_merged_lie_in_one_place() -> None:
     assert found.is_original
     assert found.tokens[:5] == ["<s>", "<unk>", "▁the", "▁fox", "</s>"]
     assert shown(found) == [[], ["xyz zyx"], ["the"], ["fox"], *[[]] * 4]
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="the same on each")
+def test_a_causal_language_model_is_explained_by_the_text_that_it_goes_on_from() -> None:
+    vocabulary = {
+        name: k for k, name in enumerate(["<|endoftext|>", *byte_characters(), "no", "not"])
+    }
+    tokenizer = keras_hub.models.GPT2Tokenizer(vocabulary, ["n o", "no t"])
+    preprocessor = keras_hub.models.GPT2CausalLMPreprocessor(tokenizer, sequence_length=8)
+    backbone = keras_hub.models.GPT2Backbone(
+        vocabulary_size=len(vocabulary), num_layers=2, num_heads=2, hidden_dim=8,
+        intermediate_dim=16, max_sequence_length=8,
+    )  # fmt: skip
+    model = keras_hub.models.GPT2CausalLM(backbone, preprocessor)
+    found = eli5.explain_prediction(model, "not so", method="rollout", score=after_the_third)
+    (spans,) = found.targets[0].weighted_spans.docs_weighted_spans
+    assert spans.document == "not so"
+    assert [token for token, _, _ in spans.spans] == ["<|endoftext|>", "not", " ", "s", "o"]
+    weights = [weight for *_, weight in spans.spans]
+    assert sum(weights) == pytest.approx(1, abs=1e-5)
+    assert weights[3:] == [0, 0]  # behind the token whose next one is asked for
+
+
+def after_the_third(logits: Any) -> Any:
+    return logits[:, 2, 5]

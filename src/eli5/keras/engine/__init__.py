@@ -21,6 +21,7 @@ from eli5.keras.engine.alignment import Alignment as Alignment
 from eli5.keras.engine.alignment import Part as Part
 from eli5.keras.engine.alignment import align_input as align_input
 from eli5.keras.engine.alignment import compose as compose
+from eli5.keras.engine.attention import Attention as Attention
 from eli5.keras.engine.cache import forget as forget
 from eli5.keras.engine.cache import is_known as is_known
 from eli5.keras.engine.cache import memory_of
@@ -30,6 +31,7 @@ from eli5.keras.engine.model_fingerprint import parts_of as parts_of
 from eli5.keras.engine.query import Query as Query
 from eli5.keras.engine.query import Reference as Reference
 from eli5.keras.engine.query import Site as Site
+from eli5.keras.engine.tower import tower_hooks
 from eli5.keras.engine.tracing import Call as Call
 from eli5.keras.engine.tracing import Recorder, of_one_sample, spec_of_output
 from eli5.keras.engine.tracing import Trace as Trace
@@ -179,7 +181,8 @@ def key_of(query: Query, arguments: Any) -> Hashable:
 def _touched(query: Query) -> list[Site]:
     """Return the sites that are changed, then those that are read or differentiated, or scored."""
     scored = [] if query.score_site is None else [query.score_site]
-    return [*(site for site, _ in query.replace), *query.sites, *scored]
+    changed = (site for site, _ in query.replace)
+    return [*changed, *query.sites, *query.beside, *query.tower, *scored]
 
 
 def signature(arrays: Any) -> str:
@@ -210,7 +213,8 @@ def _trace(model: keras.Model, variables: list[keras.Variable], inputs: Any, pic
         specs = keras.tree.map_structure(spec_of_output, outputs)
         layout = recorder.channels_first, recorder.is_layout_known
         alignments = tuple(map(recorder.alignment_of, flat))
-        whole = Trace(recorder.finish(), specs, names, *layout, alignments)
+        attentions = tuple(recorder.attentions.finish())
+        whole = Trace(recorder.finish(), specs, names, *layout, alignments, attentions)
         traces.append(of_one_sample(whole, int(leaves[picture].shape[0])))
 
     _backend.trace(run, variables, inputs)
@@ -224,14 +228,13 @@ def _compile(
     get_model, get_score = Reference(model), Reference(query.score)
     touched = _touched(query)
     get_operations = [Reference(site.operation) for site in touched]
+    touched = [site._replace(operation=None) for site in touched]
     batch = len(keras.tree.flatten(arguments[1])[0])
     shapes = [(site.shape[0] * batch, *site.shape[1:]) for site in query.sites]
     specs = [keras.KerasTensor(s, site.dtype) for s, site in zip(shapes, query.sites, strict=True)]
     changes = [change for _, change in query.replace]
-    touched = [site._replace(operation=None) for site in touched]
-    n_sites, is_scored = len(query.sites), query.score_site is not None
-    sites = tuple(touched[len(changes) : len(changes) + n_sites])
-    query = query._replace(score=None, replace=(), sites=sites, score_site=None)
+    n_stories, is_scored = len(query.tower), query.score_site is not None
+    query = _without_operations(query)
 
     def program(values: list[Any], inputs: Any, targets: Any, *extra: Any) -> tuple[Any, Any]:
         if query.arrange is not None:
@@ -244,12 +247,13 @@ def _compile(
         def forward(per_site: Sequence[Hook]) -> tuple[Any, Any]:
             operations = [get() for get in get_operations]
             scored: list[Any] = []
-            hooks_of_all = [*replacing, *per_site, _keeper(scored)][: len(touched)]
-            on_output = _at(operations, touched, hooks_of_all)
+            per_story = tower_hooks(n_stories)
+            hooks_of_all = [*replacing, *per_site, *per_story, _keeper(scored)][: len(touched)]
+            on_output = _Watcher(operations, touched, hooks_of_all)
             state = list(zip(variables, values, strict=False))
             if query.slot is not None:
                 state += _states_of(query.slot, get_model(), state)
-            hooked = _hook_inputs(inputs, query.sites, per_site)
+            hooked = _hook_inputs(inputs, (*query.sites, *query.beside), per_site)
             outputs, watch = _call(get_model(), hooked, state, on_output)
             if is_scored:
                 (outputs,) = scored
@@ -261,6 +265,17 @@ def _compile(
         return _plain(forward, query)
 
     return _backend.compile_program(program, variables, arguments)
+
+
+def _without_operations(query: Query) -> Query:
+    """Return a query that holds neither model nor score, for a program that outlives them."""
+    sites, beside = (
+        tuple(site._replace(operation=None) for site in sites)
+        for sites in (query.sites, query.beside)
+    )
+    return query._replace(
+        score=None, replace=(), sites=sites, beside=beside, tower=(), score_site=None
+    )
 
 
 def _keeper(kept: list[Any]) -> Hook:
@@ -313,8 +328,15 @@ def _differentiated(
     forward: Forward, query: Query, specs: Sequence[keras.KerasTensor], extra: Any
 ) -> tuple[Any, Any]:
     """Return each formula's result, or what they are combined to, and the report."""
-    activations, gradients, hessian_products, report = _backend.differentiate(
-        forward, specs, query.second_order
+
+    def forward_beside(per_site: Sequence[Hook]) -> tuple[Any, Any]:
+        read: list[Any] = [None] * len(query.beside)
+        reading = [_reader(read, s, site) for s, site in enumerate(query.beside)]
+        scores, report = forward([*per_site, *reading])
+        return scores, (report, read)
+
+    activations, gradients, hessian_products, (report, read) = _backend.differentiate(
+        forward_beside, specs, query.second_order
     )
     if gradients is None:
         raise ValueError(_why_no_gradient(query.sites[0]))
@@ -324,7 +346,15 @@ def _differentiated(
         products = [_folded(site, product) for product in hessian_products.get(s, ())] or None
         results.append(formula(_folded(site, activations[s]), at_site, products))
     combine = query.combine
-    return (results if combine is None else combine(results, *extra)), report
+    return (results if combine is None else combine([*results, *read], *extra)), report
+
+
+def _reader(read: list[Any], s: int, site: Site) -> Hook:
+    def hook(output: Any) -> Any:
+        read[s] = keras.ops.stop_gradient(_folded(site, output))
+        return output
+
+    return hook
 
 
 _WITHOUT_GRADIENT = (
@@ -334,6 +364,11 @@ _WITHOUT_GRADIENT = (
 
 
 def _why_no_gradient(site: Site) -> str:
+    if site.is_attention:
+        return (
+            "Expected an attention that the score depends on. Received: a score that does not "
+            f"react to {site.path!r} nor to what attends after it. Choose another score or output."
+        )
     if site.is_input:
         return (
             "Expected an input that the score depends on in a differentiable way. Received: a "
@@ -357,30 +392,44 @@ def _call(
 ) -> tuple[Any, hooks.Watch]:
     """Call the model in inference, watched; whatever it assigns to its variables is dropped."""
     with (
-        hooks.watch(on_output, _backend.ACTIVATIONS, _backend.CASTS) as watch,
+        hooks.watch(on_output, _backend.LIBRARY) as watch,
         keras.StatelessScope(state_mapping=state),
     ):
         return model(inputs, training=False), watch
 
 
-def _at(
-    operations: Sequence[Any], sites: Sequence[Site], per_site: Sequence[Hook]
-) -> hooks.OnOutput:
-    """Return a watcher that passes the output of one call of each operation through its hook."""
-    waiting: dict[tuple[int, int], list[Hook]] = {}
-    for operation, site, hook in zip(operations, sites, per_site, strict=True):
-        if site.input_index is None:
-            waiting.setdefault((id(operation), site.nth), []).append(hook)
-    counts: dict[int, int] = {}
+class _Watcher:
+    """Passes the output of one call of each operation, and matrices of attention, through hooks."""
 
-    def on_output(running: Any, arguments: Any, output: Any) -> Any:
-        key = id(running[-1])
-        nth = counts[key] = counts.get(key, -1) + 1
-        for hook in waiting.get((key, nth), ()):
+    def __init__(
+        self, operations: Sequence[Any], sites: Sequence[Site], per_site: Sequence[Hook]
+    ) -> None:
+        self._waiting: dict[tuple[int, int], list[Hook]] = {}
+        self._counts: dict[int, int] = {}
+        for operation, site, hook in zip(operations, sites, per_site, strict=True):
+            if site.input_index is None:
+                key = id(None if site.is_attention else operation), site.nth
+                self._waiting.setdefault(key, []).append(hook)
+        if any(site.is_attention for site in sites):
+            self.on_attention = self._on_attention
+
+    def __call__(self, running: Any, arguments: Any, output: Any) -> Any:
+        for hook in self._next(running[-1]):
             output = hook(output)
         return output
 
-    return on_output
+    def _on_attention(self, *_: Any) -> Hook | None:
+        per_site = self._next(None)
+        return functools.partial(functools.reduce, _apply, per_site) if per_site else None
+
+    def _next(self, operation: Any) -> Sequence[Hook]:
+        key = id(operation)
+        nth = self._counts[key] = self._counts.get(key, -1) + 1
+        return self._waiting.get((key, nth), ())
+
+
+def _apply(output: Any, hook: Hook) -> Any:
+    return hook(output)
 
 
 def _hook_inputs(inputs: Any, sites: Sequence[Site], per_site: Sequence[Hook]) -> Any:

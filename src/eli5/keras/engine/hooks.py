@@ -3,9 +3,9 @@
 Keras has no hook of its own, and ``Layer.output`` knows one call of a layer at most: that of the
 functional graph the layer was built into. What every model does have in common is that each call of
 a layer goes through ``keras.Operation.__call__``, at any depth and on every backend, and that each
-softmax or sigmoid ends in one function of the backend's own library. Those few functions are
-wrapped while somebody watches, and put back when nobody does. A wrapper passes through whatever
-happens on threads that do not watch.
+softmax, sigmoid or fused attention ends in one function of the backend's own library. Those few
+functions are wrapped while somebody watches, and put back when nobody does. A wrapper passes
+through whatever happens on threads that do not watch.
 """
 
 from __future__ import annotations
@@ -33,6 +33,22 @@ Derivatives = tuple[list[Any], list[list[Any]] | None, dict[int, list[Any]], Any
 # A function as its owner, a module or a class, and its name there.
 Function = tuple[Any, str]
 
+# ``open(hook, *args, **kwargs)`` computes what a fused attention does, with its matrix passed
+# through `hook`; ``shape(*args, **kwargs)`` tells that matrix's shape, None if it cannot be opened.
+Fused = tuple[Function, Callable[..., Any], Callable[..., Any]]
+
+
+class Library(NamedTuple):
+    """The functions of a backend's library that are watched."""
+
+    activations: Sequence[Function] = ()  # they turn logits into probabilities
+    casts: Sequence[Function] = ()  # they change a tensor's type; a probability stays one
+    contractions: Sequence[Function] = ()  # they multiply matrices
+    fused: Sequence[Fused] = ()  # they attend without a matrix that anybody sees
+
+
+_NONE = Library()
+
 
 class Activation(NamedTuple):
     """A softmax or sigmoid that was applied: its name, and the tensor that went in."""
@@ -47,8 +63,42 @@ class Watch:
     def __init__(self, on_output: OnOutput) -> None:
         self.on_output = on_output
         self._on_cast: Callable[[Any, Any], None] | None = getattr(on_output, "note_cast", None)
+        # ``note_contraction(args)``: what is multiplied.
+        self._on_contraction: Callable[[Any], None] | None = getattr(
+            on_output, "note_contraction", None
+        )
+        # ``on_attention(watch, shape, tensor, is_fused) -> Hook or None``: what is done with a
+        # matrix that a softmax over its last axis gave, `tensor`, or that a fused attention, whose
+        # queries that is, would make.
+        self._on_attention: Callable[..., Hook | None] | None = getattr(
+            on_output, "on_attention", None
+        )
         self.running: list[keras.Operation] = []
+        self.arguments: list[Any] = []  # (args, kwargs) of each of them
         self._activations: list[tuple[weakref.ref[Any], Activation]] = []
+        self._is_inside = False  # of a function that is watched, which may call another one
+
+    def outermost(self) -> contextlib.AbstractContextManager[bool]:
+        """Tell within it whether a watched function was not called by another one."""
+        return _entered(self)
+
+    def softmax_hook(self, output: Any, axis: Any) -> Hook | None:
+        """Return what is done with the result of a softmax, if it may be an attention's matrix."""
+        rank = len(output.shape)
+        if self._on_attention is None or rank < 3 or axis not in (-1, rank - 1):
+            return None
+        return self._on_attention(self, tuple(output.shape), output, False)
+
+    def fused_hook(self, shape: Any, query: Any) -> Hook | None:
+        """Return what is done with the matrix of a fused attention."""
+        if self._on_attention is None:
+            return None
+        return self._on_attention(self, shape, query, True)
+
+    def note_contraction(self, arguments: Any) -> None:
+        """Note what is multiplied."""
+        if self._on_contraction is not None:
+            self._on_contraction(arguments)
 
     def note_activation(self, name: str, logits: Any, output: Any) -> None:
         """Note that `output` is the softmax or sigmoid of `logits`."""
@@ -56,7 +106,7 @@ class Watch:
         self._activations = [seen for seen in self._activations if seen[0]() is not None]
         self._activations.append((weakref.ref(output), Activation(name, logits)))
 
-    def note_cast(self, _: str, tensor: Any, output: Any) -> None:
+    def note_cast(self, tensor: Any, output: Any) -> None:
         """Note that `output` is `tensor` in another type."""
         if output is tensor:
             return
@@ -74,6 +124,15 @@ class Watch:
         return None
 
 
+@contextlib.contextmanager
+def _entered(watching: Watch) -> Iterator[bool]:
+    was_inside, watching._is_inside = watching._is_inside, True
+    try:
+        yield not was_inside
+    finally:
+        watching._is_inside = was_inside
+
+
 _thread = threading.local()
 _lock = threading.Lock()
 _watching = 0
@@ -82,17 +141,14 @@ _originals: list[tuple[Any, str, Any, Any, bool]] = []
 
 
 @contextlib.contextmanager
-def watch(
-    on_output: OnOutput, activations: Sequence[Function] = (), casts: Sequence[Function] = ()
-) -> Iterator[Watch]:
+def watch(on_output: OnOutput, library: Library = _NONE) -> Iterator[Watch]:
     """Pass what each operation returns on this thread, the innermost first, through `on_output`.
 
-    `activations` are the functions of the backend's library that turn logits into probabilities;
-    they can be looked up in what is yielded. `casts` change a tensor's type; a probability stays
-    one.
+    The activations of the backend's `library` can be looked up in what is yielded. `on_output` may
+    have more to be told; see `Watch`.
     """
     previous = getattr(_thread, "watch", None)
-    _install(activations, casts)
+    _install(library)
     _thread.watch = Watch(on_output)
     try:
         yield _thread.watch
@@ -106,16 +162,22 @@ def is_watching() -> bool:
     return getattr(_thread, "watch", None) is not None
 
 
-def _install(activations: Sequence[Function], casts: Sequence[Function]) -> None:
+def _install(library: Library) -> None:
     global _watching
     with _lock:
         _watching += 1
         if _watching == 1:
             _wrap(keras.Operation, "__call__", _watched_call)
             _wrap(keras.layers.TimeDistributed, "call", _all_frames_at_once)
-            for functions, note in ((activations, Watch.note_activation), (casts, Watch.note_cast)):
+            for functions, make_wrapper in (
+                (library.activations, _watched_activation),
+                (library.casts, _watched_cast),
+                (library.contractions, _watched_contraction),
+            ):
                 for owner, name in functions:
-                    _wrap(owner, name, functools.partial(_noted, note))
+                    _wrap(owner, name, make_wrapper)
+            for (owner, name), opened, shape_of in library.fused:
+                _wrap(owner, name, functools.partial(_watched_fused, opened, shape_of))
 
 
 def _uninstall() -> None:
@@ -146,11 +208,13 @@ def _watched_call(original: Callable[..., Any], _: str) -> Callable[..., Any]:
         if watching is None:
             return original(operation, *args, **kwargs)
         watching.running.append(operation)
+        watching.arguments.append((args, kwargs))
         try:
             output = original(operation, *args, **kwargs)
             return watching.on_output(watching.running, (args, kwargs), output)
         finally:
             watching.running.pop()
+            watching.arguments.pop()
 
     return call
 
@@ -191,16 +255,72 @@ def _all_frames_at_once(original: Callable[..., Any], _: str) -> Callable[..., A
     return call
 
 
-def _noted(
-    note: Callable[[Watch, str, Any, Any], None], original: Callable[..., Any], name: str
-) -> Callable[..., Any]:
+def _watched_cast(original: Callable[..., Any], _: str) -> Callable[..., Any]:
     def function(*args: Any, **kwargs: Any) -> Any:
         output = original(*args, **kwargs)
         watching: Watch | None = getattr(_thread, "watch", None)
         if watching is not None:
-            # The libraries call their first parameter `logits`, `x` or `input`.
-            tensor = next(iter((*args, *kwargs.values())))
-            note(watching, name, tensor, output)
+            watching.note_cast(_first(args, kwargs), output)
         return output
 
     return function
+
+
+def _watched_activation(original: Callable[..., Any], name: str) -> Callable[..., Any]:
+    def function(*args: Any, **kwargs: Any) -> Any:
+        watching: Watch | None = getattr(_thread, "watch", None)
+        if watching is None:
+            return original(*args, **kwargs)
+        with watching.outermost() as is_outermost:
+            output = original(*args, **kwargs)
+            if is_outermost and name == "softmax":
+                hook = watching.softmax_hook(output, _axis(args, kwargs))
+                output = output if hook is None else hook(output)
+        watching.note_activation(name, _first(args, kwargs), output)
+        return output
+
+    return function
+
+
+def _watched_contraction(original: Callable[..., Any], _: str) -> Callable[..., Any]:
+    def function(*args: Any, **kwargs: Any) -> Any:
+        watching: Watch | None = getattr(_thread, "watch", None)
+        if watching is not None:
+            watching.note_contraction(args)
+        return original(*args, **kwargs)
+
+    return function
+
+
+def _watched_fused(
+    opened: Callable[..., Any],
+    shape_of: Callable[..., Any],
+    original: Callable[..., Any],
+    _: str,
+) -> Callable[..., Any]:
+    """Let a fused attention show its matrix where somebody has a use for it."""
+
+    def function(*args: Any, **kwargs: Any) -> Any:
+        watching: Watch | None = getattr(_thread, "watch", None)
+        shape = None if watching is None else shape_of(*args, **kwargs)
+        if watching is None or shape is None:
+            return original(*args, **kwargs)
+        with watching.outermost():
+            hook = watching.fused_hook(shape, _first(args, kwargs))
+            if hook is None:
+                return original(*args, **kwargs)
+            return opened(hook, *args, **kwargs)
+
+    return function
+
+
+def _first(args: Any, kwargs: Any) -> Any:
+    """Return the tensor of a call: libraries call that parameter `logits`, `x` or `input`."""
+    return next(iter((*args, *kwargs.values())))
+
+
+def _axis(args: Any, kwargs: Any) -> Any:
+    """Return the axis of a softmax, the last unless it is said."""
+    named = next((kwargs[name] for name in ("axis", "dim") if name in kwargs), None)
+    axis = args[1] if len(args) > 1 else named
+    return -1 if axis is None else axis

@@ -14,11 +14,43 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from eli5.keras.engine.hooks import Derivatives, Forward, Hook
+from eli5.keras.engine.attention import attend
+from eli5.keras.engine.hooks import Derivatives, Forward, Hook, Library
 
-# Where Keras, and most who write their own `call`, turn logits into probabilities.
-ACTIVATIONS = ((jax.nn, "softmax"), (jax.nn, "sigmoid"), (jax.nn, "log_softmax"))
-CASTS = ((jnp, "asarray"),)
+
+def _open_attention(
+    hook: Hook,
+    query: Any,
+    key: Any,
+    value: Any,
+    bias: Any = None,
+    mask: Any = None,
+    *,
+    scale: Any = None,
+    is_causal: bool = False,
+    implementation: Any = None,
+) -> Any:
+    """Do what `jax.nn.dot_product_attention` does, with its matrix passed through `hook`."""
+    by_head = [jnp.swapaxes(x, -3, -2) for x in (query, key, value)]
+    attended = attend(hook, *by_head, scale=scale, bias=bias, mask=mask, is_causal=is_causal)
+    return jnp.swapaxes(attended, -3, -2)
+
+
+def _attention_shape(query: Any, key: Any, *_: Any, **options: Any) -> Any:
+    """Return the shape of its matrix; None where it is asked for what is not done in the open."""
+    if {*options} - {"value", "bias", "mask", "scale", "is_causal", "implementation"}:
+        return None
+    *batch, n_queries, n_heads, _ = query.shape
+    return (*batch, n_heads, n_queries, key.shape[-3])
+
+
+# Where Keras, and most who write their own `call`, turn logits into probabilities, and attend.
+LIBRARY = Library(
+    activations=((jax.nn, "softmax"), (jax.nn, "sigmoid"), (jax.nn, "log_softmax")),
+    casts=((jnp, "asarray"),),
+    contractions=((jnp, "einsum"), (jnp, "matmul"), (jax.core.Tracer, "__matmul__")),
+    fused=(((jax.nn, "dot_product_attention"), _open_attention, _attention_shape),),
+)
 
 _zero: list[Any] = []  # once one was made
 

@@ -14,7 +14,10 @@ from keras import ops
 
 
 class Site(NamedTuple):
-    """The layer call, or the input, that is read or replaced, and how it is seen as a map."""
+    """What is read or replaced, and how it is seen as a map.
+
+    The output of a layer's call, an input, or the matrix of an attention.
+    """
 
     # The operation, None for an input; which of its calls, from 0; its name, for people.
     operation: keras.Operation | None
@@ -37,9 +40,17 @@ class Site(NamedTuple):
     # For a map that is over other axes than the doc's cells are: which of those each of its axes
     # is, None for one that is none of them.
     axes: tuple[int | None, ...] = ()
+    # Whether it is the matrix of an attention; `nth` then counts those of the whole run.
+    is_attention: bool = False
 
     def fold(self, tensor: Any) -> Any:
-        """Return activations, or their gradients, as ``(B, *grid, C)``."""
+        """Return activations, or their gradients, as ``(B, *grid, C)``.
+
+        The matrix of an attention has ``(B, heads, queries, keys)``.
+        """
+        if self.is_attention:  # whose heads may be in the batch, or in groups
+            n_samples = tensor.shape[0] // self.shape[0]
+            return ops.reshape(tensor, (n_samples, -1, *tensor.shape[-2:]))
         if self.grid is not None:
             batch, _, channels = tensor.shape
             patches = tensor[:, -math.prod(self.grid) :]
@@ -114,6 +125,13 @@ class Query(NamedTuple):
     combine: Callable[..., Any] | None = None
     # Without formulas: whether the activations at the sites leave the device too.
     read: bool = False
+    # With formulas: whose outputs `combine` gets behind the formulas' results, as ``(B, *grid, C)``
+    # in float32; nothing is differentiated with respect to them.
+    beside: tuple[Site, ...] = ()
+    # Layers that follow each other, each the only way to the next, from the first to the last: what
+    # is behind the last runs on the outputs of all of them, one after the other in the batch, and
+    # no gradient flows from one to the one before. See `eli5.keras.engine.tower`.
+    tower: tuple[Site, ...] = ()
     # The site whose output `select` gets in the place of the model's outputs.
     score_site: Site | None = None
     # Of which sample in the batch all take the state, in recurrent layers that keep one for each;

@@ -10,17 +10,21 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from eli5.keras.engine.hooks import Derivatives, Forward, Hook
+from eli5.keras.engine.hooks import Derivatives, Forward, Hook, Library
 
-ACTIVATIONS = (
-    (tf.nn, "softmax"),
-    (tf.nn, "sigmoid"),
-    (tf.nn, "log_softmax"),
-    (tf.math, "softmax"),
-    (tf.math, "sigmoid"),
-    (tf, "sigmoid"),
+# Keras has no fused attention here: it ends in a softmax.
+LIBRARY = Library(
+    activations=(
+        (tf.nn, "softmax"),
+        (tf.nn, "sigmoid"),
+        (tf.nn, "log_softmax"),
+        (tf.math, "softmax"),
+        (tf.math, "sigmoid"),
+        (tf, "sigmoid"),
+    ),
+    casts=((tf, "cast"),),
+    contractions=((tf, "einsum"), (tf, "matmul"), (tf.linalg, "matmul"), (tf.Tensor, "__matmul__")),
 )
-CASTS = ((tf, "cast"),)
 
 
 def in_the_open(

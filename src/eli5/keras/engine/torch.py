@@ -11,14 +11,52 @@ from typing import Any
 import keras
 import torch
 
-from eli5.keras.engine.hooks import Derivatives, Forward, Hook
+from eli5.keras.engine.attention import attend
+from eli5.keras.engine.hooks import Derivatives, Forward, Hook, Library
 
-ACTIVATIONS = tuple(
-    (owner, name)
-    for owner in (torch.nn.functional, torch, torch.Tensor)
-    for name in ("softmax", "sigmoid", "log_softmax")
+
+def _open_attention(
+    hook: Hook,
+    query: Any,
+    key: Any,
+    value: Any,
+    attn_mask: Any = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: Any = None,
+    enable_gqa: bool = False,
+) -> Any:
+    """Do what `scaled_dot_product_attention` does, with its matrix passed through `hook`."""
+    is_boolean = attn_mask is not None and attn_mask.dtype == torch.bool
+    mask, bias = (attn_mask, None) if is_boolean else (None, attn_mask)
+    return attend(hook, query, key, value, scale=scale, bias=bias, mask=mask, is_causal=is_causal)
+
+
+def _attention_shape(query: Any, key: Any, *others: Any, **options: Any) -> Any:
+    """Return the shape of its matrix; None where it is asked for what is not done in the open."""
+    dropout = others[2] if len(others) > 2 else options.get("dropout_p", 0.0)
+    return (*query.shape[:-1], key.shape[-2]) if not dropout and query.ndim > 2 else None
+
+
+LIBRARY = Library(
+    activations=tuple(
+        (owner, name)
+        for owner in (torch.nn.functional, torch, torch.Tensor)
+        for name in ("softmax", "sigmoid", "log_softmax")
+    ),
+    casts=((torch.Tensor, "to"),),
+    contractions=(
+        *((torch, name) for name in ("einsum", "matmul", "bmm")),
+        *((torch.Tensor, name) for name in ("__matmul__", "matmul", "bmm")),
+    ),
+    fused=(
+        (
+            (torch.nn.functional, "scaled_dot_product_attention"),
+            _open_attention,
+            _attention_shape,
+        ),
+    ),
 )
-CASTS = ((torch.Tensor, "to"),)
 
 _ATTEMPTS = 20
 

@@ -12,7 +12,8 @@ from keras import layers
 
 from eli5.keras.engine.alignment import Alignment, align_input
 from eli5.keras.engine.alignment_rules import align, has_rule
-from eli5.keras.engine.hooks import FoldFrames, UnfoldFrames
+from eli5.keras.engine.attention import Attention, AttentionRecorder
+from eli5.keras.engine.hooks import FoldFrames, UnfoldFrames, Watch
 from eli5.keras.engine.query import Site
 
 Shape = tuple[int, ...]
@@ -64,7 +65,7 @@ class Trace(NamedTuple):
     and `activations` the softmax or sigmoid that each came from, if any, in the order of
     `keras.tree.flatten`.
     `channels_first` tells the layout of the picture, `is_layout_known` whether that is more than a
-    guess.
+    guess. `attentions` are the softmaxes and fused attentions that may be one.
     """
 
     calls: list[Call]
@@ -74,6 +75,7 @@ class Trace(NamedTuple):
     is_layout_known: bool = True
     # Where each of the outputs lies, as far as that is known; see `Call.alignment`.
     alignments: tuple[Alignment | None, ...] = ()
+    attentions: tuple[Attention, ...] = ()
 
     def index_of(self, site: Site) -> int:
         """Return the position of a site's call among the calls."""
@@ -113,6 +115,8 @@ class Recorder:
     def __init__(self, level: Any, version: Any, picture: Any, others: Iterable[Any]) -> None:
         self._level, self._outside, self._version = level, level(picture), version
         self.calls: list[Call] = []
+        self.attentions = AttentionRecorder()
+        self.note_contraction = self.attentions.note_contraction
         self._counts: dict[int, int] = {}
         self._infos: dict[int, _TensorInfo] = {}
         self._default = keras.config.image_data_format() == "channels_first"
@@ -146,6 +150,7 @@ class Recorder:
             self._infos[id(output)] = info
             alignment = self._align(operation, shape, arguments, output)
             self._note_alignment(output, alignment)
+            self.attentions.note_returned(running, output)
         if len(running) > 1:  # else it is the model itself
             self.calls.append(
                 Call(
@@ -158,7 +163,7 @@ class Recorder:
                     is_new=known is None,
                     has_positions=info is not None and info.has_positions,
                     channels_first=info is not None and _is_first(info, shape),
-                    is_outside=self._level(output) == self._outside,
+                    is_outside=self._level(_first_tensor(output)) == self._outside,
                     source=info.source if info else len(self.calls),
                     parent=self._parent(arguments),
                     alignment=alignment,
@@ -238,8 +243,16 @@ class Recorder:
 
     def note_cast(self, tensor: Any, output: Any) -> None:
         """Note that `output` is `tensor` in another type; see `eli5.keras.engine.hooks.watch`."""
+        self.attentions.note_same(tensor, output)
         if (alignment := self.alignment_of(tensor)) is not None and output.shape == tensor.shape:
             self._note_alignment(output, alignment)
+
+    def on_attention(self, watching: Watch, shape: Shape, tensor: Any, is_fused: bool) -> None:
+        """Note what may be the matrix of an attention; see `eli5.keras.engine.hooks.Watch`."""
+        is_outside = self._level(tensor) == self._outside
+        self.attentions.note(
+            watching, shape, tensor, is_fused, position=len(self.calls), is_outside=is_outside
+        )
 
     def _note_alignment(self, tensor: Any, alignment: Alignment) -> None:
         self._alignments[id(tensor)] = weakref.ref(tensor), alignment
@@ -303,6 +316,11 @@ class Recorder:
         self._input_layout = channels_first if is_picture else _data_format(operation)
 
 
+def _first_tensor(output: Any) -> Any:
+    """Return the first tensor of what gives its tokens and more."""
+    return output[0] if isinstance(output, tuple | list) and output else output
+
+
 def _layout(call: Call, places: range) -> bool | None:
     """Tell whether a map's channels come first, by the axes that lie along those of the input."""
     alignment = call.alignment
@@ -358,6 +376,7 @@ def of_one_sample(trace: Trace, n_samples: int) -> Trace:
 
     return trace._replace(
         calls=[call._replace(shape=per_sample(call.shape)) for call in trace.calls],
+        attentions=tuple(a._replace(shape=per_sample(a.shape)) for a in trace.attentions),
         outputs=keras.tree.map_structure(spec_per_sample, trace.outputs),
     )
 

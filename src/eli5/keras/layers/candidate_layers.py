@@ -46,7 +46,7 @@ _CARRIERS = _classes(
 )
 # Their inner calls have axes for heads and for pairs of tokens, which look like a map's.
 _ATTENTION = _classes(
-    ["AdditiveAttention", "Attention", "GroupedQueryAttention", "MultiHeadAttention"]
+    ["AdditiveAttention", "Attention", "GroupQueryAttention", "MultiHeadAttention"]
 )
 _NORMALIZATION = _classes(
     ["BatchNormalization", "GroupNormalization", "LayerNormalization", "RMSNormalization"]

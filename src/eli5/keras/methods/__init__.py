@@ -10,11 +10,12 @@ import functools
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from eli5.keras.methods import cam, gradients, perturbation, surrogates
+from eli5.keras.methods import attention, cam, gradients, perturbation, surrogates
 from eli5.keras.methods.method import Method as Method
 
 _HEAD = "1 forward pass, 1 backward pass through the head"
 _WHOLE = "1 forward pass, 1 backward pass"
+_BLOCKS = "1 forward pass, 1 backward pass, 1 head per block"
 _SAMPLES = "n_samples forward and backward passes"
 _REACTS = "the higher, the more {score} reacts to the {place}"
 
@@ -135,6 +136,40 @@ _CAMS = (
     ),
 )
 
+_ATTENTIONS = (
+    Method(
+        "Attention Rollout",
+        attention.attention_rollout,
+        "arXiv:2005.00928",
+        "1 forward pass",
+        is_signed=False,
+        has_class=False,
+        shows="the higher, the more of the {region} attention hands on to what the model's head "
+        "reads, whatever the class",
+        good_for="where a transformer looks at all, whatever the class",
+        join=attention.roll_out,
+    ),
+    Method(
+        "Transformer Attribution",
+        attention.transformer_attribution,
+        "arXiv:2103.15679",
+        _WHOLE,
+        is_rectified=True,
+        good_for="the region or words of a class, in a transformer",
+        join=attention.add_relevance,
+    ),
+    Method(
+        "LeGrad",
+        attention.legrad,
+        "arXiv:2404.03214",
+        _BLOCKS,
+        is_rectified=True,
+        needs="blocks",
+        good_for="the region of a class in a transformer, block by block",
+        join=attention.add_rows,
+    ),
+)
+
 _INPUTS = (
     Method(
         "Saliency",
@@ -210,5 +245,17 @@ _INPUTS = (
 )
 
 METHODS: Mapping[str, Method] = MappingProxyType(
-    {method.name: method for method in (*_CAMS, *(m._replace(at="input") for m in _INPUTS))}
+    {
+        method.name: method
+        for method in (
+            *_CAMS,
+            *(method._replace(at="attention") for method in _ATTENTIONS),
+            *(method._replace(at="input") for method in _INPUTS),
+        )
+    }
+)
+
+# Those that any model can be explained by: it need not attend.
+WITHOUT_ATTENTION: tuple[str, ...] = tuple(
+    name for name, method in METHODS.items() if method.at != "attention"
 )

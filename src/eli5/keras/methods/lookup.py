@@ -8,7 +8,17 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from eli5.checks import did_you_mean, expect_choice, is_integer, shown, wrong_type
+from eli5.checks import (
+    did_you_mean,
+    expect_choice,
+    expect_integer,
+    expect_number,
+    is_integer,
+    listed,
+    shown,
+    wrong_type,
+    wrong_value,
+)
 from eli5.keras.methods import METHODS
 from eli5.keras.methods.method import Method
 from eli5.keras.methods.smoothing import Smoothing, make_smoothing
@@ -41,8 +51,10 @@ _ALIASES = {
     "gradcampp": "gradcam++",
     "gradcamplusplus": "gradcam++",
     "gradientinput": "gradientxinput",
+    "chefer": "transformerattribution",
     "ig": "integratedgradients",
     "inputxgradient": "gradientxinput",
+    "rollout": "attentionrollout",
 }
 
 # By what is found in a name, the nearest to a method that there is not; the first counts.
@@ -65,8 +77,9 @@ _NEAREST = {
     "ablation": "Occlusion",
     "permutation": "Occlusion",
     "perturbation": "Occlusion",
-    "attention": "Grad-CAM",
-    "rollout": "Grad-CAM",
+    "attention": "Attention Rollout",
+    "rollout": "Attention Rollout",
+    "chefer": "Transformer Attribution",
     "gradients": "Saliency",
 }
 
@@ -110,7 +123,37 @@ def _is_pair(method: Any) -> bool:
 
 def _choose(method: Method, options: Mapping[str, Any]) -> ChosenMethod:
     own = {name: value for name, value in options.items() if name in method.own_options}
+    own = check_heads(own) if method.at == "attention" else own
     return ChosenMethod(method, own, make_smoothing(options if method.smooths else {}))
+
+
+def check_heads(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of an attention method, checked, in a form that hashes.
+
+    Which heads and layers there are, only the model tells.
+    """
+    checked = dict(options)
+    if checked.get("head") is not None:
+        checked["head"] = expect_integer("head", checked["head"], least=0)
+    if checked.get("layers") is not None:
+        checked["layers"] = _layer_numbers(checked["layers"])
+    if "discard" in checked:
+        checked["discard"] = expect_number("discard", checked["discard"], least=0)
+        if checked["discard"] >= 1:
+            raise wrong_value("discard", checked["discard"], "a share below 1")
+    return checked
+
+
+def _layer_numbers(given: Any) -> tuple[int, ...]:
+    numbers = [given] if is_integer(given) else list(given) if isinstance(given, range) else None
+    numbers = listed(given) if numbers is None else numbers
+    if numbers is None or not all(map(is_integer, numbers)):
+        raise wrong_type(
+            "layers", given, "the number of an attention, or a list or range of them, as range(6)"
+        )
+    if not numbers or len({*numbers}) < len(numbers):
+        raise wrong_value("layers", given, "to name each attention once, and one at least")
+    return tuple(map(int, numbers))
 
 
 def find_method(method: Any) -> Method:

@@ -17,13 +17,14 @@ class Method(NamedTuple):
     name : str
         The canonical name.
     function : callable
-        The formula ``(activations, gradients, *, options) -> map``, or the black-box method
-        ``(probe, *, options) -> Attributions``. Its keyword-only parameters are the options.
+        The formula ``(activations, gradients, *, options) -> map``, of one attention ``(weights,
+        gradients, *, options) -> matrix``, or the black-box method ``(probe, *, options) ->
+        Attributions``. Its keyword-only parameters are the options.
     paper : str
     cost : str
         In runs of the model.
-    at : {"layer", "input"}
-        Whose grid the map has.
+    at : {"layer", "input", "attention"}
+        Whose grid the map has; of an attention, that of the tokens that it is between.
     is_black_box : bool
         Whether `function` asks a `Probe` and is no formula.
     is_smoothable : bool
@@ -46,16 +47,20 @@ class Method(NamedTuple):
         Whether it asks for scores of the doc with parts of it hidden, and for no gradient.
     good_for : str
         When one takes it, in one line for people.
-    needs : {"", "hessian", "contrast", "gap-dense"}
+    needs : {"", "hessian", "contrast", "gap-dense", "blocks"}
         What a formula asks for beyond the gradients: the Hessian's product with the activations, a
-        contrasted score, or a head of global average pooling and one dense layer.
+        contrasted score, a head of global average pooling and one dense layer, or the score of the
+        tokens of each block.
+    join : callable or None
+        Of an attention method: ``(steps, sizes) -> Relevance``; see
+        `eli5.keras.methods.attention.roll_out`.
     """
 
     name: str
     function: Callable[..., Any]
     paper: str
     cost: str
-    at: Literal["layer", "input"] = "layer"
+    at: Literal["layer", "input", "attention"] = "layer"
     is_black_box: bool = False
     is_smoothable: bool = False
     is_signed: bool = True
@@ -65,8 +70,9 @@ class Method(NamedTuple):
     is_per_step: bool = False
     leaves_out: bool = False
     hides: bool = False
-    needs: Literal["", "hessian", "contrast", "gap-dense"] = ""
+    needs: Literal["", "hessian", "contrast", "gap-dense", "blocks"] = ""
     good_for: str = ""
+    join: Callable[..., Any] | None = None
 
     @property
     def own_options(self) -> dict[str, Any]:
@@ -88,4 +94,4 @@ class Method(NamedTuple):
     @property
     def smooths(self) -> bool:
         """Whether the options of the smoothing are the method's, too."""
-        return self.is_smoothable or not self.is_black_box
+        return self.is_smoothable or not (self.is_black_box or self.at == "attention")

@@ -66,7 +66,7 @@ def why_empty(
     score, reason : str
         What was differentiated, and what a cell would have to do to be seen, for people:
         ``"raises the score"``.
-    place : {"layer", "input"}
+    place : {"layer", "input", "attention"}
     """
     if diagnostics is None:
         return _why_black_box_is_empty(attribution, score, reason, place)
@@ -87,7 +87,8 @@ def why_empty(
             f"the gradient of {score} is zero at the {place}: the output is saturated there, or "
             "does not react to it"
         )
-    return f"nothing in the {place}'s activations {reason}"
+    what = "between the tokens" if place == "attention" else "'s activations"
+    return f"nothing in the {place}{' ' * (place == 'attention')}{what} {reason}"
 
 
 def _why_black_box_is_empty(attribution: Array, score: str, reason: str, place: str) -> str:

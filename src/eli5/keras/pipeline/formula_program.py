@@ -54,7 +54,7 @@ def formula_query(plan: Plan, methods: Sequence[ChosenMethod]) -> engine.Query:
 
 def reads_site(chosen: ChosenMethod, site: engine.Site) -> bool:
     """Tell whether a formula is one of this site's."""
-    return (chosen.method.at == "input") == site.is_input
+    return chosen.method.at == ("input" if site.is_input else "layer")
 
 
 def _formula(chosen: ChosenMethod, block: int) -> Formula:

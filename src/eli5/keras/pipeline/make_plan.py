@@ -14,7 +14,7 @@ from eli5.keras.layers.cell_positions import place_axes, place_output
 from eli5.keras.layers.model_head import check_gap_dense
 from eli5.keras.pipeline.plan import Plan, at_doc
 from eli5.keras.pipeline.request import Request
-from eli5.keras.pipeline.target_layers import find_target_layers, output_maps
+from eli5.keras.pipeline.target_layers import find_attention, find_target_layers, output_maps
 from eli5.keras.targets import rows
 from eli5.keras.targets.target import Output, find_output
 from eli5.placement import Placement
@@ -59,6 +59,8 @@ def make_plan(request: Request, samples: Sequence[Sample], size: int | None = No
         if request.needs_layer:
             plan = plan._replace(located=find_target_layers(plan))
             plan = plan._replace(output_maps=output_maps(plan, plan.sites))
+        if request.needs_attention:
+            plan = plan._replace(attention=find_attention(plan))
     _check_methods(plan)
     return _as_batch(plan, sample.fixed_batch or size or len(samples))
 

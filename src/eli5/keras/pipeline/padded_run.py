@@ -52,8 +52,9 @@ def run_targets(
     if n_parts == 1:
         return parts[0]
     results, reports = zip(*parts, strict=True)
-    # What is combined of a batch has no axis for it.
-    return _joined(results, 1 if query.combine is None else 0, n), _joined(reports, 1, n)
+    # What is combined of a batch has no axis for it, unless it says so.
+    axis = 1 if query.combine is None else getattr(query.combine, "targets_axis", 0)
+    return _joined(results, axis, n), _joined(reports, 1, n)
 
 
 def _joined(parts: Any, axis: int, n: int) -> Any:

@@ -13,6 +13,7 @@ from eli5.checks import expect_integer, expect_number
 from eli5.keras import engine
 from eli5.keras.inputs.model_inputs import repeat_doc
 from eli5.keras.inputs.sample import Sample
+from eli5.keras.layers.attention_layers import AttentionLayers
 from eli5.keras.layers.cell_positions import Located
 from eli5.keras.methods.lookup import ChosenMethod
 from eli5.keras.pipeline.request import Request
@@ -37,6 +38,8 @@ class Plan(NamedTuple):
     # The explained input, as what is differentiated or perturbed; of token ids their embedding.
     input_site: engine.Site
     located: tuple[Located, ...] = ()  # the target layers, and where their cells lie
+    # What attends to the tokens of the doc, and where those lie; None if nothing asks for it.
+    attention: tuple[AttentionLayers, Located] | None = None
     slot: int | None = None  # of one doc: its place in the batch, see `eli5.keras.engine.Query`
     # Those of them that the output comes from place by place; see `find_output_maps`.
     output_maps: tuple[engine.Site, ...] = ()
@@ -98,6 +101,13 @@ class Plan(NamedTuple):
             targets=keras.tree.map_structure(lambda x: x[None], targets),
             slot=number if self.sample.fixed_batch else None,
         )
+
+
+def attention_of(plan: Plan) -> AttentionLayers:
+    """Return what attends to the tokens of the doc, of a plan that asked for it."""
+    if plan.attention is None:
+        raise ValueError("Expected a plan with a method on attention. Received: one without")
+    return plan.attention[0]
 
 
 def make_contrast(chosen: ChosenMethod) -> SimilarClasses:

@@ -47,6 +47,11 @@ class Request(NamedTuple):
         return any(one.method.at == "layer" for one in self.methods)
 
     @property
+    def needs_attention(self) -> bool:
+        """Whether a method explains what attends."""
+        return any(one.method.at == "attention" for one in self.methods)
+
+    @property
     def needs_input(self) -> bool:
         """Whether a method differentiates or changes the input."""
         return any(
@@ -159,9 +164,10 @@ def _check_agreement(request: Request) -> None:
             "other methods the log-odds."
         )
     if request.layer is not None and not request.needs_layer:
+        advice = " Which attentions count is said by `layers`." if request.needs_attention else ""
         raise ValueError(
-            "Expected no `layer` for methods that explain the input itself. Received: "
-            f"layer={request.layer!r} with {', '.join(names)}"
+            "Expected no `layer` for methods that explain the input itself, or attention. "
+            f"Received: layer={request.layer!r} with {', '.join(names)}.{advice}"
         )
 
 

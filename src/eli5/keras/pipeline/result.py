@@ -11,9 +11,11 @@ import numpy as np
 from eli5.base import Explanation, Explanations, TargetExplanation
 from eli5.checks import warn
 from eli5.keras.inputs.sample import Sample
+from eli5.keras.layers.cell_positions import Located
 from eli5.keras.methods import METHODS
 from eli5.keras.methods.lookup import ChosenMethod
 from eli5.keras.methods.normalize import why_empty
+from eli5.keras.pipeline.describe_attention import describe_attention
 from eli5.keras.pipeline.plan import Array, Plan
 from eli5.keras.pipeline.run_methods import MethodResult, Report
 from eli5.keras.targets import rows
@@ -88,6 +90,8 @@ def _explanation(
         warn(which + note)
     cells = result.maps.shape[1:]
     description = [*_describe(plan, sample, chosen, cells), *_completeness(targets), *warned]
+    if method.at == "attention":
+        description[1:1] = describe_attention(plan, sample, chosen, result.sinks, cells)
     expl = Explanation(
         plan.model.name,
         description=" ".join(description),
@@ -128,7 +132,8 @@ def _empty_heatmaps(
 ) -> Iterator[str]:
     """Say of each target whose heatmap is empty why it is."""
     at = chosen.method.at
-    where = f"layer {plan.layer_names!r}" if at == "layer" else "the input"
+    places = {"layer": f"layer {plan.layer_names!r}", "attention": "the attention"}
+    where = places.get(at, "the input")
     score = _score_name(plan, chosen)
     shown = sample.kind.shown(result.maps, result.heatmaps)
     for k, target in enumerate(targets):
@@ -180,9 +185,9 @@ def _completeness(targets: Sequence[TargetExplanation]) -> Iterator[str]:
         )
 
 
-def _doubts(plan: Plan, sample: Sample, *, is_at_layer: bool) -> Iterator[str]:
+def _doubts(sample: Sample, located: Sequence[Located]) -> Iterator[str]:
     """Say what is not known of the doc or of the layer, or has no part in the prediction."""
-    if is_at_layer and not all(one.is_known for one in plan.located):
+    if not all(one.is_known for one in located):
         yield (
             f"Where its cells lie in {sample.kind.words.explained} could not be told: they are "
             "spread evenly over all of it."
@@ -207,6 +212,8 @@ def _describe(
     method, words = chosen.method, plan.sample.kind.words
     size = "x".join(map(str, cells)) + (words.unit if len(cells) == 1 else "")
     where = f"the input ({size})"
+    if method.at == "attention":
+        where = f"the attention between tokens ({size})"
     if method.at == "layer":
         how = ", chosen automatically" if plan.request.layer is None else ""
         several = "layers" if len(plan.sites) > 1 else "layer"
@@ -227,7 +234,8 @@ def _describe(
             f"0 {other}."
         )
     yield from plan.request.target.describe(sample.targets, plan.head)
-    yield from _doubts(plan, sample, is_at_layer=method.at == "layer")
+    located = {"layer": plan.located, "attention": plan.attention and plan.attention[1:]}
+    yield from _doubts(sample, located.get(method.at) or ())
     if method.at == "layer" and len(plan.sites) > 1:
         yield f"The layers' maps are fused by their {plan.request.fusion}."
     smoothing = chosen.smoothing

@@ -12,11 +12,14 @@ import numpy as np
 from eli5.checks import is_integer
 from eli5.keras import engine
 from eli5.keras.engine.interventions import with_pictures
+from eli5.keras.layers.model_head import grid_of
+from eli5.keras.methods.attention import find_sinks
 from eli5.keras.methods.fusion import fuse
 from eli5.keras.methods.lookup import ChosenMethod
 from eli5.keras.methods.normalize import normalize
 from eli5.keras.methods.probe import Attributions, Probe, batches
 from eli5.keras.methods.smoothing import smooth
+from eli5.keras.pipeline.attention_runs import AttentionResult, run_attention
 from eli5.keras.pipeline.formula_program import formula_query, reads_site
 from eli5.keras.pipeline.keras_probe import (
     baseline_as_seen,
@@ -26,7 +29,7 @@ from eli5.keras.pipeline.keras_probe import (
     without_padding,
 )
 from eli5.keras.pipeline.padded_run import pad_batch, run_all, run_targets
-from eli5.keras.pipeline.plan import Array, Plan, at_doc
+from eli5.keras.pipeline.plan import Array, Plan, at_doc, attention_of
 from eli5.keras.targets import rows
 from eli5.keras.targets.target import Targets
 from eli5.placement import Placement, stretch
@@ -47,6 +50,8 @@ class MethodResult(NamedTuple):
     diagnostics: Array | None = None
     # Per class; see `eli5.keras.methods.probe.Attributions`.
     details: Sequence[dict[str, float]] = ()
+    # Which cells have tokens of a norm that is far above the others'; attention methods tell.
+    sinks: Sequence[int] = ()
 
 
 def run_methods(plan: Plan) -> tuple[list[list[MethodResult]], Report]:
@@ -61,6 +66,10 @@ def run_methods(plan: Plan) -> tuple[list[list[MethodResult]], Report]:
         and more; see `eli5.keras.targets.target.Target.select`.
     """
     per_formula, outputs, report = _run_formulas(plan)
+    if plan.request.needs_attention:
+        of_attention, own_report = _run_attention(plan)
+        per_formula |= of_attention
+        report = report or own_report
     results = []
     for number in range(len(plan.samples)):
         doc_plan = plan_of_doc(plan, number, report)
@@ -99,14 +108,22 @@ def _without_masked(plan: Plan, result: MethodResult) -> MethodResult:
 # ---- formulas ------------------------------------------------------------------------------------
 
 
-def _run_formulas(plan: Plan) -> tuple[dict[int, list[MethodResult]], list[Output], Report]:
+def _is_formula(chosen: ChosenMethod) -> bool:
+    return not chosen.method.is_black_box and chosen.method.at != "attention"
+
+
+def _run_formulas(
+    plan: Plan,
+) -> tuple[dict[int, list[MethodResult]], list[Output], Report]:
     """Return what each formula gives per doc, by the formula's position among the methods.
 
     If there is none, and the doc is alone, the run also reads the layers' outputs, for the
     black-box methods that take them. (Of a batch they would be others in the last digits.)
     """
     methods = plan.request.methods
-    formulas = {k: one for k, one in enumerate(methods) if not one.method.is_black_box}
+    if all(one.method.at == "attention" for one in methods):
+        return {}, [], {}  # whose own run has the scores, too
+    formulas = {k: one for k, one in enumerate(methods) if _is_formula(one)}
     query = formula_query(plan, list(formulas.values()))
     if rows.shape_of(plan.targets)[0] == 1 and not formulas and plan.sites:
         query = query._replace(sites=plan.sites, read=True)
@@ -133,6 +150,42 @@ def _per_doc(per_site: list[tuple[Array, Placement, Array]], fusion: str) -> lis
     heatmaps = normalize(maps, maps.ndim - 2)
     rows = zip(maps, heatmaps, diagnostics, strict=False)
     return [MethodResult(one, heatmap, placement, flags) for one, heatmap, flags in rows]
+
+
+def _run_attention(plan: Plan) -> tuple[dict[int, list[MethodResult]], Report]:
+    """Return what each method on attention gives per doc, by its position among the methods."""
+    asked = {k: m for k, m in enumerate(plan.request.methods) if m.method.at == "attention"}
+    results, report = run_attention(plan, list(asked.values()), plan.targets)
+    return {k: _of_docs(plan, result) for k, result in zip(asked, results, strict=True)}, report
+
+
+def _of_docs(plan: Plan, result: AttentionResult) -> list[MethodResult]:
+    """Return the maps of the doc's own tokens, laid out as they lie in it."""
+    n = len(plan.samples)
+    maps, placement = _fit_tokens(plan, result.relevance[:n])
+    heatmaps = normalize(maps, maps.ndim - 2)
+    rows = zip(maps, heatmaps, result.diagnostics, strict=False)
+    return [
+        MethodResult(one, heatmap, placement, flags, sinks=_sinks_of(plan, result, number))
+        for number, (one, heatmap, flags) in enumerate(rows)
+    ]
+
+
+def _fit_tokens(plan: Plan, relevance: Array) -> tuple[Array, Placement]:
+    """Return relevance (B, K, tokens) as maps (B, K, *cells), and where those lie."""
+    if plan.attention is None:
+        raise ValueError("Expected a plan with a method on attention. Received: one without")
+    layers, located = plan.attention
+    grid = grid_of(located.site)
+    maps = relevance[..., layers.n_prefix :].reshape(*relevance.shape[:2], *grid)
+    return plan.sample.kind.fit(maps, located.placement)
+
+
+def _sinks_of(plan: Plan, result: AttentionResult, number: int) -> list[int]:
+    if not result.norms:
+        return []
+    own = result.norms[0][number][attention_of(plan).n_prefix :]
+    return find_sinks(own, result.relevance[number][:, -len(own) :])
 
 
 def _run_smoothed(plan: Plan, chosen: ChosenMethod, result: MethodResult) -> MethodResult:
@@ -181,6 +234,8 @@ def explain_copies(
     explained : numpy.ndarray, shape (n,)
         The number that the formula explains, of each.
     """
+    if chosen.method.at == "attention":
+        return _attention_to_copies(plan, chosen, copies, targets)
     query = with_pictures(formula_query(plan, [chosen]), plan.input_site)
     placements = [_placement_at(plan, site) for site in query.sites]
     kind, maps, explained = plan.kinds.index(plan.kind_of(chosen)), [], []
@@ -196,6 +251,32 @@ def explain_copies(
         ]
         known = [one or of_site for one, (_, of_site) in zip(placements, per_site, strict=True)]
         maps += [fuse([m[k] for m, _ in per_site], known, plan.request.fusion)[0] for k in range(n)]
+    found = np.concatenate(maps)
+    if plan.sample.masked is not None:
+        found[:, plan.sample.masked] = 0
+    return found, np.concatenate(explained)
+
+
+def _attention_to_copies(
+    plan: Plan, chosen: ChosenMethod, copies: Array, targets: Targets
+) -> tuple[Array, Array]:
+    """See `explain_copies`."""
+    changed = with_pictures(plan.query(), plan.input_site)
+    kind, maps, explained = plan.kinds.index(plan.kind_of(chosen)), [], []
+    for batch in batches(len(copies), plan.batch_size):
+        n = batch.stop - batch.start
+        padded = pad_batch(plan, keep_masked(plan, copies[batch]), plan.batch_size)
+        some = keras.tree.map_structure(lambda x, batch=batch: x[batch], targets)
+        (result,), report = run_attention(
+            plan,
+            [chosen],
+            rows.fill(some, len(padded)),
+            padded,
+            arrange=changed.arrange,
+            replace=changed.replace,
+        )
+        explained.append(report["explained"][:n, 0, kind])
+        maps.append(_fit_tokens(plan, result.relevance[:n])[0][:, 0])
     found = np.concatenate(maps)
     if plan.sample.masked is not None:
         found[:, plan.sample.masked] = 0

@@ -14,6 +14,7 @@ from eli5.keras import engine
 from eli5.keras.inputs.model_inputs import blank_doc
 from eli5.keras.inputs.sample import Sample, read_sample
 from eli5.keras.layers import candidate_layers
+from eli5.keras.layers.attention_layers import AttentionLayers, find_attention_layers
 from eli5.keras.layers.cell_positions import Located, locate, place_axes
 from eli5.keras.layers.measured_alignment import measure_alignment
 from eli5.keras.layers.model_head import find_output_maps, grid_of
@@ -31,15 +32,10 @@ def find_target_layers(plan: Plan) -> tuple[Located, ...]:
         return tuple(_locate(plan, site) for site in _find_sites(plan))
     key = (
         "sites",
-        sample.signature,
-        sample.input_index,
-        sample.kind.name,
-        sample.channels_first,
-        sample.stand_in and sample.stand_in.path,
+        *_key_of_view(plan),
         type(request.target).__name__,
         engine.Reference(request.target.score),
         request.output,
-        request.grid,
         request.layer,
     )
 
@@ -54,6 +50,36 @@ def find_target_layers(plan: Plan) -> tuple[Located, ...]:
     cached = engine.recall(sample.model, key, find_weakly, functions)
     return tuple(
         one._replace(site=one.site._replace(operation=operation())) for operation, one in cached
+    )
+
+
+def find_attention(plan: Plan) -> tuple[AttentionLayers, Located]:
+    """Return what attends to the tokens of the doc, and where those lie; found once."""
+    request, sample = plan.request, plan.sample
+    key = ("attention", *_key_of_view(plan))
+
+    def find_weakly() -> Any:  # a cache must hold no layer
+        found = find_attention_layers(sample.view(plan.trace, request.grid), plan.model)
+        located = _locate(plan, found.tokens)
+        without = located._replace(site=located.site._replace(operation=None))
+        operation = weakref.ref(found.tokens.operation)
+        return operation, found._replace(tokens=without.site), without
+
+    operation, layers, located = engine.recall(sample.model, key, find_weakly)
+    site = located.site._replace(operation=operation())
+    return layers._replace(tokens=site), located._replace(site=site)
+
+
+def _key_of_view(plan: Plan) -> tuple[Any, ...]:
+    """Return what the layers of a model are seen by."""
+    sample = plan.sample
+    return (
+        sample.signature,
+        sample.input_index,
+        sample.kind.name,
+        sample.channels_first,
+        sample.stand_in and sample.stand_in.path,
+        plan.request.grid,
     )
 
 

@@ -31,7 +31,7 @@ def tokenizer_of(model: Any) -> Any:
 def tokenize_with_preprocessor(model: Any, text: str) -> TokenizedText:
     """Return `text` as the model takes it behind its preprocessor."""
     tokenizer = tokenizer_of(model)
-    doc = _arrays(model.preprocessor([text]))
+    doc = _arrays(_preprocess(model.preprocessor, text))
     name = _name_of_ids(doc)
     ids = (doc if name is None else doc[name])[0].tolist()
     special, is_padding = _special_ids(tokenizer, *_SPECIAL), _is_padding(tokenizer, doc, ids)
@@ -53,6 +53,16 @@ def tokenize_with_preprocessor(model: Any, text: str) -> TokenizedText:
         text, offsets = _joined(tokens, of_text)
     mask_id = next(iter(_special_ids(tokenizer, "mask", "pad")), None)
     return TokenizedText(model, doc, tokens, text, offsets, is_padding, name, mask_id, is_original)
+
+
+def _preprocess(preprocessor: Any, text: str) -> Any:
+    """Return a text as the model reads it.
+
+    Of a causal language model's preprocessor that is what it goes on from: called, it makes labels
+    for training, and ends the text.
+    """
+    go_on_from = getattr(preprocessor, "generate_preprocess", None)
+    return go_on_from([text]) if callable(go_on_from) else preprocessor([text])
 
 
 def _arrays(doc: Any) -> Any:
