@@ -15,7 +15,7 @@ from eli5.keras.layers.cell_positions import Located
 from eli5.keras.methods import METHODS
 from eli5.keras.methods.lookup import ChosenMethod
 from eli5.keras.methods.normalize import why_empty
-from eli5.keras.pipeline.describe_attention import describe_attention
+from eli5.keras.pipeline.attention_maps import describe_attention
 from eli5.keras.pipeline.plan import Array, Plan
 from eli5.keras.pipeline.run_methods import MethodResult, Report
 from eli5.keras.targets import rows
