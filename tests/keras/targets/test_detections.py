@@ -433,7 +433,7 @@ def test_adapters_that_do_not_do(
 def test_what_is_read_as_another_kind_is_seen(detector: keras.Model) -> None:
     box, scores = Missing((5, 4, 14, 12), 1), detector.output["scores"]
     turned = keras.Model(detector.input, [-detector.output["boxes"], scores])
-    with pytest.raises(ValueError, match=r"ends last. Received: others.*Say how they are written"):
+    with pytest.raises(ValueError, match=r"ends last, at least.*Say how they are written"):
         explain(turned, box)
     small = keras.Model(detector.input, [detector.output["boxes"] / 64, scores])
     with pytest.raises(ValueError, match=r"larger than one pixel.*rel_xyxy"):
@@ -441,7 +441,7 @@ def test_what_is_read_as_another_kind_is_seen(detector: keras.Model) -> None:
     shares = keras.Model(detector.input, [detector.output["boxes"], 1 / (1 + ops.exp(-scores))])
     with pytest.raises(ValueError, match="which look like probabilities"):
         explain(shares, box)
-    with pytest.raises(ValueError, match=r"in part within the picture. Received: others"):
+    with pytest.raises(ValueError, match=r"in part within the picture, at least. Received: others"):
         explain(detector, Detection(0), detector="rel_xyxy")
 
 
