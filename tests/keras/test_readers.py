@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 import eli5
+from helpers.backend_limits import ONCE
 from helpers.trained_readers import BAD, BODIES, GOOD, ids_of, reader, sentences
+
+pytestmark = ONCE  # what a method finds in a text, not how it runs
 
 # What a recurrent layer or attention gives at a step knows of the others: their maps are no maps of
 # single words. What comes from the input itself is.

@@ -14,7 +14,10 @@ from PIL import Image
 import eli5
 from eli5.keras import target_layers
 from eli5.keras.explain_prediction import explain_prediction_keras_image
+from helpers.backend_limits import ONCE
 from helpers.models import ROUNDING, sample, with_weights
+
+pytestmark = ONCE  # which input is explained
 
 Array = np.ndarray[Any, Any]
 

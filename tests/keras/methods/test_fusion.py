@@ -10,9 +10,11 @@ import pytest
 from keras import layers
 
 import eli5
-from helpers.backend_limits import skip_what_cannot_run
+from helpers.backend_limits import ONCE, skip_what_cannot_run
 from helpers.model_kinds import KINDS, nested_functional, picture
 from helpers.models import make_classifier, sample, with_weights
+
+pytestmark = ONCE  # maps are fused by NumPy
 
 Array = np.ndarray[Any, Any]
 

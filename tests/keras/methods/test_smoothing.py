@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 import eli5
-from helpers.backend_limits import skip_what_cannot_run
+from helpers.backend_limits import ONCE, skip_what_cannot_run
 from helpers.model_kinds import KINDS, flat, picture
 from helpers.models import make_classifier, sample
+
+pytestmark = ONCE  # copies are made and averaged by NumPy
 
 Array = np.ndarray[Any, Any]
 
