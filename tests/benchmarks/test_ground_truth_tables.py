@@ -47,7 +47,8 @@ def test_a_metric_that_ranks_as_the_truth_does_has_a_correlation_of_one() -> Non
 
 
 def test_metrics_are_measured_on_problems(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metric_truth, "METHODS", ["Grad-CAM", "Saliency", "Occlusion", "CAM"])
+    some = ["Grad-CAM", "Saliency", "Occlusion", "CAM"]
+    monkeypatch.setattr(metric_truth, "WITHOUT_ATTENTION", some)
     _, negation, _ = make_sequences(0, 2)
     metrics = [METRICS[name] for name in ("SRG", "ROAD", "Random logit", "Max-sensitivity")]
     found = metric_truth.rank_correlations(negation, metrics)

@@ -8,12 +8,13 @@ is not. A fused attention never makes it: while somebody asks for it, it is comp
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
 from keras import ops
 
+from eli5.keras.engine.alignment import Alignment
 from eli5.keras.engine.hooks import Hook, Watch
 
 Shape = tuple[int, ...]
@@ -111,9 +112,15 @@ def _sums_over_keys(weights: Any, subscripts: str, *operands: Any) -> bool:
     return is_summed and queries in output and queries not in letters and len(values.shape) > 2
 
 
-def _is_cross(arguments: Sequence[Any]) -> bool:
+def _is_cross(
+    arguments: Sequence[Any], shape: Shape, alignment_of: Callable[[Any], Alignment | None]
+) -> bool:
     """Tell whether the innermost layer that was given tokens was given two kinds of them."""
     for args, kwargs in reversed(arguments):
+        if args and isinstance(args[0], tuple | list):  # [query, value, key], as `Attention` has it
+            args = (*args[0], *args[1:])
+        if args and _is_tokens(args[0]) and tuple(args[0].shape) == tuple(shape):
+            continue  # logits, which a layer makes the matrix of
         named = {name: one for name, one in kwargs.items() if _is_tokens(one)}
         given = [*filter(_is_tokens, args), *named.values()]
         if not given:
@@ -122,7 +129,11 @@ def _is_cross(arguments: Sequence[Any]) -> bool:
         query = named.get("query", given[0])
         key = named.get("key", args[2] if len(args) > 2 and _is_tokens(args[2]) else None)
         key = named.get("value", given[min(1, len(given) - 1)]) if key is None else key
-        return key is not query and key.shape[-1] == query.shape[-1]
+        if key is query or key.shape[-1] != query.shape[-1]:
+            return False
+        # The doc's tokens at the same places, normalised twice or with positions added to one.
+        known = alignment_of(query)
+        return known is None or known.root is not None or known != alignment_of(key)
     return False
 
 
@@ -133,7 +144,8 @@ def _is_tokens(value: Any) -> bool:
 class AttentionRecorder:
     """Writes down what may be the matrix of an attention, and what it is used for."""
 
-    def __init__(self) -> None:
+    def __init__(self, alignment_of: Callable[[Any], Alignment | None]) -> None:
+        self._alignment_of = alignment_of  # where a tensor lies, if that is known
         self._found: list[Attention] = []
         self._used: set[int] = set()
         # By the id of a tensor that holds a matrix: the tensor, and which matrix it is.
@@ -154,7 +166,7 @@ class AttentionRecorder:
                 "/".join(op.name for op in running[1:]),
                 tuple(map(weakref.ref, running)),
                 is_used=False,
-                is_cross=_is_cross(watching.arguments),
+                is_cross=_is_cross(watching.arguments, shape, self._alignment_of),
                 **at,
             )
         )

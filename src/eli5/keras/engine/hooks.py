@@ -45,6 +45,7 @@ class Library(NamedTuple):
     casts: Sequence[Function] = ()  # they change a tensor's type; a probability stays one
     contractions: Sequence[Function] = ()  # they multiply matrices
     fused: Sequence[Fused] = ()  # they attend without a matrix that anybody sees
+    shortcuts: Sequence[Function] = ()  # they tell whether to attend in a way that nobody sees
 
 
 _NONE = Library()
@@ -173,6 +174,7 @@ def _install(library: Library) -> None:
                 (library.activations, _watched_activation),
                 (library.casts, _watched_cast),
                 (library.contractions, _watched_contraction),
+                (library.shortcuts, _never_while_watched),
             ):
                 for owner, name in functions:
                     _wrap(owner, name, make_wrapper)
@@ -288,6 +290,13 @@ def _watched_contraction(original: Callable[..., Any], _: str) -> Callable[..., 
         if watching is not None:
             watching.note_contraction(args)
         return original(*args, **kwargs)
+
+    return function
+
+
+def _never_while_watched(original: Callable[..., Any], _: str) -> Callable[..., Any]:
+    def function(*args: Any, **kwargs: Any) -> Any:
+        return not is_watching() and original(*args, **kwargs)
 
     return function
 

@@ -56,6 +56,8 @@ LIBRARY = Library(
             _attention_shape,
         ),
     ),
+    # One kernel for a whole encoder block of `torch.nn`, without gradients alone.
+    shortcuts=((torch.backends.mha, "get_fastpath_enabled"),),
 )
 
 _ATTEMPTS = 20

@@ -115,7 +115,7 @@ class Recorder:
     def __init__(self, level: Any, version: Any, picture: Any, others: Iterable[Any]) -> None:
         self._level, self._outside, self._version = level, level(picture), version
         self.calls: list[Call] = []
-        self.attentions = AttentionRecorder()
+        self.attentions = AttentionRecorder(self.alignment_of)
         self.note_contraction = self.attentions.note_contraction
         self._counts: dict[int, int] = {}
         self._infos: dict[int, _TensorInfo] = {}

@@ -71,11 +71,13 @@ def _run_group(
     layers = attention_of(plan)
     per_layer = [4 * (2 + n_targets) * math.prod(layer.site.shape) for layer in layers.layers]
     n_docs = max(_MOST_BYTES // sum(per_layer), 1)
+    if has_heads_in_batch(plan) or not _all_are_read(plan, layers):
+        n_docs = 1  # another doc may be read further down
     if extra or plan.sample.fixed_batch or n_docs >= n_samples:
         parts = [(plan, targets)]
     else:
         parts = _docs_in_parts(plan, targets, n_docs)
-    n_groups = 1 if n_docs > 1 else -(-sum(per_layer) // _MOST_BYTES)
+    n_groups = -(-sum(per_layer) // _MOST_BYTES)
     answers = [
         _run_part(part, methods, of_part, min(n_groups, len(per_layer)), extra, changed)
         for part, of_part in parts
@@ -93,7 +95,7 @@ def _docs_in_parts(plan: Plan, targets: Targets, most: int) -> list[tuple[Plan, 
     for start in range(0, n, size):
         some = np.arange(start, start + size).clip(max=n - 1)
         inputs, own = keras.tree.map_structure(lambda x, some=some: x[some], (plan.inputs, targets))
-        parts.append((plan._replace(inputs=inputs), own))
+        parts.append((plan._replace(inputs=inputs, targets=own), own))
     return parts
 
 
@@ -154,6 +156,11 @@ def _part(chosen: ChosenMethod, layers: AttentionLayers, known: Sequence[int]) -
             f"of the doc. Received: layers={list(asked)}"
         )
     numbers = [number % n for number in (range(n) if asked is None else asked)]
+    if len({*numbers}) < len(numbers):
+        raise ValueError(
+            f"Expected `layers` to name each attention once, of {n}. Received: "
+            f"layers={list(asked or ())}"
+        )
     numbers = [number for number in sorted(numbers) if number in known]
     if not numbers:
         raise ValueError(
@@ -325,7 +332,7 @@ class FuseHeads:
 def last_that_is_read(plan: Plan, layers: AttentionLayers) -> int:
     """Return the number of the last attention that the score reacts to."""
     sites = tuple(one.site for one in layers.layers)
-    query = plan.query()._replace(sites=sites, formulas=(_reacts,) * len(sites))
+    query = _likeliest(plan)._replace(sites=sites, formulas=(_reacts,) * len(sites))
     arguments = _first(plan).filled()
 
     def find() -> int:
@@ -333,12 +340,33 @@ def last_that_is_read(plan: Plan, layers: AttentionLayers) -> int:
         found = [k for k, answer in enumerate(answers) if answer.any()]
         return found[-1] if found else len(sites) - 1
 
-    return engine.recall(
-        plan.model,
-        ("read attention", engine.key_of(query, arguments)),
-        find,
-        engine.functions_of(query.score),
-    )
+    # Another target may react to less, and a gate that is zero today be open tomorrow.
+    key = ("read attention", engine.key_of(query, arguments), _first_targets(plan))
+    functions = engine.functions_of(query.score)
+    kept = engine.recall(plan.model, key, find, functions)
+    return kept if kept == len(sites) - 1 else find()
+
+
+def _likeliest(plan: Plan) -> engine.Query:
+    """Return a query with a report, for which classes that are left open are found."""
+    select = plan.request.target.select(plan.output, plan.head, plan.kinds, reported=plan.kinds)
+    return plan.query()._replace(select=select)
+
+
+def _all_are_read(plan: Plan, layers: AttentionLayers) -> bool:
+    return last_that_is_read(plan, layers) == len(layers.layers) - 1
+
+
+def has_heads_in_batch(plan: Plan) -> bool:
+    """Tell whether an attention has its heads in the batch.
+
+    Whether those of one doc follow each other there, nobody knows.
+    """
+    return any(layer.site.shape[0] > 1 for layer in attention_of(plan).layers)
+
+
+def _first_targets(plan: Plan) -> tuple[str, ...]:
+    return tuple(map(repr, keras.tree.flatten(rows.of_sample(plan.targets, 0))))
 
 
 def _reacts(weights: Any, gradients: list[Any], _: Any) -> Any:
@@ -361,7 +389,8 @@ def blocks_of(plan: Plan) -> tuple[engine.Site, ...]:
         last = [len(inputs) + n for n, of_gap in enumerate(candidates) for _ in of_gap]
         return _are_cuts(plan, sites, [*inputs, *(one.site for one in own)], last)
 
-    key = ("blocks", plan.sample.signature, engine.Reference(plan.request.target.score))
+    asked = engine.Reference(plan.request.target.score), _first_targets(plan)
+    key = ("blocks", plan.sample.signature, *asked, last_that_is_read(plan, layers))
 
     def find() -> list[int]:
         every = [site for of_gap in candidates for site in of_gap]
@@ -391,7 +420,7 @@ def _are_cuts(
     front of each layer.
     """
     one = _first(plan)
-    query = one.query()._replace(
+    query = _likeliest(one)._replace(
         sites=tuple(earlier),
         formulas=(_reacts,) * len(earlier),
         arrange=repeat,
@@ -400,7 +429,7 @@ def _are_cuts(
     )
     which = np.arange(len(sites) + 1, dtype="int32")[:, None]
     answers = []
-    size = min(plan.batch_size, len(which))
+    size = 1 if has_heads_in_batch(plan) else min(plan.batch_size, len(which))
     for start in range(0, len(which), size):
         answers.append(run_padded(one, size, query, which[start : start + size]))
     reacts = np.concatenate(answers)

@@ -19,7 +19,7 @@ from eli5.keras.methods.lookup import ChosenMethod
 from eli5.keras.methods.normalize import normalize
 from eli5.keras.methods.probe import Attributions, Probe, batches
 from eli5.keras.methods.smoothing import smooth
-from eli5.keras.pipeline.attention_runs import AttentionResult, run_attention
+from eli5.keras.pipeline.attention_runs import AttentionResult, has_heads_in_batch, run_attention
 from eli5.keras.pipeline.formula_program import formula_query, reads_site
 from eli5.keras.pipeline.keras_probe import (
     baseline_as_seen,
@@ -263,9 +263,10 @@ def _attention_to_copies(
     """See `explain_copies`."""
     changed = with_pictures(plan.query(), plan.input_site)
     kind, maps, explained = plan.kinds.index(plan.kind_of(chosen)), [], []
-    for batch in batches(len(copies), plan.batch_size):
+    size = 1 if has_heads_in_batch(plan) else plan.batch_size
+    for batch in batches(len(copies), size):
         n = batch.stop - batch.start
-        padded = pad_batch(plan, keep_masked(plan, copies[batch]), plan.batch_size)
+        padded = pad_batch(plan, keep_masked(plan, copies[batch]), size)
         some = keras.tree.map_structure(lambda x, batch=batch: x[batch], targets)
         (result,), report = run_attention(
             plan,
