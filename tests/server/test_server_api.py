@@ -22,9 +22,12 @@ from eli5.keras import METHODS
 from eli5.loading.errors import UserError
 from eli5.server.fields import FIELDS, FILES, Asked
 from eli5.server.gallery import count_pages, open_gallery
+from eli5.server.jobs import Queue
 from eli5.server.models import ModelSource, ServedModel, load_models, warm_up
 from eli5.server.openapi import make_document
 from eli5.server.pages import PAGES
+from eli5.server.refusal import RefusedError
+from eli5.server.site import Site
 from helpers.serving import Running, make_site, photo, saved_series_model, scene, serving
 
 Answer = dict[str, Any]
@@ -410,6 +413,13 @@ def test_a_gallery_of_pictures(tmp_path: Path) -> None:
     assert gallery.examples == ("a.jpg", "b.png")
     assert examples["a.jpg"] == tmp_path / "a.jpg"
     assert open_gallery(None) == (None, {})
+
+
+def test_an_example_that_is_gone_is_said(tmp_path: Path) -> None:
+    gone = {"a.png": tmp_path / "a.png"}
+    site = Site({}, Queue(1, 1, 1.0), gone, None)
+    with pytest.raises(RefusedError, match="cannot be read any more"):
+        site.find_picture(Asked(example="a.png", options={}))
 
 
 def test_models_of_one_name_are_told_apart() -> None:

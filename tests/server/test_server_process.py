@@ -12,13 +12,15 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
 
 from eli5.cli import main
 from eli5.demo import MODEL
-from eli5.server.running import Settings, is_loopback, make_rules
+from eli5.loading.errors import UserError
+from eli5.server.running import Settings, _address, _listen, is_loopback, make_rules
 from helpers.cli_helpers import TIMEOUT, fails
 
 
@@ -140,3 +142,20 @@ def test_any_host_but_loopback_asks_for_a_token(host: str, expected: bool) -> No
     given = make_rules(Settings(host=host, token="a-token-of-mine-of-24"), 8501)
     assert given.token == "a-token-of-mine-of-24"
     assert rules.has_any_address == (host in ("0.0.0.0", "::"))
+
+
+def test_an_address_of_loopback_is_its_own() -> None:
+    assert "127.0.0.2" in make_rules(Settings(host="127.0.0.2"), 8501).hosts
+
+
+def test_a_token_is_quoted_in_the_address() -> None:
+    token = 'abc&def#gh+ijk%41;l"m'
+    address = _address(Settings(), 8501, token)
+    assert parse_qs(urlsplit(address).query) == {"token": [token]}
+
+
+def test_the_second_of_two_servers_is_told_before_it_loads_anything() -> None:
+    with _listen(Settings(port=0)) as first:
+        port = first.getsockname()[1]
+        with pytest.raises(UserError, match="Expected `port` to be free"):
+            _listen(Settings(port=port))

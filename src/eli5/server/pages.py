@@ -80,7 +80,10 @@ async def _show_gallery(request: Request, site: Site) -> Response:
         return _html("gallery.html", "gallery", cards="", pictures=pictures, number=1, n_pages=1)
     n_pages = gallery.count_pages(shown)
     number = _page_number(request.query_params.get("page", "1"), n_pages)
-    cards = await on_a_thread(request, lambda _: gallery.read_page(shown, number))
+    try:
+        cards = await on_a_thread(request, lambda _: gallery.read_page(shown, number))
+    except (OSError, ValueError):
+        raise RefusedError(404, "The gallery cannot be read any more.") from None
     return _html(
         "gallery.html", "gallery", cards=cards, pictures=[], number=number, n_pages=n_pages
     )

@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import h11
 import uvicorn
@@ -111,7 +112,8 @@ def make_site(sources: Sequence[ModelSource], settings: Settings) -> Site:
 def make_rules(settings: Settings, port: int) -> Rules:
     """Return what is asked of requests; on another host than loopback that is a token, too."""
     if is_loopback(settings.host):
-        return Rules(token=settings.token, cookie=f"eli5-{port}")
+        own = frozenset({settings.host.lower()})
+        return Rules(own, token=settings.token, cookie=f"eli5-{port}")
     any_address = settings.host in ("0.0.0.0", "::")
     hosts = {settings.host, *([socket.gethostname()] if any_address else [])}
     token = settings.token or secrets.token_urlsafe(24)
@@ -132,17 +134,21 @@ def _address(settings: Settings, port: int, token: str) -> str:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     if settings.host in ("0.0.0.0", "::"):
         host = socket.gethostname()
-    return f"http://{host}:{port}/" + (f"?token={token}" if token else "")
+    return f"http://{host}:{port}/" + (f"?token={quote(token, safe='')}" if token else "")
 
 
 def _listen(settings: Settings) -> socket.socket:
-    """Return a socket at the address, to which nobody listens yet."""
+    """Return a socket that listens at the address; who asks waits until the models are loaded.
+
+    So of two servers that are started at once the second is told, before it has loaded anything.
+    """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         if os.name == "posix":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((settings.host, settings.port))
+        listener.listen()
     except (OSError, OverflowError) as error:
         listener.close()
         raise UserError(

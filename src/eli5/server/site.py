@@ -54,8 +54,11 @@ class Site:
         if picture is None and asked.example:
             if asked.example not in self.examples:
                 raise RefusedError(400, "Expected the name of an example. Received: another one")
-            picture = read_example(self.examples, asked.example)
-        elif picture is not None:
+            try:
+                picture = read_example(self.examples, asked.example)
+            except (OSError, ValueError):
+                raise RefusedError(404, "The example cannot be read any more.") from None
+        if picture is not None:
             self.pictures.put(picture.digest, picture, len(picture.content))
         return picture
 

@@ -119,7 +119,11 @@ function asked() {
     if (value === "" || (name === "text" && model().input !== "text")) continue;
     if (name === "series" && model().input !== "series") continue;
     if (name === "class") {
-      for (const one of value.split(",")) if (one.trim()) data.append("class", one.trim());
+      // A name may hold commas, as many of ImageNet's do.
+      const isName = (model().classes ?? []).includes(value.trim());
+      for (const one of isName ? [value] : value.split(",")) {
+        if (one.trim()) data.append("class", one.trim());
+      }
     } else if (name === "box") {
       for (const one of value.split(";")) if (one.trim()) data.append("box", one.trim());
     } else if (name === "layer" && !takesLayer()) continue;
@@ -337,7 +341,8 @@ function followLink() {
 
 function fill(name, values) {
   const field = form.elements[name];
-  if (!field || ["example", "digest", "name"].includes(name)) return;
+  const isField = field instanceof Element || field instanceof RadioNodeList;
+  if (!isField || field.type === "file" || ["example", "digest", "name"].includes(name)) return;
   const boxes = all(`input[type=checkbox][name="${name}"]`, form);
   if (boxes.length) for (const box of boxes) box.checked = values.includes(box.value);
   else field.value = values.join(name === "box" ? ";" : ",");
@@ -368,6 +373,10 @@ form.addEventListener("change", ({ target }) => {
   if (target.name === "method") showGoodFor();
   const isChoice = target.tagName === "SELECT" || target.name === "signed";
   if (isChoice && state.answer && page !== "compare" && hasDoc()) run();
+});
+form.elements.series?.addEventListener("input", () => {
+  state.file = null; // what is typed counts
+  find("#table").value = "";
 });
 find("#cancel").addEventListener("click", () => state.running?.abort());
 find("#file").addEventListener("change", ({ target }) => takeFile(target.files[0]));
