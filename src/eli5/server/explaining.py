@@ -77,9 +77,9 @@ _DEFAULT_METHODS = {"classes": "Grad-CAM", "pixels": "Grad-CAM", "boxes": "Layer
 def _call(
     served: ServedModel, document: Document, options: dict[str, Any]
 ) -> Sequence[Explanation]:
-    at_input = [METHODS[name].at == "input" for name in options["methods"]]
-    if all(at_input) and "layer" in options:
-        options.pop("layer")  # which the page keeps for the methods that have one
+    if all(METHODS[name].at != "layer" for name in options["methods"]):
+        # Which the page keeps for the methods that have one.
+        options = {name: value for name, value in options.items() if name != "layer"}
     explanations: Sequence[Explanation] = explain_prediction(
         served.model,
         document.doc,

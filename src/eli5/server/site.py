@@ -18,6 +18,7 @@ from eli5.server.refusal import RefusedError
 from eli5.server.uploads import Kept, Upload
 
 _AT_ONCE = 8  # bodies that are read
+_MOST_PICTURES = 1024  # that are kept, however small
 
 
 @dataclass
@@ -30,7 +31,9 @@ class Site:
     gallery: Gallery | None = None
     # How an answer is typed as a command; the command line tells.
     as_command: Callable[[Explained, Asked], str] = lambda *_: ""
-    pictures: Kept = field(default_factory=lambda: Kept(n_bytes=limits.SERVED_PICTURE_BYTES))
+    pictures: Kept = field(
+        default_factory=lambda: Kept(_MOST_PICTURES, limits.SERVED_PICTURE_BYTES)
+    )
     results: Kept = field(
         default_factory=lambda: Kept(limits.SERVED_RESULTS, limits.SERVED_RESULT_BYTES)
     )

@@ -6,7 +6,6 @@ import hashlib
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
@@ -120,8 +119,3 @@ class Kept:
         return (self._n_items is not None and len(self._items) > self._n_items) or (
             self._n_bytes is not None and size > self._n_bytes
         )
-
-
-def first(values: Iterable[str] | None) -> str:
-    """Return the first value of a field, or nothing."""
-    return next(iter(values or ()), "")
