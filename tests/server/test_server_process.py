@@ -28,9 +28,12 @@ from helpers.cli_helpers import TIMEOUT, fails
 def process(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Start the command, and yield it with the address that it prints."""
     command = [sys.executable, "-m", "eli5", "serve", str(MODEL), "--port", "0", *arguments]
+    # A child inherits that Ctrl-C is ignored, as a shell has it for jobs in the background.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
     ) as running:
+        signal.signal(signal.SIGINT, before)
         try:
             assert running.stdout is not None
             line = running.stdout.readline()
