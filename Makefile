@@ -21,8 +21,6 @@ test: $(BACKENDS:%=test-%)
 test-jax test-tensorflow: TESTED := tests/keras tests/fuzz tests/demo tests/test_ipython.py \
     tests/callbacks/test_callbacks_training.py \
     tests/cli/test_cli_applications.py tests/cli/test_cli_text.py tests/docs/test_docs_examples.py
-# Whose threads a forked process would wait for.
-test-jax: TESTED += tests/bulk/test_bulk_processes.py
 
 # A process per core, with one thread each. TensorFlow reports the machine it runs on; the level
 # drops that.

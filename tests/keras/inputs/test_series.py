@@ -16,7 +16,10 @@ from keras import layers, ops
 import eli5
 from eli5.keras.inputs.series import check_time
 from eli5.keras.methods import WITHOUT_ATTENTION
+from helpers.backend_limits import ONCE
 from helpers.models import with_weights
+
+pytestmark = ONCE  # what a series is, and how it is read
 
 Array = np.ndarray[Any, Any]
 LENGTH, MOTIF = 96, 16

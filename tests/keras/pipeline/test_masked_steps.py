@@ -17,6 +17,11 @@ from eli5.keras import METHODS
 from eli5.keras.methods import WITHOUT_ATTENTION
 from helpers.models import ROUNDING, with_weights
 
+# Of the two backends that compile one is enough.
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() == "tensorflow", reason="the same on each backend"
+)
+
 Array = np.ndarray[Any, Any]
 
 STEPS, CHANNELS = 12, 3

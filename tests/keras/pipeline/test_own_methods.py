@@ -15,7 +15,10 @@ from keras import ops
 import eli5
 from eli5.keras import METHODS
 from eli5.keras.methods import WITHOUT_ATTENTION
+from helpers.backend_limits import ONCE
 from helpers.models import make_classifier
+
+pytestmark = ONCE  # what a method of one's own is given and may give
 
 Array = np.ndarray[Any, Any]
 
