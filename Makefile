@@ -54,6 +54,7 @@ test-faults: $(VENV)/.dev
 test-places: $(VENV)/.dev
 	for backend in $(BACKENDS); do KERAS_BACKEND=$$backend TF_CPP_MIN_LOG_LEVEL=3 ELI5_MOVING_MODELS=200 \
 	    $(BIN)/python -m pytest -s tests/keras/layers/test_moving_models.py tests/keras/test_applications.py \
+	    tests/keras/test_detectors_of_keras_hub.py \
 	    || exit 1; done
 
 # 2,000 explanations and 150 models on each backend, and by how much the process grows.
