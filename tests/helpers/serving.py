@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import socket
 import threading
@@ -105,23 +106,19 @@ def photo(width: int = 60, height: int = 40, kind: str = "PNG") -> bytes:
 def raw(port: int, *parts: bytes, pause: float = 0.0) -> bytes:
     """Send bytes as they are, and return all that comes back until the server ends it."""
     with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT) as client:
-        try:
+        with contextlib.suppress(OSError):  # the server has heard enough
             for part in parts:
                 client.sendall(part)
                 time.sleep(pause)
-        except OSError:  # the server has heard enough
-            pass
         return received(client)
 
 
 def received(client: socket.socket) -> bytes:
     """Return all that comes until the other side ends it."""
     answer = b""
-    try:
+    with contextlib.suppress(OSError):  # it ended while we still sent
         while piece := client.recv(2**16):
             answer += piece
-    except OSError:  # it ended while we still sent
-        pass
     return answer
 
 

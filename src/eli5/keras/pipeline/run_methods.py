@@ -19,7 +19,8 @@ from eli5.keras.methods.lookup import ChosenMethod
 from eli5.keras.methods.normalize import normalize
 from eli5.keras.methods.probe import Attributions, Probe, batches
 from eli5.keras.methods.smoothing import smooth
-from eli5.keras.pipeline.attention_runs import AttentionResult, has_heads_in_batch, run_attention
+from eli5.keras.pipeline.attention_dependence import has_heads_in_batch
+from eli5.keras.pipeline.attention_runs import AttentionResult, run_attention
 from eli5.keras.pipeline.formula_program import formula_query, reads_site
 from eli5.keras.pipeline.keras_probe import (
     baseline_as_seen,
