@@ -48,7 +48,11 @@ def compare_batch(
 ) -> list[EvidenceChange]:
     """Compare docs that are in memory; the class of each is its target, or the old model's top."""
     with without_warnings_of_empty_maps():
-        return _compare(old, new, batch, options, new_options)
+        before = _explain(old, batch, [one.old for one in batch], options)
+        pairs = zip(batch, before, strict=True)
+        chosen = [one._replace(target=seen.target.target) for one, seen in pairs]
+        after = _explain(new, chosen, [one.new for one in batch], new_options)
+    return [_change(*row) for row in zip(batch, before, after, strict=True)]
 
 
 @contextmanager
@@ -57,20 +61,6 @@ def without_warnings_of_empty_maps() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*heatmap of .* is empty", category=UserWarning)
         yield
-
-
-def _compare(
-    old: Any,
-    new: Any,
-    batch: Sequence[Doc],
-    options: Mapping[str, Any],
-    new_options: Mapping[str, Any],
-) -> list[EvidenceChange]:
-    before = _explain(old, batch, [one.old for one in batch], options)
-    pairs = zip(batch, before, strict=True)
-    chosen = [one._replace(target=seen.target.target) for one, seen in pairs]
-    after = _explain(new, chosen, [one.new for one in batch], new_options)
-    return [_change(*row) for row in zip(batch, before, after, strict=True)]
 
 
 def _explain(
